@@ -1,0 +1,103 @@
+# Every target sets up what it needs in its own virtual environment, .venv, and does it again only
+# when setup.cfg changes. Nothing has to be activated, exported or installed first.
+#
+#   make demo     show the main job on an embedded server
+#   make test     run the tests               make test T=tests/test_pool.py   some of them
+#   make check    format, lint, import rules, types, docs: silent when all is well
+#   make bench    measure against other clients
+#   make docs     build the pages into docs/_build/html
+#   make format   format the code and fix what can be fixed
+#   make clean    remove what was built       make distclean   and the environment
+
+VENV := .venv
+BIN := $(VENV)/bin
+# The first interpreter that will do: PYTHON=/path/to/python3.13 make test chooses another.
+PYTHON ?= python3 python3.14 python3.13 python3.12 python3.11
+T ?=
+
+export PIP_DISABLE_PIP_VERSION_CHECK = 1
+
+.DEFAULT_GOAL := help
+.PHONY: help demo test check format bench docs clean distclean
+.DELETE_ON_ERROR:
+
+help:
+	@sed -n 's/^#   \(make .*\)/\1/p' Makefile
+
+# --- environment ----------------------------------------------------------------------------------
+
+$(BIN)/python:
+	@for python in $(PYTHON); do \
+	    if "$$python" -c 'import sys, venv, ensurepip; sys.exit(sys.version_info < (3, 11))' \
+	        >/dev/null 2>&1; then \
+	        echo "creating $(VENV) with $$("$$python" --version)"; \
+	        rm -rf $(VENV); \
+	        exec "$$python" -m venv $(VENV); \
+	    fi; \
+	done; \
+	echo "No Python 3.11 or later that can create virtual environments; tried: $(PYTHON)." >&2; \
+	echo "Install one (Debian, Ubuntu: apt-get install python3 python3-venv)" \
+	     "or name it: make PYTHON=/path/to/python3.13 ..." >&2; \
+	exit 1
+
+# One stamp for each group of extras, so that `make demo` does not wait for the linters.
+$(VENV)/.installed-%: setup.cfg setup.py pyproject.toml | $(BIN)/python
+	@echo "installing aioclient[$*] into $(VENV)"
+	@$(BIN)/python -m pip install -qq --editable '.[$*]'
+	@touch $@
+
+# --- targets --------------------------------------------------------------------------------------
+
+demo: $(VENV)/.installed-speedups
+	@$(BIN)/python examples/demo.py
+
+test: $(VENV)/.installed-test
+	@$(BIN)/pytest $(T)
+
+# Runs a command; shows what it printed only when it failed.
+quietly = @log=$$(mktemp) && if $(1) >"$$log" 2>&1; then rm -f "$$log"; \
+    else status=$$?; cat "$$log" >&2; rm -f "$$log"; echo "failed: $(1)" >&2; exit $$status; fi
+
+sphinx = $(BIN)/sphinx-build --quiet --fail-on-warning --fresh-env --doctree-dir docs/_build/doctrees
+
+# All of them run, side by side, so that one failure does not hide the next.
+CHECKS := check-format check-lint check-imports check-types check-docs
+.PHONY: $(CHECKS)
+
+check: $(VENV)/.installed-test $(VENV)/.installed-check $(VENV)/.installed-docs
+	@$(MAKE) --no-print-directory --keep-going --jobs=4 $(CHECKS)
+
+check-format:
+	$(call quietly,$(BIN)/ruff format --check .)
+
+check-lint:
+	$(call quietly,$(BIN)/ruff check .)
+
+check-imports:
+	$(call quietly,$(BIN)/lint-imports --no-logo)
+
+check-types:
+	$(call quietly,$(BIN)/mypy --strict aioclient)
+
+check-docs:
+	$(call quietly,$(sphinx) --builder html docs docs/_build/html)
+	$(call quietly,$(sphinx) --builder doctest docs docs/_build/doctest)
+
+format: $(VENV)/.installed-check
+	@$(BIN)/ruff check --fix --quiet . ; $(BIN)/ruff format .
+
+bench: $(VENV)/.installed-test $(VENV)/.installed-bench
+	@$(BIN)/python -m benchmarks $(ARGS)
+
+docs: $(VENV)/.installed-docs
+	@$(sphinx) --builder html docs docs/_build/html
+	@echo docs/_build/html/index.html
+
+clean:
+	@rm -rf build dist *.egg-info docs/_build .hypothesis .import_linter_cache .mypy_cache \
+	    .pytest_cache .ruff_cache
+	@find aioclient tests examples benchmarks docs -name __pycache__ -prune -exec rm -rf {} + \
+	    2>/dev/null || true
+
+distclean: clean
+	@rm -rf $(VENV)

@@ -1,0 +1,34 @@
+"""Sphinx configuration. Warnings are errors: see `make check`."""
+
+from importlib.metadata import version as installed_version
+from pathlib import Path
+
+project = "aioclient"
+author = "the aioclient authors"
+copyright = author
+release = installed_version("aioclient")
+version = release
+
+extensions = [
+    "sphinx.ext.autodoc",
+    "sphinx.ext.doctest",
+    "sphinx.ext.napoleon",
+]
+exclude_patterns = ["_build"]
+html_theme = "furo"
+html_title = f"aioclient {release}"
+
+autodoc_default_options = {"members": True, "show-inheritance": True}
+autodoc_member_order = "bysource"
+autodoc_typehints_format = "short"
+napoleon_numpy_docstring = False
+
+# Examples talk to examples/server.py; its address is `server`. Only blocks marked as doctests by
+# their prompt run; the rest of a page is for reading.
+_server = Path(__file__).parent.parent / "examples" / "server.py"
+doctest_global_setup = f"""
+import runpy
+_running = runpy.run_path({str(_server)!r})["running"]()
+server = _running.__enter__()
+"""
+doctest_global_cleanup = "_running.__exit__(None, None, None)"
