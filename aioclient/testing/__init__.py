@@ -1,0 +1,38 @@
+"""Parts for testing code that talks HTTP: used by this project's own tests, and for yours.
+
+- `RawServer`: a server whose every byte you write, on real loopback sockets
+- `no_leaks`, `LeakWatch`: nothing may stay behind: socket, task, pool slot, exception, warning
+- `cancel_everywhere`: cancel a scenario at each of its awaits in turn
+- `VirtualClockLoop`, `run_virtual`: an event loop whose timers fire at once, sockets being real
+- `within`: end what hangs and show where
+- `turns`: let the event loop go round
+
+Nothing here needs a test framework.
+"""
+
+from .cancel import CancelError, cancel_everywhere
+from .clock import VirtualClockLoop, run_virtual
+from .leaks import LeakError, LeakWatch, Snapshot, no_leaks
+from .raw_server import RawConnection, RawRequest, RawServer, refused_port, silent_port
+from .tasks import describe_task, turns
+from .watchdog import HangError, within
+
+__all__ = [
+    "CancelError",
+    "HangError",
+    "LeakError",
+    "LeakWatch",
+    "RawConnection",
+    "RawRequest",
+    "RawServer",
+    "Snapshot",
+    "VirtualClockLoop",
+    "cancel_everywhere",
+    "describe_task",
+    "no_leaks",
+    "refused_port",
+    "run_virtual",
+    "silent_port",
+    "turns",
+    "within",
+]

@@ -1,0 +1,119 @@
+"""How the tests run: async functions on an event loop, nothing left behind, no hang, no warning.
+
+Marks:
+
+- `@pytest.mark.both_loops`: run on asyncio and on uvloop
+- `@pytest.mark.virtual_clock`: run on an asyncio loop whose timers fire at once
+- `@pytest.mark.hang_limit(seconds)`: real seconds after which the test is ended, instead of 60
+
+A hang that holds the event loop itself is ended by `faulthandler_timeout` in `setup.cfg`.
+
+`--loop=uvloop` runs every test without a mark of its own on uvloop.
+"""
+
+import asyncio
+import gc
+import inspect
+from collections.abc import Callable, Coroutine, Iterator
+from typing import Any
+
+import pytest
+import uvloop
+
+from aioclient.testing import LeakWatch, VirtualClockLoop, within
+
+from .servers.certificates import Certificates
+from .servers.nginx import Nginx
+
+HANG_LIMIT = 60.0
+
+LOOPS: dict[str, Callable[[], asyncio.AbstractEventLoop]] = {
+    "asyncio": asyncio.SelectorEventLoop,
+    "uvloop": uvloop.new_event_loop,
+    "virtual": VirtualClockLoop,
+}
+
+watches = pytest.StashKey[LeakWatch]()
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption(
+        "--loop", choices=["asyncio", "uvloop"], default="asyncio", help="the default event loop"
+    )
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    for line in (
+        "both_loops: run on asyncio and on uvloop",
+        "virtual_clock: run on a loop whose timers fire at once",
+        "hang_limit(seconds): end the test after that long, instead of 60 s",
+    ):
+        config.addinivalue_line("markers", line)
+
+
+def pytest_collection_finish() -> None:
+    # What was imported stays; without it the collection after each test takes under a millisecond.
+    gc.collect()
+    gc.freeze()
+
+
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    if metafunc.definition.get_closest_marker("both_loops"):
+        metafunc.parametrize("loop_name", ["asyncio", "uvloop"], indirect=True)
+
+
+@pytest.fixture(autouse=True)
+def loop_name(request: pytest.FixtureRequest) -> str:
+    """The event loop this test runs on."""
+    if hasattr(request, "param"):
+        return str(request.param)
+    if request.node.get_closest_marker("virtual_clock"):
+        return "virtual"
+    return str(request.config.getoption("loop"))
+
+
+@pytest.fixture(autouse=True)
+def nothing_left_behind(request: pytest.FixtureRequest, loop_name: str) -> Iterator[None]:
+    """Fail the test when it leaks a socket, a task, a pool slot, an exception or a warning."""
+    with LeakWatch() as watch:
+        request.node.stash[watches] = watch
+        yield
+
+
+@pytest.fixture(scope="session")
+def certificates(tmp_path_factory: pytest.TempPathFactory) -> Certificates:
+    """A certificate authority made for this run, and what it signed."""
+    return Certificates(tmp_path_factory.mktemp("certificates"))
+
+
+@pytest.fixture(scope="session")
+def nginx(tmp_path_factory: pytest.TempPathFactory, certificates: Certificates) -> Iterator[Nginx]:
+    """One nginx process for all tests."""
+    with Nginx(tmp_path_factory.mktemp("nginx"), certificates) as server:
+        yield server
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(item: pytest.Item, call: pytest.CallInfo[None]) -> Any:
+    report = yield
+    if call.when == "call" and report.failed and watches in item.stash:
+        item.stash[watches].skip()
+    return report
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_pyfunc_call(pyfuncitem: pytest.Function) -> bool | None:
+    function = pyfuncitem.obj
+    if not inspect.iscoroutinefunction(function):
+        return None
+    arguments = {name: pyfuncitem.funcargs[name] for name in inspect.signature(function).parameters}
+    test: Coroutine[Any, Any, None] = function(**arguments)
+    watch = pyfuncitem.stash[watches]
+    with asyncio.Runner(loop_factory=LOOPS[str(pyfuncitem.funcargs["loop_name"])]) as runner:
+        runner.run(within(_hang_limit(pyfuncitem), watch.run(test)))
+    return True
+
+
+def _hang_limit(item: pytest.Item) -> float:
+    mark = item.get_closest_marker("hang_limit")
+    return float(mark.args[0]) if mark else HANG_LIMIT
