@@ -1,0 +1,249 @@
+"""The exception tree: aiohttp's own client exceptions, and what they lack.
+
+Every aiohttp client exception is here, the same class object, so that ``except aiohttp.ClientError`` and
+``except aioclient.ClientError`` are one. Ours derive from them (marked ``*``)::
+
+    ClientError
+    ├── ClientConnectionError
+    │   ├── ClientConnectionResetError (+ ConnectionResetError)
+    │   ├── ClientOSError (+ OSError)
+    │   │   └── ClientConnectorError             host, port, os_error, ssl
+    │   │       ├── ClientConnectorDNSError
+    │   │       ├── ClientProxyConnectionError
+    │   │       ├── UnixClientConnectorError     path
+    │   │       └── ClientSSLError
+    │   │           ├── ClientConnectorSSLError (+ ssl.SSLError)
+    │   │           └── ClientConnectorCertificateError (+ ssl.CertificateError)
+    │   └── ServerConnectionError
+    │       ├── ServerDisconnectedError
+    │       ├── ServerFingerprintMismatch
+    │       └── ServerTimeoutError (+ asyncio.TimeoutError)
+    │           ├── TotalTimeoutError *          the whole call, body included
+    │           ├── ConnectionTimeoutError
+    │           │   ├── PoolTimeoutError *       no free slot
+    │           │   └── ConnectTimeoutError *    no connection
+    │           └── SocketTimeoutError
+    │               └── ReadTimeoutError *       a silent server
+    ├── ClientResponseError                      status, headers, message, request_info, history
+    │   ├── ServerProtocolError *                the head is not HTTP
+    │   │   └── HeadTooLargeError *              … or larger than allowed
+    │   ├── TooManyRedirects
+    │   ├── ContentTypeError
+    │   ├── ClientHttpProxyError
+    │   └── WSServerHandshakeError
+    ├── ClientPayloadError
+    │   ├── IncompleteBodyError *                the response's body ended early
+    │   ├── ContentDecodingError *               a content coding could not be undone
+    │   ├── BodyTooLargeError *                  more bytes than ``max_body_size``
+    │   ├── BodyConsumedError *                  a request body cannot be sent again
+    │   └── BodySizeError *                      a request body is not as long as announced
+    ├── InvalidURL (+ ValueError)
+    │   └── InvalidUrlClientError
+    ├── NonHttpUrlClientError
+    ├── RedirectClientError
+    │   ├── InvalidUrlRedirectClientError (+ InvalidUrlClientError)
+    │   └── NonHttpUrlRedirectClientError (+ NonHttpUrlClientError)
+    │       └── UnsafeRedirectError * (+ ValueError)
+    ├── UploadAbortedError
+    └── MissingExtraError * (+ ImportError)      names the pip command
+"""
+
+from aiohttp import (
+    ClientConnectionError,
+    ClientConnectionResetError,
+    ClientConnectorCertificateError,
+    ClientConnectorDNSError,
+    ClientConnectorError,
+    ClientConnectorSSLError,
+    ClientError,
+    ClientHttpProxyError,
+    ClientOSError,
+    ClientPayloadError,
+    ClientProxyConnectionError,
+    ClientResponseError,
+    ClientSSLError,
+    ConnectionTimeoutError,
+    ContentTypeError,
+    InvalidURL,
+    InvalidUrlClientError,
+    InvalidUrlRedirectClientError,
+    NonHttpUrlClientError,
+    NonHttpUrlRedirectClientError,
+    RedirectClientError,
+    ServerConnectionError,
+    ServerDisconnectedError,
+    ServerFingerprintMismatch,
+    ServerTimeoutError,
+    SocketTimeoutError,
+    TooManyRedirects,
+    UploadAbortedError,
+    WSMessageTypeError,
+    WSServerHandshakeError,
+)
+from aiohttp.client_exceptions import UnixClientConnectorError
+from yarl import URL
+
+__all__ = (
+    "BodyConsumedError",
+    "BodySizeError",
+    "BodyTooLargeError",
+    "ClientConnectionError",
+    "ClientConnectionResetError",
+    "ClientConnectorCertificateError",
+    "ClientConnectorDNSError",
+    "ClientConnectorError",
+    "ClientConnectorSSLError",
+    "ClientError",
+    "ClientHttpProxyError",
+    "ClientOSError",
+    "ClientPayloadError",
+    "ClientProxyConnectionError",
+    "ClientResponseError",
+    "ClientSSLError",
+    "ConnectTimeoutError",
+    "ConnectionTimeoutError",
+    "ContentDecodingError",
+    "ContentTypeError",
+    "HeadTooLargeError",
+    "IncompleteBodyError",
+    "InvalidURL",
+    "InvalidUrlClientError",
+    "InvalidUrlRedirectClientError",
+    "MissingExtraError",
+    "NonHttpUrlClientError",
+    "NonHttpUrlRedirectClientError",
+    "PoolTimeoutError",
+    "ReadTimeoutError",
+    "RedirectClientError",
+    "ServerConnectionError",
+    "ServerDisconnectedError",
+    "ServerFingerprintMismatch",
+    "ServerProtocolError",
+    "ServerTimeoutError",
+    "SocketTimeoutError",
+    "TooManyRedirects",
+    "TotalTimeoutError",
+    "UnixClientConnectorError",
+    "UnsafeRedirectError",
+    "UploadAbortedError",
+    "WSMessageTypeError",
+    "WSServerHandshakeError",
+    "shown",
+)
+
+_SECRET_QUERY_NAMES = (
+    "token",
+    "key",
+    "secret",
+    "password",
+    "passwd",
+    "signature",
+    "sig",
+    "auth",
+    "code",
+)
+
+
+def shown(url: URL) -> str:
+    """Return *url* as it may appear in messages: no userinfo, no secret query values, at most 300 characters."""
+    if url.raw_user is not None or url.raw_password is not None:
+        url = url.with_user(None)
+    if url.raw_query_string:
+        hidden = {name: "***" for name in url.query if name.lower().endswith(_SECRET_QUERY_NAMES)}
+        if hidden:
+            url = url.update_query(hidden)
+    text = str(url)
+    return text if len(text) <= 300 else f"{text[:297]}..."
+
+
+class _Timeout(Exception):
+    """What every timeout error knows: the request, the phase's limit in seconds, and where it stood."""
+
+    phase = ""
+
+    def __init__(self, method: str, url: URL, limit: float | None, found: str) -> None:
+        self.method = method
+        self.url = url
+        self.limit = limit
+        self.found = found
+        super().__init__(method, url, limit, found)
+
+    def __str__(self) -> str:
+        return f"{self.method} {shown(self.url)}: {self.found} within {self.phase}={self.limit} s"
+
+    def __repr__(self) -> str:
+        return f"<{type(self).__name__} {self}>"
+
+
+class TotalTimeoutError(_Timeout, ServerTimeoutError):
+    """The call, from its start to the last byte of the body, took longer than ``ClientTimeout.total``."""
+
+    phase = "total"
+
+
+class PoolTimeoutError(_Timeout, ConnectionTimeoutError):
+    """No slot of the connector's pool became free within ``ClientTimeout.pool`` (or ``connect``)."""
+
+    phase = "pool"
+
+    def __init__(
+        self, method: str, url: URL, limit: float | None, found: str, phase: str = "pool"
+    ) -> None:
+        super().__init__(method, url, limit, found)
+        self.phase = phase
+
+
+class ConnectTimeoutError(_Timeout, ConnectionTimeoutError):
+    """No connection was made within ``ClientTimeout.connect`` or ``sock_connect``."""
+
+    def __init__(
+        self, method: str, url: URL, limit: float | None, found: str, phase: str = "connect"
+    ) -> None:
+        super().__init__(method, url, limit, found)
+        self.phase = phase
+
+
+class ReadTimeoutError(_Timeout, SocketTimeoutError):
+    """The server sent nothing for ``ClientTimeout.sock_read`` seconds."""
+
+    phase = "sock_read"
+
+
+class ServerProtocolError(ClientResponseError):
+    """What the server sent in place of a response head is not HTTP/1.1 (RFC 9112)."""
+
+    def __str__(self) -> str:
+        info = self.request_info
+        return f"{info.method} {shown(info.real_url)}: {self.message}"
+
+
+class HeadTooLargeError(ServerProtocolError):
+    """The response head is larger than the limits on lines, fields and their number allow."""
+
+
+class IncompleteBodyError(ClientPayloadError):
+    """The response's body ended before the length its head announced (RFC 9112, section 8)."""
+
+
+class ContentDecodingError(ClientPayloadError):
+    """The response's ``Content-Encoding`` could not be undone: damaged, truncated or unknown."""
+
+
+class BodyTooLargeError(ClientPayloadError):
+    """The response's body has more bytes than ``max_body_size`` allows."""
+
+
+class BodyConsumedError(ClientPayloadError):
+    """A request body would have to be sent a second time and cannot be."""
+
+
+class BodySizeError(ClientPayloadError):
+    """A request body turned out longer or shorter than its ``Content-Length``."""
+
+
+class UnsafeRedirectError(NonHttpUrlRedirectClientError, ValueError):
+    """A redirect leads to a scheme that is neither http nor https."""
+
+
+class MissingExtraError(ClientError, ImportError):
+    """A feature needs a package that is not installed; the text names the pip command."""

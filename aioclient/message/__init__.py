@@ -1,0 +1,1 @@
+"""Values without I/O: requests, responses, bodies, streams, content codings, timeouts."""

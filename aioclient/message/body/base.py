@@ -1,0 +1,129 @@
+"""What every outgoing body knows and does."""
+
+from collections.abc import Mapping
+from typing import Protocol
+
+from ...exceptions import BodyConsumedError
+
+OCTET_STREAM = "application/octet-stream"
+
+# How much of a body is read and handed to the writer at a time (aiohttp: the same). It bounds what
+# an upload holds in memory; a thread hop for each piece of a file is small beside the copying.
+PIECE = 2**18
+
+
+class BodyWriter(Protocol):
+    """Where a body goes: the connection that carries the request."""
+
+    async def write(self, chunk: bytes | bytearray | memoryview, /) -> None:
+        """Send *chunk*, which must not change any more; wait while the socket's buffer is full."""
+
+
+class Body:
+    """The content of a request (RFC 9110, section 6.4).
+
+    Attributes:
+        size: its bytes; None when only sending it will tell.
+        content_type: the media type for a request that names none itself; None adds no field.
+        headers: further fields that describe it; None when there are none.
+        replayable: whether it can be sent again after it was sent, whole or in part.
+        data: all of it when it is in memory, else None.
+    """
+
+    __slots__ = ()
+
+    size: int | None
+    content_type: str | None
+    headers: Mapping[str, str] | None
+    replayable: bool
+    data: bytes | None
+
+    async def write(self, writer: BodyWriter) -> None:
+        """Send all of it, from its beginning, in pieces that are never empty.
+
+        Raises:
+            BodyConsumedError: it was sent before and cannot be read again.
+            BodySizeError: its source gave fewer or more bytes than ``size``.
+        """
+        raise NotImplementedError
+
+    def rewind(self) -> None:
+        """Make ready to send it again; nothing happens to a body that was not sent yet.
+
+        Raises:
+            BodyConsumedError: it was sent, and its source cannot be read a second time.
+        """
+
+    async def close(self) -> None:
+        """Let go of what the library opened for it. What the caller opened stays open."""
+
+    @property
+    def consumed(self) -> bool:
+        """Whether it was sent, whole or in part, and cannot be sent again."""
+        return False
+
+    def __repr__(self) -> str:
+        size = "unknown size" if self.size is None else f"{self.size} bytes"
+        return f"<{type(self).__name__} {self.content_type}, {size}>"
+
+
+class SourceBody(Body):
+    """A body that reads from a source: one send at a time, and perhaps only one at all."""
+
+    __slots__ = ("_sending", "_started", "content_type", "headers", "replayable", "size")
+
+    data = None
+
+    def __init__(
+        self,
+        *,
+        size: int | None,
+        content_type: str | None,
+        replayable: bool,
+        headers: Mapping[str, str] | None = None,
+    ) -> None:
+        self.size = size
+        self.content_type = content_type
+        self.replayable = replayable
+        self.headers = headers
+        self._started = False
+        self._sending = False
+
+    async def write(self, writer: BodyWriter) -> None:
+        """Send all of it, as ``Body.write`` says.
+
+        Raises:
+            RuntimeError: it is being sent at this moment, by another request that shares it.
+        """
+        if self._sending:
+            raise RuntimeError(
+                f"the request body {self!r} is being sent by another request at this moment; "
+                "give each request its own, or pass bytes"
+            )
+        self.rewind()
+        self._started = self._sending = True
+        try:
+            await self._send(writer)
+        finally:
+            self._sending = False
+
+    async def _send(self, writer: BodyWriter) -> None:
+        raise NotImplementedError
+
+    def rewind(self) -> None:
+        """Make ready to send it again, as ``Body.rewind`` says."""
+        if self._started:
+            if not self.replayable:
+                raise self._consumed()
+            self._started = False
+
+    def _consumed(self) -> BodyConsumedError:
+        return BodyConsumedError(
+            f"the request body {self!r} was sent already and its source cannot be read again; "
+            "pass bytes, a seekable file or an object that can be iterated again"
+        )
+
+    @property
+    def consumed(self) -> bool:
+        """Whether it was sent, whole or in part, and cannot be sent again."""
+        return self._started and not self.replayable

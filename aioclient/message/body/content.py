@@ -1,0 +1,55 @@
+"""From one value to the body that it is: everything but forms."""
+
+import io
+from collections.abc import AsyncIterable, Iterable, Mapping
+from collections.abc import Set as AbstractSet
+from typing import IO, Any, cast
+
+from aiohttp import FormData
+from aiohttp.payload import Payload
+
+from ..stream import StreamReader
+from .base import Body
+from .file import FileBody
+from .iterable import AsyncIterableBody, IterableBody
+from .memory import BytesBody, text_body
+from .payload import PayloadBody, is_aiohttps_own, registered_payload
+
+
+def content_body(data: object, encoding: str) -> Body | None:
+    """Return the body that *data* is; None for what is no content by itself (forms, numbers ...).
+
+    What users registered with ``aiohttp.payload`` goes before what the object's methods tell.
+    *encoding* is for text.
+    """
+    if isinstance(data, str):
+        return text_body(data, encoding)
+    if isinstance(data, (bytes, bytearray, memoryview)):
+        # A copy of what may still change: the body sent again must be the body sent.
+        return BytesBody(bytes(data))
+    if isinstance(data, Body):
+        return data
+    if isinstance(data, FormData):
+        data = data()
+    if isinstance(data, Payload):
+        return PayloadBody(data)
+    if isinstance(data, io.StringIO):
+        return text_body(data.read(), encoding)
+    payload = registered_payload(data)
+    if payload is not None and not is_aiohttps_own(payload):
+        return PayloadBody(payload)
+    if isinstance(data, StreamReader):
+        # Not by lines, as it iterates itself: they may be of any length.
+        return AsyncIterableBody(data.iter_any())
+    if isinstance(data, AsyncIterable):
+        return AsyncIterableBody(data)
+    if is_file(data):
+        return FileBody(cast(IO[Any], data), encoding)
+    if isinstance(data, Iterable) and not isinstance(data, (Mapping, AbstractSet, list, tuple)):
+        return IterableBody(data)
+    return None if payload is None else PayloadBody(payload)
+
+
+def is_file(data: object) -> bool:
+    """Tell whether *data* can be read like a file."""
+    return callable(getattr(data, "read", None))

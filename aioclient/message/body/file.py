@@ -1,0 +1,141 @@
+"""Bodies read from file objects: on disk, in memory, pipes, text and decompressing readers."""
+
+import asyncio
+import codecs
+import io
+import mimetypes
+import os
+import stat
+import sys
+import tempfile
+from collections.abc import Callable
+from pathlib import PurePath
+from typing import IO, Any
+
+from ...exceptions import BodySizeError
+from .base import OCTET_STREAM, PIECE, BodyWriter, SourceBody
+from .memory import text_type
+
+if sys.version_info >= (3, 13):
+    _guess_type = mimetypes.guess_file_type
+else:
+    _guess_type = mimetypes.guess_type
+
+
+class FileBody(SourceBody):
+    """What a file object holds from its present position on; it is never closed.
+
+    The size is known for files of the operating system, ``BytesIO`` and ``SpooledTemporaryFile``;
+    a file that grows is cut there, one that shrinks is an error. A text file's is not (its bytes
+    exist only once it is encoded), nor a pipe's, nor that of a reader that decompresses. Only a
+    file that can seek can be sent twice.
+    """
+
+    __slots__ = ("_encoding", "_file", "_in_memory", "_start")
+
+    def __init__(self, file: IO[Any], encoding: str = "utf-8") -> None:
+        """Take *file* from where it stands; *encoding* is for text files.
+
+        Raises:
+            ValueError: it is closed, or was not opened for reading.
+        """
+        readable = getattr(file, "readable", None)
+        if readable is not None and not readable():
+            raise ValueError(f"the file {file!r} was not opened for reading")
+        self._file = file
+        self._in_memory = isinstance(file, io.BytesIO)
+        self._encoding = encoding if _is_text(file) else None
+        self._start = _position(file)
+        super().__init__(
+            size=None if self._encoding else file_size(file, self._start),
+            content_type=text_type(encoding) if self._encoding else _media_type(file),
+            replayable=self._start is not None,
+        )
+
+    async def _send(self, writer: BodyWriter) -> None:
+        loop = asyncio.get_running_loop()
+        # Incremental: UTF-16 has its byte order mark once, not once for each piece.
+        encoder = codecs.getincrementalencoder(self._encoding or "utf-8")()
+        left = self.size
+        read: Callable[[int], Any] = self._read_first
+        while left is None or left > 0:
+            count = PIECE if left is None else min(PIECE, left)
+            if self._in_memory:
+                piece = read(count)
+            else:
+                piece = await loop.run_in_executor(None, read, count)
+            read = self._file.read
+            if not isinstance(piece, (bytes, bytearray, memoryview, str)):
+                raise TypeError(
+                    f"{self._file!r}: read() returned {type(piece).__name__}, not bytes"
+                )
+            if not piece:
+                break
+            # bytes() copies what may change while the socket is still busy with it, and no bytes.
+            chunk = encoder.encode(piece) if isinstance(piece, str) else bytes(piece)
+            if left is not None:
+                left -= len(chunk)
+            if chunk:
+                await writer.write(chunk)
+        if tail := encoder.encode("", True):
+            await writer.write(tail)
+        if left is not None and left > 0:
+            raise BodySizeError(
+                f"{self._file!r} shrank: it ended {left} bytes before the {self.size} announced"
+            )
+
+    def _read_first(self, count: int) -> Any:
+        if self._start is not None:
+            self._file.seek(self._start)
+        return self._file.read(count)
+
+
+def file_size(file: IO[Any], start: int | None) -> int | None:
+    """Return how many bytes *file* holds from *start* on; None when only reading it will tell.
+
+    ``fileno()`` alone is not proof: that of a ``GzipFile`` is the compressed file's.
+    """
+    if start is None:
+        return None
+    if isinstance(file, io.BytesIO):
+        return max(0, file.getbuffer().nbytes - start)
+    if isinstance(file, tempfile.SpooledTemporaryFile):
+        # Its fileno() would move it to the disk.
+        end = file.seek(0, os.SEEK_END)
+        file.seek(start)
+        return max(0, end - start)
+    if isinstance(getattr(file, "raw", file), io.FileIO):
+        status = os.fstat(file.fileno())
+        if stat.S_ISREG(status.st_mode):
+            return max(0, status.st_size - start)
+    return None
+
+
+def file_name(file: object) -> str | None:
+    """Return the last part of the path that *file* was opened with, or None if it has no name."""
+    name = getattr(file, "name", None)
+    # "<stdin>", "<fdopen>": not names; an int is a file descriptor.
+    if isinstance(name, str) and name and name[0] != "<" and name[-1] != ">":
+        return PurePath(name).name
+    return None
+
+
+def _media_type(file: object) -> str:
+    name = file_name(file)
+    return (_guess_type(name)[0] if name else None) or OCTET_STREAM
+
+
+def _is_text(file: object) -> bool:
+    # The second test is for wrappers (NamedTemporaryFile) that pass a text file's attributes on.
+    return isinstance(file, io.TextIOBase) or isinstance(getattr(file, "encoding", None), str)
+
+
+def _position(file: IO[Any]) -> int | None:
+    try:
+        seekable = getattr(file, "seekable", None)
+        if seekable is not None and not seekable():
+            return None
+        file.seek(start := file.tell())
+    except (AttributeError, OSError):
+        return None
+    return start

@@ -1,0 +1,50 @@
+"""The door: a call's ``data`` and ``json`` become a body."""
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from ..headers import shown_text
+from .base import Body
+from .content import content_body
+from .form import form_body
+from .memory import BytesBody, json_body, text_body
+
+
+def make_body(
+    data: object,
+    json: object,
+    *,
+    json_serialize: Callable[[Any], str | bytes],
+    encoding: str = "utf-8",
+) -> Body | None:
+    """Return the body for a call's ``data`` or ``json``; None when both are None.
+
+    *encoding* is the charset of text and forms. *json_serialize* makes str or bytes of ``json``.
+
+    Raises:
+        ValueError: both are given, a file is closed or write-only, or the head of a multipart field
+            would hold a control character.
+        TypeError: ``data`` is nothing that can be sent.
+        BodyConsumedError: ``data`` is an aiohttp payload that was sent already.
+    """
+    if json is not None:
+        if data is not None:
+            raise ValueError("data and json parameters can not be used at the same time")
+        return json_body(json, json_serialize)
+    if data is None:
+        return None
+    # The two most common kinds, past all questions.
+    if type(data) is bytes:
+        return BytesBody(data)
+    if type(data) is str:
+        return text_body(data, encoding)
+    body = content_body(data, encoding)
+    if body is not None:
+        return body
+    if isinstance(data, (Mapping, list, tuple)):
+        return form_body(data, encoding)
+    raise TypeError(
+        f"data is {type(data).__name__} {shown_text(data)}: a request body is made of bytes, str, "
+        "a mapping or list of form fields, an open file, an iterable or async iterable of bytes, "
+        "or an aiohttp FormData, MultipartWriter or Payload"
+    )

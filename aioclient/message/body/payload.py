@@ -1,0 +1,199 @@
+"""aiohttp's payloads as bodies, and bodies as the parts of aiohttp's multipart writer."""
+
+from collections.abc import Iterator
+
+from aiohttp import MultipartWriter
+from aiohttp import payload as payloads
+from aiohttp.abc import AbstractStreamWriter
+from aiohttp.payload import Payload
+from multidict import CIMultiDict
+
+from ...exceptions import BodyConsumedError, BodySizeError
+from ..headers import CONTENT_LENGTH, CONTENT_TYPE, TRANSFER_ENCODING, check_name, check_value
+from .base import Body, BodyWriter, SourceBody
+
+_AIOHTTPS_OWN = frozenset(
+    (
+        payloads.AsyncIterablePayload,
+        payloads.BufferedReaderPayload,
+        payloads.BytesIOPayload,
+        payloads.BytesPayload,
+        payloads.IOBasePayload,
+        payloads.StringIOPayload,
+        payloads.StringPayload,
+        payloads.TextIOPayload,
+    )
+)
+
+
+def registered_payload(data: object) -> Payload | None:
+    """Return *data* as the payload that is registered for its type with aiohttp, else None.
+
+    The registry answers by making the payload: aiohttp's own one for async iterables calls
+    ``__aiter__()`` once, which is in vain if it is not used.
+    """
+    try:
+        return payloads.get_payload(data, disposition=None)
+    except payloads.LookupError:
+        return None
+
+
+def is_aiohttps_own(payload: Payload) -> bool:
+    """Tell whether *payload* is of a kind that file, iterable and memory bodies do better."""
+    return type(payload) in _AIOHTTPS_OWN
+
+
+class PayloadBody(SourceBody):
+    """One of aiohttp's payloads, a ``MultipartWriter`` among them, or one of the user's own.
+
+    It counts as replayable when it knows its size: what it sends is counted, so that one that has
+    nothing more to give the second time ends in an error and not in an empty body.
+    """
+
+    __slots__ = ("_payload",)
+
+    def __init__(self, payload: Payload) -> None:
+        """Take *payload* after a look at its fields and those of its parts.
+
+        Raises:
+            BodyConsumedError: it was sent before and cannot be sent again.
+            ValueError: a field of it or of a part holds a control character or has a name that is
+                no token.
+        """
+        if payload.consumed:
+            raise BodyConsumedError(
+                f"the {type(payload).__name__} was sent or closed already and cannot be sent "
+                "again; make a new one"
+            )
+        _check_fields(payload)
+        self._payload = payload
+        headers = CIMultiDict(payload.headers)
+        content_type = headers.pop(CONTENT_TYPE, None)
+        # How the message is framed is the connection's business.
+        headers.popall(CONTENT_LENGTH, None)
+        headers.popall(TRANSFER_ENCODING, None)
+        leaves = list(_leaves(payload))
+        super().__init__(
+            # aiohttp takes a text file's size on the disk for the size of its text, encoded anew.
+            size=None
+            if any(isinstance(leaf, payloads.TextIOPayload) for leaf in leaves)
+            else payload.size,
+            content_type=content_type,
+            replayable=all(leaf.size is not None for leaf in leaves),
+            headers=headers or None,
+        )
+
+    def rewind(self) -> None:
+        """Make ready to send it again, as ``Body.rewind`` says."""
+        super().rewind()
+        if self._payload.consumed:
+            raise self._consumed()
+
+    async def _send(self, writer: BodyWriter) -> None:
+        adapter = _PayloadWriter(writer, self.size)
+        await self._payload.write_with_length(adapter, self.size)
+        if self.size is not None and adapter.output_size != self.size:
+            raise BodySizeError(
+                f"the {type(self._payload).__name__} gave {adapter.output_size} bytes "
+                f"of the {self.size} announced"
+            )
+
+    async def close(self) -> None:
+        """Close the payloads, but no file: the caller opened those."""
+        for leaf in _leaves(self._payload):
+            if not isinstance(leaf, (payloads.IOBasePayload, BodyPart)):
+                await leaf.close()
+
+
+class BodyPart(Payload):
+    """A body as a payload, so that it can be a part of a ``MultipartWriter``."""
+
+    _value: Body
+
+    def __init__(self, body: Body) -> None:
+        super().__init__(body, content_type=body.content_type, headers=dict(body.headers or {}))
+
+    @property
+    def size(self) -> int | None:
+        """The body's size in bytes, or None."""
+        return self._value.size
+
+    @property
+    def consumed(self) -> bool:
+        """Whether the body cannot be sent again."""
+        return self._value.consumed
+
+    def decode(self, encoding: str = "utf-8", errors: str = "strict") -> str:
+        """Return it as text.
+
+        Raises:
+            TypeError: it is not in memory.
+        """
+        if self._value.data is None:
+            raise TypeError(f"{self._value!r} is not in memory: write() it")
+        return self._value.data.decode(encoding, errors)
+
+    async def write(self, writer: AbstractStreamWriter) -> None:
+        """Send the body."""
+        await self._value.write(writer)
+
+    async def close(self) -> None:
+        """Close the body."""
+        await self._value.close()
+
+
+class _PayloadWriter(AbstractStreamWriter):
+    """A body's writer as payloads expect one; it refuses more bytes than were announced."""
+
+    length = None
+
+    def __init__(self, writer: BodyWriter, size: int | None) -> None:
+        self._writer = writer
+        self._size = size
+
+    async def write(self, chunk: bytes | bytearray | memoryview) -> None:
+        if type(chunk) is not bytes:
+            # A copy: the payload may fill its buffer again while the socket is still busy with it.
+            chunk = bytes(chunk)
+        if not chunk:
+            return
+        self.output_size += len(chunk)
+        if self._size is not None and self.output_size > self._size:
+            raise BodySizeError(
+                f"the request body's payload gave {self.output_size} bytes or more, "
+                f"but announced {self._size}"
+            )
+        await self._writer.write(chunk)
+
+    async def write_eof(self, chunk: bytes = b"") -> None:
+        await self.write(chunk)
+
+    async def drain(self) -> None:
+        """Do nothing: ``write`` has waited already."""
+
+    def enable_compression(self, encoding: str = "deflate", strategy: int | None = None) -> None:
+        raise RuntimeError("a payload cannot change the content coding: the request's head is sent")
+
+    def enable_chunking(self) -> None:
+        raise RuntimeError("a payload cannot change the framing: the request's head is sent")
+
+    async def write_headers(self, status_line: str, headers: "CIMultiDict[str]") -> None:
+        raise RuntimeError("a payload cannot write a head: the request's head is sent")
+
+
+def _leaves(payload: Payload) -> Iterator[Payload]:
+    if isinstance(payload, MultipartWriter):
+        for part, _, _ in payload:
+            yield from _leaves(part)
+    else:
+        yield payload
+
+
+def _check_fields(payload: Payload) -> None:
+    # aiohttp looks for control characters while it writes, when the request's head is gone already,
+    # and not at the names' syntax.
+    for name, value in payload.headers.items():
+        check_value(check_name(name), value)
+    if isinstance(payload, MultipartWriter):
+        for part, _, _ in payload:
+            _check_fields(part)

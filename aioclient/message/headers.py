@@ -1,0 +1,208 @@
+"""Outgoing header fields: what may reach the wire, how sets of them merge, and their bytes.
+
+One validator serves every protocol. A method and a field name are tokens (RFC 9110, sections 5.1 and 9.1); a field
+value has no control character but HTAB (section 5.5); a request target has no space, no control character and no
+byte outside ASCII (RFC 9112, section 3.2). What breaks a rule raises before a byte is sent.
+"""
+
+import re
+import sys
+from collections.abc import Iterable, Mapping
+from functools import lru_cache
+from typing import Any, cast
+
+from multidict import CIMultiDict, MultiMapping, getversion, istr
+
+from .._version import __version__
+
+type_Pairs = Iterable[tuple[str, str | None]]
+LooseHeaders = Mapping[str, str | None] | MultiMapping[str] | type_Pairs
+
+USER_AGENT = f"Python/{sys.version_info[0]}.{sys.version_info[1]} aioclient/{__version__}"
+
+_METHODS = frozenset(
+    ("GET", "HEAD", "POST", "PUT", "DELETE", "PATCH", "OPTIONS", "TRACE", "CONNECT")
+)
+_TOKEN = re.compile(r"[!#$%&'*+\-.^_`|~0-9A-Za-z]+")
+_FORBIDDEN_IN_VALUE = re.compile(r"[\x00-\x08\x0a-\x1f\x7f]").search
+_FORBIDDEN_IN_TARGET = re.compile(r"[^\x21-\x7e]").search
+
+
+def shown_text(text: object) -> str:
+    """Return *text* for an error message: escaped, and at most 100 characters."""
+    shown = repr(text)
+    return shown if len(shown) <= 100 else f"{shown[:97]}..."
+
+
+@lru_cache(maxsize=64)
+def check_method(method: str) -> str:
+    """Return *method* in upper case.
+
+    Raises:
+        ValueError: it is not a token (RFC 9110, section 9.1).
+    """
+    if not isinstance(method, str):
+        raise TypeError(f"the method must be a str, found {type(method).__name__}")
+    upper = method.upper()
+    if upper in _METHODS:
+        return upper
+    if _TOKEN.fullmatch(upper) is None:
+        raise ValueError(
+            f"the method {shown_text(method)} is not a token: only letters, digits and !#$%&'*+-.^_`|~ may stand in it"
+        )
+    return upper
+
+
+def check_target(target: str) -> str:
+    """Return *target*, the path and query of a request line.
+
+    Raises:
+        ValueError: it holds a space, a control character or a character outside ASCII.
+    """
+    if (found := _FORBIDDEN_IN_TARGET(target)) is not None:
+        raise ValueError(
+            f"the request target {shown_text(target)} holds {found.group()!r} at position {found.start()}; "
+            "percent-encode it"
+        )
+    return target
+
+
+@lru_cache(maxsize=512)
+def check_name(name: str) -> str:
+    """Return a field name that may go on the wire.
+
+    Raises:
+        TypeError: it is not a str.
+        ValueError: it is not a token (RFC 9110, section 5.1).
+    """
+    if not isinstance(name, str):
+        raise TypeError(
+            f"a header name must be a str, found {type(name).__name__} {shown_text(name)}"
+        )
+    if _TOKEN.fullmatch(name) is None:
+        raise ValueError(
+            f"the header name {shown_text(name)} is not a token: "
+            "only letters, digits and !#$%&'*+-.^_`|~ may stand in it"
+        )
+    return name
+
+
+def check_value(name: str, value: str) -> str:
+    """Return a field value that may go on the wire; *name* is for the message.
+
+    Raises:
+        TypeError: it is not a str.
+        ValueError: it holds a control character other than HTAB (RFC 9110, section 5.5).
+    """
+    if not isinstance(value, str):
+        raise TypeError(
+            f"the value of header {name} must be a str, found {type(value).__name__}; convert it first"
+        )
+    if (found := _FORBIDDEN_IN_VALUE(value)) is not None:
+        raise ValueError(
+            f"the value of header {name} holds the control character {found.group()!r} at position {found.start()}"
+        )
+    return value
+
+
+def field_line(name: str, value: str) -> str:
+    """Return one checked field line, without its CRLF."""
+    return f"{check_name(name)}: {check_value(name, value)}"
+
+
+def serialize_fields(headers: MultiMapping[str]) -> bytes:
+    """Return the field lines of *headers*, each with its CRLF, as UTF-8 bytes (obs-text for what is not ASCII)."""
+    return "".join(
+        [f"{check_name(name)}: {check_value(name, value)}\r\n" for name, value in headers.items()]
+    ).encode("utf-8", "surrogateescape")
+
+
+def pairs_of(headers: LooseHeaders | None) -> Iterable[tuple[str, str | None]]:
+    """Return the name and value pairs of any spelling of headers."""
+    if headers is None:
+        return ()
+    if isinstance(headers, (Mapping, MultiMapping)):
+        return headers.items()
+    return headers
+
+
+def to_multidict(headers: LooseHeaders | None) -> "CIMultiDict[str]":
+    """Return *headers* as a new ``CIMultiDict``; a name whose value is None is left out."""
+    result: CIMultiDict[str] = CIMultiDict()
+    for name, value in pairs_of(headers):
+        if value is not None:
+            result.add(name, value)
+    return result
+
+
+def merge_into(headers: "CIMultiDict[str]", more: LooseHeaders) -> None:
+    """Lay *more* over *headers*, in place.
+
+    A name in *more* replaces all fields of that name; a name repeated within *more* stays repeated; None removes.
+    """
+    added: set[str] = set()
+    for name, value in pairs_of(more):
+        folded = check_name(name).lower()
+        if folded not in added:
+            added.add(folded)
+            headers.popall(name, None)
+        if value is not None:
+            headers.add(name, value)
+
+
+_FRAMING_NAMES = (
+    "Host",
+    "Content-Length",
+    "Transfer-Encoding",
+    "Connection",
+    "Cookie",
+    "Authorization",
+    "Expect",
+)
+
+
+class DefaultHeaders:
+    """A session's header fields together with their bytes, which are made once for each change of the fields.
+
+    ``fields`` is the live ``CIMultiDict``: users may change it at any time.
+    """
+
+    __slots__ = ("_block", "_plain", "_version", "fields")
+
+    def __init__(self, fields: "CIMultiDict[str]") -> None:
+        self.fields = fields
+        self._version = -1
+        self._block = b""
+        self._plain = True
+
+    def _refresh(self) -> None:
+        version = getversion(cast(Any, self.fields))
+        if version != self._version:
+            self._block = serialize_fields(self.fields)
+            self._plain = not any(name in self.fields for name in _FRAMING_NAMES)
+            self._version = version
+
+    def block(self) -> bytes:
+        """Return the serialized fields."""
+        self._refresh()
+        return self._block
+
+    def are_plain(self) -> bool:
+        """Tell whether no field concerns routing, framing or credentials, so that the bytes go out as they are."""
+        self._refresh()
+        return self._plain
+
+
+AUTHORIZATION = istr("Authorization")
+CONTENT_ENCODING = istr("Content-Encoding")
+CONTENT_LENGTH = istr("Content-Length")
+CONTENT_TYPE = istr("Content-Type")
+CONNECTION = istr("Connection")
+COOKIE = istr("Cookie")
+EXPECT = istr("Expect")
+HOST = istr("Host")
+LOCATION = istr("Location")
+PROXY_AUTHORIZATION = istr("Proxy-Authorization")
+SET_COOKIE = istr("Set-Cookie")
+TRANSFER_ENCODING = istr("Transfer-Encoding")
+UPGRADE = istr("Upgrade")

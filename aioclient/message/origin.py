@@ -1,0 +1,146 @@
+"""Origins and connection keys: which server a request is for, and which connections may carry it.
+
+An origin is scheme, host and port (RFC 6454, section 4). Its host is the canonical A-label that yarl computed once
+(IDNA 2008, UTS 46); DNS, SNI, certificate check, ``Host`` field, cookies and the pool all take it from here.
+"""
+
+import ipaddress
+import re
+import ssl
+from functools import lru_cache
+from typing import NamedTuple, Protocol
+
+from yarl import URL
+
+from ..exceptions import InvalidUrlClientError, NonHttpUrlClientError, shown
+
+_SECURE_SCHEMES = frozenset(("https", "wss"))
+_SCHEMES = frozenset(("http", "https", "ws", "wss"))
+_REG_NAME = re.compile(r"[A-Za-z0-9._~!$&'()*+,;=\-]+")
+_LAST_LABEL_IS_NUMBER = re.compile(r"(?:.*\.)?(?:0[xX][0-9A-Fa-f]*|[0-9]+)\.?")
+
+
+class Pin(Protocol):
+    """A pinned certificate: what ``Fingerprint`` offers to the pool's key."""
+
+    @property
+    def fingerprint(self) -> bytes:
+        """The SHA-256 digest of the certificate."""
+
+
+SSLOption = bool | ssl.SSLContext | Pin
+
+
+class ConnectionKey(NamedTuple):
+    """Everything that makes two connections different: only an equal key may share one.
+
+    ``host``, ``port``, ``is_ssl`` and ``ssl`` are what ``ClientConnectorError`` reads.
+    """
+
+    host: str
+    port: int
+    is_ssl: bool
+    ssl: SSLOption
+    server_hostname: str | None = None
+    proxy: str | None = None
+
+    def __repr__(self) -> str:
+        return f"<ConnectionKey {'https' if self.is_ssl else 'http'}://{self.host}:{self.port}>"
+
+
+class Origin:
+    """Scheme, host and port of a URL, with what the wire needs of them made once.
+
+    ``host`` has no trailing dot and no brackets; ``dns_name`` keeps the dot, which makes a DNS name absolute.
+    ``host_field`` is the value of the ``Host`` header field: brackets around IPv6, no default port, no zone.
+    """
+
+    __slots__ = ("dns_name", "host", "host_field", "is_ip", "is_tls", "key", "port", "scheme")
+
+    def __init__(self, scheme: str, host: str, port: int) -> None:
+        self.scheme = scheme
+        self.port = port
+        self.is_tls = scheme in _SECURE_SCHEMES
+        self.dns_name = host
+        self.host = host.rstrip(".") if host[-1:] == "." else host
+        self.is_ip = _is_ip(self.host)
+        bare = self.host.partition("%")[0]
+        field = f"[{bare}]" if ":" in bare else bare
+        default_port = 443 if self.is_tls else 80
+        self.host_field = field if port == default_port else f"{field}:{port}"
+        self.key = ConnectionKey(host, port, self.is_tls, True)
+
+    def __eq__(self, other: object) -> bool:
+        if not isinstance(other, Origin):
+            return NotImplemented
+        return self is other or (
+            self.is_tls == other.is_tls and self.host == other.host and self.port == other.port
+        )
+
+    def __hash__(self) -> int:
+        return hash((self.is_tls, self.host, self.port))
+
+    def __repr__(self) -> str:
+        return f"<Origin {self.scheme}://{self.host_field}>"
+
+
+@lru_cache(maxsize=1024)
+def _make_origin(scheme: str, host: str, port: int) -> Origin:
+    return Origin(scheme, host, port)
+
+
+def origin_of(url: URL) -> Origin:
+    """Return the origin of *url*; the same object for the same scheme, host and port as long as it is cached.
+
+    Raises:
+        InvalidUrlClientError: the URL has no host, an impossible port or a host that is not one.
+        NonHttpUrlClientError: its scheme is not http, https, ws or wss.
+    """
+    host = url.raw_host
+    port = url.port
+    if not host or port is None or url.scheme not in _SCHEMES:
+        raise _refusal(url)
+    try:
+        return _make_origin(url.scheme, host, port)
+    except ValueError as error:
+        raise InvalidUrlClientError(shown(url), str(error)) from error
+
+
+def _refusal(url: URL) -> Exception:
+    if not url.absolute:
+        return InvalidUrlClientError(
+            str(url), "the URL is relative; give a full one, or a base_url to the session"
+        )
+    if url.scheme not in _SCHEMES:
+        return NonHttpUrlClientError(
+            f"{shown(url)}: the scheme {url.scheme!r} is not supported; use http, https, ws or wss"
+        )
+    return InvalidUrlClientError(shown(url), "the URL has no host or no port")
+
+
+def _is_ip(host: str) -> bool:
+    """Tell whether *host* is an IP address.
+
+    Raises:
+        ValueError: it is neither an address nor a name, or a spelling of an IPv4 address that resolvers read in
+            different ways (octal, hexadecimal, fewer than four parts: RFC 6943, section 3.1.1).
+    """
+    if not host:
+        raise ValueError("the host is empty")
+    if len(host) > 253 and ":" not in host:
+        raise ValueError("the host has more than 253 characters (RFC 1035, section 2.3.4)")
+    try:
+        address = ipaddress.ip_address(host)
+    except ValueError:
+        pass
+    else:
+        if address.version == 6 and address.ipv4_mapped is not None:
+            raise ValueError(
+                f"the host {host} is an IPv4-mapped IPv6 address; write {address.ipv4_mapped}"
+            )
+        return True
+    if _REG_NAME.fullmatch(host) is None:
+        raise ValueError(f"the host {host!r} holds a character that no host name has")
+    if _LAST_LABEL_IS_NUMBER.fullmatch(host):
+        raise ValueError(f"the host {host!r} is not an IPv4 address of four decimal numbers")
+    return False

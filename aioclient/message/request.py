@@ -1,0 +1,195 @@
+"""A request: one hop of one call, as the value that the steps of the chain pass down."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, Protocol, runtime_checkable
+
+from aiohttp import RequestInfo as AiohttpRequestInfo
+from multidict import CIMultiDict, CIMultiDictProxy
+from yarl import URL
+
+from ..exceptions import shown
+from .body import Body
+from .headers import AUTHORIZATION, COOKIE, DefaultHeaders
+from .origin import ConnectionKey, SSLOption, origin_of
+from .timeout import ClientTimeout
+
+
+class PastResponse(Protocol):
+    """A response of an earlier hop of the same call."""
+
+    status: int
+    headers: CIMultiDictProxy[str]
+
+    @property
+    def url(self) -> URL:
+        """The URL that was answered."""
+
+
+@runtime_checkable
+class Auth(Protocol):
+    """Credentials that write themselves into a request, once for each attempt."""
+
+    def authorize(self, request: "Request") -> None:
+        """Set ``request.authorization``, or change ``request.headers``."""
+
+
+@dataclass(frozen=True, slots=True)
+class RequestOptions:
+    """What a call may ask for that most calls leave alone; one value is shared by all calls that do.
+
+    Sizes are in bytes. ``ssl`` is True (verify), False (do not), an ``SSLContext`` or a fingerprint.
+    """
+
+    response_class: type[Any]
+    allow_redirects: bool = True
+    max_redirects: int = 10
+    http10: bool = False
+    chunked: bool | None = None
+    expect100: bool = False
+    read_until_eof: bool = True
+    ssl: SSLOption = True
+    server_hostname: str | None = None
+    auto_decompress: bool = True
+    read_bufsize: int = 2**18
+    max_line_size: int = 8190
+    max_field_size: int = 8190
+    max_headers: int = 128
+    max_body_size: int | None = None
+    skip_auto_headers: frozenset[str] = field(default=frozenset())
+
+
+class RequestInfo(AiohttpRequestInfo):
+    """What was asked, for messages: ``url``, ``method``, ``headers``, ``real_url``. Its ``repr`` hides credentials."""
+
+    __slots__ = ()
+
+    def __repr__(self) -> str:
+        return f"<RequestInfo {self.method} {shown(self.real_url)}>"
+
+
+class Request:
+    """One hop: method, URL, fields, body, and what the call asked for.
+
+    ``headers`` may be changed by middlewares, ``url`` too (before the request is sent). ``deadline`` is in the event
+    loop's time; None means no total limit. ``authorization`` and ``cookie`` are the credential fields that the steps
+    next to the connector set anew on every attempt.
+    """
+
+    __slots__ = (
+        "_headers",
+        "_url",
+        "auth",
+        "authorization",
+        "body",
+        "cookie",
+        "cookies",
+        "deadline",
+        "defaults",
+        "history",
+        "method",
+        "options",
+        "origin",
+        "timeout",
+    )
+
+    def __init__(
+        self,
+        method: str,
+        url: URL,
+        defaults: DefaultHeaders,
+        headers: "CIMultiDict[str] | None",
+        body: Body | None,
+        options: RequestOptions,
+        timeout: ClientTimeout,
+        deadline: float | None,
+        auth: Auth | None,
+        cookies: Mapping[str, str] | None,
+    ) -> None:
+        self.method = method
+        self._url = url
+        self.origin = origin_of(url)
+        self.defaults = defaults
+        self._headers = headers
+        self.body = body
+        self.options = options
+        self.timeout = timeout
+        self.deadline = deadline
+        self.auth = auth
+        self.cookies = cookies
+        self.history: tuple[PastResponse, ...] = ()
+        self.authorization: str | None = None
+        self.cookie: str | None = None
+
+    @property
+    def url(self) -> URL:
+        """Where the request goes; a middleware may set another one."""
+        return self._url
+
+    @url.setter
+    def url(self, url: URL) -> None:
+        self.origin = origin_of(url)
+        self._url = url
+
+    @property
+    def headers(self) -> "CIMultiDict[str]":
+        """The request's own fields, the session's defaults included; changes to it are sent."""
+        if self._headers is None:
+            self._headers = self.defaults.fields.copy()
+        return self._headers
+
+    @property
+    def own_headers(self) -> "CIMultiDict[str] | None":
+        """The fields if they differ from the session's defaults, else None."""
+        return self._headers
+
+    @property
+    def key(self) -> ConnectionKey:
+        """Which connections may carry this request."""
+        options = self.options
+        if options.ssl is True and options.server_hostname is None:
+            return self.origin.key
+        return self.origin.key._replace(ssl=options.ssl, server_hostname=options.server_hostname)
+
+    @property
+    def what(self) -> str:
+        """Method and URL, as messages begin."""
+        return f"{self.method} {shown(self._url)}"
+
+    @property
+    def info(self) -> RequestInfo:
+        """What was asked, as exceptions and responses show it."""
+        headers = self.headers.copy()
+        if self.authorization is not None:
+            headers[AUTHORIZATION] = self.authorization
+        if self.cookie is not None:
+            headers[COOKIE] = self.cookie
+        return RequestInfo(
+            self._url.with_fragment(None), self.method, CIMultiDictProxy(headers), self._url
+        )
+
+    def hop(
+        self,
+        method: str,
+        url: URL,
+        headers: "CIMultiDict[str] | None",
+        body: Body | None,
+        auth: Auth | None,
+        cookies: Mapping[str, str] | None,
+    ) -> "Request":
+        """Return a request of the same call: same options, same deadline."""
+        return Request(
+            method,
+            url,
+            self.defaults,
+            headers,
+            body,
+            self.options,
+            self.timeout,
+            self.deadline,
+            auth,
+            cookies,
+        )
+
+    def __repr__(self) -> str:
+        return f"<Request {self.what}>"

@@ -1,0 +1,413 @@
+"""The response: status, fields, and a body that is either here already or still coming."""
+
+import codecs
+import json as json_module
+import warnings
+from collections.abc import Awaitable, Callable, Generator
+from email.message import Message
+from functools import lru_cache
+from http.cookies import CookieError, SimpleCookie
+from types import TracebackType
+from typing import Any, Final, Protocol, Self, cast
+
+from aiohttp import HttpVersion
+from multidict import CIMultiDictProxy
+from yarl import URL
+
+from ..exceptions import ClientConnectionError, ClientResponseError, ContentTypeError, shown
+from .codings import decode_all
+from .headers import CONTENT_ENCODING, CONTENT_TYPE, SET_COOKIE
+from .request import Request, RequestInfo
+from .stream import StreamReader
+
+DEFAULT_CONTENT_TYPE: Final = "application/octet-stream"  # RFC 9110, section 8.3
+# Python codecs between bytes and str that are no character encodings, or slow on hostile input.
+_NOT_CHARSETS: Final = frozenset(
+    ("idna", "punycode", "raw_unicode_escape", "undefined", "unicode_escape")
+)
+
+
+class Carrier(Protocol):
+    """The connection as a response sees it, while the body is still coming."""
+
+    def abort(self) -> None:
+        """Close the socket now."""
+
+    def give_up_body(self) -> None:
+        """Drain the little that is missing and keep the connection, or close it."""
+
+
+class BodyLease:
+    """The hold of a response on a connection that still carries its body.
+
+    It exists only while the body is incomplete, so that a dropped response gives its connection back (and warns)
+    without a finalizer on every response.
+    """
+
+    __slots__ = ("_carrier", "_description")
+
+    def __init__(self, carrier: Carrier, description: str) -> None:
+        self._carrier: Carrier | None = carrier
+        self._description = description
+
+    def end(self) -> None:
+        """Note that the body is complete, or the connection gone: nothing is held any more."""
+        self._carrier = None
+
+    def release(self) -> None:
+        """Give up what was not read."""
+        carrier, self._carrier = self._carrier, None
+        if carrier is not None:
+            carrier.give_up_body()
+
+    def close(self) -> None:
+        """Close the connection."""
+        carrier, self._carrier = self._carrier, None
+        if carrier is not None:
+            carrier.abort()
+
+    @property
+    def held(self) -> bool:
+        """Whether the connection is still held."""
+        return self._carrier is not None
+
+    def __del__(self) -> None:
+        if self._carrier is not None:
+            warnings.warn(
+                f"unclosed response to {self._description}: use 'async with', read it to its end, or release it",
+                ResourceWarning,
+                source=self,
+                stacklevel=2,
+            )
+            self.close()
+
+
+class _Done:
+    """What ``release()`` returns, so that ``await response.release()`` works as it did in aiohttp 2."""
+
+    __slots__ = ()
+
+    def __await__(self) -> Generator[None, None, None]:
+        return
+        yield
+
+
+_DONE = _Done()
+
+
+class ClientResponse:
+    """What the server answered.
+
+    Use it as ``async with session.get(url) as response``. A body that came whole with the head is kept as bytes and
+    its connection is in the pool again already; a longer one is read from the connection by ``read()``, ``text()``,
+    ``json()`` or through ``content``. Leaving the context gives up what was not read.
+
+    ``headers`` are the fields as received, ``history`` the responses of the redirects before this one, oldest first,
+    ``trailers`` the fields after a chunked body (empty until it was read; they are never merged into ``headers``).
+    """
+
+    __slots__ = (
+        "__weakref__",
+        "_body",
+        "_content",
+        "_cookies",
+        "_lease",
+        "_raw",
+        "_released",
+        "headers",
+        "history",
+        "method",
+        "reason",
+        "request",
+        "status",
+        "trailers",
+        "version",
+    )
+
+    def __init__(
+        self,
+        request: Request,
+        version: HttpVersion,
+        status: int,
+        reason: str,
+        headers: "CIMultiDictProxy[str]",
+        trailers: "CIMultiDictProxy[str]",
+        raw: bytes | None,
+        content: StreamReader | None,
+        lease: BodyLease | None,
+    ) -> None:
+        self.request = request
+        self.method = request.method
+        self.version = version
+        self.status = status
+        self.reason = reason
+        self.headers = headers
+        self.trailers = trailers
+        self.history = cast("tuple[ClientResponse, ...]", request.history)
+        self._raw = raw
+        self._content = content
+        self._lease = lease
+        self._body: bytes | None = None
+        self._cookies: SimpleCookie | None = None
+        self._released = False
+
+    # What was asked
+
+    @property
+    def url(self) -> URL:
+        """The URL that was answered, without its fragment."""
+        url = self.request.url
+        return url.with_fragment(None) if url.raw_fragment else url
+
+    @property
+    def real_url(self) -> URL:
+        """The URL that was answered, with its fragment."""
+        return self.request.url
+
+    @property
+    def host(self) -> str | None:
+        """The host of the URL that was answered."""
+        return self.request.url.host
+
+    @property
+    def request_info(self) -> RequestInfo:
+        """URL, method and fields of the request."""
+        return self.request.info
+
+    # Status and fields
+
+    @property
+    def ok(self) -> bool:
+        """Whether the status is below 400."""
+        return self.status < 400
+
+    @property
+    def raw_headers(self) -> tuple[tuple[bytes, bytes], ...]:
+        """The fields as pairs of bytes, spelled as received."""
+        return tuple(
+            (name.encode(), value.encode("utf-8", "surrogateescape"))
+            for name, value in self.headers.items()
+        )
+
+    @property
+    def content_type(self) -> str:
+        """The media type, without parameters; ``application/octet-stream`` when there is none."""
+        value = self.headers.get(CONTENT_TYPE)
+        return DEFAULT_CONTENT_TYPE if value is None else parse_content_type(value)[0]
+
+    @property
+    def charset(self) -> str | None:
+        """The ``charset`` parameter of ``Content-Type``, or None."""
+        value = self.headers.get(CONTENT_TYPE)
+        return None if value is None else parse_content_type(value)[1]
+
+    @property
+    def cookies(self) -> SimpleCookie:
+        """The cookies that this response set; what cannot be parsed is left out."""
+        if self._cookies is None:
+            self._cookies = SimpleCookie()
+            for line in self.headers.getall(SET_COOKIE, ()):
+                try:
+                    self._cookies.load(line)
+                except CookieError:
+                    continue
+        return self._cookies
+
+    def raise_for_status(self) -> None:
+        """Release the response and raise if its status is 400 or more.
+
+        Raises:
+            ClientResponseError: with ``status``, ``message`` (the reason), ``headers`` and ``history``.
+        """
+        if self.status >= 400:
+            self.release()
+            raise ClientResponseError(
+                self.request_info,
+                cast(Any, self.history),
+                status=self.status,
+                message=self.reason,
+                headers=self.headers,
+            )
+
+    # The body
+
+    @property
+    def content(self) -> StreamReader:
+        """The body as a stream."""
+        if self._content is None:
+            options = self.request.options
+            self._content = StreamReader.from_bytes(
+                self._raw or b"",
+                content_encoding=self.headers.get(CONTENT_ENCODING)
+                if options.auto_decompress
+                else None,
+                max_size=options.max_body_size,
+            )
+        return self._content
+
+    async def read(self) -> bytes:
+        """Return the whole body, decoded from its content codings; the same bytes again when called again.
+
+        Raises:
+            ClientPayloadError: it ended early, could not be decoded, or is larger than ``max_body_size``.
+            ClientConnectionError: the response was released before it was read.
+            ServerTimeoutError: it did not come in time.
+        """
+        if self._body is None:
+            if self._released:
+                raise ClientConnectionError(
+                    f"{self.method} {shown(self.real_url)}: the response was released before its body was read"
+                )
+            if self._content is None:
+                self._body = self._decode(self._raw or b"")
+                self._raw = None
+            else:
+                self._body = await self._content.read()
+                self._end_lease()
+        return self._body
+
+    def _decode(self, raw: bytes) -> bytes:
+        options = self.request.options
+        if raw and options.auto_decompress:
+            coding = self.headers.get(CONTENT_ENCODING)
+            if coding is not None:
+                return decode_all(raw, coding, options.max_body_size)
+        return raw
+
+    def _end_lease(self) -> None:
+        if self._lease is not None:
+            self._lease.end()
+            self._lease = None
+
+    def get_encoding(self) -> str:
+        """Return the charset that ``text()`` uses if the header names one that Python knows, else ``utf-8``."""
+        charset = self.charset
+        return charset if charset is not None and is_text_codec(charset) else "utf-8"
+
+    async def text(self, encoding: str | None = None, errors: str = "strict") -> str:
+        """Return the body as text.
+
+        The charset is *encoding*, else the header's, else UTF-8 if the body is valid UTF-8, else what
+        charset-normalizer detects (without it: UTF-8, with U+FFFD for what is not).
+
+        Raises:
+            UnicodeDecodeError: the named charset does not fit and *errors* is ``strict``.
+        """
+        body = self._body if self._body is not None else await self.read()
+        if encoding is not None:
+            return body.decode(encoding, errors)
+        charset = self.charset
+        if charset is not None and is_text_codec(charset):
+            return body.decode(charset, errors)
+        try:
+            return body.decode("utf-8")
+        except UnicodeDecodeError:
+            return body.decode(_detect(body), "replace")
+
+    async def json(
+        self,
+        *,
+        encoding: str | None = None,
+        loads: Callable[[str], Any] = json_module.loads,
+        content_type: str | None = "application/json",
+    ) -> Any:
+        """Return the body parsed as JSON; None for a blank one.
+
+        *content_type* is the media type that the response must have (``application/json`` also stands for
+        ``application/*+json``); None accepts any.
+
+        Raises:
+            ContentTypeError: the response has another media type.
+            ValueError: the body is not JSON (``json.JSONDecodeError`` with the default *loads*).
+        """
+        body = self._body if self._body is not None else await self.read()
+        if content_type:
+            found = self.headers.get(CONTENT_TYPE, "")
+            if found != content_type and not _is_expected(found, content_type):
+                raise ContentTypeError(
+                    self.request_info,
+                    cast(Any, self.history),
+                    status=self.status,
+                    message=f"Attempt to decode JSON with unexpected mimetype: {found}",
+                    headers=self.headers,
+                )
+        if not body or body.isspace():
+            return None
+        return loads(body.decode(encoding or self.get_encoding()))
+
+    # The end
+
+    @property
+    def closed(self) -> bool:
+        """Whether the response holds no connection any more."""
+        return self._released or self._lease is None or not self._lease.held
+
+    def release(self) -> Awaitable[None]:
+        """Give up what was not read; the connection is kept if little is missing, else closed."""
+        self._released = True
+        if self._lease is not None:
+            self._lease.release()
+            self._lease = None
+        return _DONE
+
+    def close(self) -> None:
+        """Close the connection if the body is still coming, else as ``release()``."""
+        self._released = True
+        if self._lease is not None:
+            self._lease.close()
+            self._lease = None
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        self.release()
+
+    def __repr__(self) -> str:
+        reason = self.reason.encode("ascii", "backslashreplace").decode()
+        return f"<ClientResponse({shown(self.real_url)}) [{self.status} {reason}]>"
+
+
+@lru_cache(maxsize=256)
+def parse_content_type(value: str) -> tuple[str, str | None]:
+    """Return media type and charset of a ``Content-Type`` value (RFC 9110, section 8.3.1)."""
+    message = Message()
+    message["Content-Type"] = value
+    charset = message.get_param("charset")
+    if isinstance(charset, tuple):
+        charset = charset[2]
+    media_type = value.partition(";")[0].strip().lower()
+    return (media_type if "/" in media_type else DEFAULT_CONTENT_TYPE), charset
+
+
+@lru_cache(maxsize=256)
+def _is_expected(found: str, expected: str) -> bool:
+    media_type = found.partition(";")[0].strip().lower()
+    if expected == "application/json":
+        kind, _, subtype = media_type.partition("/")
+        return kind == "application" and (subtype == "json" or subtype.endswith("+json"))
+    return expected.lower() in media_type
+
+
+@lru_cache(maxsize=64)
+def is_text_codec(charset: str) -> bool:
+    """Tell whether *charset* names a codec between bytes and text (``rot13`` and ``zip`` are none)."""
+    try:
+        b"".decode(charset)
+        return codecs.lookup(charset).name not in _NOT_CHARSETS
+    except (LookupError, ValueError):
+        return False
+
+
+def _detect(body: bytes) -> str:
+    try:
+        from charset_normalizer import from_bytes
+    except ImportError:
+        return "utf-8"
+    best = from_bytes(body).best()
+    return "utf-8" if best is None else best.encoding

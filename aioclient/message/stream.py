@@ -1,0 +1,735 @@
+"""The incoming body as a stream, with back-pressure.
+
+The connection feeds raw pieces in; a reader takes them out, decoded. The rules:
+
+- Nothing is copied that need not be: a piece that is read whole is the object that came in, and
+  ``read()`` of everything joins once.
+- Undecoded bytes that nobody reads are bounded: above twice the limit the connection stops reading
+  its socket, below the limit it goes on. While a reader waits for more than there is, it reads.
+- Content codings are undone on the reader's side, only as far as the reader asks, in steps of at
+  most 256 KiB. After about a mebibyte of decoding in a row the event loop gets its turn.
+- Bytes that arrived before an error are delivered first, and then the error is raised, also by
+  every later call. But an incomplete body is never taken for a whole one: ``read()`` of everything
+  raises at once, ``readexactly()`` and ``readline()`` when the error comes before their end.
+- A cancelled call takes nothing. What it waited for is still there for the next one.
+"""
+
+import asyncio
+import sys
+from collections import deque
+from collections.abc import Awaitable, Callable
+from typing import Protocol, Self
+
+from aiohttp.http_exceptions import LineTooLong
+
+from ..exceptions import ClientPayloadError, ContentDecodingError
+from .codings import STEP, Decoder, body_too_large, make_decoder
+
+__all__ = ("BodySource", "LineTooLongError", "StreamReader")
+
+DEFAULT_LIMIT = 2**18  # as aiohttp's read_bufsize
+
+_EVERYTHING = sys.maxsize
+_TURN = 2**20  # bytes that are decoded in a row: 2 to 4 ms of the event loop's time
+_STEP_COST = 2**14  # what a step may take even if it gives nothing, in bytes of decoding
+_MERGE_COUNT = 2**10  # pieces that are merged into one when they come as tiny chunks ...
+_MERGE_SIZE = 2**19  # ... of less than half a kilobyte on average
+
+
+class BodySource(Protocol):
+    """The connection as its body's stream sees it."""
+
+    def pause_reading(self) -> None:
+        """Stop reading from the socket."""
+
+    def resume_reading(self) -> None:
+        """Go on reading from the socket."""
+
+    def abort(self) -> None:
+        """Close the socket: the rest of the body is of no use."""
+
+
+class LineTooLongError(ClientPayloadError, LineTooLong):
+    """A line of the body is longer than allowed; it can still be read in another way."""
+
+    def __init__(self, start: bytes, limit: int) -> None:
+        super().__init__(start, limit)
+        self.start = start
+        self.limit = limit
+
+    def __str__(self) -> str:
+        return (
+            f"no line end within {self.limit} bytes of {self.start!r}: "
+            "allow more with max_line_length, or read by chunks"
+        )
+
+
+class StreamReader:
+    """A body that is still coming, or being decoded.
+
+    Read it with one call at a time, from one task::
+
+        async for chunk in response.content.iter_chunked(65536):
+            ...
+        async for line in response.content:
+            ...
+        everything = await response.content.read()
+
+    Args:
+        source: the connection to pause and resume; None when everything is here already.
+        loop: the event loop to wait on; None means the one that runs when a reader first waits.
+        limit: undecoded bytes: the connection is paused above twice as many.
+        decoder: undoes the content coding; None when there is none.
+        max_size: decoded bytes that the body may have; None means any number.
+
+    Every reading method raises ``BodyTooLargeError`` when there are more than *max_size*,
+    ``ContentDecodingError`` when the coding cannot be undone, what the connection failed with, and
+    RuntimeError when another call waits already.
+    """
+
+    __slots__ = (
+        "__weakref__",
+        "_chunk_ends",
+        "_decoded",
+        "_decoder",
+        "_encoded_ends",
+        "_eof",
+        "_exception",
+        "_high",
+        "_idle_mark",
+        "_incoming",
+        "_is_coded",
+        "_last_chunk_end",
+        "_limit",
+        "_loop",
+        "_mark",
+        "_max_chunk_ends",
+        "_max_decoded",
+        "_max_raw",
+        "_merging",
+        "_paused",
+        "_ready",
+        "_source",
+        "_unmerged",
+        "_unmerged_from",
+        "_waiter",
+        "_wants_chunk_end",
+        "total_raw_bytes",
+    )
+
+    def __init__(
+        self,
+        source: BodySource | None,
+        *,
+        loop: asyncio.AbstractEventLoop | None = None,
+        limit: int = DEFAULT_LIMIT,
+        decoder: Decoder | None = None,
+        max_size: int | None = None,
+    ) -> None:
+        self._source = source
+        self._loop = loop
+        self._limit = limit
+        self._high = 2 * limit
+        self._decoder = decoder
+        self._is_coded = decoder is not None
+        self._ready = _Pieces()
+        # What was fed: the ready bytes themselves when there is nothing to decode.
+        self._incoming = self._ready if decoder is None else _Pieces()
+        self._max_decoded = _EVERYTHING if max_size is None else max_size
+        self._max_raw = self._max_decoded if decoder is None else _EVERYTHING
+        self._decoded = 0
+        self.total_raw_bytes = 0
+        """Bytes that came from the connection, before decoding."""
+        self._waiter: asyncio.Future[None] | None = None
+        # The number of incoming bytes at which feeding has more to do than to append: the reader
+        # has what it waits for, or the connection is to be paused. 0 when nothing may come now.
+        self._idle_mark = self._high + 1
+        self._mark = self._idle_mark
+        self._paused = False
+        self._eof = False
+        self._exception: BaseException | None = None
+        # Where HTTP chunks end: positions in the decoded body, and before decoding in the raw one.
+        # They take memory too, so that many of them pause the connection as well, as in aiohttp.
+        self._max_chunk_ends = max(4, limit // 16)
+        self._chunk_ends: deque[int] = deque()
+        self._encoded_ends: deque[int] = deque()
+        self._last_chunk_end = 0
+        self._wants_chunk_end = False
+        self._merging = False
+        self._unmerged = 0
+        self._unmerged_from = 0
+
+    @classmethod
+    def from_bytes(
+        cls, body: bytes, *, content_encoding: str | None = None, max_size: int | None = None
+    ) -> Self:
+        """Return a stream over a *body* that is here already.
+
+        What is wrong with *content_encoding* or with the size is raised by the reading methods.
+        """
+        decoder = refusal = None
+        if content_encoding is not None:
+            try:
+                decoder = make_decoder(content_encoding)
+            except ContentDecodingError as error:
+                refusal = error
+        stream = cls(None, decoder=decoder, max_size=max_size)
+        if refusal is not None:
+            stream.set_exception(refusal)
+        else:
+            stream.feed_data(body)
+            stream.feed_eof()
+        return stream
+
+    # What the connection calls
+
+    def feed_data(self, data: bytes) -> None:
+        """Take a piece of the raw body; it must not change afterwards."""
+        size = len(data)
+        if not size:
+            return
+        total = self.total_raw_bytes + size
+        if total > self._max_raw:
+            self._fail(body_too_large(self._max_raw))
+            return
+        self.total_raw_bytes = total
+        incoming = self._incoming
+        incoming.pieces.append(data)
+        incoming.size += size
+        if incoming.size >= self._mark:
+            self._reach_mark()
+
+    def feed_chunk_end(self) -> None:
+        """Note that an HTTP chunk ends here (RFC 9112, section 7.1); empty ones do not count."""
+        if self._merging:
+            self._merge_tiny_pieces()
+            return
+        position = self.total_raw_bytes
+        if position == self._last_chunk_end or not self._idle_mark:
+            return
+        self._last_chunk_end = position
+        ends = self._encoded_ends if self._is_coded else self._chunk_ends
+        ends.append(position)
+        waiter = self._waiter
+        if waiter is None or waiter.done():
+            if len(ends) > self._max_chunk_ends:
+                self._pause()
+        elif self._wants_chunk_end:
+            self._wake()
+
+    def feed_eof(self) -> None:
+        """Note that the body is complete; the connection may go on to other things."""
+        if self._idle_mark:
+            self._eof = True
+            if self._paused:
+                self._resume()
+            self._end()
+
+    def set_exception(self, exc: BaseException) -> None:
+        """End the body with an error, which readers get after the bytes before it.
+
+        It is ignored when the body is complete, or ended with another error before.
+        """
+        if self._idle_mark:
+            self._exception = exc
+            self._end()
+
+    def _fail(self, exc: BaseException) -> None:
+        """End the body with an error found here."""
+        if self._exception is None:
+            self._exception = exc
+            source = self._source
+            self._end()
+            if source is not None:
+                source.abort()
+
+    def _end(self) -> None:
+        self._source = None
+        self._mark = self._idle_mark = 0
+        self._wake()
+
+    def _reach_mark(self) -> None:
+        if not self._idle_mark:
+            dropped = self._incoming.drop_last()  # what comes after an error helps nobody
+            self.total_raw_bytes -= len(dropped)
+            if self._eof:
+                raise RuntimeError("feed_data() after feed_eof(): the body was complete")
+            return
+        self._wake()
+        if self._incoming.size > self._high:
+            self._pause()
+
+    def _wake(self) -> None:
+        waiter = self._waiter
+        if waiter is not None and not waiter.done():
+            waiter.set_result(None)
+            self._mark = self._idle_mark
+
+    def _pause(self) -> None:
+        if not self._paused and self._source is not None:
+            self._paused = True
+            self._source.pause_reading()
+
+    def _resume(self) -> None:
+        self._paused = False
+        if self._source is not None:
+            self._source.resume_reading()
+
+    def _resume_if_low(self) -> None:
+        ends = len(self._chunk_ends) + len(self._encoded_ends)
+        if self._incoming.size < self._limit and ends <= self._max_chunk_ends // 2:
+            self._resume()
+
+    def _merge_tiny_pieces(self) -> None:
+        self._unmerged += 1
+        if self._unmerged >= _MERGE_COUNT:
+            if self.total_raw_bytes - self._unmerged_from < _MERGE_SIZE:
+                self._incoming.merge_last(_MERGE_COUNT)
+            self._unmerged = 0
+            self._unmerged_from = self.total_raw_bytes
+
+    # What readers call
+
+    @property
+    def total_bytes(self) -> int:
+        """Decoded bytes that there have been for readers so far, taken or not."""
+        return self._decoded if self._is_coded else self.total_raw_bytes
+
+    def exception(self) -> BaseException | None:
+        """Return the error that ended the body, or None."""
+        return self._exception
+
+    def is_eof(self) -> bool:
+        """Tell whether the whole raw body is here; it may still have to be read and decoded."""
+        return self._eof
+
+    def at_eof(self) -> bool:
+        """Tell whether the body is complete and everything was read.
+
+        Of a body with a content coding the last read, which returns nothing, confirms the end.
+        """
+        return (
+            self._eof and not self._ready.size and self._decoder is None and self._exception is None
+        )
+
+    async def read(self, n: int = -1) -> bytes:
+        """Return up to *n* bytes, at least one unless the body is at its end; -1: all the rest."""
+        if n == 0:
+            return b""
+        if n < 0:
+            return await self._read_everything()
+        if not self._ready.size or self._waiter is not None:
+            await self._fill(1, "read")
+        return self._take(n)
+
+    async def readany(self) -> bytes:
+        """Return what is there, waiting only if there is nothing; empty at the body's end."""
+        if not self._ready.size or self._waiter is not None:
+            await self._fill(1, "readany")
+        return self._take(_EVERYTHING)
+
+    async def readexactly(self, n: int) -> bytes:
+        """Return *n* bytes.
+
+        Raises:
+            asyncio.IncompleteReadError: the body ends before; ``partial`` has the bytes before its
+                end, which are then read.
+        """
+        if self._ready.size < n or self._waiter is not None:
+            await self._fill(n, "readexactly")
+        data = self._take(n) if n > 0 else b""
+        if len(data) < n:
+            raise asyncio.IncompleteReadError(data, n)
+        return data
+
+    async def readline(self, *, max_line_length: int | None = None) -> bytes:
+        """Return a line with its line feed; at the body's end, what is left.
+
+        Raises:
+            LineTooLongError: there is no line feed within *max_line_length* bytes (None: twice the
+                limit of the buffer). Nothing was taken.
+        """
+        limit = max_line_length or self._high
+        return self._line_of_first_piece(limit) or await self._read_until(b"\n", limit, "readline")
+
+    async def readuntil(self, separator: bytes = b"\n", *, max_size: int | None = None) -> bytes:
+        """Return the bytes up to *separator* and with it; at the body's end, what is left.
+
+        Raises:
+            LineTooLongError: it does not end within *max_size* bytes (None: twice the limit of the
+                buffer). Nothing was taken.
+            ValueError: *separator* is empty.
+        """
+        if not separator:
+            raise ValueError("the separator must have at least one byte")
+        return await self._read_until(separator, max_size or self._high, "readuntil")
+
+    async def readchunk(self) -> tuple[bytes, bool]:
+        """Return the next bytes and whether an HTTP chunk ends behind them.
+
+        A body that is not chunked gives its bytes as they come, with False. ``(b"", False)`` is the
+        body's end, ``(b"", True)`` the end of a chunk whose bytes were given before.
+        """
+        if (not self._ready.size and not self._chunk_ends) or self._waiter is not None:
+            self._wants_chunk_end = True
+            try:
+                await self._fill(1, "readchunk")
+            finally:
+                self._wants_chunk_end = False
+        if self._chunk_ends:
+            end = self._chunk_ends.popleft()
+            length = end - (self.total_bytes - self._ready.size)
+            return (self._take(length) if length > 0 else b"", True)
+        data = self._ready.take_piece()
+        if self._paused:
+            self._resume_if_low()
+        return (data, False)
+
+    def read_nowait(self, n: int = -1) -> bytes:
+        """Return up to *n* bytes of what is there, possibly none; -1: all of it.
+
+        Of a body with a content coding that is what one turn of decoding gives.
+        """
+        if self._waiter is not None:
+            raise self._occupied("read_nowait")
+        if self._decoder is not None and not self._ready.size:
+            self._decode(1)
+        if self._exception is not None and not self._ready.size:
+            raise self._broken()
+        return self._take(_EVERYTHING if n < 0 else n)
+
+    def iter_chunked(self, n: int) -> "_Iterator":
+        """Iterate over the body by at most *n* bytes."""
+        if n < 1:
+            raise ValueError(f"iter_chunked({n}): a chunk must have at least one byte")
+        return _Iterator(self.read, n)
+
+    def iter_any(self) -> "_Iterator":
+        """Iterate over the body as it comes."""
+        return _Iterator(self.readany)
+
+    def iter_chunks(self) -> "_ChunkIterator":
+        """Iterate over what ``readchunk()`` returns."""
+        return _ChunkIterator(self)
+
+    def __aiter__(self) -> "_Iterator":
+        return _Iterator(self.readline)
+
+    def __repr__(self) -> str:
+        if self._exception is not None:
+            state = f"failed with {type(self._exception).__name__}"
+        elif self.at_eof():
+            state = "read to its end"
+        elif self._eof:
+            state = "complete"
+        else:
+            state = "paused" if self._paused else "open"
+        words = [state, f"{self.total_raw_bytes} bytes received"]
+        if self._is_coded:
+            words.append(f"{self._incoming.size} to decode")
+            words.append(f"{self._decoded} decoded")
+        words.append(f"{self._ready.size} to read")
+        if self._waiter is not None:
+            words.append("a reader waits")
+        return f"<StreamReader {', '.join(words)}>"
+
+    # How they do it
+
+    async def _read_everything(self) -> bytes:
+        if self._waiter is not None:
+            raise self._occupied("read")
+        if not self._eof or self._decoder is not None:
+            # Nobody asks for chunk ends any more: a million tiny chunks must not be kept apart.
+            self._chunk_ends.clear()
+            self._encoded_ends.clear()
+            self._unmerged = 0
+            self._unmerged_from = self.total_raw_bytes
+            self._merging = True
+            try:
+                await self._fill(_EVERYTHING, "read")
+            finally:
+                self._merging = False
+        return self._take(_EVERYTHING)
+
+    def _line_of_first_piece(self, limit: int) -> bytes:
+        """Take a line that is whole in the first piece, as most are; empty when it is not."""
+        ready = self._ready
+        if not ready.size or self._waiter is not None:
+            return b""
+        offset = ready.offset
+        length = ready.pieces[0].find(b"\n", offset, offset + limit) - offset + 1
+        return self._take(length) if length > 0 else b""
+
+    async def _read_until(self, separator: bytes, limit: int, caller: str) -> bytes:
+        if self._waiter is not None:
+            raise self._occupied(caller)
+        ready = self._ready
+        pieces = ready.pieces
+        overlap = len(separator) - 1
+        tail = b""  # what was searched of a separator that may be cut between pieces
+        index = searched = 0  # pieces, and the bytes in them: none is searched twice
+        while True:
+            end = 0
+            while index < len(pieces):
+                piece = pieces[index]
+                start = ready.offset if index == 0 else 0
+                if tail:
+                    found = (tail + piece[start : start + overlap]).find(separator)
+                    if found >= 0:
+                        end = searched - len(tail) + found + overlap + 1
+                        break
+                found = piece.find(separator, start)
+                if found >= 0:
+                    end = searched + found - start + overlap + 1
+                    break
+                if overlap:
+                    tail = (tail + piece[max(start, len(piece) - overlap) :])[-overlap:]
+                searched += len(piece) - start
+                index += 1
+            if max(end, searched) > limit:
+                raise LineTooLongError(ready.peek(100), limit)
+            if end:
+                return self._take(end)
+            known = ready.size
+            await self._fill(known + 1, caller)
+            if ready.size == known:
+                return self._take(_EVERYTHING)
+
+    def _take(self, n: int) -> bytes:
+        data = self._ready.take(n)
+        ends = self._chunk_ends
+        if ends:
+            position = self.total_bytes - self._ready.size
+            while ends and ends[0] < position:
+                ends.popleft()
+        if self._paused:
+            self._resume_if_low()
+        return data
+
+    async def _fill(self, wanted: int, caller: str) -> None:
+        """Wait until *wanted* bytes are ready, or the body's end. With fewer, raise its error."""
+        if self._waiter is not None:
+            raise self._occupied(caller)
+        if self._exception is not None and wanted == _EVERYTHING:
+            raise self._broken()
+        ready = self._ready
+        while ready.size < wanted:
+            mark: int | None = wanted
+            if self._decoder is not None:
+                turn_is_over = self._decode(wanted)
+                if ready.size >= wanted:
+                    return
+                if turn_is_over:
+                    mark = None
+                elif self._decoder is not None:
+                    # As little input as there is may give enough, but everything can come in bulk.
+                    mark = max(self._limit, 1) if wanted == _EVERYTHING else 1
+            if mark is not None:
+                if self._wants_chunk_end and self._chunk_ends:
+                    return
+                if self._exception is not None:
+                    raise self._broken()
+                if self._eof:
+                    return
+            waiter = self._begin_to_wait(mark)
+            try:
+                await waiter
+            finally:
+                self._waiter = None
+                self._mark = self._idle_mark
+
+    def _begin_to_wait(self, mark: int | None) -> "asyncio.Future[None]":
+        """Return what is done at *mark* incoming bytes, or the end; None: in the loop's next round."""
+        loop = self._loop or asyncio.get_running_loop()
+        waiter = self._waiter = loop.create_future()
+        if mark is None:
+            loop.call_soon(self._wake)
+        else:
+            self._mark = mark
+            if self._paused:
+                self._resume()
+        return waiter
+
+    def _decode(self, wanted: int) -> bool:
+        """Decode until *wanted* bytes are ready, all input is used, or the turn is over.
+
+        Return whether the turn is over. What is wrong with the body becomes its error.
+        """
+        decoder = self._decoder
+        encoded = self._incoming
+        ready = self._ready
+        work = 0
+        while decoder is not None:
+            if self._encoded_ends and not decoder.pending:
+                self._pass_chunk_ends()
+            if ready.size >= wanted:
+                break
+            if work >= _TURN:
+                return True
+            try:
+                if decoder.pending:
+                    data = b""
+                elif encoded.size:
+                    data = encoded.take_piece()
+                    if self._paused:
+                        self._resume_if_low()
+                elif self._eof:
+                    decoder.finish()
+                    self._decoder = None
+                    break
+                else:
+                    break
+                piece = decoder.decode(data, STEP)
+                if self._decoded + len(piece) > self._max_decoded:
+                    raise body_too_large(self._max_decoded)
+            except (ClientPayloadError, MemoryError) as error:
+                self._decoder = None  # its state is undefined
+                encoded.clear()
+                self._fail(error)
+                break
+            if piece:
+                self._decoded += len(piece)
+                ready.append(piece)
+            work += len(data) + len(piece) + _STEP_COST
+        return False
+
+    def _pass_chunk_ends(self) -> None:
+        """Turn the ends of chunks that were decoded into positions in the decoded body."""
+        raw = self.total_raw_bytes - self._incoming.size
+        ends = self._encoded_ends
+        while ends and ends[0] <= raw:
+            ends.popleft()
+            position = self._decoded
+            if position > (self._chunk_ends[-1] if self._chunk_ends else 0):
+                self._chunk_ends.append(position)
+
+    def _broken(self) -> BaseException:
+        """Return the body's error, to be raised now and ever after: what is left is of no use."""
+        self._ready.clear()
+        self._chunk_ends.clear()
+        if self._decoder is not None:
+            self._decoder = None
+            self._incoming.clear()
+        return self._exception or RuntimeError("there is no error")
+
+    @staticmethod
+    def _occupied(caller: str) -> RuntimeError:
+        return RuntimeError(
+            f"{caller}() while another call waits for bytes of the same body: "
+            "read it from one task, one call at a time"
+        )
+
+
+class _Pieces:
+    """Bytes in the pieces in which they came, of whose first a part may have been taken."""
+
+    __slots__ = ("offset", "pieces", "size")
+
+    def __init__(self) -> None:
+        self.pieces: deque[bytes] = deque()
+        self.offset = 0  # in the first piece
+        self.size = 0  # of all, without what was taken
+
+    def append(self, piece: bytes) -> None:
+        self.pieces.append(piece)
+        self.size += len(piece)
+
+    def peek(self, n: int) -> bytes:
+        """Return up to *n* bytes of the first piece, without taking them."""
+        return self.pieces[0][self.offset : self.offset + n] if self.pieces else b""
+
+    def take_piece(self) -> bytes:
+        """Take what is left of the first piece; empty when there is none."""
+        if not self.pieces:
+            return b""
+        piece = self.pieces.popleft()
+        if self.offset:
+            piece = piece[self.offset :]
+            self.offset = 0
+        self.size -= len(piece)
+        return piece
+
+    def take(self, n: int) -> bytes:
+        """Take at most *n* bytes."""
+        pieces = self.pieces
+        offset = self.offset
+        if n >= self.size:
+            if offset:
+                pieces[0] = pieces[0][offset:]
+            data = pieces[0] if len(pieces) == 1 else b"".join(pieces)
+            self.clear()
+            return data
+        self.size -= n
+        end = offset + n
+        head = pieces[0]
+        if end < len(head):
+            self.offset = end
+            return head[offset:end]
+        self.offset = 0
+        pieces.popleft()
+        if end == len(head):
+            return head[offset:] if offset else head
+        missing = end - len(head)
+        parts = [head[offset:]]
+        while missing >= len(pieces[0]):
+            head = pieces.popleft()
+            parts.append(head)
+            missing -= len(head)
+        if missing:
+            parts.append(pieces[0][:missing])
+            self.offset = missing
+        return b"".join(parts)
+
+    def drop_last(self) -> bytes:
+        """Take back the piece appended last."""
+        piece = self.pieces.pop()
+        self.size -= len(piece)
+        return piece
+
+    def merge_last(self, count: int) -> None:
+        """Make one piece of the last *count*."""
+        last = [self.pieces.pop() for _ in range(min(count, len(self.pieces)))]
+        last.reverse()
+        self.pieces.append(b"".join(last))
+
+    def clear(self) -> None:
+        self.pieces.clear()
+        self.offset = 0
+        self.size = 0
+
+
+class _Iterator:
+    """The bytes that one reading method gives, call by call, until there are none."""
+
+    __slots__ = ("_arguments", "_read")
+
+    def __init__(self, read: Callable[..., Awaitable[bytes]], *arguments: int) -> None:
+        self._read = read
+        self._arguments = arguments
+
+    def __aiter__(self) -> Self:
+        return self
+
+    async def __anext__(self) -> bytes:
+        data = await self._read(*self._arguments)
+        if not data:
+            raise StopAsyncIteration
+        return data
+
+
+class _ChunkIterator:
+    """What ``readchunk()`` gives, until the body's end."""
+
+    __slots__ = ("_stream",)
+
+    def __init__(self, stream: StreamReader) -> None:
+        self._stream = stream
+
+    def __aiter__(self) -> Self:
+        return self
+
+    async def __anext__(self) -> tuple[bytes, bool]:
+        chunk = await self._stream.readchunk()
+        if chunk == (b"", False):
+            raise StopAsyncIteration
+        return chunk

@@ -1,0 +1,104 @@
+"""Timeouts: how long each phase of a call may take, in seconds."""
+
+from dataclasses import dataclass, field
+from functools import lru_cache
+
+from aiohttp import ClientTimeout as AiohttpClientTimeout
+
+
+@dataclass(frozen=True, slots=True)
+class ClientTimeout:
+    """The limits of one call, in seconds; None, 0 and infinity mean no limit (then it is None).
+
+    Attributes:
+        total: the whole call: waits, redirects, retries, and the body to its last byte.
+        connect: from the wait for a slot of the pool to a connection ready for use, TLS included.
+        sock_read: silence: the longest wait for the next bytes of the response.
+        sock_connect: making one new connection, without the wait for a slot.
+        ceil_threshold: taken because aiohttp has it; nothing is rounded here.
+        pool: the wait for a slot of the pool alone.
+
+    Raises:
+        TypeError: a limit is no number.
+        ValueError: a limit is negative or not a number in the sense of IEEE 754.
+    """
+
+    total: float | None = None
+    connect: float | None = None
+    sock_read: float | None = None
+    sock_connect: float | None = None
+    ceil_threshold: float = 5.0
+    pool: float | None = field(default=None, kw_only=True)
+
+    def __post_init__(self) -> None:
+        for name in _LIMITS:
+            value = getattr(self, name)
+            if value is not None:
+                object.__setattr__(self, name, _seconds(f"timeout.{name}", value))
+
+
+# 31 years; event loops cannot count much further.
+_FOREVER = 1e9
+
+_LIMITS = ("total", "connect", "sock_read", "sock_connect", "pool")
+
+
+def _seconds(name: str, value: object) -> float | None:
+    if isinstance(value, bool) or not isinstance(value, (int, float)):
+        raise TypeError(
+            f"{name} is {type(value).__name__} {value!r}; give seconds, or None for no limit"
+        )
+    if not value >= 0:  # NaN is not either
+        raise ValueError(f"{name}={value!r}; give seconds, or None for no limit")
+    return None if value == 0 or value > _FOREVER else value
+
+
+NO_TIMEOUT = ClientTimeout()
+DEFAULT_TIMEOUT = ClientTimeout(total=300, sock_connect=30)  # as aiohttp's
+
+_ACCEPTED = (
+    "a timeout is a number of seconds, None or 0 for no limit, a (connect, read) tuple, "
+    "or a ClientTimeout of aioclient or aiohttp"
+)
+
+
+def coerce_timeout(value: object) -> ClientTimeout:
+    """Return *value*, in any accepted spelling, as a ``ClientTimeout``.
+
+    A number limits the whole call, ``(connect, read)`` sets ``connect`` and ``sock_read``, None and
+    0 lift every limit.
+
+    Raises:
+        TypeError: it is none of these.
+        ValueError: a number is negative or NaN, or a tuple has not two entries.
+    """
+    if isinstance(value, ClientTimeout):
+        return value
+    if value is None:
+        return NO_TIMEOUT
+    if isinstance(value, (int, float)) and not isinstance(value, bool):
+        return _of_total(value)
+    if isinstance(value, AiohttpClientTimeout):
+        return _of_aiohttp(value)
+    if isinstance(value, tuple):
+        if len(value) != 2:
+            raise ValueError(f"timeout={value!r} has {len(value)} entries; {_ACCEPTED}")
+        return ClientTimeout(connect=value[0], sock_read=value[1])
+    raise TypeError(f"timeout is {type(value).__name__} {value!r}; {_ACCEPTED}")
+
+
+# Calls repeat their timeouts, and a value serves any number of them.
+@lru_cache(maxsize=64)
+def _of_total(total: float) -> ClientTimeout:
+    return ClientTimeout(total=_seconds("timeout", total))
+
+
+@lru_cache(maxsize=64)
+def _of_aiohttp(timeout: AiohttpClientTimeout) -> ClientTimeout:
+    return ClientTimeout(
+        total=timeout.total,
+        connect=timeout.connect,
+        sock_read=timeout.sock_read,
+        sock_connect=timeout.sock_connect,
+        ceil_threshold=timeout.ceil_threshold,
+    )
