@@ -1,0 +1,85 @@
+"""Addresses to a connected socket: the attempts, staggered as RFC 8305 (Happy Eyeballs) says.
+
+A socket is either returned or closed, whatever happens and whenever the caller is cancelled.
+"""
+
+import asyncio
+import socket
+from collections.abc import Iterable, Sequence
+
+from aiohappyeyeballs import AddrInfoType, addr_to_addr_infos, start_connection
+from aiohttp.abc import ResolveResult
+
+__all__ = ("AddrInfoType", "addr_infos_of", "open_socket")
+
+
+def addr_infos_of(addresses: Iterable[ResolveResult]) -> list[AddrInfoType]:
+    """Return what a resolver found in the form that `open_socket()` takes."""
+    infos: list[AddrInfoType] = []
+    for address in addresses:
+        host, port = address["host"], address["port"]
+        # The address says its family; some resolvers tell the one that was asked for, which may be
+        # AF_UNSPEC. A zone stays in the text: the event loop turns it into a scope id.
+        if ":" in host:
+            ipv6 = (host, port, 0, 0)
+            infos.append((socket.AF_INET6, socket.SOCK_STREAM, socket.IPPROTO_TCP, "", ipv6))
+        else:
+            ipv4 = (host, port)
+            infos.append((socket.AF_INET, socket.SOCK_STREAM, socket.IPPROTO_TCP, "", ipv4))
+    return infos
+
+
+async def open_socket(
+    addr_infos: Sequence[AddrInfoType],
+    *,
+    loop: asyncio.AbstractEventLoop | None = None,
+    happy_eyeballs_delay: float | None = 0.25,
+    interleave: int | None = None,
+    local_addr: tuple[str, int] | None = None,
+) -> socket.socket:
+    """Return a socket connected to the first of *addr_infos* that answers.
+
+    It is non-blocking, sends small writes at once (TCP_NODELAY) and probes a silent peer
+    (SO_KEEPALIVE).
+
+    Args:
+        addr_infos: What `addr_infos_of()` or `loop.getaddrinfo()` returned; at least one.
+        loop: The running event loop; None asks for it.
+        happy_eyeballs_delay: Seconds after which the next address is tried besides; RFC 8305,
+            section 5 recommends 0.25. None tries one only when the one before has failed.
+        interleave: How many addresses of the first family come before one of the other. None is 1
+            with a delay, and the order given without.
+        local_addr: The IP address and port to connect from; port 0 is any.
+
+    Raises:
+        OSError: No address answered. The text tells of each attempt if they failed differently.
+        ValueError: *addr_infos* is empty.
+    """
+    task = asyncio.current_task(loop)
+    cancels = 0 if task is None else task.cancelling()
+    try:
+        sock = await start_connection(
+            addr_infos,
+            local_addr_infos=addr_to_addr_infos(local_addr),
+            happy_eyeballs_delay=happy_eyeballs_delay,
+            interleave=interleave,
+            loop=loop,
+        )
+    except (OSError, RuntimeError) as error:
+        if task is not None and task.cancelling() > cancels:
+            raise asyncio.CancelledError from None
+        if isinstance(error, RuntimeError):
+            # What uvloop raises for some addresses it cannot use.
+            raise OSError(None, str(error)) from error
+        raise
+    try:
+        if task is not None and task.cancelling() > cancels:
+            # A cancellation that comes while start_connection() ends its other attempts is lost
+            # there: it takes it for theirs.
+            raise asyncio.CancelledError
+        sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        sock.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
+    except BaseException:
+        sock.close()
+        raise
+    return sock

@@ -1,0 +1,341 @@
+"""Names to addresses: the default resolver, and the cache in front of any resolver.
+
+`aiohttp.abc.AbstractResolver` is the seam: what implements it can be plugged in.
+
+The rules of `CachingResolver`:
+
+1. An IP address needs no lookup; nor does `localhost`, or a name under it, which is always the
+   loopback interface (RFC 6761, section 6.3).
+2. One lookup for all who ask for the same at the same time. Who gives up leaves the others alone;
+   when the last one gives up the lookup is cancelled.
+3. Answers are kept for `ttl` seconds, failures are not. At most `max_size` answers are kept; the
+   least recently used one goes first.
+4. Who asks again gets the addresses of each family in turn, so that connections spread over them;
+   which family stands where stays as the resolver ordered it (RFC 6724).
+5. After `close()`, and for those who wait when it is called, asking raises.
+"""
+
+import asyncio
+import errno
+import ipaddress
+import math
+import socket
+import time
+from collections import OrderedDict
+from collections.abc import Callable, Mapping
+from functools import partial
+from types import MappingProxyType
+
+import aiodns
+import aiohttp
+from aiohttp.abc import AbstractResolver, ResolveResult
+
+from ..exceptions import ClientConnectionError
+
+__all__ = ("CachingResolver", "DefaultResolver")
+
+Key = tuple[str, int, int]  # host, port, family
+
+# What c-ares answers when asking the system would bring nothing new, or nothing soon. Everything
+# else, such as no name server in reach, is about c-ares itself.
+_NO_SUCH_NAME = (aiodns.error.ARES_ENOTFOUND, aiodns.error.ARES_ENODATA)
+_GAVE_UP = (
+    aiodns.error.ARES_ETIMEOUT,
+    aiodns.error.ARES_ESERVFAIL,
+    aiodns.error.ARES_EREFUSED,
+    aiodns.error.ARES_ECANCELLED,
+    aiodns.error.ARES_EDESTRUCTION,
+)
+
+
+class DefaultResolver(AbstractResolver):
+    """Ask DNS by aiodns, without a thread, and the system where aiodns cannot answer.
+
+    The system is asked in a thread when aiodns cannot be set up or finds no name server, and for
+    the names that it may know from elsewhere than DNS: those without a dot, and those that end in
+    `.local` (mDNS, RFC 6762). It is not asked again what DNS has answered or failed to answer in
+    time: names that do not exist would pile up in the threads.
+    """
+
+    def __init__(self) -> None:
+        self._threaded: aiohttp.ThreadedResolver | None = None
+        self._async: aiohttp.AsyncResolver | None = None
+        self._started = False
+
+    async def resolve(
+        self, host: str, port: int = 0, family: socket.AddressFamily = socket.AF_INET
+    ) -> list[ResolveResult]:
+        """Return the addresses of *host*.
+
+        Raises:
+            OSError: There are none, or nobody answered.
+        """
+        if not self._started:
+            self._start()
+        if self._async is not None:
+            try:
+                return await self._async.resolve(host, port, family)
+            except OSError as error:
+                if not _system_may_know(host, error):
+                    raise
+        if self._threaded is None:
+            self._threaded = aiohttp.ThreadedResolver()
+        return await self._threaded.resolve(host, port, family)
+
+    def _start(self) -> None:
+        # On the first lookup: c-ares reads the system's configuration and starts a thread.
+        self._started = True
+        try:
+            self._async = aiohttp.AsyncResolver()
+        except (RuntimeError, OSError):
+            # An event loop it does not work on, such as Windows' proactor loop.
+            self._async = None
+
+    async def close(self) -> None:
+        """Cancel the lookups that run, and free what aiodns holds."""
+        if self._async is not None:
+            await self._async.close()
+            self._async = None
+            self._started = False
+
+
+def _system_may_know(host: str, error: OSError) -> bool:
+    """Tell whether the system may find *host*, for which c-ares failed with *error*."""
+    cause = error.__cause__
+    code = cause.args[0] if isinstance(cause, aiodns.error.DNSError) and cause.args else None
+    if code is None or code in _NO_SUCH_NAME:
+        name = host.rstrip(".").lower()
+        return "." not in name or name.endswith(".local")
+    return code not in _GAVE_UP
+
+
+class _Answer:
+    """The addresses of a host, and when they are too old."""
+
+    __slots__ = ("_addresses", "_turn", "expiry")
+
+    def __init__(self, addresses: list[ResolveResult], expiry: float) -> None:
+        self._addresses = addresses
+        self._turn = 0
+        self.expiry = expiry
+
+    def next(self) -> list[ResolveResult]:
+        """Return the addresses; each time those of a family begin with the next one."""
+        families: dict[int, list[ResolveResult]] = {}
+        for address in self._addresses:
+            families.setdefault(address["family"], []).append(address)
+        queues = {}
+        for family, addresses in families.items():
+            start = self._turn % len(addresses)
+            queues[family] = iter(addresses[start:] + addresses[:start])
+        self._turn += 1
+        return [next(queues[address["family"]]) for address in self._addresses]
+
+    def all(self) -> list[ResolveResult]:
+        """Return the addresses as the resolver ordered them."""
+        return list(self._addresses)
+
+
+class _Lookup:
+    """One lookup that runs, and how many wait for its end."""
+
+    __slots__ = ("end", "task", "waiting")
+
+    def __init__(self, task: "asyncio.Task[_Answer]", end: "asyncio.Future[_Answer]") -> None:
+        self.task = task
+        self.end = end
+        self.waiting = 0
+
+
+class CachingResolver(AbstractResolver):
+    """Answers from the cache where it can, and asks the resolver behind it where not.
+
+    Args:
+        resolver: Whom to ask; it is the caller's to close. None makes a `DefaultResolver`, which
+            is closed by `close()`.
+        ttl: Seconds an answer is kept; None for ever. The answers of most resolvers carry no time
+            to live of their own: 10 s is what aiohttp keeps them.
+        max_size: Most answers kept; 0 turns the cache off. Rule 2 stays.
+        clock: The time in seconds.
+
+    Raises:
+        ValueError: `ttl` or `max_size` is negative or no number.
+    """
+
+    def __init__(
+        self,
+        resolver: AbstractResolver | None = None,
+        *,
+        ttl: float | None = 10.0,
+        max_size: int = 1024,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        if ttl is not None and not ttl >= 0:
+            raise ValueError(f"ttl={ttl!r}: give seconds from 0 on, or None for ever")
+        if max_size < 0:
+            raise ValueError(f"max_size={max_size!r}: give a number from 0 on")
+        self._resolver = DefaultResolver() if resolver is None else resolver
+        self._owns_resolver = resolver is None
+        self._ttl = math.inf if ttl is None else ttl
+        self._max_size = max_size
+        self._clock = clock
+        self._answers: OrderedDict[Key, _Answer] = OrderedDict()
+        self._lookups: dict[Key, _Lookup] = {}
+        self._tasks: set[asyncio.Task[_Answer]] = set()  # those given up and not yet over, too
+        self._closed = False
+
+    def cached(self, host: str, port: int = 0, family: int = 0) -> list[ResolveResult] | None:
+        """Return what is known of *host* without a lookup; None when it takes one.
+
+        Raises:
+            OSError: *host* is an IP address of another family.
+        """
+        answer = self._answers.get((host, port, family))
+        if answer is None:
+            return _without_lookup(host, port, family)
+        if answer.expiry <= self._clock():
+            del self._answers[host, port, family]
+            return None
+        self._answers.move_to_end((host, port, family))
+        return answer.next()
+
+    async def resolve(
+        self, host: str, port: int = 0, family: int = socket.AF_INET
+    ) -> list[ResolveResult]:
+        """Return the addresses of *host*: at least one.
+
+        Raises:
+            OSError: There are none, or nobody answered; whatever else a resolver of the user's
+                raises is passed on.
+            ClientConnectionError: The resolver is closed, or was closed meanwhile.
+        """
+        if self._closed:
+            raise _closed_error(host)
+        known = self.cached(host, port, family)
+        if known is not None:
+            return known
+        key = host, port, family
+        lookup = self._lookups.get(key)
+        if lookup is None:
+            lookup = self._begin(key)
+        lookup.waiting += 1
+        try:
+            # Shielded, and apart from the task: to cancel either does not cancel those who wait.
+            answer = await asyncio.shield(lookup.end)
+        finally:
+            lookup.waiting -= 1
+            if not lookup.waiting and not lookup.end.done():
+                lookup.end.cancel()
+                lookup.task.cancel()
+                del self._lookups[key]
+        return answer.next()
+
+    def clear(self, host: str | None = None, port: int | None = None) -> None:
+        """Forget the answers for *host* and *port*, or all when neither is given.
+
+        Raises:
+            ValueError: Only one of them is given.
+        """
+        if host is None and port is None:
+            self._answers.clear()
+        elif host is None or port is None:
+            raise ValueError("either both host and port or none of them are allowed")
+        else:
+            for family in (socket.AF_UNSPEC, socket.AF_INET, socket.AF_INET6):
+                self._answers.pop((host, port, family), None)
+
+    @property
+    def cached_hosts(self) -> Mapping[tuple[str, int], list[ResolveResult]]:
+        """A snapshot of the answers kept, by host and port."""
+        return MappingProxyType({key[:2]: answer.all() for key, answer in self._answers.items()})
+
+    async def close(self) -> None:
+        """Fail those who wait, cancel the lookups, and close the default resolver."""
+        self._closed = True
+        self._answers.clear()
+        for (host, *_), lookup in self._lookups.items():
+            if not lookup.end.done():
+                lookup.end.set_exception(_closed_error(host))
+        self._lookups.clear()
+        tasks = list(self._tasks)
+        for task in tasks:
+            task.cancel()
+        try:
+            if tasks:
+                # The resolver is closed when nothing of it runs any more, not under its feet.
+                await asyncio.wait(tasks)
+        finally:
+            if self._owns_resolver:
+                await self._resolver.close()
+
+    def _begin(self, key: Key) -> _Lookup:
+        loop = asyncio.get_running_loop()
+        task = loop.create_task(self._ask(key), name=f"resolve {key[0]}")
+        lookup = self._lookups[key] = _Lookup(task, loop.create_future())
+        self._tasks.add(task)
+        task.add_done_callback(partial(self._ended, key, lookup))
+        return lookup
+
+    async def _ask(self, key: Key) -> _Answer:
+        host, port, family = key
+        addresses = await self._resolver.resolve(host, port, socket.AddressFamily(family))
+        if not addresses:
+            raise OSError(None, f"{host} has no address")
+        return _Answer(list(addresses), self._clock() + self._ttl)
+
+    def _ended(self, key: Key, lookup: _Lookup, task: "asyncio.Task[_Answer]") -> None:
+        self._tasks.discard(task)
+        if self._lookups.get(key) is lookup:
+            del self._lookups[key]
+        error = None if task.cancelled() else task.exception()
+        if lookup.end.done():
+            return  # closed, or nobody waits any more
+        if task.cancelled():
+            message = f"the resolver gave up the lookup of {key[0]}"
+            lookup.end.set_exception(OSError(None, message))
+        elif error is not None:
+            lookup.end.set_exception(error)
+        else:
+            answer = task.result()
+            self._keep(key, answer)
+            lookup.end.set_result(answer)
+
+    def _keep(self, key: Key, answer: _Answer) -> None:
+        if not self._max_size:
+            return
+        self._answers[key] = answer
+        self._answers.move_to_end(key)
+        if len(self._answers) > self._max_size:
+            self._answers.popitem(last=False)
+
+
+def _without_lookup(host: str, port: int, family: int) -> list[ResolveResult] | None:
+    """Return the addresses of an IP address and of the loopback's names; None for others."""
+    name = host.rstrip(".").lower()
+    if name == "localhost" or name.endswith(".localhost"):
+        both = ((socket.AF_INET6, "::1"), (socket.AF_INET, "127.0.0.1"))
+        found = [pair for pair in both if family in (0, pair[0])]
+    else:
+        try:
+            version = ipaddress.ip_address(host).version
+        except ValueError:
+            return None
+        found = [(socket.AF_INET6 if version == 6 else socket.AF_INET, host)]
+        if family not in (0, found[0][0]):
+            wanted = socket.AddressFamily(family).name
+            raise OSError(errno.EAFNOSUPPORT, f"{host} is no address of the family {wanted}")
+    return [
+        ResolveResult(
+            hostname=host,
+            host=address,
+            port=port,
+            family=address_family,
+            proto=socket.IPPROTO_TCP,
+            flags=socket.AI_NUMERICHOST | socket.AI_NUMERICSERV,
+        )
+        for address_family, address in found
+    ]
+
+
+def _closed_error(host: str) -> ClientConnectionError:
+    return ClientConnectionError(f"{host} was not looked up: the connector is closed")

@@ -1,0 +1,116 @@
+"""Connections over TCP, with or without TLS."""
+
+import asyncio
+import socket
+from functools import partial
+from typing import cast
+
+from aiohttp.abc import AbstractResolver
+
+from ..exceptions import ClientConnectorDNSError
+from ..message.origin import ConnectionKey, SSLOption
+from ..message.request import Request
+from ..protocols.http1 import Http1Connection
+from .base import BaseConnector
+from .dial import addr_infos_of, open_socket
+from .errors import connect_error
+from .resolver import CachingResolver
+from .tls import coerce_ssl, plan_tls
+
+
+class TCPConnector(BaseConnector):
+    """Connections over TCP.
+
+    Args:
+        ssl: for requests that say nothing: True verifies certificates, False does not, an ``SSLContext`` or a
+            ``Fingerprint`` decides for itself.
+        family: ``socket.AF_INET``, ``AF_INET6``, or 0 for both.
+        local_addr: (host, port) to bind to.
+        resolver: an ``aiohttp.abc.AbstractResolver``; by default aiodns, or threads where it does not work.
+        use_dns_cache: whether addresses are kept.
+        ttl_dns_cache: seconds for which; None for ever.
+        dns_cache_max_size: hosts that are kept.
+        happy_eyeballs_delay: seconds between two attempts at different addresses (RFC 8305); None tries one after
+            the other.
+        interleave: addresses of one family before the first of the other.
+
+    All further arguments are those of ``BaseConnector``.
+    """
+
+    def __init__(
+        self,
+        *,
+        ssl: SSLOption = True,
+        family: int = 0,
+        local_addr: tuple[str, int] | None = None,
+        resolver: AbstractResolver | None = None,
+        use_dns_cache: bool = True,
+        ttl_dns_cache: float | None = 10.0,
+        dns_cache_max_size: int = 1000,
+        happy_eyeballs_delay: float | None = 0.25,
+        interleave: int | None = None,
+        keepalive_timeout: float | None = 15.0,
+        force_close: bool = False,
+        limit: int | None = 100,
+        limit_per_host: int | None = 0,
+        enable_cleanup_closed: bool = False,
+        retry_stale: bool = True,
+        loop: asyncio.AbstractEventLoop | None = None,
+    ) -> None:
+        super().__init__(
+            keepalive_timeout=keepalive_timeout,
+            force_close=force_close,
+            limit=limit,
+            limit_per_host=limit_per_host,
+            enable_cleanup_closed=enable_cleanup_closed,
+            retry_stale=retry_stale,
+            loop=loop,
+        )
+        self._ssl = coerce_ssl(ssl)
+        self._family = family
+        self._local_addr = local_addr
+        self._resolver = CachingResolver(
+            resolver, ttl=ttl_dns_cache, max_size=dns_cache_max_size if use_dns_cache else 0
+        )
+        self._happy_eyeballs_delay = happy_eyeballs_delay
+        self._interleave = interleave
+
+    async def _connect(self, request: Request, key: ConnectionKey) -> Http1Connection:
+        loop = asyncio.get_running_loop()
+        origin = request.origin
+        plan = None
+        if key.is_ssl:
+            option = self._ssl if key.ssl is True else key.ssl
+            plan = plan_tls(option, key.server_hostname or origin.host)
+        try:
+            addresses = await self._resolver.resolve(
+                origin.dns_name, origin.port, cast(socket.AddressFamily, self._family)
+            )
+        except OSError as error:
+            raise ClientConnectorDNSError(key, error) from error  # type: ignore[arg-type]
+        try:
+            sock = await open_socket(
+                addr_infos_of(addresses),
+                loop=loop,
+                happy_eyeballs_delay=self._happy_eyeballs_delay,
+                interleave=self._interleave,
+                local_addr=self._local_addr,
+            )
+            _, connection = await loop.create_connection(
+                partial(self._new_protocol, key),
+                sock=sock,
+                ssl=None if plan is None else plan.context,
+                server_hostname=None if plan is None else plan.server_hostname,
+            )
+        except OSError as error:
+            raise connect_error(key, error) from error
+        if plan is not None and plan.pin is not None:
+            self._check_pin(connection, plan.pin)
+        return connection
+
+    async def close(self) -> None:
+        """Close all connections and the resolver; return when the last socket is closed."""
+        if not self._closed:
+            self._shut()
+            await self._resolver.close()
+        await super().close()

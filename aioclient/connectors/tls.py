@@ -1,0 +1,213 @@
+"""What `ssl=` may be, and the TLS contexts that come of it.
+
+===================  ==========================================================================
+`True`, `None`       the certificate is verified against the system's authorities, and its name
+`False`              nothing is verified: anyone on the way can read and change the connection
+an `SSLContext`      the context decides, and it is used as it is
+a `Fingerprint`      the server's certificate is the pinned one
+===================  ==========================================================================
+
+`coerce_ssl()` gives each of them the form that stands in a connection key. Forms that are equal
+ask for the same; so no connection made with one setting serves a request with another.
+"""
+
+import asyncio
+import ssl
+import warnings
+from dataclasses import dataclass
+from functools import lru_cache
+from hashlib import sha256
+
+import aiohttp
+
+from ..exceptions import ServerFingerprintMismatch
+
+__all__ = ("Fingerprint", "TLSPlan", "coerce_ssl", "merge_ssl", "plan_tls", "ssl_context_for")
+
+_SHA256_SIZE = sha256().digest_size
+_MD5_AND_SHA1_SIZES = (16, 20)
+
+
+class Fingerprint:
+    """The SHA-256 digest that the server's certificate (DER) must have.
+
+    Args:
+        sha256_digest: 32 bytes, or 64 hexadecimal digits with or without colons.
+        verify: Verify the certificate against the system's authorities, and its name, besides. By
+            default the digest is all that counts, which suits self-signed certificates.
+
+    Raises:
+        ValueError: It is not a SHA-256 digest.
+    """
+
+    __slots__ = ("_digest", "_verify")
+
+    def __init__(self, sha256_digest: bytes | str, *, verify: bool = False) -> None:
+        self._digest = _read_digest(sha256_digest)
+        self._verify = verify
+
+    @property
+    def fingerprint(self) -> bytes:
+        """The digest, 32 bytes."""
+        return self._digest
+
+    @property
+    def verify(self) -> bool:
+        """Whether the certificate is verified besides."""
+        return self._verify
+
+    def check(self, transport: asyncio.BaseTransport) -> None:
+        """Check the certificate of a TLS connection; call it before the first request byte.
+
+        The caller must close the connection when this raises.
+
+        Raises:
+            ServerFingerprintMismatch: The digest is another one. `got` is empty when the server
+                showed no certificate, or when the connection has no TLS.
+        """
+        tls = transport.get_extra_info("ssl_object")
+        certificate = None if tls is None else tls.getpeercert(binary_form=True)
+        got = b"" if certificate is None else sha256(certificate).digest()
+        if got != self._digest:
+            peer = transport.get_extra_info("peername")
+            # The peer of a Unix socket is a path.
+            host, port = peer[:2] if isinstance(peer, tuple) else (str(peer or ""), 0)
+            raise ServerFingerprintMismatch(self._digest, got, host, port)
+
+    def __eq__(self, other: object) -> bool:
+        if not isinstance(other, Fingerprint):
+            return NotImplemented
+        return self._digest == other._digest and self._verify == other._verify
+
+    def __hash__(self) -> int:
+        return hash((self._digest, self._verify))
+
+    def __repr__(self) -> str:
+        verify = ", verify=True" if self._verify else ""
+        return f"Fingerprint({self._digest.hex()!r}{verify})"
+
+
+def _read_digest(value: object) -> bytes:
+    if isinstance(value, str):
+        try:
+            digest = bytes.fromhex(value.replace(":", ""))
+        except ValueError:
+            raise ValueError(
+                f"sha256_digest={value!r}: give 32 bytes, or 64 hexadecimal digits"
+            ) from None
+    elif isinstance(value, bytes | bytearray | memoryview):
+        digest = bytes(value)
+    else:
+        raise TypeError(f"sha256_digest must be bytes or str, found {type(value).__name__}")
+    if len(digest) in _MD5_AND_SHA1_SIZES:
+        raise ValueError("md5 and sha1 are insecure and not supported. Use sha256.")
+    if len(digest) != _SHA256_SIZE:
+        raise ValueError(f"a SHA-256 digest has 32 bytes, found {len(digest)}")
+    return digest
+
+
+def coerce_ssl(value: object) -> bool | ssl.SSLContext | Fingerprint:
+    """Return *value*, an `ssl=` argument, in the form for connection keys.
+
+    `None` becomes True, and an `aiohttp.Fingerprint` ours.
+
+    Raises:
+        TypeError: It is none of what the module's text names.
+    """
+    if value is None:
+        return True
+    if isinstance(value, bool | ssl.SSLContext | Fingerprint):
+        return value
+    if isinstance(value, aiohttp.Fingerprint):
+        return Fingerprint(value.fingerprint)
+    raise TypeError(f"ssl must be a bool, an SSLContext, a Fingerprint or None, found {value!r}")
+
+
+def merge_ssl(
+    ssl: object = True,
+    verify_ssl: bool | None = None,
+    ssl_context: ssl.SSLContext | None = None,
+    fingerprint: bytes | str | None = None,
+    *,
+    stacklevel: int = 2,
+) -> bool | ssl.SSLContext | Fingerprint:
+    """Return the one setting that `ssl=` and its three older spellings say.
+
+    Each older spelling warns with DeprecationWarning; `verify_ssl=True` says nothing and does not.
+
+    Args:
+        ssl: As for `coerce_ssl()`.
+        verify_ssl: False for `ssl=False`.
+        ssl_context: A context for `ssl=context`.
+        fingerprint: A digest for `ssl=Fingerprint(digest)`.
+        stacklevel: Whose line the warning names; 2 is the caller's.
+
+    Raises:
+        ValueError: More than one of them says something, or the fingerprint is not a SHA-256 one.
+        TypeError: As for `coerce_ssl()`.
+    """
+    result = coerce_ssl(ssl)
+    older: list[tuple[str, str, bool | _Context | Fingerprint]] = []
+    if verify_ssl is not None and not verify_ssl:
+        older.append(("verify_ssl", "ssl=False", False))
+    if ssl_context is not None:
+        older.append(("ssl_context", "ssl=context", ssl_context))
+    if fingerprint is not None:
+        older.append(("fingerprint", "ssl=Fingerprint(digest)", Fingerprint(fingerprint)))
+    if len(older) + (result is not True) > 1:
+        raise ValueError(
+            "verify_ssl, ssl_context, fingerprint and ssl parameters are mutually exclusive"
+        )
+    for name, instead, setting in older:
+        warnings.warn(
+            f"{name} is deprecated, use {instead} instead",
+            DeprecationWarning,
+            stacklevel=stacklevel,
+        )
+        result = setting
+    return result
+
+
+_Context = ssl.SSLContext  # where a parameter is called ssl
+
+
+def ssl_context_for(option: object) -> ssl.SSLContext:
+    """Return the context to connect with for *option*, an `ssl=` argument.
+
+    Ours are made when they are first needed and kept: reading the authorities takes some 40 ms.
+    """
+    setting = coerce_ssl(option)
+    if isinstance(setting, ssl.SSLContext):
+        return setting
+    return _own_context(setting.verify if isinstance(setting, Fingerprint) else setting)
+
+
+@lru_cache(maxsize=2)
+def _own_context(verify: bool) -> ssl.SSLContext:
+    if verify:
+        context = ssl.create_default_context()
+    else:
+        context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)  # no authorities: made 100 times faster
+        context.check_hostname = False
+        context.verify_mode = ssl.CERT_NONE
+    context.set_alpn_protocols(("http/1.1",))
+    return context
+
+
+@dataclass(frozen=True, slots=True)
+class TLSPlan:
+    """What a TLS handshake needs: the context, the name to ask for and to verify, and a pin."""
+
+    context: ssl.SSLContext
+    server_hostname: str
+    pin: Fingerprint | None
+
+
+def plan_tls(option: object, server_hostname: str) -> TLSPlan:
+    """Return how to secure a connection to *server_hostname* with the `ssl=` setting *option*."""
+    setting = coerce_ssl(option)
+    return TLSPlan(
+        ssl_context_for(setting),
+        server_hostname,
+        setting if isinstance(setting, Fingerprint) else None,
+    )
