@@ -1,0 +1,82 @@
+"""HTTP client toolkit for asyncio: the aiohttp client API on an engine of its own.
+
+A map of the library:
+
+* ``request()``, ``get()``, ``post()`` …: one-shot calls                                       (``api``)
+* ``ClientSession``: many calls with common defaults, a pool and a cookie jar                  (``session``)
+* ``ClientResponse``, ``StreamReader``, ``ClientTimeout``: the values                          (``message``)
+* ``TCPConnector``, ``UnixConnector``, ``PoolStatistics``, ``Fingerprint``: the way there      (``connectors``)
+* ``BasicAuth``, and the steps that act around a request                                       (``middlewares``)
+* ``ClientError`` and its tree                                                                 (``exceptions``)
+* a raw byte server, a leak check, a virtual clock, for your tests                             (``testing``)
+
+``FormData``, ``MultipartWriter``, ``CookieJar``, ``DummyCookieJar``, ``HttpVersion`` and the resolvers are aiohttp's.
+"""
+
+from aiohttp import (
+    AsyncResolver,
+    CookieJar,
+    DummyCookieJar,
+    FormData,
+    HttpVersion,
+    HttpVersion10,
+    HttpVersion11,
+    MultipartWriter,
+    ThreadedResolver,
+    hdrs,
+)
+
+from ._version import __version__
+from .api import delete, get, head, options, patch, post, put, request
+from .chain import Handler, Middleware
+from .connectors.base import BaseConnector
+from .connectors.pool import PoolStatistics
+from .connectors.tcp import TCPConnector
+from .connectors.tls import Fingerprint
+from .connectors.unix import UnixConnector
+from .exceptions import *  # noqa: F403
+from .exceptions import __all__ as _exceptions
+from .message.request import Auth, Request, RequestInfo
+from .message.response import ClientResponse
+from .message.stream import StreamReader
+from .message.timeout import ClientTimeout
+from .middlewares.auth import BasicAuth
+from .session import ClientSession
+
+__all__ = (
+    "AsyncResolver",
+    "Auth",
+    "BaseConnector",
+    "BasicAuth",
+    "ClientResponse",
+    "ClientSession",
+    "ClientTimeout",
+    "CookieJar",
+    "DummyCookieJar",
+    "Fingerprint",
+    "FormData",
+    "Handler",
+    "HttpVersion",
+    "HttpVersion10",
+    "HttpVersion11",
+    "Middleware",
+    "MultipartWriter",
+    "PoolStatistics",
+    "Request",
+    "RequestInfo",
+    "StreamReader",
+    "TCPConnector",
+    "ThreadedResolver",
+    "UnixConnector",
+    "__version__",
+    "delete",
+    "get",
+    "hdrs",
+    "head",
+    "options",
+    "patch",
+    "post",
+    "put",
+    "request",
+    *_exceptions,
+)

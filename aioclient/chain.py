@@ -1,0 +1,33 @@
+"""The chain: how the steps around a request are put together, and in which order."""
+
+from collections.abc import Awaitable, Callable, Sequence
+
+from .message.request import Request
+from .message.response import ClientResponse
+
+Handler = Callable[[Request], Awaitable[ClientResponse]]
+Middleware = Callable[[Request, Handler], Awaitable[ClientResponse]]
+
+
+class _Step:
+    """One middleware bound to the handler that comes after it."""
+
+    __slots__ = ("_handler", "_middleware")
+
+    def __init__(self, middleware: Middleware, handler: Handler) -> None:
+        self._middleware = middleware
+        self._handler = handler
+
+    def __call__(self, request: Request) -> Awaitable[ClientResponse]:
+        return self._middleware(request, self._handler)
+
+    def __repr__(self) -> str:
+        name = getattr(self._middleware, "__qualname__", None) or repr(self._middleware)
+        return f"{name} → {self._handler!r}"
+
+
+def compose(middlewares: Sequence[Middleware], handler: Handler) -> Handler:
+    """Return *handler* with *middlewares* around it, the first one outermost."""
+    for middleware in reversed(middlewares):
+        handler = _Step(middleware, handler)
+    return handler

@@ -1,0 +1,131 @@
+"""Basic authentication (RFC 7617)."""
+
+import base64
+import binascii
+from collections.abc import Callable
+from typing import NamedTuple, Self
+
+from aiohttp import BasicAuth as AiohttpBasicAuth
+from yarl import URL
+
+from ...message.headers import AUTHORIZATION
+from ...message.request import Auth, Request
+
+
+class _BasicAuth(NamedTuple):
+    login: str
+    password: str = ""
+    encoding: str = "latin1"
+
+
+class BasicAuth(_BasicAuth):
+    """Login and password for Basic authentication.
+
+    Args:
+        login: without ``:``, which separates it from the password.
+        password: may hold anything that *encoding* can carry.
+        encoding: of both on the wire; ``latin1`` by default, ``utf-8`` where the server asks for it (RFC 7617,
+            section 2.1).
+
+    Raises:
+        ValueError: login or password is None, the login holds ``:``, or *encoding* cannot carry a character.
+    """
+
+    __slots__ = ()
+
+    def __new__(cls, login: str, password: str = "", encoding: str = "latin1") -> Self:
+        """Check and return the credentials."""
+        if login is None:
+            raise ValueError("None is not allowed as login value")
+        if password is None:
+            raise ValueError("None is not allowed as password value")
+        if ":" in login:
+            raise ValueError('A ":" is not allowed in login (RFC 7617, section 2)')
+        for name, value in (("login", login), ("password", password)):
+            try:
+                value.encode(encoding)
+            except UnicodeEncodeError as error:
+                raise ValueError(
+                    f"the {name} holds a character that {encoding} cannot carry; "
+                    'give BasicAuth(..., encoding="utf-8")'
+                ) from error
+        return super().__new__(cls, login, password, encoding)
+
+    @classmethod
+    def decode(cls, auth_header: str, encoding: str = "latin1") -> Self:
+        """Return the credentials in the value of an ``Authorization`` field.
+
+        Raises:
+            ValueError: it is not Basic, not base64, or has no ``:``.
+        """
+        scheme, _, encoded = auth_header.partition(" ")
+        if scheme.lower() != "basic" or not encoded:
+            raise ValueError(
+                f"Unknown authorization method {scheme[:20]!r}; only Basic can be decoded"
+            )
+        try:
+            decoded = base64.b64decode(encoded.encode("ascii"), validate=True).decode(encoding)
+        except (binascii.Error, UnicodeError) as error:
+            raise ValueError("Invalid base64 encoding.") from error
+        login, colon, password = decoded.partition(":")
+        if not colon:
+            raise ValueError("Invalid credentials.")
+        return cls(login, password, encoding)
+
+    @classmethod
+    def from_url(cls, url: URL, *, encoding: str = "latin1") -> Self | None:
+        """Return the credentials in *url*, or None if it has none."""
+        if not isinstance(url, URL):
+            raise TypeError("url should be yarl.URL instance")
+        if url.user is None and url.password is None:
+            return None
+        return cls(url.user or "", url.password or "", encoding)
+
+    def encode(self) -> str:
+        """Return the value of the ``Authorization`` field."""
+        pair = f"{self.login}:{self.password}".encode(self.encoding)
+        return f"Basic {base64.b64encode(pair).decode('ascii')}"
+
+    def authorize(self, request: Request) -> None:
+        """Set the request's ``Authorization`` field, unless it has one of its own."""
+        own = request.own_headers
+        if own is None or AUTHORIZATION not in own:
+            request.authorization = self.encode()
+
+    def __repr__(self) -> str:
+        return f"BasicAuth(login={self.login!r}, password='***', encoding={self.encoding!r})"
+
+
+class _CallableAuth:
+    """A user's function as credentials."""
+
+    __slots__ = ("_function",)
+
+    def __init__(self, function: Callable[[Request], None]) -> None:
+        self._function = function
+
+    def authorize(self, request: Request) -> None:
+        self._function(request)
+
+
+AuthLike = Auth | tuple[str, str] | AiohttpBasicAuth | Callable[[Request], None]
+
+
+def coerce_auth(value: AuthLike) -> Auth:
+    """Return *value*, any spelling of credentials, as what the chain uses.
+
+    Raises:
+        TypeError: it is none of BasicAuth, (login, password), an object with ``authorize``, a callable.
+    """
+    if isinstance(value, BasicAuth):
+        return value
+    if isinstance(value, tuple):
+        return BasicAuth(*value)
+    if isinstance(value, Auth):
+        return value
+    if callable(value):
+        return _CallableAuth(value)
+    raise TypeError(
+        f"auth must be BasicAuth, a (login, password) tuple or a callable taking the request, "
+        f"found {type(value).__name__}"
+    )

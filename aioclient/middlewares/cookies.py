@@ -1,0 +1,71 @@
+"""Cookies: what the jar holds for the URL goes out with each attempt, what a response sets goes in (RFC 6265)."""
+
+import re
+from collections.abc import Mapping
+from http.cookies import Morsel
+
+from aiohttp.abc import AbstractCookieJar
+from aiohttp.typedefs import LooseCookies
+
+from ..chain import Handler
+from ..message.headers import COOKIE, SET_COOKIE, shown_text
+from ..message.request import Request
+from ..message.response import ClientResponse
+
+_COOKIE_NAME = re.compile(r"[!#$%&'*+\-.^_`|~0-9A-Za-z]+")
+# cookie-octet, within double quotes or without, and what is not ASCII, which servers read as UTF-8.
+_COOKIE_VALUE = re.compile(r'"?[^\x00-\x20"\x7f,;\\]*"?')
+
+
+class Cookies:
+    """The step that joins a session's jar to its requests.
+
+    An explicit ``Cookie`` field is sent as it is and the jar stays out. Cookies given with a request are sent with
+    it and not stored.
+    """
+
+    __slots__ = ("jar",)
+
+    def __init__(self, jar: AbstractCookieJar) -> None:
+        self.jar = jar
+
+    async def __call__(self, request: Request, handler: Handler) -> ClientResponse:
+        """Send *request* with the jar's cookies, and keep what the response sets."""
+        jar = self.jar
+        if request.cookies is not None or len(jar):
+            request.cookie = self._field(request)
+        response = await handler(request)
+        if SET_COOKIE in response.headers:
+            jar.update_cookies_from_headers(response.headers.getall(SET_COOKIE), request.url)
+        return response
+
+    def _field(self, request: Request) -> str | None:
+        own = request.own_headers
+        if own is not None and COOKIE in own:
+            return None
+        pairs = self.jar.filter_cookies(request.url)
+        values = {name: morsel.coded_value for name, morsel in pairs.items()}
+        if request.cookies is not None:
+            values.update(request.cookies)
+        return "; ".join([f"{name}={value}" for name, value in values.items()]) or None
+
+
+def cookie_pairs(cookies: LooseCookies) -> dict[str, str]:
+    """Return the names and values of any spelling of cookies: mapping, pairs, ``SimpleCookie``.
+
+    Raises:
+        ValueError: a name or value would read as more than one cookie (RFC 6265, section 4.1.1).
+    """
+    pairs = cookies.items() if isinstance(cookies, Mapping) else cookies
+    result: dict[str, str] = {}
+    for name, value in pairs:
+        text = value.coded_value if isinstance(value, Morsel) else str(value)
+        if _COOKIE_NAME.fullmatch(name) is None:
+            raise ValueError(f"the cookie name {shown_text(name)} is not a token")
+        if _COOKIE_VALUE.fullmatch(text) is None:
+            raise ValueError(
+                f"the value of cookie {name} holds a control character, space, quote, comma, semicolon or "
+                "backslash; encode it first"
+            )
+        result[name] = text
+    return result

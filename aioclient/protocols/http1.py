@@ -1,0 +1,621 @@
+"""HTTP/1.1 on one connection (RFC 9112), as one ``asyncio.Protocol``.
+
+The rules:
+
+* One exchange at a time: a request is written, its response is read; then the connection is idle again.
+* It is handed back for reuse when the response is complete, nothing came after it, keep-alive holds, and the request
+  was written to its end. In every other case it is closed.
+* Bytes while idle, or after the message's end, close the connection: they belong to no request (section 9.2).
+* A response whose body arrived with its head is delivered as bytes. Otherwise the body goes to a ``StreamReader``,
+  which pauses the socket when nobody reads.
+* A timer is armed once and moves on only when it fires, so a request costs no timer.
+"""
+
+import asyncio
+from typing import Final, Protocol, cast
+
+from aiohttp import HttpVersion10, HttpVersion11
+from multidict import CIMultiDict, CIMultiDictProxy
+
+from ..exceptions import (
+    ClientConnectionError,
+    ClientConnectionResetError,
+    ClientError,
+    ClientOSError,
+    ClientPayloadError,
+    ContentDecodingError,
+    IncompleteBodyError,
+    ReadTimeoutError,
+    ServerDisconnectedError,
+    TotalTimeoutError,
+)
+from ..message.body import Body
+from ..message.codings import Decoder, make_decoder
+from ..message.headers import CONTENT_ENCODING, CONTENT_LENGTH
+from ..message.origin import ConnectionKey
+from ..message.request import Request
+from ..message.response import BodyLease, ClientResponse
+from ..message.stream import StreamReader
+from .http1_response import ResponseReader
+from .http1_upload import ChunkWriter, CountingWriter
+
+DRAIN_LIMIT: Final = (
+    64 * 1024
+)  # bytes read, undecoded, to save a connection whose body nobody wants
+DRAIN_TIME: Final = 0.05  # seconds
+INLINE_BODY: Final = 256 * 1024  # bytes of a body that go out with the head in one write
+CONTINUE_TIMEOUT: Final = (
+    1.0  # seconds to wait for 100 Continue, as curl does (RFC 9110, section 10.1.1)
+)
+
+_NO_TRAILERS: "CIMultiDictProxy[str]" = CIMultiDictProxy(CIMultiDict())
+
+
+class Owner(Protocol):
+    """Who keeps connections, and what it is told of each."""
+
+    def connection_made(self, connection: "Http1Connection") -> None:
+        """Note that it has a socket now."""
+
+    def connection_idle(self, connection: "Http1Connection") -> None:
+        """Note that its response is complete and it can carry another one."""
+
+    def connection_closed(self, connection: "Http1Connection") -> None:
+        """Note, once, that it carries no other one."""
+
+    def connection_gone(self, connection: "Http1Connection") -> None:
+        """Note that its socket is closed."""
+
+
+class Http1Connection(asyncio.Protocol):
+    """One HTTP/1.1 connection.
+
+    ``exchanges`` counts the requests it has carried. ``unanswered`` tells, after a failure, that not one byte of a
+    response came; ``unsent``, that not one byte of the request left. ``opened`` is the owner's: it holds a slot.
+    """
+
+    __slots__ = (
+        "__weakref__",
+        "_closed",
+        "_continue",
+        "_deadline",
+        "_drain_budget",
+        "_drain_waiter",
+        "_last_activity",
+        "_lease",
+        "_loop",
+        "_owner",
+        "_reader",
+        "_reading_paused",
+        "_remaining",
+        "_request",
+        "_sent",
+        "_sock_read",
+        "_stream",
+        "_timer",
+        "_timer_when",
+        "_upload",
+        "_waiter",
+        "_writing_paused",
+        "exchanges",
+        "key",
+        "opened",
+        "transport",
+        "unanswered",
+        "unsent",
+        "upgraded",
+    )
+
+    def __init__(self, owner: Owner, key: ConnectionKey, loop: asyncio.AbstractEventLoop) -> None:
+        self._owner = owner
+        self.key = key
+        self._loop = loop
+        self.transport: asyncio.Transport | None = None
+        self.exchanges = 0
+        self.opened = False
+        self.unanswered = False
+        self.unsent = False
+        self.upgraded: bytes | None = None
+        self._closed = False
+        self._reader = ResponseReader()
+        self._request: Request | None = None
+        self._waiter: asyncio.Future[ClientResponse] | None = None
+        self._stream: StreamReader | None = None
+        self._lease: BodyLease | None = None
+        self._remaining = 0  # bytes of a body of known length that are past the parser
+        self._drain_budget = -1  # bytes that may still be thrown away; -1: the body is wanted
+        self._sent = True
+        self._upload: asyncio.Task[None] | None = None
+        self._continue: asyncio.Future[bool] | None = None
+        self._reading_paused = False
+        self._writing_paused = False
+        self._drain_waiter: asyncio.Future[None] | None = None
+        self._timer: asyncio.TimerHandle | None = None
+        self._timer_when = 0.0
+        self._deadline: float | None = None
+        self._sock_read: float | None = None
+        self._last_activity = 0.0
+
+    # The exchange
+
+    async def exchange(self, request: Request, head: bytes, chunked: bool) -> ClientResponse:
+        """Send *request*, whose head was encoded to *head*; return the response when its head is here.
+
+        Raises:
+            ServerDisconnectedError: the connection ended before a response.
+            ClientOSError: it broke.
+            ServerProtocolError: what came is not an HTTP/1.1 response, or its head is too large.
+            ServerTimeoutError: no head within ``total`` or ``sock_read``.
+        """
+        transport = self.transport
+        self.unanswered = True
+        self.unsent = self._closed or transport is None or transport.is_closing()
+        if transport is None or self.unsent:
+            self.abort()
+            raise ServerDisconnectedError(f"{request.what}: the server has closed the connection")
+        self._request = request
+        self._reader.begin(request)
+        self._waiter = waiter = self._loop.create_future()
+        body = request.body
+        if body is None:
+            self._sent = True
+            transport.write(head)
+        elif (
+            body.data is not None
+            and len(body.data) <= INLINE_BODY
+            and not chunked
+            and not request.options.expect100
+        ):
+            self._sent = True
+            transport.write(head + body.data)
+        else:
+            self._sent = False
+            transport.write(head)
+            self._upload = self._loop.create_task(self._send_body(request, body, chunked))
+        self._watch(request.deadline, request.timeout.sock_read)
+        try:
+            response: ClientResponse = await waiter
+            return response
+        except BaseException:
+            if self._request is request:
+                self.abort()
+            raise
+
+    def _deliver(self, raw: bytes | None) -> None:
+        """Hand the response to the waiting caller: whole (*raw*), or with a stream."""
+        waiter = self._waiter
+        if self._continue is not None and not self._continue.done():
+            self._continue.set_result(False)
+        if waiter is None or waiter.done():
+            self._waiter = None
+            return
+        request = cast(Request, self._request)
+        reader = self._reader
+        trailers = reader.trailers
+        stream = lease = None
+        if raw is None:
+            self._stream = stream = self._open_stream(request)
+            self._lease = lease = BodyLease(self, request.what)
+        response = request.options.response_class(
+            request,
+            HttpVersion11 if reader.version_11 else HttpVersion10,
+            reader.status,
+            reader.reason,
+            CIMultiDictProxy(reader.fields),
+            _NO_TRAILERS if trailers is None else CIMultiDictProxy(trailers),
+            raw,
+            stream,
+            lease,
+        )
+        self._waiter = None
+        waiter.set_result(response)
+
+    def _open_stream(self, request: Request) -> StreamReader:
+        options = request.options
+        fields = self._reader.fields
+        decoder: Decoder | None = None
+        refusal: ContentDecodingError | None = None
+        if options.auto_decompress and CONTENT_ENCODING in fields:
+            try:
+                decoder = make_decoder(",".join(fields.getall(CONTENT_ENCODING)))
+            except ContentDecodingError as error:
+                refusal = error
+        stream = StreamReader(
+            self,
+            loop=self._loop,
+            limit=options.read_bufsize,
+            decoder=decoder,
+            max_size=options.max_body_size,
+        )
+        if refusal is not None:
+            stream.set_exception(refusal)
+        return stream
+
+    # What arrives
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        """Begin (called by the event loop)."""
+        self.transport = cast(asyncio.Transport, transport)
+        self._owner.connection_made(self)
+
+    def data_received(self, data: bytes) -> None:
+        """Take a segment (called by the event loop)."""
+        if self._request is None:
+            self._take_unasked(data)
+            return
+        self.unanswered = False
+        if self._sock_read is not None:
+            self._last_activity = self._loop.time()
+        if self._remaining:
+            self._take_rest(data)
+            return
+        reader = self._reader
+        reader.feed(data)
+        if reader.error is not None:
+            self._fail(reader.error)
+        elif reader.upgrade is not None:
+            self._switch_protocol(reader.upgrade)
+        elif reader.complete:
+            self._finish()
+        elif reader.head_done:
+            self._take_body()
+        elif reader.continued and self._continue is not None and not self._continue.done():
+            self._continue.set_result(True)
+
+    def _take_unasked(self, data: bytes) -> None:
+        """Take what comes while no request is under way."""
+        if self.upgraded is None:
+            self.abort()
+        else:
+            self.upgraded += data
+            self.pause_reading()
+
+    def _take_body(self) -> None:
+        """Pass on what a segment brought of a body that is not complete yet."""
+        reader = self._reader
+        if self._drain_budget >= 0:
+            self._drain(sum(map(len, reader.chunks)))
+            reader.chunks.clear()
+            return
+        if self._waiter is not None:
+            self._deliver(None)
+            # The rest of a body of known length needs no parser: the segments are its pieces.
+            self._remaining = reader.skip_parser()
+        self._feed_stream(self._stream)
+
+    def _feed_stream(self, stream: StreamReader | None) -> None:
+        chunks = self._reader.chunks
+        if stream is not None:
+            for chunk in chunks:
+                if chunk:
+                    stream.feed_data(chunk)
+                else:
+                    stream.feed_chunk_end()
+        chunks.clear()
+
+    def _take_rest(self, data: bytes) -> None:
+        """Take a segment of a long body of known length."""
+        remaining = self._remaining - len(data)
+        if remaining < 0:
+            self._reader.extra = True
+            data = data[:remaining]
+            remaining = 0
+        self._remaining = remaining
+        if self._drain_budget >= 0:
+            self._drain(len(data))
+        elif self._stream is not None:
+            self._stream.feed_data(data)
+        if not remaining and self._request is not None:
+            self._finish()
+
+    def _switch_protocol(self, rest: bytes) -> None:
+        """Speak HTTP no longer: the server has switched protocols (101)."""
+        self._deliver(None)
+        self.upgraded = rest
+        self._request = None
+        self._deadline = None
+        self.pause_reading()
+
+    def eof_received(self) -> bool:
+        """Let the transport close itself (called by the event loop)."""
+        return False
+
+    def connection_lost(self, error: Exception | None) -> None:
+        """End (called by the event loop)."""
+        if self._request is not None:
+            reader = self._reader
+            if reader.until_eof and error is None:
+                self._finish()
+            else:
+                self._fail(self._loss(error))
+        self._close_state()
+        self.transport = None
+        self._owner.connection_gone(self)
+
+    def _loss(self, error: Exception | None) -> ClientError:
+        """Say what was lost with the connection."""
+        what = cast(Request, self._request).what
+        lost: ClientError
+        if self._reader.head_done:
+            lost = IncompleteBodyError(f"{what}: {self._found_of_body()}")
+        elif error is not None:
+            number = error.errno if isinstance(error, OSError) else None
+            lost = ClientOSError(number, f"{what}: the connection broke before a response: {error}")
+        elif self.unanswered:
+            lost = ServerDisconnectedError(
+                f"{what}: the server closed the connection without a response"
+            )
+        else:
+            lost = ServerDisconnectedError(
+                f"{what}: the server closed the connection within the head of its response"
+            )
+        lost.__cause__ = error
+        return lost
+
+    def _found_of_body(self) -> str:
+        reader = self._reader
+        length = reader.fields.get(CONTENT_LENGTH)
+        if reader.trailers is not None:
+            return f"the chunked body ended after {reader.body_bytes} bytes, before its last chunk"
+        if length is not None:
+            received = int(length) - self._remaining if self._remaining else reader.body_bytes
+            return f"the body ended after {received} of {length} bytes"
+        return "the connection broke within a body that lasts as long as the connection"
+
+    # Ends
+
+    def _finish(self) -> None:
+        """Deliver the complete response, and become idle or close."""
+        reader = self._reader
+        stream = self._stream
+        if stream is not None:
+            self._feed_stream(stream)
+            stream.feed_eof()
+            self._stream = None
+        elif self._drain_budget < 0:
+            chunks = reader.chunks
+            self._deliver(chunks[0] if len(chunks) == 1 else b"".join(chunks))
+        if self._lease is not None:
+            self._lease.end()
+            self._lease = None
+        self._request = None
+        self._deadline = None
+        self._sock_read = None
+        if reader.keep and self._sent and not reader.extra and not self._closed:
+            self.exchanges += 1
+            self._drain_budget = -1
+            if self._reading_paused:
+                self.resume_reading()
+            self._owner.connection_idle(self)
+        else:
+            self.close()
+
+    def _fail(self, error: ClientError) -> None:
+        """End the exchange with *error* and close the connection."""
+        if self._request is None:
+            return
+        waiter = self._waiter
+        if waiter is not None:
+            if self._reader.head_done and isinstance(error, ClientPayloadError):
+                # The head was good: the caller gets the response, and the error where the body is read.
+                self._deliver(None)
+            else:
+                self._waiter = None
+                if not waiter.done():
+                    waiter.set_exception(error)
+        stream, self._stream = self._stream, None
+        if stream is not None:
+            self._feed_stream(stream)
+            stream.set_exception(error)
+        if self._lease is not None:
+            self._lease.end()
+            self._lease = None
+        self._request = None
+        self.abort()
+
+    def give_up_body(self) -> None:
+        """Drain what nobody reads, up to 64 KiB or 50 ms, to keep the connection; or close it."""
+        if self._request is None:
+            if self.upgraded is not None:
+                self.abort()
+            return
+        if self._remaining > DRAIN_LIMIT or not self._sent or self._reader.until_eof:
+            self.abort()
+            return
+        self._stream = None
+        self._lease = None
+        self._drain_budget = DRAIN_LIMIT
+        self.resume_reading()
+        self._watch(self._loop.time() + DRAIN_TIME, None)
+
+    def _drain(self, size: int) -> None:
+        self._drain_budget -= size
+        if self._drain_budget < 0:
+            self.abort()
+
+    def close(self) -> None:
+        """Close the connection once what was written is sent."""
+        transport = self.transport
+        self._close_state()
+        if transport is not None:
+            transport.close()
+
+    def abort(self) -> None:
+        """Close the connection now."""
+        transport = self.transport
+        self._close_state()
+        if transport is not None:
+            transport.abort()
+
+    def _close_state(self) -> None:
+        """Let go of timer, upload, parser and waiters; tell the owner, once."""
+        if self._closed:
+            return
+        self._closed = True
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+        if self._upload is not None:
+            self._upload.cancel()
+            self._upload = None
+        if self._drain_waiter is not None and not self._drain_waiter.done():
+            self._drain_waiter.set_result(None)
+        if self._request is not None:
+            self._fail(ClientConnectionError(f"{self._request.what}: the connection was closed"))
+        self._reader.end()
+        self._owner.connection_closed(self)
+
+    @property
+    def ended(self) -> bool:
+        """Whether the owner was told that the connection is closed."""
+        return self._closed
+
+    @property
+    def idle(self) -> bool:
+        """Whether no exchange is under way."""
+        return self._request is None and self.upgraded is None
+
+    # Time
+
+    def _watch(self, deadline: float | None, sock_read: float | None) -> None:
+        """Watch over the exchange: until *deadline* (loop time), and for silences of *sock_read* seconds."""
+        self._deadline = deadline
+        self._sock_read = sock_read
+        when = deadline
+        if sock_read is not None:
+            self._last_activity = self._loop.time()
+            until = self._last_activity + sock_read
+            when = until if when is None else min(when, until)
+        if when is not None and (self._timer is None or when < self._timer_when):
+            self._arm(when)
+
+    def _arm(self, when: float) -> None:
+        if self._timer is not None:
+            self._timer.cancel()
+        self._timer = self._loop.call_at(when, self._on_timer)
+        self._timer_when = when
+
+    def _on_timer(self) -> None:
+        """See whether a limit is reached; arm the timer anew if not."""
+        self._timer = None
+        request = self._request
+        if request is None:
+            return
+        now = self._loop.time()
+        deadline, sock_read = self._deadline, self._sock_read
+        if deadline is not None and now >= deadline:
+            if self._drain_budget >= 0:
+                self.abort()
+            else:
+                total = request.timeout.total
+                self._fail(TotalTimeoutError(request.method, request.url, total, self._missing()))
+            return
+        when = deadline
+        if sock_read is not None:
+            if self._reading_paused:
+                self._last_activity = now
+            until = self._last_activity + sock_read
+            if now >= until:
+                self._fail(
+                    ReadTimeoutError(request.method, request.url, sock_read, self._missing())
+                )
+                return
+            when = until if when is None else min(when, until)
+        if when is not None:
+            self._arm(when)
+
+    def _missing(self) -> str:
+        if self._reader.head_done:
+            return "the rest of the body did not come"
+        return "no response" if self.unanswered else "the rest of the response's head did not come"
+
+    # Flow control
+
+    def pause_reading(self) -> None:
+        """Stop reading from the socket."""
+        if not self._reading_paused and self.transport is not None and not self._closed:
+            self._reading_paused = True
+            self.transport.pause_reading()
+
+    def resume_reading(self) -> None:
+        """Read from the socket again."""
+        if self._reading_paused:
+            self._reading_paused = False
+            if self.transport is not None and not self._closed:
+                self.transport.resume_reading()
+
+    def pause_writing(self) -> None:
+        """Make ``write()`` wait (called by the event loop)."""
+        self._writing_paused = True
+
+    def resume_writing(self) -> None:
+        """Let ``write()`` go on (called by the event loop)."""
+        self._writing_paused = False
+        waiter, self._drain_waiter = self._drain_waiter, None
+        if waiter is not None and not waiter.done():
+            waiter.set_result(None)
+
+    # The request body
+
+    async def write(self, data: bytes | bytearray | memoryview) -> None:
+        """Write to the socket; wait while its buffer is full.
+
+        Raises:
+            ClientConnectionResetError: the connection is closed.
+        """
+        if self._closed or self.transport is None:
+            raise ClientConnectionResetError(
+                "the connection was closed while the request body was sent"
+            )
+        self.transport.write(data)
+        if self._sock_read is not None:
+            self._last_activity = self._loop.time()
+        if self._writing_paused:
+            self._drain_waiter = self._loop.create_future()
+            await self._drain_waiter
+
+    async def _send_body(self, request: Request, body: Body, chunked: bool) -> None:
+        """Send a body that does not go out with the head; runs beside the wait for the response."""
+        try:
+            if not request.options.expect100 or await self._may_continue():
+                writer = ChunkWriter(self) if chunked else CountingWriter(self, request, body)
+                await body.write(writer)
+                await writer.finish()
+                self._sent = True
+        except ClientError as error:
+            self._fail(error)
+        except Exception as error:  # noqa: BLE001  (a user's iterable may raise anything)
+            failure = ClientPayloadError(
+                f"{request.what}: the request body could not be read: {error!r}"
+            )
+            failure.__cause__ = error
+            self._fail(failure)
+        finally:
+            self._upload = None
+            await body.close()
+
+    async def _may_continue(self) -> bool:
+        """Wait for ``100 Continue``, one second at most; False when the final response came instead."""
+        self._continue = self._loop.create_future()
+        timer = self._loop.call_later(CONTINUE_TIMEOUT, _settle, self._continue)
+        try:
+            return await self._continue
+        finally:
+            timer.cancel()
+            self._continue = None
+
+    def __repr__(self) -> str:
+        if self._closed:
+            state = "closed"
+        elif self._request is not None:
+            state = f"active: {self._request.what}"
+        else:
+            state = "idle"
+        return (
+            f"<Http1Connection {self.key.host}:{self.key.port} {state}, {self.exchanges} exchanges>"
+        )
+
+
+def _settle(future: "asyncio.Future[bool]") -> None:
+    if not future.done():
+        future.set_result(True)

@@ -1,0 +1,146 @@
+"""The bytes of an HTTP/1.1 request head (RFC 9112, sections 3 and 6).
+
+Framing has one rule: a request with a body carries exactly one of ``Content-Length`` and ``Transfer-Encoding``, and
+it tells the truth. What a user's own fields say against that raises before anything is sent.
+"""
+
+from multidict import CIMultiDict
+
+from ..message.body import Body
+from ..message.headers import (
+    AUTHORIZATION,
+    CONNECTION,
+    CONTENT_LENGTH,
+    CONTENT_TYPE,
+    COOKIE,
+    EXPECT,
+    HOST,
+    TRANSFER_ENCODING,
+    check_target,
+    field_line,
+    serialize_fields,
+)
+from ..message.request import Request
+
+# A body is expected with these, so its absence is said (RFC 9110, section 8.6).
+_METHODS_WITH_BODY = frozenset(("POST", "PUT", "PATCH"))
+
+
+def encode_head(request: Request, keep_alive: bool = True) -> tuple[bytes, bool]:
+    """Return the head's bytes, and whether the body follows in chunks.
+
+    Raises:
+        ValueError: a method, target, name or value that must not reach the wire, or fields that contradict the body.
+    """
+    target = check_target(request.url.raw_path_qs)
+    options = request.options
+    body = request.body
+    if (
+        body is None
+        and request.own_headers is None
+        and request.cookie is None
+        and request.authorization is None
+        and keep_alive
+        and not options.http10
+        and request.method not in _METHODS_WITH_BODY
+        and request.defaults.are_plain()
+    ):
+        line = f"{request.method} {target} HTTP/1.1\r\nHost: {request.origin.host_field}\r\n"
+        return b"%b%b\r\n" % (line.encode("ascii"), request.defaults.block()), False
+
+    fields = request.own_headers
+    if fields is None:
+        fields = request.defaults.fields
+        block = request.defaults.block()
+    else:
+        block = serialize_fields(fields)
+    lines = [f"{request.method} {target} HTTP/{'1.0' if options.http10 else '1.1'}"]
+    if HOST not in fields:
+        lines.append(f"Host: {request.origin.host_field}")
+    if request.authorization is not None and AUTHORIZATION not in fields:
+        lines.append(field_line("Authorization", request.authorization))
+    if request.cookie is not None and COOKIE not in fields:
+        lines.append(field_line("Cookie", request.cookie))
+    chunked = _add_framing(request, fields, body, lines)
+    if CONNECTION not in fields:
+        if not keep_alive:
+            if not options.http10:
+                lines.append("Connection: close")
+        elif options.http10:
+            lines.append("Connection: keep-alive")
+    lines.append("")
+    return b"%b%b\r\n" % ("\r\n".join(lines).encode("utf-8", "surrogateescape"), block), chunked
+
+
+def _add_framing(
+    request: Request, fields: "CIMultiDict[str]", body: Body | None, lines: list[str]
+) -> bool:
+    """Append the fields that frame and describe the body; return whether it is sent in chunks."""
+    options = request.options
+    said_length = fields.getall(CONTENT_LENGTH, None)
+    said_coding = fields.getall(TRANSFER_ENCODING, None)
+    where = f"{request.method} {request.origin.scheme}://{request.origin.host_field}"
+    if said_length is not None and said_coding is not None:
+        raise ValueError(
+            f"{where}: Content-Length and Transfer-Encoding are both set; leave out one of them"
+        )
+    if said_coding is not None and (
+        len(said_coding) > 1 or said_coding[0].strip().lower() != "chunked"
+    ):
+        raise ValueError(f"{where}: Transfer-Encoding is {said_coding}; only 'chunked' can be sent")
+    if body is None:
+        if said_coding is not None or options.chunked:
+            raise ValueError(f"{where}: a chunked request needs a body; give data= or json=")
+        if said_length is not None:
+            if [length.strip() for length in said_length] != ["0"]:
+                raise ValueError(
+                    f"{where}: Content-Length is {said_length} but the request has no body"
+                )
+        elif request.method in _METHODS_WITH_BODY:
+            lines.append("Content-Length: 0")
+        return False
+
+    chunked = bool(options.chunked) or said_coding is not None
+    if chunked and said_length is not None:
+        raise ValueError(
+            f"{where}: chunked=True and a Content-Length contradict each other; leave out one"
+        )
+    if said_length is not None:
+        if body.size is not None and [length.strip() for length in said_length] != [str(body.size)]:
+            raise ValueError(
+                f"{where}: Content-Length is {said_length} but the body has {body.size} bytes"
+            )
+        if (
+            len(said_length) > 1
+            or not said_length[0].strip().isascii()
+            or not said_length[0].strip().isdigit()
+        ):
+            raise ValueError(
+                f"{where}: Content-Length is {said_length}; it must be one decimal number"
+            )
+    elif body.size is None or chunked:
+        if options.http10:
+            raise ValueError(
+                f"{where}: HTTP/1.0 has no chunked coding and the body's length is not known; "
+                "set Content-Length or use HTTP/1.1"
+            )
+        if said_coding is None:
+            lines.append("Transfer-Encoding: chunked")
+        chunked = True
+    else:
+        lines.append(f"Content-Length: {body.size}")
+    if body.headers is not None:
+        lines.extend(
+            field_line(name, value)
+            for name, value in body.headers.items()
+            if name not in fields and name.lower() not in ("content-type", "content-length")
+        )
+    if (
+        body.content_type is not None
+        and CONTENT_TYPE not in fields
+        and "content-type" not in options.skip_auto_headers
+    ):
+        lines.append(field_line("Content-Type", body.content_type))
+    if options.expect100 and EXPECT not in fields:
+        lines.append("Expect: 100-continue")
+    return chunked

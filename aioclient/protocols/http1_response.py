@@ -1,0 +1,387 @@
+"""Reading HTTP/1.1 responses (RFC 9112): bytes in, status, fields and body out. No I/O, no clock.
+
+httptools finds the parts; what it leaves open is decided here:
+
+* Limits. It has none: a head, its lines and fields, interim responses, chunk lines and trailers are counted.
+* The end of a message. It knows nothing of HEAD, of 204 and 304, of CONNECT, and it reads on after the end: what
+  comes then is noted as ``extra`` and belongs to no response.
+* Framing. Only ``Transfer-Encoding: chunked``, once; only HTTP/1.0 and 1.1; only statuses from 100 to 599.
+* Trailers stay apart from the fields of the head.
+
+What is found wrong in a head is a ``ServerProtocolError``, in a body a ``ClientPayloadError``. The outcome does not
+depend on how the bytes were cut into segments.
+"""
+
+from collections.abc import Callable
+from typing import Any, Final, cast
+
+from httptools import HttpParserError, HttpParserUpgrade, HttpResponseParser
+from multidict import CIMultiDict
+
+from ..exceptions import ClientError, ClientPayloadError, HeadTooLargeError, ServerProtocolError
+from ..message.headers import CONNECTION, CONTENT_LENGTH, TRANSFER_ENCODING, UPGRADE, shown_text
+from ..message.request import Request
+
+# aiohttp allows 128 fields of 8,190 bytes each; real heads stay far below what all of them may take together.
+MAX_HEAD: Final = 64 * 1024
+MAX_INTERIM: Final = (
+    16  # 1xx responses before the final one; Go's and curl's limits are of this order
+)
+# What chunk lines may take beside the data: one line's limit, 16 KiB for each MiB of data, and many short lines.
+CHUNK_OVERHEAD: Final = 8190
+CHUNK_LINE: Final = 24
+
+# Fields that a trailer section must not carry (RFC 9110, section 6.5.1).
+_FORBIDDEN_TRAILERS: Final = frozenset(
+    (
+        "authorization",
+        "connection",
+        "content-encoding",
+        "content-length",
+        "content-range",
+        "content-type",
+        "host",
+        "set-cookie",
+        "trailer",
+        "transfer-encoding",
+    )
+)
+
+
+class ResponseReader:
+    """Reads one response after the other from the bytes of a connection.
+
+    Call ``begin()`` for each request, then ``feed()`` with what arrives, and look at what is known:
+
+    ``head_done``: status, reason and fields are here.
+    ``chunks``: pieces of the body that came since they were last taken out; an empty one ends an HTTP chunk.
+    ``complete``: the response is whole. ``keep``: the connection may carry another one. ``extra``: something came
+    after the end.
+    ``continued``: 100 Continue came.
+    ``error``: what was found wrong; nothing is read any more.
+    ``upgrade``: after a 101 that was asked for, the bytes that follow its head.
+    """
+
+    __slots__ = (
+        "_add_field",
+        "_chunk_count",
+        "_head_bytes",
+        "_interim",
+        "_interim_count",
+        "_method",
+        "_parser",
+        "_raw_reason",
+        "_request",
+        "body_bytes",
+        "chunks",
+        "complete",
+        "continued",
+        "error",
+        "extra",
+        "fields",
+        "head_done",
+        "keep",
+        "overhead",
+        "status",
+        "trailers",
+        "until_eof",
+        "upgrade",
+        "version_11",
+    )
+
+    def __init__(self) -> None:
+        self._parser: HttpResponseParser | None = None
+        self._request: Request | None = None
+
+    def begin(self, request: Request) -> None:
+        """Forget the last response; the next one answers *request*."""
+        if self._parser is None:
+            self._parser = HttpResponseParser(self)
+        self._request = request
+        self.fields: CIMultiDict[str] = CIMultiDict()
+        self._add_field: Callable[[str, str], None] = self.fields.add
+        self.trailers: CIMultiDict[str] | None = None
+        self.status = 0
+        self._raw_reason = b""
+        self.version_11 = True
+        self.chunks: list[bytes] = []
+        self.error: ClientError | None = None
+        self.head_done = False
+        self.complete = False
+        self.continued = False
+        self.extra = False
+        self.keep = False
+        self.until_eof = False
+        self.upgrade: bytes | None = None
+        self.body_bytes = 0
+        self.overhead = 0
+        self._head_bytes = 0
+        self._interim = False
+        self._interim_count = 0
+        self._chunk_count = 0
+
+    def end(self) -> None:
+        """Let go of the parser, which refers to this reader; the connection is closed."""
+        self._parser = None
+        self._request = None
+
+    def skip_parser(self) -> int:
+        """Return how many bytes of a body of known length are still missing, and parse it no further.
+
+        The caller takes the rest of the body as it comes. The number is 0 when the length is not known beforehand.
+        """
+        length = self.fields.get(CONTENT_LENGTH)
+        if length is None or self.trailers is not None:
+            return 0
+        self._parser = None
+        return int(length) - self.body_bytes
+
+    @property
+    def reason(self) -> str:
+        """The reason phrase."""
+        return self._raw_reason.decode("utf-8", "surrogateescape")
+
+    def feed(self, data: bytes) -> None:
+        """Read *data*, a segment of any size."""
+        parser = cast(HttpResponseParser, self._parser)
+        try:
+            if self.head_done:
+                self.overhead += len(data)
+                parser.feed_data(data)
+                if self._chunk_count and self._has_excess_overhead():
+                    self.error = ClientPayloadError(
+                        f"{self._what}: its chunk lines take more bytes than allowed"
+                    )
+            elif self._head_bytes + len(data) <= MAX_HEAD:
+                self._head_bytes += len(data)
+                parser.feed_data(data)
+            else:
+                self._feed_large(parser, data)
+        except HttpParserUpgrade as upgrade:
+            self.upgrade = data[upgrade.args[0] :]
+        except HttpParserError as error:
+            if self.complete:
+                self.extra = True
+            elif self.error is None:
+                self.error = self._translated(error, data)
+
+    def _feed_large(self, parser: HttpResponseParser, data: bytes) -> None:
+        """Feed a segment that is larger than what the head may still take."""
+        room = MAX_HEAD - self._head_bytes
+        view = memoryview(data)
+        self._head_bytes = MAX_HEAD + 1
+        parser.feed_data(view[:room])
+        if self.head_done:
+            self.overhead += len(data) - room
+            parser.feed_data(view[room:])
+        else:
+            self.error = self._head_error(
+                HeadTooLargeError, f"its head has more than {MAX_HEAD} bytes"
+            )
+
+    def _has_excess_overhead(self) -> bool:
+        overhead = self.overhead - self.body_bytes
+        if self.trailers:
+            overhead -= MAX_HEAD
+        return overhead > CHUNK_OVERHEAD + CHUNK_LINE * self._chunk_count + (self.body_bytes >> 6)
+
+    # httptools' callbacks. What they raise, httptools replaces; so errors are kept in ``error`` first.
+
+    def on_message_begin(self) -> None:
+        """Note that something comes after the end."""
+        if self.complete:
+            self.extra = True
+            self._add_field = _ignore_field
+
+    def on_status(self, reason: bytes) -> None:
+        """Take a piece of the reason phrase."""
+        if not self.complete:
+            self._raw_reason += reason
+
+    def on_header(self, name: bytes, value: bytes) -> None:
+        """Take a field of the head, or of the trailer section."""
+        self._add_field(name.decode("ascii"), value.decode("utf-8", "surrogateescape"))
+
+    def on_headers_complete(self) -> None:
+        """Judge the head, and say where the message ends (section 6.3)."""
+        if self.complete:
+            return
+        parser = cast(HttpResponseParser, self._parser)
+        request = cast(Request, self._request)
+        status = self.status = parser.get_status_code()
+        fields = self.fields
+        version = parser.get_http_version()
+        if version != "1.1":
+            self.version_11 = False
+            if version != "1.0":
+                raise self._refuse(f"it speaks HTTP/{version}, not HTTP/1.1")
+        options = request.options
+        size = self._head_bytes
+        if (
+            size > options.max_field_size
+            or size > options.max_line_size
+            or len(fields) > options.max_headers
+        ):
+            self._check_sizes()
+        if status < 200:
+            self._take_interim(status)
+            return
+        if status > 599:
+            raise self._refuse(f"its status {status} is none (RFC 9110, section 15)")
+        self.head_done = True
+        chunked = TRANSFER_ENCODING in fields
+        if chunked:
+            self._check_transfer_coding()
+            # Fields from here on are trailers: kept apart, never merged (RFC 9110, section 6.5.1).
+            self.trailers = CIMultiDict()
+            self._add_field = self._add_trailer
+        method = request.method
+        if method == "HEAD" or status in (204, 304) or (method == "CONNECT" and status < 300):
+            # No body, whatever the fields say. The parser does not know that, so it is not used again.
+            self.keep = self._says_keep_alive()
+            self.complete = True
+            self._parser = None
+            return
+        self.keep = parser.should_keep_alive() and (self.version_11 or not chunked)
+        if not chunked and CONTENT_LENGTH not in fields:
+            if options.read_until_eof:
+                self.until_eof = True
+            else:
+                self.complete = True
+                self._parser = None
+
+    def on_body(self, body: bytes) -> None:
+        """Take a piece of the body."""
+        if self.complete:
+            self.extra = True
+            return
+        self.chunks.append(body)
+        self.body_bytes += len(body)
+
+    def on_chunk_header(self) -> None:
+        """Count a chunk."""
+        self._chunk_count += 1
+
+    def on_chunk_complete(self) -> None:
+        """Mark the end of a chunk."""
+        if not self.complete:
+            self.chunks.append(b"")
+
+    def on_message_complete(self) -> None:
+        """Note the end of the message, or of an interim one."""
+        if self._interim:
+            self._interim = False
+            self.fields = CIMultiDict()
+            self._add_field = self.fields.add
+            self._raw_reason = b""
+            self.version_11 = True
+        else:
+            self.complete = True
+
+    def _add_trailer(self, name: str, value: str) -> None:
+        trailers = cast("CIMultiDict[str]", self.trailers)
+        options = cast(Request, self._request).options
+        if len(trailers) >= options.max_headers:
+            self.error = ClientPayloadError(
+                f"{self._what}: more than max_headers={options.max_headers} trailer fields"
+            )
+            raise self.error
+        if len(name) + len(value) > options.max_field_size:
+            self.error = ClientPayloadError(
+                f"{self._what}: a trailer field of more than max_field_size={options.max_field_size} bytes"
+            )
+            raise self.error
+        if name.lower() not in _FORBIDDEN_TRAILERS:
+            trailers.add(name, value)
+
+    def _take_interim(self, status: int) -> None:
+        """Note a 1xx response, which is dropped unless it switches protocols."""
+        if status < 100:
+            raise self._refuse(f"its status {status} is none (RFC 9110, section 15)")
+        if status == 101:
+            own = cast(Request, self._request).own_headers
+            if own is None or UPGRADE not in own or UPGRADE not in self.fields:
+                raise self._refuse("it switches protocols (101) unasked")
+            self.head_done = True
+            return
+        self._interim = True
+        self._interim_count += 1
+        if status == 100:
+            self.continued = True
+        if self._interim_count > MAX_INTERIM:
+            raise self._refuse(f"more than {MAX_INTERIM} interim (1xx) responses came first")
+
+    def _check_sizes(self) -> None:
+        """Check the limits on lines and fields; only a head that could break one comes here."""
+        options = cast(Request, self._request).options
+        if len(self._raw_reason) + len("HTTP/1.1 200 ") > options.max_line_size:
+            raise self._refuse_size(
+                f"its status line exceeds max_line_size={options.max_line_size} bytes"
+            )
+        if len(self.fields) > options.max_headers:
+            raise self._refuse_size(
+                f"it has {len(self.fields)} fields, more than max_headers={options.max_headers}"
+            )
+        total = 0
+        for name, value in self.fields.items():
+            size = len(name) + len(value)
+            total += size + len(": \r\n")
+            if size > options.max_field_size:
+                raise self._refuse_size(
+                    f"its field {shown_text(name)} exceeds max_field_size={options.max_field_size} bytes"
+                )
+        if total > MAX_HEAD:
+            raise self._refuse_size(f"its head has more than {MAX_HEAD} bytes")
+
+    def _check_transfer_coding(self) -> None:
+        """Accept ``chunked`` alone (section 6.1); every other coding, or a second one, is refused."""
+        codings = self.fields.getall(TRANSFER_ENCODING)
+        if len(codings) > 1 or codings[0].strip().lower() != "chunked":
+            raise self._refuse(
+                f"its Transfer-Encoding is {shown_text(', '.join(codings))}, not 'chunked'"
+            )
+
+    def _says_keep_alive(self) -> bool:
+        said = ",".join(self.fields.getall(CONNECTION, ())).lower()
+        return "close" not in said if self.version_11 else "keep-alive" in said
+
+    # Errors
+
+    @property
+    def _what(self) -> str:
+        return cast(Request, self._request).what
+
+    def _refuse(self, found: str) -> ClientError:
+        self.error = error = self._head_error(ServerProtocolError, found)
+        return error
+
+    def _refuse_size(self, found: str) -> ClientError:
+        self.error = error = self._head_error(HeadTooLargeError, found)
+        return error
+
+    def _head_error(self, kind: type[ServerProtocolError], found: str) -> ClientError:
+        request = cast(Request, self._request)
+        return kind(
+            request.info,
+            cast(Any, request.history),
+            status=self.status,
+            message=f"the response is refused: {found}",
+        )
+
+    def _translated(self, error: HttpParserError, data: bytes) -> ClientError:
+        """Return what httptools found as the error of the part it was found in."""
+        if self.head_done:
+            failure: ClientError = ClientPayloadError(
+                f"{self._what}: the body's framing is broken: {error}"
+            )
+        else:
+            failure = self._head_error(
+                ServerProtocolError,
+                f"it is not HTTP/1.1: {error}; it begins {shown_text(data[:60])}",
+            )
+        failure.__cause__ = error
+        return failure
+
+
+def _ignore_field(name: str, value: str) -> None:
+    """Drop a field of what came after the message's end."""

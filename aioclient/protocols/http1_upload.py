@@ -1,0 +1,72 @@
+"""Writing a request body that is not a short run of bytes (RFC 9112, sections 6 and 7)."""
+
+from typing import Protocol
+
+from ..exceptions import BodySizeError
+from ..message.body import Body
+from ..message.headers import CONTENT_LENGTH
+from ..message.request import Request
+
+
+class Sink(Protocol):
+    """Where the bytes go: the connection, which waits while its buffer is full."""
+
+    async def write(self, data: bytes | bytearray | memoryview) -> None:
+        """Write *data*."""
+
+
+class ChunkWriter:
+    """Writes a body of unknown length in chunks (section 7.1)."""
+
+    __slots__ = ("_sink",)
+
+    def __init__(self, sink: Sink) -> None:
+        self._sink = sink
+
+    async def write(self, chunk: bytes | bytearray | memoryview) -> None:
+        """Write one chunk; an empty one, which would end the body, is left out."""
+        data = bytes(chunk)
+        if data:
+            await self._sink.write(b"%x\r\n%b\r\n" % (len(data), data))
+
+    async def finish(self) -> None:
+        """Write the last chunk."""
+        await self._sink.write(b"0\r\n\r\n")
+
+
+class CountingWriter:
+    """Writes a body of announced length, and makes sure that it has it."""
+
+    __slots__ = ("_request", "_sink", "_size", "_written")
+
+    def __init__(self, sink: Sink, request: Request, body: Body) -> None:
+        self._sink = sink
+        self._request = request
+        said = request.headers.get(CONTENT_LENGTH)
+        self._size = body.size if said is None else int(said)
+        self._written = 0
+
+    async def write(self, chunk: bytes | bytearray | memoryview) -> None:
+        """Write a piece of the body.
+
+        Raises:
+            BodySizeError: it would exceed the announced length; nothing of it is written.
+        """
+        self._written += chunk.nbytes if isinstance(chunk, memoryview) else len(chunk)
+        if self._size is not None and self._written > self._size:
+            raise BodySizeError(
+                f"{self._request.what}: the request body has more than the {self._size} bytes announced"
+            )
+        await self._sink.write(chunk)
+
+    async def finish(self) -> None:
+        """Check that the body is whole.
+
+        Raises:
+            BodySizeError: it is shorter than announced.
+        """
+        if self._size is not None and self._written < self._size:
+            raise BodySizeError(
+                f"{self._request.what}: the request body ended after {self._written} "
+                f"of the {self._size} bytes announced"
+            )

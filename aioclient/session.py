@@ -1,0 +1,618 @@
+"""The session: defaults, and one method for each verb."""
+
+import asyncio
+import json as json_module
+import os
+import warnings
+from collections.abc import Awaitable, Callable, Coroutine, Generator, Iterable, Sequence
+from dataclasses import replace
+from types import TracebackType
+from typing import Any, Final, Self, TypedDict, Unpack, cast
+
+import aiohttp
+from aiohttp import HttpVersion
+from aiohttp.abc import AbstractCookieJar
+from aiohttp.typedefs import LooseCookies
+from multidict import CIMultiDict
+from yarl import URL, Query
+
+from .chain import Handler, Middleware, compose
+from .connectors.base import BaseConnector
+from .connectors.tcp import TCPConnector
+from .exceptions import InvalidUrlClientError, TotalTimeoutError, shown
+from .message.body import make_body
+from .message.codings import accept_encoding
+from .message.headers import (
+    AUTHORIZATION,
+    USER_AGENT,
+    DefaultHeaders,
+    LooseHeaders,
+    check_method,
+    merge_into,
+    shown_text,
+    to_multidict,
+)
+from .message.origin import SSLOption, origin_of
+from .message.request import Auth, Request, RequestOptions
+from .message.response import ClientResponse
+from .message.timeout import DEFAULT_TIMEOUT, ClientTimeout, coerce_timeout
+from .middlewares.auth import BasicAuth, authenticate, coerce_auth
+from .middlewares.auth.basic import AuthLike
+from .middlewares.cookies import Cookies, cookie_pairs
+from .middlewares.redirects import follow_redirects
+
+TimeoutLike = (
+    float | tuple[float | None, float | None] | ClientTimeout | aiohttp.ClientTimeout | None
+)
+RaiseForStatus = bool | Callable[[ClientResponse], Awaitable[None]]
+
+
+class _Unset:
+    """Stands for 'not given' where None has a meaning."""
+
+    def __repr__(self) -> str:
+        return "<default>"
+
+
+UNSET: Final = _Unset()
+
+
+class RareOptions(TypedDict, total=False):
+    """Arguments of a call that few calls need; each overrides what the session says."""
+
+    max_redirects: int
+    version: HttpVersion | str
+    chunked: bool | None
+    expect100: bool
+    read_until_eof: bool
+    ssl: SSLOption
+    server_hostname: str | None
+    auto_decompress: bool
+    read_bufsize: int
+    max_line_size: int
+    max_field_size: int
+    max_headers: int
+    max_body_size: int | None
+    skip_auto_headers: Iterable[str]
+
+
+class RequestArguments(RareOptions, total=False):
+    """The arguments of ``ClientSession.request()`` and of every verb."""
+
+    params: Query
+    data: object
+    json: object
+    cookies: LooseCookies | None
+    headers: LooseHeaders | None
+    auth: AuthLike | None
+    allow_redirects: bool
+    timeout: TimeoutLike
+    raise_for_status: RaiseForStatus | None
+    middlewares: Sequence[Middleware] | None
+
+
+class RequestContextManager(Coroutine[Any, Any, ClientResponse]):
+    """A request under way: await it for the response, or enter it with ``async with``."""
+
+    __slots__ = ("_coroutine", "_response")
+
+    def __init__(self, coroutine: Coroutine[Any, Any, ClientResponse]) -> None:
+        self._coroutine = coroutine
+        self._response: ClientResponse | None = None
+
+    def send(self, value: Any) -> Any:
+        """Go on (what a coroutine has)."""
+        return self._coroutine.send(value)
+
+    def throw(self, *error: Any) -> Any:
+        """Raise inside (what a coroutine has)."""
+        return self._coroutine.throw(*error)
+
+    def close(self) -> None:
+        """Give up before the first await (what a coroutine has)."""
+        self._coroutine.close()
+
+    def __await__(self) -> Generator[Any, None, ClientResponse]:
+        return self._coroutine.__await__()
+
+    async def __aenter__(self) -> ClientResponse:
+        self._response = response = await self._coroutine
+        return response
+
+    async def __aexit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        if self._response is not None:
+            self._response.release()
+
+
+class ClientSession:
+    """Requests with common defaults, a pool of connections and a cookie jar.
+
+    Use it as ``async with ClientSession() as session``; make one for each program, not one for each request.
+
+    Args:
+        base_url: relative URLs are joined to it; it should end with ``/``. Session credentials then go to its origin
+            only.
+        connector: the pool; by default a ``TCPConnector`` of its own.
+        cookies: into the jar at the start; with *base_url* for its origin, else for every host.
+        headers: sent with every request; ``session.headers`` stays live.
+        skip_auto_headers: names of default fields that are not sent.
+        auth: default credentials: ``BasicAuth``, (login, password), or a callable that takes the request.
+        json_serialize: makes text or bytes of ``json=``.
+        cookie_jar: an ``aiohttp.abc.AbstractCookieJar``.
+        connector_owner: whether closing the session closes the connector.
+        raise_for_status: raise for every status of 400 or more; or a coroutine function that checks the response.
+        timeout: seconds in total, (connect, read), None, or a ``ClientTimeout``; by default 300 s in total and 30 s
+            to connect.
+        middlewares: ``async (request, handler) -> response`` steps, the first one outermost.
+        max_redirects: after which ``TooManyRedirects`` is raised.
+        max_body_size: bytes of a decoded response body, after which ``BodyTooLargeError`` is raised; None for any.
+        read_bufsize: bytes of a body kept ahead of the reader.
+        max_line_size, max_field_size, max_headers: limits on a response's head: bytes, bytes, number of fields.
+        response_class: a subclass of ``ClientResponse``.
+    """
+
+    __slots__ = (
+        "__weakref__",
+        "_auth",
+        "_auto",
+        "_base_url",
+        "_chain",
+        "_closed",
+        "_connector",
+        "_connector_owner",
+        "_cookie_jar",
+        "_cookies",
+        "_defaults",
+        "_json_serialize",
+        "_loop",
+        "_middlewares",
+        "_no_redirects",
+        "_options",
+        "_pid",
+        "_raise_for_status",
+        "_timeout",
+    )
+
+    def __init__(
+        self,
+        base_url: str | URL | None = None,
+        *,
+        connector: BaseConnector | None = None,
+        cookies: LooseCookies | None = None,
+        headers: LooseHeaders | None = None,
+        skip_auto_headers: Iterable[str] | None = None,
+        auth: AuthLike | None = None,
+        json_serialize: Callable[[Any], str | bytes] = json_module.dumps,
+        version: HttpVersion | str = "1.1",
+        cookie_jar: AbstractCookieJar | None = None,
+        connector_owner: bool = True,
+        raise_for_status: RaiseForStatus = False,
+        timeout: TimeoutLike | _Unset = UNSET,
+        auto_decompress: bool = True,
+        middlewares: Sequence[Middleware] = (),
+        max_redirects: int = 10,
+        max_body_size: int | None = None,
+        read_bufsize: int = 2**18,
+        max_line_size: int = 8190,
+        max_field_size: int = 8190,
+        max_headers: int = 128,
+        response_class: type[ClientResponse] = ClientResponse,
+    ) -> None:
+        self._closed = True  # until everything below was accepted
+        self._connector: BaseConnector | None = None
+        try:
+            self._loop = asyncio.get_running_loop()
+        except RuntimeError:
+            raise RuntimeError(
+                "ClientSession() needs a running event loop: create it inside an async function"
+            ) from None
+        self._pid = os.getpid()
+        self._base_url = _base_url(base_url)
+        self._timeout = DEFAULT_TIMEOUT if isinstance(timeout, _Unset) else coerce_timeout(timeout)
+        self._auth = None if auth is None else coerce_auth(auth)
+        self._json_serialize = json_serialize
+        self._raise_for_status = raise_for_status
+        self._connector_owner = connector_owner
+        self._options = RequestOptions(
+            response_class=response_class,
+            max_redirects=max_redirects,
+            http10=_is_http10(version),
+            auto_decompress=auto_decompress,
+            read_bufsize=read_bufsize,
+            max_line_size=max_line_size,
+            max_field_size=max_field_size,
+            max_headers=max_headers,
+            max_body_size=max_body_size,
+            skip_auto_headers=_folded(skip_auto_headers),
+        )
+        self._no_redirects = replace(self._options, allow_redirects=False)
+        self._auto = {
+            name: value
+            for name, value in (
+                ("Accept", "*/*"),
+                ("Accept-Encoding", accept_encoding()),
+                ("User-Agent", USER_AGENT),
+            )
+            if name.lower() not in self._options.skip_auto_headers
+        }
+        defaults: CIMultiDict[str] = CIMultiDict(self._auto)
+        if headers is not None:
+            merge_into(defaults, headers)
+        self._defaults = DefaultHeaders(defaults)
+        self._cookie_jar = aiohttp.CookieJar() if cookie_jar is None else cookie_jar
+        if cookies is not None:
+            self._cookie_jar.update_cookies(cookies, self._base_url or URL())
+        self._cookies = Cookies(self._cookie_jar)
+        self._connector = TCPConnector() if connector is None else connector
+        self._middlewares = tuple(middlewares)
+        self._chain = self._compose(self._middlewares)
+        self._closed = False
+
+    def _compose(self, middlewares: Sequence[Middleware]) -> Handler:
+        """Put the steps of a request together; this list is the order in which they act."""
+        return compose(
+            [
+                follow_redirects,
+                *middlewares,
+                authenticate,
+                self._cookies,
+            ],
+            cast(BaseConnector, self._connector).send,
+        )
+
+    # Requests
+
+    def request(
+        self, method: str, url: str | URL, **arguments: Unpack[RequestArguments]
+    ) -> RequestContextManager:
+        """Send a request; await the result for the response, or enter it with ``async with``.
+
+        Args:
+            method: a token; sent in upper case.
+            url: absolute, or relative to ``base_url``.
+            params: appended to the URL's query: mapping, pairs, or a string that is encoded already.
+            data: body: bytes, str, form fields (mapping or pairs), file object, (async) iterable of bytes,
+                ``FormData``, ``MultipartWriter`` or another aiohttp payload.
+            json: body: any value that ``json_serialize`` takes; not together with *data*.
+            cookies: sent with this request (not to another origin), not stored.
+            headers: laid over the session's; None as a value removes a field.
+            auth: instead of the session's.
+            allow_redirects: whether redirects are followed.
+            max_redirects: how many.
+            timeout: instead of the session's.
+            raise_for_status: instead of the session's.
+            middlewares: instead of the session's.
+            chunked: True sends the body in chunks though its length is known.
+            expect100: wait up to 1 s for ``100 Continue`` before the body is sent.
+            read_until_eof: whether a response without length ends with the connection; False: it has no body.
+            ssl: True verifies certificates, False does not; an ``SSLContext`` or a ``Fingerprint``.
+            server_hostname: the name to verify, and to send as SNI, instead of the URL's host.
+            version: "1.1" or "1.0".
+
+        Raises:
+            ValueError, TypeError: before anything is sent, for what cannot be sent.
+            ClientError: everything that goes wrong from then on; see ``aioclient.exceptions``.
+        """
+        return RequestContextManager(self._request(method, url, **arguments))
+
+    def get(self, url: str | URL, **arguments: Unpack[RequestArguments]) -> RequestContextManager:
+        """Send a GET request; see ``request()``."""
+        return RequestContextManager(self._request("GET", url, **arguments))
+
+    def options(
+        self, url: str | URL, **arguments: Unpack[RequestArguments]
+    ) -> RequestContextManager:
+        """Send an OPTIONS request; see ``request()``."""
+        return RequestContextManager(self._request("OPTIONS", url, **arguments))
+
+    def head(self, url: str | URL, **arguments: Unpack[RequestArguments]) -> RequestContextManager:
+        """Send a HEAD request, which follows no redirects unless told to; see ``request()``."""
+        arguments.setdefault("allow_redirects", False)
+        return RequestContextManager(self._request("HEAD", url, **arguments))
+
+    def post(self, url: str | URL, **arguments: Unpack[RequestArguments]) -> RequestContextManager:
+        """Send a POST request; see ``request()``."""
+        return RequestContextManager(self._request("POST", url, **arguments))
+
+    def put(self, url: str | URL, **arguments: Unpack[RequestArguments]) -> RequestContextManager:
+        """Send a PUT request; see ``request()``."""
+        return RequestContextManager(self._request("PUT", url, **arguments))
+
+    def patch(self, url: str | URL, **arguments: Unpack[RequestArguments]) -> RequestContextManager:
+        """Send a PATCH request; see ``request()``."""
+        return RequestContextManager(self._request("PATCH", url, **arguments))
+
+    def delete(
+        self, url: str | URL, **arguments: Unpack[RequestArguments]
+    ) -> RequestContextManager:
+        """Send a DELETE request; see ``request()``."""
+        return RequestContextManager(self._request("DELETE", url, **arguments))
+
+    async def _request(
+        self,
+        method: str,
+        url: str | URL,
+        *,
+        params: Query = None,
+        data: object = None,
+        json: object = None,
+        cookies: LooseCookies | None = None,
+        headers: LooseHeaders | None = None,
+        auth: AuthLike | None = None,
+        allow_redirects: bool = True,
+        timeout: TimeoutLike | _Unset = UNSET,
+        raise_for_status: RaiseForStatus | None = None,
+        middlewares: Sequence[Middleware] | None = None,
+        **rare: Unpack[RareOptions],
+    ) -> ClientResponse:
+        loop = self._loop
+        if self._closed or asyncio.get_running_loop() is not loop or os.getpid() != self._pid:
+            raise self._unusable()
+        own: CIMultiDict[str] | None = None
+        if headers is not None:
+            own = self._defaults.fields.copy()
+            merge_into(own, headers)
+        options = self._options if allow_redirects else self._no_redirects
+        if rare:
+            options, own = self._apply(options, own, headers, rare)
+        target = self._target(url, params)
+        credentials = self._auth if auth is None else coerce_auth(auth)
+        if auth is not None or target.raw_user is not None or target.raw_password is not None:
+            target, credentials = self._take_credentials(target, auth, credentials, own)
+        elif (
+            credentials is not None
+            and self._base_url is not None
+            and origin_of(target) != origin_of(self._base_url)
+        ):
+            credentials = None
+        limits = self._timeout if isinstance(timeout, _Unset) else coerce_timeout(timeout)
+        total = limits.total
+        request = Request(
+            check_method(method),
+            target,
+            self._defaults,
+            own,
+            None
+            if data is None and json is None
+            else make_body(data, json, json_serialize=self._json_serialize),
+            options,
+            limits,
+            None if total is None else loop.time() + total,
+            credentials,
+            None if cookies is None else cookie_pairs(cookies),
+        )
+        if middlewares is None:
+            if self._middlewares:
+                response = await self._within_total(request, self._chain)
+            else:
+                response = await self._chain(request)
+        else:
+            response = await self._within_total(request, self._compose(middlewares))
+        check = self._raise_for_status if raise_for_status is None else raise_for_status
+        if check:
+            if check is True:
+                response.raise_for_status()
+            else:
+                await self._check(response, check)
+        return response
+
+    async def _within_total(self, request: Request, handler: Handler) -> ClientResponse:
+        """Call *handler*, whose middlewares may wait on their own, within the request's deadline."""
+        limit = asyncio.timeout_at(request.deadline)
+        try:
+            async with limit:
+                return await handler(request)
+        except TimeoutError as error:
+            if limit.expired() and not isinstance(error, TotalTimeoutError):
+                raise TotalTimeoutError(
+                    request.method, request.url, request.timeout.total, "no response"
+                ) from error
+            raise
+
+    async def _check(
+        self, response: ClientResponse, check: Callable[[ClientResponse], Awaitable[None]]
+    ) -> None:
+        try:
+            await check(response)
+        except BaseException:
+            response.close()
+            raise
+
+    def _target(self, url: str | URL, params: Query) -> URL:
+        """Return the absolute URL of a call."""
+        try:
+            target = URL(url)
+        except (ValueError, TypeError) as error:
+            raise InvalidUrlClientError(shown_text(url), str(error)) from error
+        if self._base_url is not None:
+            target = self._base_url.join(target)
+        if params:
+            target = target.extend_query(params)
+        return target
+
+    def _take_credentials(
+        self,
+        target: URL,
+        auth: AuthLike | None,
+        credentials: Auth | None,
+        own: "CIMultiDict[str] | None",
+    ) -> tuple[URL, Auth | None]:
+        """Take userinfo out of the URL; refuse credentials that contradict each other."""
+        in_url = BasicAuth.from_url(target)
+        if in_url is not None:
+            if auth is not None:
+                raise ValueError(
+                    "Cannot combine AUTH argument with credentials encoded in URL; leave out one of them"
+                )
+            target = target.with_user(None)
+            credentials = in_url
+        if own is not None and AUTHORIZATION in own:
+            if auth is not None:
+                raise ValueError(
+                    "Cannot combine AUTHORIZATION header with AUTH argument or credentials encoded in URL"
+                )
+            credentials = None
+        return target, credentials
+
+    def _apply(
+        self,
+        options: RequestOptions,
+        own: "CIMultiDict[str] | None",
+        headers: LooseHeaders | None,
+        rare: RareOptions,
+    ) -> tuple[RequestOptions, "CIMultiDict[str] | None"]:
+        """Lay the rare arguments of a call over the session's options."""
+        changes: dict[str, Any] = dict(rare)
+        if "version" in changes:
+            changes["http10"] = _is_http10(changes.pop("version"))
+        if "skip_auto_headers" in changes:
+            skipped = _folded(changes["skip_auto_headers"])
+            changes["skip_auto_headers"] = options.skip_auto_headers | skipped
+            given = to_multidict(headers)
+            if own is None:
+                own = self._defaults.fields.copy()
+            for name, value in self._auto.items():
+                if name.lower() in skipped and name not in given and own.get(name) == value:
+                    del own[name]
+        try:
+            return replace(options, **changes), own
+        except TypeError:
+            unknown = sorted(set(changes) - set(RareOptions.__annotations__))
+            raise TypeError(
+                f"unknown arguments {unknown}; a request takes {sorted(RequestArguments.__annotations__)}"
+            ) from None
+
+    def _unusable(self) -> RuntimeError:
+        if self._closed:
+            return RuntimeError("Session is closed")
+        if os.getpid() != self._pid:
+            return RuntimeError(
+                "the session was made before a fork; make a new one in this process"
+            )
+        return RuntimeError(
+            "the session belongs to another event loop; make one inside the loop that uses it"
+        )
+
+    # State
+
+    @property
+    def closed(self) -> bool:
+        """Whether the session was closed."""
+        return self._closed
+
+    @property
+    def connector(self) -> BaseConnector | None:
+        """The pool of connections; None after ``detach()`` or ``close()``."""
+        return self._connector
+
+    @property
+    def cookie_jar(self) -> AbstractCookieJar:
+        """The session's cookies."""
+        return self._cookie_jar
+
+    @property
+    def headers(self) -> "CIMultiDict[str]":
+        """The fields that every request carries; changes count from the next request on."""
+        return self._defaults.fields
+
+    @property
+    def auth(self) -> Auth | None:
+        """The default credentials."""
+        return self._auth
+
+    @property
+    def timeout(self) -> ClientTimeout:
+        """The default timeouts."""
+        return self._timeout
+
+    @property
+    def json_serialize(self) -> Callable[[Any], str | bytes]:
+        """What makes text or bytes of ``json=``."""
+        return self._json_serialize
+
+    @property
+    def raise_for_status(self) -> RaiseForStatus:
+        """Whether, or how, responses are checked."""
+        return self._raise_for_status
+
+    @property
+    def auto_decompress(self) -> bool:
+        """Whether content codings are undone."""
+        return self._options.auto_decompress
+
+    # The end
+
+    async def close(self) -> None:
+        """Close the session, and its connector if it owns it; afterwards no socket is left."""
+        if self._closed:
+            return
+        self._closed = True
+        connector, self._connector = self._connector, None
+        if connector is not None and self._connector_owner:
+            await connector.close()
+
+    def detach(self) -> None:
+        """Let go of the connector without closing it; the session is closed then."""
+        self._connector = None
+        self._closed = True
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        await self.close()
+
+    def __enter__(self) -> None:
+        raise TypeError("use 'async with' with a ClientSession")
+
+    def __exit__(self, *_: object) -> None:
+        """Never reached: ``__enter__`` raises."""
+
+    def __del__(self) -> None:
+        if not self._closed and self._connector_owner:
+            warnings.warn(
+                f"unclosed session {self!r}; use 'async with', or await its close()",
+                ResourceWarning,
+                source=self,
+                stacklevel=2,
+            )
+
+    def __repr__(self) -> str:
+        state = "closed" if self._closed else repr(self._connector)
+        base = "" if self._base_url is None else f" {shown(self._base_url)}"
+        return f"<ClientSession{base} {state}>"
+
+
+def _base_url(base_url: str | URL | None) -> URL | None:
+    """Return the base URL, which must be absolute."""
+    if base_url is None:
+        return None
+    url = URL(base_url)
+    origin_of(url)
+    if not url.path.endswith("/"):
+        raise ValueError(
+            f"base_url {shown(url)} must end with '/', so that relative URLs go below it"
+        )
+    return url
+
+
+def _folded(names: Iterable[str] | None) -> frozenset[str]:
+    return frozenset(() if names is None else (name.lower() for name in names))
+
+
+def _is_http10(version: HttpVersion | str) -> bool:
+    """Tell whether *version* is HTTP/1.0; only 1.0 and 1.1 are spoken."""
+    text = version if isinstance(version, str) else f"{version[0]}.{version[1]}"
+    if text not in ("1.0", "1.1"):
+        raise ValueError(f"version {version!r} is not supported; use '1.1' or '1.0'")
+    return text == "1.0"

@@ -1,0 +1,102 @@
+"""A small server to practise on; the tutorial and the other examples talk to it.
+
+Run it, then open another terminal::
+
+    $ python examples/server.py
+    http://127.0.0.1:8080
+
+"""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from aiohttp import web
+
+
+async def hello(request: web.Request) -> web.Response:
+    """Greet ``?name=``."""
+    return web.Response(text=f"Hello, {request.query.get('name', 'stranger')}!")
+
+
+async def echo(request: web.Request) -> web.Response:
+    """Answer with what arrived, as JSON."""
+    return web.json_response(
+        {
+            "method": request.method,
+            "query": dict(request.query),
+            "type": request.headers.get("Content-Type"),
+            "body": await request.text(),
+        }
+    )
+
+
+async def login(request: web.Request) -> web.Response:
+    """Set a cookie and send the client on to ``/whoami``."""
+    response = web.HTTPSeeOther("/whoami")
+    response.set_cookie("user", request.query.get("user", "nobody"))
+    raise response
+
+
+async def whoami(request: web.Request) -> web.Response:
+    """Answer with the user that ``/login`` remembered."""
+    return web.json_response({"user": request.cookies.get("user")})
+
+
+async def lines(request: web.Request) -> web.StreamResponse:
+    """Send ``?count=`` numbered lines, each in a chunk of its own."""
+    response = web.StreamResponse(headers={"Content-Type": "text/plain; charset=utf-8"})
+    await response.prepare(request)
+    for number in range(int(request.query.get("count", "3"))):
+        await response.write(f"line {number}\n".encode())
+    return response
+
+
+async def slow(request: web.Request) -> web.Response:
+    """Wait ``?seconds=`` before answering."""
+    await asyncio.sleep(float(request.query.get("seconds", "5")))
+    return web.Response(text="sorry for the wait")
+
+
+def application() -> web.Application:
+    """Build the server's application."""
+    app = web.Application()
+    app.router.add_get("/hello", hello)
+    app.router.add_route("*", "/echo", echo)
+    app.router.add_get("/login", login)
+    app.router.add_get("/whoami", whoami)
+    app.router.add_get("/lines", lines)
+    app.router.add_get("/slow", slow)
+    return app
+
+
+@contextmanager
+def running() -> Iterator[str]:
+    """Serve on a free port from a thread of its own and give the server's URL."""
+    loop = asyncio.new_event_loop()
+    runner = web.AppRunner(application(), shutdown_timeout=0)
+
+    async def start() -> str:
+        await runner.setup()
+        await web.TCPSite(runner, "127.0.0.1", 0).start()
+        host, port = runner.addresses[0][:2]
+        return f"http://{host}:{port}"
+
+    url = loop.run_until_complete(start())
+    thread = threading.Thread(target=loop.run_forever)
+    thread.start()
+    try:
+        yield url
+    finally:
+        asyncio.run_coroutine_threadsafe(runner.cleanup(), loop).result()
+        loop.call_soon_threadsafe(loop.stop)
+        thread.join()
+        loop.close()
+
+
+if __name__ == "__main__":
+    print("http://127.0.0.1:8080", flush=True)
+    web.run_app(application(), host="127.0.0.1", port=8080, print=None)
