@@ -173,7 +173,7 @@ class BaseConnector:
         decision = self._pool.reserve(key)
         if isinstance(decision, Open):
             if decision.evict is not None:
-                decision.evict.close()
+                self._drop(decision.evict)
         else:
             connection = await self._wait(decision.ticket, request, start)
             if connection is not None:
@@ -314,7 +314,7 @@ class BaseConnector:
         if grant is None:
             return
         if grant.close is not None:
-            grant.close.close()
+            self._drop(grant.close)
         waiter = cast("asyncio.Future[Http1Connection | None]", grant.ticket.waiter)
         if not waiter.done():
             waiter.set_result(grant.connection)
@@ -328,8 +328,14 @@ class BaseConnector:
         """Close the connections that were idle for too long."""
         self._sweeper = None
         for connection in self._pool.expire(cast(asyncio.AbstractEventLoop, self._loop).time()):
-            connection.close()
+            self._drop(connection)
         self._arm_sweeper()
+
+    @staticmethod
+    def _drop(connection: Http1Connection) -> None:
+        """Close a connection that the pool has forgotten already: it holds no slot any more."""
+        connection.opened = False
+        connection.close()
 
     # The end
 

@@ -44,7 +44,7 @@ _GZIP_WBITS = 31
 _ZLIB_WBITS = 15
 _RAW_WBITS = -15
 _ZSTD_WINDOW_LOG = 23  # RFC 9659: 8 MiB is what a decoder of HTTP content must support, and enough
-_BROTLI_STEP = 2**15  # brotli exceeds a larger output_buffer_limit by up to a half
+_BROTLI_BLOCK = 2**15 - 16  # brotli fills whole blocks: asked for less or for more, it exceeds that
 
 
 class Decoder(Protocol):
@@ -57,7 +57,8 @@ class Decoder(Protocol):
     def decode(self, data: bytes, max_length: int) -> bytes:
         """Take *data*, which must be empty while ``pending``, and return the next decoded bytes.
 
-        There are at most *max_length* of them, possibly none: then go on while ``pending``.
+        There are at most *max_length* of them (or 32 KiB, when asked for less), possibly none: then
+        go on while ``pending``.
 
         Raises:
             ContentDecodingError: the input is not in this coding, or something follows its end.
@@ -87,6 +88,7 @@ class _Coding:
     )
 
     name = ""
+    least_room = 1  # bytes: the library may give as many when it is asked for less
 
     def __init__(self) -> None:
         self.errors: tuple[type[Exception], ...] = ()  # what its library raises for bad data
@@ -106,7 +108,9 @@ class _Coding:
         pieces = []
         room = max_length
         last_member = self._members + _MEMBERS_PER_STEP
-        while room > 0 and (self._holding or self._position < len(self._input)):
+        while (room >= self.least_room or not pieces) and (
+            self._holding or self._position < len(self._input)
+        ):
             try:
                 if self._ended:
                     if self._members == last_member:
@@ -210,6 +214,7 @@ class _Brotli(_Coding):
     __slots__ = ("_library",)
 
     name = "br"
+    least_room = _BROTLI_BLOCK
 
     def __init__(self) -> None:
         super().__init__()
@@ -222,7 +227,7 @@ class _Brotli(_Coding):
 
     def _step(self, window: bytes, room: int) -> bytes:
         member = self._member
-        limit = min(room, _BROTLI_STEP)
+        limit = min(room, _BROTLI_BLOCK)
         piece: bytes = member.process(window, output_buffer_limit=limit)
         self._ended = member.is_finished()
         # can_accept_more_data() is about input: at the limit there may be output all the same.
