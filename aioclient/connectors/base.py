@@ -287,10 +287,10 @@ class BaseConnector:
 
     def connection_idle(self, connection: Http1Connection) -> None:
         """Take back a connection whose response is complete."""
-        if self._closed or self._force_close:
+        loop = self._loop
+        if self._closed or self._force_close or loop is None:
             connection.close()
             return
-        loop = cast(asyncio.AbstractEventLoop, self._loop)
         grant = self._pool.release(connection.key, connection, loop.time())
         if grant is not None:
             self._perform(grant)

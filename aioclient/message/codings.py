@@ -105,7 +105,7 @@ class _Coding:
         if data:
             self._input = data
             self._position = 0
-        pieces = []
+        pieces: list[bytes] = []
         room = max_length
         last_member = self._members + _MEMBERS_PER_STEP
         while (room >= self.least_room or not pieces) and (

@@ -187,10 +187,10 @@ class DefaultHeaders:
         self._refresh()
         return self._block
 
-    def are_plain(self) -> bool:
-        """Tell whether no field concerns routing, framing or credentials, so that the bytes go out as they are."""
+    def plain_block(self) -> bytes | None:
+        """Return the serialized fields if none concerns routing, framing or credentials, else None."""
         self._refresh()
-        return self._plain
+        return self._block if self._plain else None
 
 
 AUTHORIZATION = istr("Authorization")

@@ -15,7 +15,7 @@ from multidict import CIMultiDictProxy
 from yarl import URL
 
 from ..exceptions import ClientConnectionError, ClientResponseError, ContentTypeError, shown
-from .codings import decode_all
+from .codings import body_too_large, decode_all
 from .headers import CONTENT_ENCODING, CONTENT_TYPE, SET_COOKIE
 from .request import Request, RequestInfo
 from .stream import StreamReader
@@ -115,7 +115,6 @@ class ClientResponse:
         "_raw",
         "_released",
         "headers",
-        "history",
         "method",
         "reason",
         "request",
@@ -143,7 +142,6 @@ class ClientResponse:
         self.reason = reason
         self.headers = headers
         self.trailers = trailers
-        self.history = cast("tuple[ClientResponse, ...]", request.history)
         self._raw = raw
         self._content = content
         self._lease = lease
@@ -168,6 +166,11 @@ class ClientResponse:
     def host(self) -> str | None:
         """The host of the URL that was answered."""
         return self.request.url.host
+
+    @property
+    def history(self) -> "tuple[ClientResponse, ...]":
+        """The responses of the redirects before this one, oldest first."""
+        return cast("tuple[ClientResponse, ...]", self.request.history)
 
     @property
     def request_info(self) -> RequestInfo:
@@ -238,9 +241,7 @@ class ClientResponse:
             options = self.request.options
             self._content = StreamReader.from_bytes(
                 self._raw or b"",
-                content_encoding=self.headers.get(CONTENT_ENCODING)
-                if options.auto_decompress
-                else None,
+                content_encoding=self._content_encoding,
                 max_size=options.max_body_size,
             )
         return self._content
@@ -267,12 +268,20 @@ class ClientResponse:
         return self._body
 
     def _decode(self, raw: bytes) -> bytes:
-        options = self.request.options
-        if raw and options.auto_decompress:
-            coding = self.headers.get(CONTENT_ENCODING)
-            if coding is not None:
-                return decode_all(raw, coding, options.max_body_size)
+        limit = self.request.options.max_body_size
+        coding = self._content_encoding
+        if coding is not None:
+            return decode_all(raw, coding, limit)
+        if limit is not None and len(raw) > limit:
+            raise body_too_large(limit)
         return raw
+
+    @property
+    def _content_encoding(self) -> str | None:
+        """The content codings to undo, in the order of their header fields; None if there are none."""
+        if CONTENT_ENCODING not in self.headers or not self.request.options.auto_decompress:
+            return None
+        return ",".join(self.headers.getall(CONTENT_ENCODING))
 
     def _end_lease(self) -> None:
         if self._lease is not None:
@@ -321,19 +330,19 @@ class ClientResponse:
             ValueError: the body is not JSON (``json.JSONDecodeError`` with the default *loads*).
         """
         body = self._body if self._body is not None else await self.read()
-        if content_type:
-            found = self.headers.get(CONTENT_TYPE, "")
-            if found != content_type and not _is_expected(found, content_type):
-                raise ContentTypeError(
-                    self.request_info,
-                    cast(Any, self.history),
-                    status=self.status,
-                    message=f"Attempt to decode JSON with unexpected mimetype: {found}",
-                    headers=self.headers,
-                )
+        found = self.headers.get(CONTENT_TYPE, "")
+        expected, charset = _judge_content_type(found, content_type)
+        if not expected:
+            raise ContentTypeError(
+                self.request_info,
+                cast(Any, self.history),
+                status=self.status,
+                message=f"Attempt to decode JSON with unexpected mimetype: {found}",
+                headers=self.headers,
+            )
         if not body or body.isspace():
             return None
-        return loads(body.decode(encoding or self.get_encoding()))
+        return loads(body.decode(encoding or charset))
 
     # The end
 
@@ -386,12 +395,17 @@ def parse_content_type(value: str) -> tuple[str, str | None]:
 
 
 @lru_cache(maxsize=256)
-def _is_expected(found: str, expected: str) -> bool:
-    media_type = found.partition(";")[0].strip().lower()
+def _judge_content_type(found: str, expected: str | None) -> tuple[bool, str]:
+    """Tell whether *found* is the media type that is *expected*, and which charset to read it with."""
+    media_type, charset = parse_content_type(found)
+    if charset is None or not is_text_codec(charset):
+        charset = "utf-8"
+    if not expected:
+        return True, charset
     if expected == "application/json":
         kind, _, subtype = media_type.partition("/")
-        return kind == "application" and (subtype == "json" or subtype.endswith("+json"))
-    return expected.lower() in media_type
+        return kind == "application" and (subtype == "json" or subtype.endswith("+json")), charset
+    return expected.lower() in media_type, charset
 
 
 @lru_cache(maxsize=64)

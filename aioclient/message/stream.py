@@ -100,6 +100,7 @@ class StreamReader:
         "_incoming",
         "_is_coded",
         "_last_chunk_end",
+        "_last_decoded_end",
         "_limit",
         "_loop",
         "_mark",
@@ -154,6 +155,7 @@ class StreamReader:
         self._chunk_ends: deque[int] = deque()
         self._encoded_ends: deque[int] = deque()
         self._last_chunk_end = 0
+        self._last_decoded_end = 0
         self._wants_chunk_end = False
         self._merging = False
         self._unmerged = 0
@@ -600,7 +602,8 @@ class StreamReader:
         while ends and ends[0] <= raw:
             ends.popleft()
             position = self._decoded
-            if position > (self._chunk_ends[-1] if self._chunk_ends else 0):
+            if position > self._last_decoded_end:
+                self._last_decoded_end = position
                 self._chunk_ends.append(position)
 
     def _broken(self) -> BaseException:

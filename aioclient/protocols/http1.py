@@ -186,10 +186,10 @@ class Http1Connection(asyncio.Protocol):
         waiter = self._waiter
         if self._continue is not None and not self._continue.done():
             self._continue.set_result(False)
-        if waiter is None or waiter.done():
+        request = self._request
+        if waiter is None or waiter.done() or request is None:
             self._waiter = None
             return
-        request = cast(Request, self._request)
         reader = self._reader
         trailers = reader.trailers
         stream = lease = None

@@ -43,10 +43,10 @@ def encode_head(request: Request, keep_alive: bool = True) -> tuple[bytes, bool]
         and keep_alive
         and not options.http10
         and request.method not in _METHODS_WITH_BODY
-        and request.defaults.are_plain()
+        and (plain := request.defaults.plain_block()) is not None
     ):
         line = f"{request.method} {target} HTTP/1.1\r\nHost: {request.origin.host_field}\r\n"
-        return b"%b%b\r\n" % (line.encode("ascii"), request.defaults.block()), False
+        return b"%b%b\r\n" % (line.encode(), plain), False
 
     fields = request.own_headers
     if fields is None:

@@ -64,6 +64,7 @@ class ResponseReader:
 
     __slots__ = (
         "_add_field",
+        "_begins_11",
         "_chunk_count",
         "_head_bytes",
         "_interim",
@@ -91,7 +92,7 @@ class ResponseReader:
 
     def __init__(self) -> None:
         self._parser: HttpResponseParser | None = None
-        self._request: Request | None = None
+        self._request: Request
 
     def begin(self, request: Request) -> None:
         """Forget the last response; the next one answers *request*."""
@@ -115,6 +116,7 @@ class ResponseReader:
         self.upgrade: bytes | None = None
         self.body_bytes = 0
         self.overhead = 0
+        self._begins_11 = False  # what a look at the first bytes tells; asking httptools costs more
         self._head_bytes = 0
         self._interim = False
         self._interim_count = 0
@@ -123,7 +125,6 @@ class ResponseReader:
     def end(self) -> None:
         """Let go of the parser, which refers to this reader; the connection is closed."""
         self._parser = None
-        self._request = None
 
     def skip_parser(self) -> int:
         """Return how many bytes of a body of known length are still missing, and parse it no further.
@@ -143,7 +144,10 @@ class ResponseReader:
 
     def feed(self, data: bytes) -> None:
         """Read *data*, a segment of any size."""
-        parser = cast(HttpResponseParser, self._parser)
+        parser = self._parser
+        if parser is None:
+            self.extra = True
+            return
         try:
             if self.head_done:
                 self.overhead += len(data)
@@ -153,6 +157,8 @@ class ResponseReader:
                         f"{self._what}: its chunk lines take more bytes than allowed"
                     )
             elif self._head_bytes + len(data) <= MAX_HEAD:
+                if not self._head_bytes:
+                    self._begins_11 = data.startswith(b"HTTP/1.1 ")
                 self._head_bytes += len(data)
                 parser.feed_data(data)
             else:
@@ -200,21 +206,22 @@ class ResponseReader:
 
     def on_header(self, name: bytes, value: bytes) -> None:
         """Take a field of the head, or of the trailer section."""
-        self._add_field(name.decode("ascii"), value.decode("utf-8", "surrogateescape"))
+        self._add_field(name.decode(), value.decode("utf-8", "surrogateescape"))
 
     def on_headers_complete(self) -> None:
         """Judge the head, and say where the message ends (section 6.3)."""
-        if self.complete:
+        parser = self._parser
+        if self.complete or parser is None:
             return
-        parser = cast(HttpResponseParser, self._parser)
-        request = cast(Request, self._request)
+        request = self._request
         status = self.status = parser.get_status_code()
         fields = self.fields
-        version = parser.get_http_version()
-        if version != "1.1":
-            self.version_11 = False
-            if version != "1.0":
-                raise self._refuse(f"it speaks HTTP/{version}, not HTTP/1.1")
+        if not self._begins_11 or self._interim_count:
+            version = parser.get_http_version()
+            if version != "1.1":
+                self.version_11 = False
+                if version != "1.0":
+                    raise self._refuse(f"it speaks HTTP/{version}, not HTTP/1.1")
         options = request.options
         size = self._head_bytes
         if (
@@ -280,7 +287,7 @@ class ResponseReader:
 
     def _add_trailer(self, name: str, value: str) -> None:
         trailers = cast("CIMultiDict[str]", self.trailers)
-        options = cast(Request, self._request).options
+        options = self._request.options
         if len(trailers) >= options.max_headers:
             self.error = ClientPayloadError(
                 f"{self._what}: more than max_headers={options.max_headers} trailer fields"
@@ -299,7 +306,7 @@ class ResponseReader:
         if status < 100:
             raise self._refuse(f"its status {status} is none (RFC 9110, section 15)")
         if status == 101:
-            own = cast(Request, self._request).own_headers
+            own = self._request.own_headers
             if own is None or UPGRADE not in own or UPGRADE not in self.fields:
                 raise self._refuse("it switches protocols (101) unasked")
             self.head_done = True
@@ -313,7 +320,7 @@ class ResponseReader:
 
     def _check_sizes(self) -> None:
         """Check the limits on lines and fields; only a head that could break one comes here."""
-        options = cast(Request, self._request).options
+        options = self._request.options
         if len(self._raw_reason) + len("HTTP/1.1 200 ") > options.max_line_size:
             raise self._refuse_size(
                 f"its status line exceeds max_line_size={options.max_line_size} bytes"
@@ -349,7 +356,7 @@ class ResponseReader:
 
     @property
     def _what(self) -> str:
-        return cast(Request, self._request).what
+        return self._request.what
 
     def _refuse(self, found: str) -> ClientError:
         self.error = error = self._head_error(ServerProtocolError, found)
@@ -360,7 +367,7 @@ class ResponseReader:
         return error
 
     def _head_error(self, kind: type[ServerProtocolError], found: str) -> ClientError:
-        request = cast(Request, self._request)
+        request = self._request
         return kind(
             request.info,
             cast(Any, request.history),

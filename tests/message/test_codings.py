@@ -109,6 +109,21 @@ class TestWhatIsDecoded:
         data = TEXT if step < 1000 else bytes(1_000_000) + TEXT * 30
         assert decode(coding, [encode(data)], step) == data
 
+    @each_coding("prompt")
+    def test_nothing_is_held_back(self, coding: str, encode: Callable[[bytes], bytes]) -> None:
+        """What the input so far gives, small steps give too, before more input comes."""
+        encoded = encode(bytes(100_000))
+        for cut in range(1, len(encoded)):
+            sizes = []
+            for step in (100, STEP):
+                decoder = make_decoder(coding)
+                assert decoder is not None
+                size = len(decoder.decode(encoded[:cut], step))
+                while decoder.pending:
+                    size += len(decoder.decode(b"", step))
+                sizes.append(size)
+            assert sizes[0] == sizes[1]
+
     @pytest.mark.parametrize(
         "coding", ["GZip", "x-gzip", "X-GZIP", " gzip\t", "identity, gzip", ",gzip,"]
     )
