@@ -1,0 +1,1 @@
+"""Compare the CPU time that HTTP clients spend on a request: ``python -m benchmarks``."""

@@ -1,0 +1,71 @@
+"""What is measured: one entry for each kind of work."""
+
+from dataclasses import dataclass
+
+SMALL = b'{"id": 12345, "name": "Ada Lovelace", "active": true, "n": 7}'
+POSTED = {"id": 12345, "name": "Ada Lovelace", "tags": ["engine", "notes"], "active": True}
+EXTRA_HEADERS = 17  # with the 5 that nginx sends anyway: 22
+BIG_SIZE = 100_000_000
+CHUNK_SIZE = 64 * 1024
+
+LOOPS = ("asyncio", "uvloop")
+
+
+@dataclass(frozen=True, slots=True)
+class Scenario:
+    """A kind of request that every client performs in the same way.
+
+    *action* is the method of `benchmarks.clients.base.Client` that performs it, *server* the
+    listener it goes to ("http", "tls", "unix" or "sink"), *requests* how many an ordinary client
+    (aiohttp) performs in one round: faster clients do more and slower ones fewer. In *bulk* one
+    request moves `BIG_SIZE` bytes.
+
+    With *steady_malloc* glibc keeps freed memory instead of handing it back to the kernel. For
+    large reads the handing back and forth is most of the cost, and whether it happens depends on
+    what lies at the end of the heap: with and without it are two different questions.
+    """
+
+    name: str
+    title: str
+    action: str
+    path: str
+    server: str = "http"
+    concurrency: tuple[int, ...] = (1, 32)
+    requests: int = 1200
+    steady_malloc: bool = False
+    bulk: bool = False
+
+
+def _bulk(
+    name: str,
+    title: str,
+    action: str,
+    path: str = "/big",
+    server: str = "http",
+    *,
+    steady_malloc: bool = False,
+) -> Scenario:
+    return Scenario(name, title, action, path, server, (1,), 2, steady_malloc, bulk=True)
+
+
+SCENARIOS = {
+    scenario.name: scenario
+    for scenario in (
+        Scenario("small", "small JSON", "get_json", "/small", concurrency=(1, 32, 256)),
+        Scenario("headers", "22 headers, all read", "get_headers", "/headers"),
+        Scenario("post", "POST JSON", "post_json", "/post"),
+        Scenario("gzip", "gzip JSON, 10 KB", "get_gzip", "/gzip.json"),
+        Scenario("tls", "small JSON, TLS", "get_json", "/small", "tls"),
+        Scenario("unix", "small JSON, unix socket", "get_json", "/small", "unix"),
+        _bulk("chunks", "100 MB in chunks", "download"),
+        _bulk("chunks-steady", "100 MB in chunks, steady malloc", "download", steady_malloc=True),
+        _bulk("file", "100 MB to a file", "download_to_file"),
+        _bulk(
+            "file-steady", "100 MB to a file, steady malloc", "download_to_file", steady_malloc=True
+        ),
+        _bulk("memory", "100 MB to memory", "download_to_memory"),
+        _bulk("upload", "100 MB upload of a file", "upload", "/upload", "sink"),
+    )
+}
+
+GROWTH = Scenario("growth", "small JSON", "get_json", "/small", "http", (32, 1000), 10_000)
