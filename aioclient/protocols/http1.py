@@ -381,6 +381,7 @@ class Http1Connection(asyncio.Protocol):
         self._request = None
         self._deadline = None
         self._sock_read = None
+        reader.rest()
         if reader.keep and self._sent and not reader.extra and not self._closed:
             self.exchanges += 1
             self._drain_budget = -1

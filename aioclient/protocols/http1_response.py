@@ -92,7 +92,7 @@ class ResponseReader:
 
     def __init__(self) -> None:
         self._parser: HttpResponseParser | None = None
-        self._request: Request
+        self._request: Request | None = None
 
     def begin(self, request: Request) -> None:
         """Forget the last response; the next one answers *request*."""
@@ -121,6 +121,11 @@ class ResponseReader:
         self._interim = False
         self._interim_count = 0
         self._chunk_count = 0
+
+    def rest(self) -> None:
+        """Let go of the request and the body: an idle connection keeps neither in memory."""
+        self._request = None
+        self.chunks.clear()
 
     def end(self) -> None:
         """Let go of the parser, which refers to this reader; the connection is closed."""
@@ -211,9 +216,9 @@ class ResponseReader:
     def on_headers_complete(self) -> None:
         """Judge the head, and say where the message ends (section 6.3)."""
         parser = self._parser
-        if self.complete or parser is None:
-            return
         request = self._request
+        if self.complete or parser is None or request is None:
+            return
         status = self.status = parser.get_status_code()
         fields = self.fields
         if not self._begins_11 or self._interim_count:
@@ -287,7 +292,7 @@ class ResponseReader:
 
     def _add_trailer(self, name: str, value: str) -> None:
         trailers = cast("CIMultiDict[str]", self.trailers)
-        options = self._request.options
+        options = self._asked.options
         if len(trailers) >= options.max_headers:
             self.error = ClientPayloadError(
                 f"{self._what}: more than max_headers={options.max_headers} trailer fields"
@@ -306,7 +311,7 @@ class ResponseReader:
         if status < 100:
             raise self._refuse(f"its status {status} is none (RFC 9110, section 15)")
         if status == 101:
-            own = self._request.own_headers
+            own = self._asked.own_headers
             if own is None or UPGRADE not in own or UPGRADE not in self.fields:
                 raise self._refuse("it switches protocols (101) unasked")
             self.head_done = True
@@ -320,7 +325,7 @@ class ResponseReader:
 
     def _check_sizes(self) -> None:
         """Check the limits on lines and fields; only a head that could break one comes here."""
-        options = self._request.options
+        options = self._asked.options
         if len(self._raw_reason) + len("HTTP/1.1 200 ") > options.max_line_size:
             raise self._refuse_size(
                 f"its status line exceeds max_line_size={options.max_line_size} bytes"
@@ -355,8 +360,12 @@ class ResponseReader:
     # Errors
 
     @property
+    def _asked(self) -> Request:
+        return cast(Request, self._request)
+
+    @property
     def _what(self) -> str:
-        return self._request.what
+        return self._asked.what
 
     def _refuse(self, found: str) -> ClientError:
         self.error = error = self._head_error(ServerProtocolError, found)
@@ -367,7 +376,7 @@ class ResponseReader:
         return error
 
     def _head_error(self, kind: type[ServerProtocolError], found: str) -> ClientError:
-        request = self._request
+        request = self._asked
         return kind(
             request.info,
             cast(Any, request.history),
