@@ -1,23 +1,22 @@
 """One-shot calls: a session for one request."""
 
-from collections.abc import Generator
 from types import TracebackType
-from typing import Any, Unpack
+from typing import Unpack
 
 from yarl import URL
 
 from .connectors.base import BaseConnector
 from .connectors.tcp import TCPConnector
 from .message.response import ClientResponse
-from .session import ClientSession, RequestArguments
+from .session import ClientSession, RequestArguments, RequestContextManager
 
 __all__ = ("delete", "get", "head", "options", "patch", "post", "put", "request")
 
 
-class OneShot:
-    """One request with a session of its own, made when it is awaited or entered."""
+class OneShot(RequestContextManager):
+    """One request with a session of its own: await it for the whole response, or enter it to read the body."""
 
-    __slots__ = ("_arguments", "_connector", "_method", "_response", "_session", "_url")
+    __slots__ = ("_arguments", "_connector", "_method", "_session", "_url")
 
     def __init__(
         self,
@@ -26,28 +25,16 @@ class OneShot:
         connector: BaseConnector | None,
         arguments: RequestArguments,
     ) -> None:
+        super().__init__(_whole(method, url, connector, arguments))
         self._method = method
         self._url = url
         self._connector = connector
         self._arguments = arguments
         self._session: ClientSession | None = None
-        self._response: ClientResponse | None = None
-
-    def __await__(self) -> Generator[Any, None, ClientResponse]:
-        return self._whole().__await__()
-
-    async def _whole(self) -> ClientResponse:
-        """Return the response with its body read and the connection closed."""
-        async with self as response:
-            await response.read()
-        return response
 
     async def __aenter__(self) -> ClientResponse:
-        connector = self._connector
-        self._session = session = ClientSession(
-            connector=TCPConnector(force_close=True) if connector is None else connector,
-            connector_owner=connector is None,
-        )
+        self._coroutine.close()  # it is entered, not awaited
+        self._session = session = _session_for_one(self._connector)
         try:
             self._response = await session.request(self._method, self._url, **self._arguments)
         except BaseException:
@@ -61,10 +48,29 @@ class OneShot:
         error: BaseException | None,
         traceback: TracebackType | None,
     ) -> None:
-        if self._response is not None:
-            self._response.release()
+        await super().__aexit__(kind, error, traceback)
         if self._session is not None:
             await self._session.close()
+
+
+def _session_for_one(connector: BaseConnector | None) -> ClientSession:
+    """Return a session that closes its connection after one response; it does not own a *connector* given."""
+    return ClientSession(
+        connector=TCPConnector(force_close=True) if connector is None else connector,
+        connector_owner=connector is None,
+    )
+
+
+async def _whole(
+    method: str, url: str | URL, connector: BaseConnector | None, arguments: RequestArguments
+) -> ClientResponse:
+    """Return the response with its body read and the connection closed."""
+    async with (
+        _session_for_one(connector) as session,
+        session.request(method, url, **arguments) as response,
+    ):
+        await response.read()
+    return response
 
 
 def request(

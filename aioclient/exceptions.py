@@ -46,7 +46,10 @@ Every aiohttp client exception is here, the same class object, so that ``except 
     │       └── UnsafeRedirectError * (+ ValueError)
     ├── UploadAbortedError
     └── MissingExtraError * (+ ImportError)      names the pip command
+    WSMessageTypeError (+ TypeError)             a use of the API, not of the network
 """
+
+from typing import Any
 
 from aiohttp import (
     ClientConnectionError,
@@ -128,7 +131,6 @@ __all__ = (
     "UploadAbortedError",
     "WSMessageTypeError",
     "WSServerHandshakeError",
-    "shown",
 )
 
 _SECRET_QUERY_NAMES = (
@@ -144,16 +146,31 @@ _SECRET_QUERY_NAMES = (
 )
 
 
-def shown(url: URL) -> str:
-    """Return *url* as it may appear in messages: no userinfo, no secret query values, at most 300 characters."""
+def public(url: URL) -> URL:
+    """Return *url* without userinfo, and with ``***`` for the query values that may be secrets."""
     if url.raw_user is not None or url.raw_password is not None:
         url = url.with_user(None)
     if url.raw_query_string:
         hidden = {name: "***" for name in url.query if name.lower().endswith(_SECRET_QUERY_NAMES)}
         if hidden:
             url = url.update_query(hidden)
-    text = str(url)
+    return url
+
+
+def shown(url: URL) -> str:
+    """Return *url* as it may appear in messages: without secrets, and at most 300 characters."""
+    text = str(public(url))
     return text if len(text) <= 300 else f"{text[:297]}..."
+
+
+def shown_bad(url: object) -> str:
+    """Return what is no URL, or none of ours, as ``repr`` for a message, without what may be userinfo or a query."""
+    text = url if isinstance(url, str) else repr(url)
+    if "@" in text:
+        text = f"***{text[text.rindex('@') :]}"
+    if "?" in text:
+        text = f"{text[: text.index('?')]}?***"
+    return repr(text[:297] + "..." if len(text) > 300 else text)
 
 
 class _Timeout(Exception):
@@ -166,7 +183,10 @@ class _Timeout(Exception):
         self.url = url
         self.limit = limit
         self.found = found
-        super().__init__(method, url, limit, found)
+        super().__init__()  # OSError, a base of TimeoutError, would take arguments for errno and strerror
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return type(self), (self.method, self.url, self.limit, self.found), self.__dict__
 
     def __str__(self) -> str:
         return f"{self.method} {shown(self.url)}: {self.found} within {self.phase}={self.limit} s"

@@ -3,8 +3,17 @@
 import asyncio
 import json as json_module
 import os
+import re
 import warnings
-from collections.abc import Awaitable, Callable, Coroutine, Generator, Iterable, Sequence
+from collections.abc import (
+    Awaitable,
+    Callable,
+    Coroutine,
+    Generator,
+    Iterable,
+    Mapping,
+    Sequence,
+)
 from dataclasses import replace
 from types import TracebackType
 from typing import Any, Final, Self, TypedDict, Unpack, cast
@@ -19,7 +28,8 @@ from yarl import URL, Query
 from .chain import Handler, Middleware, compose
 from .connectors.base import BaseConnector
 from .connectors.tcp import TCPConnector
-from .exceptions import InvalidUrlClientError, TotalTimeoutError, shown
+from .connectors.tls import coerce_ssl
+from .exceptions import InvalidUrlClientError, TotalTimeoutError, shown, shown_bad
 from .message.body import make_body
 from .message.codings import accept_encoding
 from .message.headers import (
@@ -29,8 +39,7 @@ from .message.headers import (
     LooseHeaders,
     check_method,
     merge_into,
-    shown_text,
-    to_multidict,
+    without_secrets,
 )
 from .message.origin import SSLOption, origin_of
 from .message.request import Auth, Request, RequestOptions
@@ -55,6 +64,8 @@ class _Unset:
 
 
 UNSET: Final = _Unset()
+
+_CONTROL_CHARACTER: Final = re.compile(r"[\x00-\x1f\x7f]").search
 
 
 class RareOptions(TypedDict, total=False):
@@ -135,8 +146,8 @@ class ClientSession:
     Use it as ``async with ClientSession() as session``; make one for each program, not one for each request.
 
     Args:
-        base_url: relative URLs are joined to it; it should end with ``/``. Session credentials then go to its origin
-            only.
+        base_url: relative URLs are joined to it; it must end with ``/``. The session's credentials (``auth``,
+            ``cookies``, header fields that carry secrets, a user and password in this URL) then go to its origin only.
         connector: the pool; by default a ``TCPConnector`` of its own.
         cookies: into the jar at the start; with *base_url* for its origin, else for every host.
         headers: sent with every request; ``session.headers`` stays live.
@@ -149,6 +160,8 @@ class ClientSession:
         timeout: seconds in total, (connect, read), None, or a ``ClientTimeout``; by default 300 s in total and 30 s
             to connect.
         middlewares: ``async (request, handler) -> response`` steps, the first one outermost.
+        sensitive_headers: names of further header fields that carry secrets, beside the usual ones (Authorization,
+            Cookie, X-Api-Key …): they follow no redirect to another origin.
         max_redirects: after which ``TooManyRedirects`` is raised.
         max_body_size: bytes of a decoded response body, after which ``BodyTooLargeError`` is raised; None for any.
         read_bufsize: bytes of a body kept ahead of the reader.
@@ -160,6 +173,7 @@ class ClientSession:
         "__weakref__",
         "_auth",
         "_auto",
+        "_base_origin",
         "_base_url",
         "_chain",
         "_closed",
@@ -195,6 +209,7 @@ class ClientSession:
         timeout: TimeoutLike | _Unset = UNSET,
         auto_decompress: bool = True,
         middlewares: Sequence[Middleware] = (),
+        sensitive_headers: Iterable[str] | None = None,
         max_redirects: int = 10,
         max_body_size: int | None = None,
         read_bufsize: int = 2**18,
@@ -212,9 +227,19 @@ class ClientSession:
                 "ClientSession() needs a running event loop: create it inside an async function"
             ) from None
         self._pid = os.getpid()
-        self._base_url = _base_url(base_url)
+        _check_parts(connector, cookie_jar)
+        self._base_url = None if base_url is None else _base_url(base_url)
+        self._base_origin = None if self._base_url is None else origin_of(self._base_url)
         self._timeout = DEFAULT_TIMEOUT if isinstance(timeout, _Unset) else coerce_timeout(timeout)
         self._auth = None if auth is None else coerce_auth(auth)
+        if (
+            self._base_url is not None
+            and (in_url := BasicAuth.from_url(self._base_url)) is not None
+        ):
+            if auth is not None:
+                raise ValueError(_AUTH_AND_URL)
+            self._auth = in_url
+            self._base_url = self._base_url.with_user(None)
         self._json_serialize = json_serialize
         self._raise_for_status = raise_for_status
         self._connector_owner = connector_owner
@@ -228,7 +253,8 @@ class ClientSession:
             max_field_size=max_field_size,
             max_headers=max_headers,
             max_body_size=max_body_size,
-            skip_auto_headers=_folded(skip_auto_headers),
+            skip_auto_headers=_folded("skip_auto_headers", skip_auto_headers),
+            sensitive_headers=_folded("sensitive_headers", sensitive_headers),
         )
         self._no_redirects = replace(self._options, allow_redirects=False)
         self._auto = {
@@ -244,14 +270,27 @@ class ClientSession:
         if headers is not None:
             merge_into(defaults, headers)
         self._defaults = DefaultHeaders(defaults)
+        self._defaults.block()  # what cannot be sent is refused here, not with the first request
         self._cookie_jar = aiohttp.CookieJar() if cookie_jar is None else cookie_jar
         if cookies is not None:
-            self._cookie_jar.update_cookies(cookies, self._base_url or URL())
+            self._take_cookies(cookies)
         self._cookies = Cookies(self._cookie_jar)
         self._connector = TCPConnector() if connector is None else connector
         self._middlewares = tuple(middlewares)
         self._chain = self._compose(self._middlewares)
         self._closed = False
+
+    def _take_cookies(self, cookies: LooseCookies) -> None:
+        """Put the session's own cookies into the jar."""
+        if self._base_url is None or self._base_origin is None:
+            self._cookie_jar.update_cookies(cookies, URL())
+            return
+        if self._base_origin.is_ip and not self._cookie_jar.unsafe:
+            raise ValueError(
+                f"cookies= are for {shown(self._base_url)}, an IP address, for which this jar takes none; "
+                "give cookie_jar=CookieJar(unsafe=True), or a host name"
+            )
+        self._cookie_jar.update_cookies(cookies, self._base_url.origin())
 
     def _compose(self, middlewares: Sequence[Middleware]) -> Handler:
         """Put the steps of a request together; this list is the order in which they act."""
@@ -353,23 +392,25 @@ class ClientSession:
         loop = self._loop
         if self._closed or asyncio.get_running_loop() is not loop or os.getpid() != self._pid:
             raise self._unusable()
+        target = _parsed(url)
+        credentials = self._auth
         own: CIMultiDict[str] | None = None
-        if headers is not None:
-            own = self._defaults.fields.copy()
-            merge_into(own, headers)
+        if self._base_url is not None:
+            target = self._base_url.join(target)
+            if origin_of(target) != self._base_origin:
+                credentials = None
+                own = without_secrets(self._defaults.fields, self._options.sensitive_headers)
+        if params:
+            target = _with_params(target, params)
         options = self._options if allow_redirects else self._no_redirects
         if rare:
-            options, own = self._apply(options, own, headers, rare)
-        target = self._target(url, params)
-        credentials = self._auth if auth is None else coerce_auth(auth)
+            options, own = self._apply(options, own, rare)
+        if headers is not None:
+            if own is None:
+                own = self._defaults.fields.copy()
+            merge_into(own, headers)
         if auth is not None or target.raw_user is not None or target.raw_password is not None:
-            target, credentials = self._take_credentials(target, auth, credentials, own)
-        elif (
-            credentials is not None
-            and self._base_url is not None
-            and origin_of(target) != origin_of(self._base_url)
-        ):
-            credentials = None
+            target, credentials = self._take_credentials(target, auth, own)
         limits = self._timeout if isinstance(timeout, _Unset) else coerce_timeout(timeout)
         total = limits.total
         request = Request(
@@ -423,69 +464,48 @@ class ClientSession:
             response.close()
             raise
 
-    def _target(self, url: str | URL, params: Query) -> URL:
-        """Return the absolute URL of a call."""
-        try:
-            target = URL(url)
-        except (ValueError, TypeError) as error:
-            raise InvalidUrlClientError(shown_text(url), str(error)) from error
-        if self._base_url is not None:
-            target = self._base_url.join(target)
-        if params:
-            target = target.extend_query(params)
-        return target
-
     def _take_credentials(
-        self,
-        target: URL,
-        auth: AuthLike | None,
-        credentials: Auth | None,
-        own: "CIMultiDict[str] | None",
-    ) -> tuple[URL, Auth | None]:
+        self, target: URL, auth: AuthLike | None, own: "CIMultiDict[str] | None"
+    ) -> tuple[URL, Auth]:
         """Take userinfo out of the URL; refuse credentials that contradict each other."""
         in_url = BasicAuth.from_url(target)
-        if in_url is not None:
-            if auth is not None:
-                raise ValueError(
-                    "Cannot combine AUTH argument with credentials encoded in URL; leave out one of them"
-                )
-            target = target.with_user(None)
-            credentials = in_url
-        if own is not None and AUTHORIZATION in own:
-            if auth is not None:
-                raise ValueError(
-                    "Cannot combine AUTHORIZATION header with AUTH argument or credentials encoded in URL"
-                )
-            credentials = None
-        return target, credentials
+        if auth is not None and in_url is not None:
+            raise ValueError(_AUTH_AND_URL)
+        if AUTHORIZATION in (self._defaults.fields if own is None else own):
+            raise ValueError(
+                "Cannot combine AUTHORIZATION header with AUTH argument or credentials encoded in URL; "
+                'headers={"Authorization": None} leaves out the session\'s'
+            )
+        return target.with_user(None), coerce_auth(cast(AuthLike, auth or in_url))
 
     def _apply(
         self,
         options: RequestOptions,
         own: "CIMultiDict[str] | None",
-        headers: LooseHeaders | None,
         rare: RareOptions,
     ) -> tuple[RequestOptions, "CIMultiDict[str] | None"]:
-        """Lay the rare arguments of a call over the session's options."""
+        """Lay the rare arguments of a call over the session's options, and drop the default fields it skips."""
         changes: dict[str, Any] = dict(rare)
+        if unknown := changes.keys() - RareOptions.__annotations__.keys():
+            raise TypeError(
+                f"unknown arguments {sorted(unknown)}; a request takes {sorted(RequestArguments.__annotations__)}"
+            )
         if "version" in changes:
             changes["http10"] = _is_http10(changes.pop("version"))
         if "skip_auto_headers" in changes:
-            skipped = _folded(changes["skip_auto_headers"])
+            skipped = _folded("skip_auto_headers", changes["skip_auto_headers"])
             changes["skip_auto_headers"] = options.skip_auto_headers | skipped
-            given = to_multidict(headers)
             if own is None:
                 own = self._defaults.fields.copy()
             for name, value in self._auto.items():
-                if name.lower() in skipped and name not in given and own.get(name) == value:
+                if name.lower() in skipped and own.get(name) == value:
                     del own[name]
-        try:
-            return replace(options, **changes), own
-        except TypeError:
-            unknown = sorted(set(changes) - set(RareOptions.__annotations__))
-            raise TypeError(
-                f"unknown arguments {unknown}; a request takes {sorted(RequestArguments.__annotations__)}"
-            ) from None
+        if "ssl" in changes:
+            changes["ssl"] = coerce_ssl(changes["ssl"])
+        if changes.get("server_hostname") is not None:
+            # As a URL's host: one spelling for SNI and verification, and nothing that is no name.
+            changes["server_hostname"] = _host_name(changes["server_hostname"])
+        return replace(options, **changes), own
 
     def _unusable(self) -> RuntimeError:
         if self._closed:
@@ -579,7 +599,8 @@ class ClientSession:
         """Never reached: ``__enter__`` raises."""
 
     def __del__(self) -> None:
-        if not self._closed and self._connector_owner:
+        # Of a session whose construction failed early there is nothing.
+        if not getattr(self, "_closed", True) and self._connector_owner:
             warnings.warn(
                 f"unclosed session {self!r}; use 'async with', or await its close()",
                 ResourceWarning,
@@ -593,11 +614,70 @@ class ClientSession:
         return f"<ClientSession{base} {state}>"
 
 
-def _base_url(base_url: str | URL | None) -> URL | None:
+_AUTH_AND_URL: Final = (
+    "Cannot combine AUTH argument with credentials encoded in URL; leave out one of them"
+)
+
+
+def _check_parts(connector: object, cookie_jar: object) -> None:
+    """Refuse what is no connector or cookie jar of ours, above all aiohttp's connectors."""
+    if connector is not None and not isinstance(connector, BaseConnector):
+        kind = type(connector)
+        raise TypeError(
+            f"connector must be one of aioclient's, such as aioclient.TCPConnector; "
+            f"found {kind.__module__}.{kind.__qualname__}"
+        )
+    if cookie_jar is not None and not isinstance(cookie_jar, AbstractCookieJar):
+        raise TypeError(
+            f"cookie_jar must be an aiohttp.abc.AbstractCookieJar, found {type(cookie_jar).__name__}"
+        )
+
+
+def _parsed(url: str | URL) -> URL:
+    """Return *url* as a ``URL``.
+
+    Raises:
+        InvalidUrlClientError: it is none, or holds a control character, which yarl would drop.
+    """
+    if isinstance(url, str) and not url.isprintable() and _CONTROL_CHARACTER(url) is not None:
+        raise InvalidUrlClientError(
+            shown_bad(url), "it holds a control character; percent-encode it"
+        )
+    try:
+        return URL(url)
+    except (ValueError, TypeError) as error:
+        # Not chained: the text of yarl's error may hold a password.
+        reason = str(error) if "@" not in str(error) else "it cannot be parsed"
+        raise InvalidUrlClientError(shown_bad(url), reason) from None
+
+
+def _with_params(url: URL, params: Query) -> URL:
+    """Return *url* with *params* behind its query; text is taken as encoded already."""
+    if isinstance(params, str):
+        query = params.replace("#", "%23")
+        if url.raw_query_string:
+            query = f"{url.raw_query_string}&{query}"
+        return URL.build(
+            scheme=url.scheme,
+            authority=url.raw_authority,
+            path=url.raw_path,
+            query_string=_parsed(f"?{query}").raw_query_string,
+            fragment=url.raw_fragment,
+            encoded=True,
+        )
+    if not isinstance(params, (Mapping, Sequence)):
+        params = tuple(cast(Iterable[Any], params))  # an iterator of pairs
+    return url.extend_query(params)
+
+
+def _host_name(name: str) -> str:
+    """Return a host name as URLs have it; raise ``InvalidUrlClientError`` if it is none."""
+    return origin_of(_parsed(f"https://[{name}]" if ":" in name else f"https://{name}")).host
+
+
+def _base_url(base_url: str | URL) -> URL:
     """Return the base URL, which must be absolute."""
-    if base_url is None:
-        return None
-    url = URL(base_url)
+    url = _parsed(base_url)
     origin_of(url)
     if not url.path.endswith("/"):
         raise ValueError(
@@ -606,7 +686,9 @@ def _base_url(base_url: str | URL | None) -> URL | None:
     return url
 
 
-def _folded(names: Iterable[str] | None) -> frozenset[str]:
+def _folded(argument: str, names: Iterable[str] | None) -> frozenset[str]:
+    if isinstance(names, str):
+        raise TypeError(f"{argument} must be an iterable of names, found the str {names!r}")
     return frozenset(() if names is None else (name.lower() for name in names))
 
 

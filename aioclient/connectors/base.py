@@ -7,11 +7,13 @@ cancellation can lose one.
 """
 
 import asyncio
+import os
+import socket
 import warnings
-from collections.abc import Iterable, Iterator
+from collections.abc import Awaitable, Callable, Iterable, Iterator
 from types import TracebackType
 from typing import Final, NamedTuple, Self, cast
-from weakref import WeakSet
+from weakref import WeakSet, ref
 
 from ..exceptions import (
     BodyConsumedError,
@@ -29,11 +31,13 @@ from ..message.response import ClientResponse
 from ..protocols.http1 import Http1Connection
 from ..protocols.http1_head import encode_head
 from .pool import Grant, Open, Pool, PoolStatistics, Ticket
-from .tls import Fingerprint
+from .tls import TLSPlan
 
 # Methods whose repetition changes nothing (RFC 9110, section 9.2.2).
 IDEMPOTENT: Final = frozenset(("GET", "HEAD", "OPTIONS", "TRACE", "PUT", "DELETE"))
 CLOSE_TIME: Final = 2.0  # seconds that close() gives to TLS goodbyes before it aborts
+# A socket of a failed handshake is closed one round of the event loop later, or a few; more than enough.
+CLOSE_TURNS: Final = 100
 
 live_connectors: "WeakSet[BaseConnector]" = WeakSet()
 
@@ -55,6 +59,16 @@ def earliest(limits: Iterable[tuple[str, float | None, float | None]]) -> Limit 
     return found
 
 
+class Dial:
+    """A connection being made: until when, and what is missing so far, for the error that says so."""
+
+    __slots__ = ("missing", "timeout")
+
+    def __init__(self, when: float | None, missing: str) -> None:
+        self.timeout = asyncio.timeout_at(when)
+        self.missing = missing
+
+
 def _ends(start: float, **phases: float | None) -> Iterator[tuple[str, float | None, float | None]]:
     for phase, seconds in phases.items():
         yield phase, seconds, None if seconds is None else start + seconds
@@ -73,6 +87,8 @@ class BaseConnector:
         enable_cleanup_closed: accepted; the event loop does this now.
         loop: accepted; must be the running loop.
     """
+
+    _closed = True  # for __del__, when __init__ was called with arguments that it has not
 
     def __init__(
         self,
@@ -96,9 +112,12 @@ class BaseConnector:
             keepalive_timeout=keepalive_timeout,
         )
         self._loop: asyncio.AbstractEventLoop | None = loop
+        self._pid = os.getpid()
+        self._link = _Link(self)
         self._sockets: set[Http1Connection] = set()
-        self._dials: set[asyncio.Timeout] = set()
-        self._last_gone: asyncio.Future[None] | None = None
+        self._dials: set[Dial] = set()
+        self._handshakes: WeakSet[socket.socket] = WeakSet()  # those that failed, too
+        self._all_gone = asyncio.Event()
         self._sweeper: asyncio.TimerHandle | None = None
         self._closed = False
         live_connectors.add(self)
@@ -134,10 +153,10 @@ class BaseConnector:
     async def send(self, request: Request) -> ClientResponse:
         """Send *request* on a connection of the pool; return the response when its head is here."""
         if self._closed:
-            raise ClientConnectionError(f"{request!r} cannot be sent: the connector is closed")
-        loop = self._loop
-        if loop is None:
-            self._loop = loop = asyncio.get_running_loop()
+            raise _closed_error(request)
+        loop = asyncio.get_running_loop()
+        if loop is not self._loop:
+            self._bind(loop)
         key = request.key
         head, chunked = encode_head(request, not self._force_close)
         connection = self._pool.reuse(key, loop.time())
@@ -148,8 +167,17 @@ class BaseConnector:
         except (ServerDisconnectedError, ClientOSError):
             if not self._may_repeat(request, connection):
                 raise
-        connection = await self._obtain(request, key)
+        connection = await self._obtain(request, key, fresh=True)
         return await connection.exchange(request, head, chunked)
+
+    def _bind(self, loop: asyncio.AbstractEventLoop) -> None:
+        """Belong to *loop* from the first request on."""
+        if self._loop is not None:
+            raise RuntimeError(
+                f"{self!r} belongs to another event loop; make one inside the loop that uses it"
+            )
+        self._loop = loop
+        self._pid = os.getpid()
 
     def _may_repeat(self, request: Request, connection: Http1Connection) -> bool:
         """Tell whether the failed exchange hit a stale connection and may be repeated on a new one."""
@@ -166,8 +194,10 @@ class BaseConnector:
                 return False
         return True
 
-    async def _obtain(self, request: Request, key: ConnectionKey) -> Http1Connection:
-        """Reserve a slot and dial, or wait for either."""
+    async def _obtain(
+        self, request: Request, key: ConnectionKey, *, fresh: bool = False
+    ) -> Http1Connection:
+        """Reserve a slot and dial, or wait for either; *fresh* takes no connection that was used before."""
         loop = cast(asyncio.AbstractEventLoop, self._loop)
         start = loop.time()
         decision = self._pool.reserve(key)
@@ -177,7 +207,9 @@ class BaseConnector:
         else:
             connection = await self._wait(decision.ticket, request, start)
             if connection is not None:
-                return connection
+                if not fresh:
+                    return connection
+                self._drop(connection)  # the slot stays ours
         return await self._open(request, key, start)
 
     async def _wait(
@@ -195,17 +227,33 @@ class BaseConnector:
         ticket.waiter = waiter = loop.create_future()
         timer = None if limit is None else loop.call_at(limit.end, _expire, waiter)
         try:
-            granted: Http1Connection | None = await waiter
+            await waiter
         except BaseException as error:
-            if ticket.connection is None or not ticket.connection.ended:
-                self._perform(self._pool.cancel(ticket, loop.time()))
+            self._take_over(ticket)
+            self._perform(self._pool.cancel(ticket, loop.time()))
             if isinstance(error, _Expired):
                 raise self._wait_error(request, cast(Limit, limit)) from None
+            if isinstance(error, _Closed):
+                raise _closed_error(request) from None
             raise
         finally:
             if timer is not None:
                 timer.cancel()
-        return granted
+        return self._take_over(ticket)
+
+    def _take_over(
+        self, ticket: "Ticket[ConnectionKey, Http1Connection]"
+    ) -> Http1Connection | None:
+        """Give the slot of a granted ticket to the connection granted with it; None if that one has died since."""
+        connection = ticket.connection
+        if connection is None:
+            return None
+        transport = connection.transport
+        if connection.ended or transport is None or transport.is_closing():
+            ticket.connection = None
+            return None
+        connection.opened = True
+        return connection
 
     def _wait_error(self, request: Request, limit: Limit) -> ServerTimeoutError:
         counted = self._pool.statistics()
@@ -228,38 +276,44 @@ class BaseConnector:
                 *_ends(loop.time(), sock_connect=timeout.sock_connect),
             )
         )
-        dial = asyncio.timeout_at(None if limit is None else limit.end)
+        dial = Dial(None if limit is None else limit.end, f"no connection to {key.host}:{key.port}")
         self._dials.add(dial)
         try:
-            async with dial:
-                connection = await self._connect(request, key)
             if self._closed:
+                raise _closed_error(request)
+            async with dial.timeout:
+                connection = await self._connect(request, key, dial)
+            if self.closed:
                 connection.abort()
-                raise ClientConnectionError(f"{request!r} was not sent: the connector was closed")
+                raise _closed_error(request)
+            if connection.ended:
+                raise ServerDisconnectedError(
+                    f"{request.what}: the server closed the connection before the request was sent"
+                )
+            connection.opened = True
         except BaseException as error:
             self._perform(self._pool.release(key, None, loop.time()))
-            if dial.expired() and isinstance(error, TimeoutError):
+            if dial.timeout.expired() and isinstance(error, TimeoutError):
                 if self._closed:
-                    raise ClientConnectionError(
-                        f"{request!r} was not sent: the connector was closed"
-                    ) from None
-                found = f"no connection to {key.host}:{key.port}"
-                limit = cast(Limit, limit)
-                if limit.phase == "total":
-                    raise TotalTimeoutError(
-                        request.method, request.url, limit.seconds, found
-                    ) from error
-                raise ConnectTimeoutError(
-                    request.method, request.url, limit.seconds, found, limit.phase
-                ) from error
+                    raise _closed_error(request) from None
+                raise self._dial_error(request, cast(Limit, limit), dial) from error
             raise
         finally:
             self._dials.discard(dial)
-        connection.opened = True
+            if self._closed:
+                self._see_if_all_gone()
         self._pool.opened()
         return connection
 
-    async def _connect(self, request: Request, key: ConnectionKey) -> Http1Connection:
+    @staticmethod
+    def _dial_error(request: Request, limit: Limit, dial: Dial) -> ServerTimeoutError:
+        if limit.phase == "total":
+            return TotalTimeoutError(request.method, request.url, limit.seconds, dial.missing)
+        return ConnectTimeoutError(
+            request.method, request.url, limit.seconds, dial.missing, limit.phase
+        )
+
+    async def _connect(self, request: Request, key: ConnectionKey, dial: Dial) -> Http1Connection:
         """Make a connection for *key*; the subclass knows how.
 
         Raises:
@@ -267,17 +321,45 @@ class BaseConnector:
         """
         raise NotImplementedError
 
-    def _new_protocol(self, key: ConnectionKey) -> Http1Connection:
-        return Http1Connection(self, key, cast(asyncio.AbstractEventLoop, self._loop))
+    async def _establish(
+        self,
+        create: Callable[..., Awaitable[object]],
+        sock: socket.socket,
+        key: ConnectionKey,
+        plan: TLSPlan | None,
+        dial: Dial,
+    ) -> Http1Connection:
+        """Make a connection of a connected socket: with *create*, a method of the event loop, and TLS by *plan*.
 
-    @staticmethod
-    def _check_pin(connection: Http1Connection, pin: Fingerprint) -> None:
-        """Check the pinned certificate before the first request byte; close the connection if it is another."""
+        Raises:
+            OSError: the TLS handshake failed.
+            ServerFingerprintMismatch: another certificate is pinned; not one byte of a request was sent.
+        """
+        connection = Http1Connection(self._link, key, cast(asyncio.AbstractEventLoop, self._loop))
+        self._handshakes.add(sock)
         try:
-            pin.check(cast(asyncio.Transport, connection.transport))
+            if plan is None:
+                await create(lambda: connection, sock=sock)
+            else:
+                dial.missing = f"no TLS handshake with {key.host}:{key.port}"
+                await create(
+                    lambda: connection,
+                    sock=sock,
+                    ssl=plan.context,
+                    server_hostname=plan.server_hostname,
+                )
         except BaseException:
-            connection.abort()
+            # Cancelled at the end of it, uvloop has told of the connection and tells nothing of its loss.
+            self.connection_gone(connection)
             raise
+        self._handshakes.discard(sock)
+        if plan is not None and plan.pin is not None:
+            try:
+                plan.pin.check(cast(asyncio.Transport, connection.transport))
+            except BaseException:
+                connection.abort()
+                raise
+        return connection
 
     # What connections tell
 
@@ -306,25 +388,34 @@ class BaseConnector:
     def connection_gone(self, connection: Http1Connection) -> None:
         """Note that a socket was closed for good."""
         self._sockets.discard(connection)
-        if self._last_gone is not None and not self._sockets and not self._last_gone.done():
-            self._last_gone.set_result(None)
+        if self._closed:
+            self._see_if_all_gone()
+
+    def _see_if_all_gone(self) -> None:
+        if not self._sockets and not self._dials:
+            self._all_gone.set()
 
     def _perform(self, grant: "Grant[ConnectionKey, Http1Connection] | None") -> None:
         """Hand a freed slot to the waiter who is next."""
         if grant is None:
+            if self._sweeper is None and not self._closed:
+                self._arm_sweeper()
             return
         if grant.close is not None:
             self._drop(grant.close)
-        waiter = cast("asyncio.Future[Http1Connection | None]", grant.ticket.waiter)
+        if grant.connection is not None:
+            grant.connection.opened = False  # the slot is the ticket's until its owner wakes
+        waiter = cast("asyncio.Future[None]", grant.ticket.waiter)
         if not waiter.done():
-            waiter.set_result(grant.connection)
+            waiter.set_result(None)
 
     def _arm_sweeper(self) -> None:
         when = self._pool.next_expiry()
         if when is not None:
-            self._sweeper = cast(asyncio.AbstractEventLoop, self._loop).call_at(when, self._sweep)
+            loop = cast(asyncio.AbstractEventLoop, self._loop)
+            self._sweeper = loop.call_at(when, self._link.sweep)
 
-    def _sweep(self) -> None:
+    def sweep(self) -> None:
         """Close the connections that were idle for too long."""
         self._sweeper = None
         for connection in self._pool.expire(cast(asyncio.AbstractEventLoop, self._loop).time()):
@@ -340,36 +431,56 @@ class BaseConnector:
     # The end
 
     async def close(self) -> None:
-        """Close all connections, fail all who wait, and return when the last socket is closed."""
+        """Close all connections, fail all who wait or dial, and return when the last socket is closed."""
         if not self._closed:
             self._shut()
-        if not self._sockets or self._loop is not asyncio.get_running_loop():
+        loop = self._loop
+        if loop is not asyncio.get_running_loop() or self._is_forked:
             return
-        self._last_gone = self._loop.create_future()
-        timer = self._loop.call_later(CLOSE_TIME, self._abort_all)
+        timer = loop.call_later(CLOSE_TIME, self._abort_all)
         try:
-            await self._last_gone
+            if self._sockets or self._dials:
+                await self._all_gone.wait()
+            for _ in range(CLOSE_TURNS):
+                if all(sock.fileno() < 0 for sock in self._handshakes):
+                    break
+                await asyncio.sleep(0)
+        except BaseException:
+            self._abort_all()
+            raise
         finally:
             timer.cancel()
-            self._last_gone = None
+
+    @property
+    def _is_forked(self) -> bool:
+        """Whether this is a copy in another process than the one whose sockets these are."""
+        return os.getpid() != self._pid
 
     def _shut(self) -> None:
         self._closed = True
         if self._sweeper is not None:
             self._sweeper.cancel()
             self._sweeper = None
+        loop = self._loop
+        if loop is None or loop.is_closed() or self._is_forked:
+            # To say goodbye on a socket shared with the parent process would end the parent's connection.
+            self._sockets.clear()
+            return
         for dial in self._dials:
-            dial.reschedule(-1)
+            if not dial.timeout.expired():
+                dial.timeout.reschedule(-1)
         for ticket in self._pool.tickets:
-            waiter = cast("asyncio.Future[Http1Connection | None]", ticket.waiter)
+            waiter = cast("asyncio.Future[None]", ticket.waiter)
             if not waiter.done():
-                waiter.set_exception(ClientConnectionError("the connector was closed"))
+                waiter.set_exception(_Closed())
         for connection in tuple(self._sockets):
             connection.close() if connection.idle else connection.abort()
 
     def _abort_all(self) -> None:
         for connection in tuple(self._sockets):
             connection.abort()
+        self._dials.clear()  # one that does not end is not waited for any longer
+        self._see_if_all_gone()
 
     async def __aenter__(self) -> Self:
         return self
@@ -382,28 +493,93 @@ class BaseConnector:
     ) -> None:
         await self.close()
 
-    def __del__(self, _warn: object = warnings.warn) -> None:
-        if self._closed or not self._sockets:
+    def __del__(self, _warn: Callable[..., None] = warnings.warn) -> None:
+        if self._closed or not self._sockets or self._is_forked:
             return
-        warnings.warn(
+        _warn(
             f"unclosed connector {self!r}; await its close()",
             ResourceWarning,
             source=self,
             stacklevel=2,
         )
+        self._closed = True
         loop = self._loop
-        if loop is not None and not loop.is_closed():
-            self._shut()
+        if loop is None or loop.is_closed():
+            return
+        # Who still reads a response may read it to its end; its connection is closed then.
+        idle = [connection for connection in self._sockets if connection.idle]
+        loop.call_soon_threadsafe(_close_all, idle)
+        if self._sweeper is not None:
+            self._sweeper.cancel()
 
     def __repr__(self) -> str:
         state = "closed" if self._closed else repr(self._pool)
         return f"<{type(self).__name__} {state}>"
 
 
+class _Link:
+    """What connections and timers know of their connector.
+
+    The event loop keeps them, and they must not keep a connector that nobody else knows any more.
+    """
+
+    __slots__ = ("_connector",)
+
+    def __init__(self, connector: BaseConnector) -> None:
+        self._connector = ref(connector)
+
+    def connection_made(self, connection: Http1Connection) -> None:
+        """Pass it on."""
+        connector = self._connector()
+        if connector is not None:
+            connector.connection_made(connection)
+        else:
+            connection.abort()
+
+    def connection_idle(self, connection: Http1Connection) -> None:
+        """Pass it on; without a connector it can carry no other request."""
+        connector = self._connector()
+        if connector is not None:
+            connector.connection_idle(connection)
+        else:
+            connection.close()
+
+    def connection_closed(self, connection: Http1Connection) -> None:
+        """Pass it on."""
+        connector = self._connector()
+        if connector is not None:
+            connector.connection_closed(connection)
+
+    def connection_gone(self, connection: Http1Connection) -> None:
+        """Pass it on."""
+        connector = self._connector()
+        if connector is not None:
+            connector.connection_gone(connection)
+
+    def sweep(self) -> None:
+        """Pass it on."""
+        connector = self._connector()
+        if connector is not None:
+            connector.sweep()
+
+
 class _Expired(Exception):
     """A waiter's time in the queue is over."""
 
 
-def _expire(waiter: "asyncio.Future[Http1Connection | None]") -> None:
+class _Closed(Exception):
+    """The connector was closed while a waiter was in the queue."""
+
+
+def _closed_error(request: Request) -> ClientConnectionError:
+    return ClientConnectionError(f"{request.what}: not sent, the connector is closed")
+
+
+def _close_all(connections: Iterable[Http1Connection]) -> None:
+    for connection in connections:
+        connection.close()
+
+
+def _expire(waiter: "asyncio.Future[None]") -> None:
     if not waiter.done():
         waiter.set_exception(_Expired())

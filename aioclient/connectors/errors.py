@@ -1,7 +1,7 @@
 """Translate what the event loop raises while connecting: one table, the most specific first."""
 
 import ssl
-from typing import Any, cast
+from typing import Any, Final, cast
 
 from ..exceptions import (
     ClientConnectorCertificateError,
@@ -10,15 +10,37 @@ from ..exceptions import (
 )
 from ..message.origin import ConnectionKey
 
+# What to do, as a note below the traceback: by OpenSSL's code of a refused certificate …
+_CERTIFICATE_ADVICE: Final = {
+    10: "the certificate has expired: the server needs a new one",
+    18: "the certificate is signed by itself: pin it with ssl=Fingerprint(sha256), or trust it in an SSLContext",
+    19: "its authority is not trusted: load the authority into an SSLContext and pass it as ssl=",
+    20: "its authority is not trusted: load the authority into an SSLContext and pass it as ssl=",
+    62: "the certificate is for another name: ask for that one, or pass it as server_hostname=",
+    64: "the certificate is for another address: ask for a name, or pass one as server_hostname=",
+}
+# … and by OpenSSL's reason for a failed handshake.
+_TLS_ADVICE: Final = {
+    "WRONG_VERSION_NUMBER": "the port may not speak TLS: is the URL's scheme http?",
+    "RECORD_LAYER_FAILURE": "the port may not speak TLS: is the URL's scheme http?",
+    "HTTP_REQUEST": "the port speaks http, not https",
+}
 
-def connect_error(key: ConnectionKey, error: Exception) -> ClientConnectorError:
+
+def connect_error(key: ConnectionKey, error: OSError) -> ClientConnectorError:
     """Return the error that stands for *error* of a connection attempt for *key*."""
     # aiohttp's annotations ask for its own key; its code reads host, port, is_ssl and ssl of any.
     aiohttp_key = cast(Any, key)
+    found: ClientConnectorError
+    advice: str | None = None
     if isinstance(error, ssl.CertificateError):
-        return ClientConnectorCertificateError(aiohttp_key, error)
-    if isinstance(error, ssl.SSLError):
-        return ClientConnectorSSLError(aiohttp_key, error)
-    if not isinstance(error, OSError):
-        error = OSError(None, str(error))
-    return ClientConnectorError(aiohttp_key, error)
+        found = ClientConnectorCertificateError(aiohttp_key, error)
+        advice = _CERTIFICATE_ADVICE.get(error.verify_code)
+    elif isinstance(error, ssl.SSLError):
+        found = ClientConnectorSSLError(aiohttp_key, error)
+        advice = _TLS_ADVICE.get(error.reason or "")
+    else:
+        found = ClientConnectorError(aiohttp_key, error)
+    if advice is not None:
+        found.add_note(advice)
+    return found

@@ -2,7 +2,6 @@
 
 import asyncio
 import socket
-from functools import partial
 from typing import cast
 
 from aiohttp.abc import AbstractResolver
@@ -11,7 +10,7 @@ from ..exceptions import ClientConnectorDNSError
 from ..message.origin import ConnectionKey, SSLOption
 from ..message.request import Request
 from ..protocols.http1 import Http1Connection
-from .base import BaseConnector
+from .base import BaseConnector, Dial
 from .dial import addr_infos_of, open_socket
 from .errors import connect_error
 from .resolver import CachingResolver
@@ -75,19 +74,21 @@ class TCPConnector(BaseConnector):
         self._happy_eyeballs_delay = happy_eyeballs_delay
         self._interleave = interleave
 
-    async def _connect(self, request: Request, key: ConnectionKey) -> Http1Connection:
+    async def _connect(self, request: Request, key: ConnectionKey, dial: Dial) -> Http1Connection:
         loop = asyncio.get_running_loop()
         origin = request.origin
         plan = None
         if key.is_ssl:
             option = self._ssl if key.ssl is True else key.ssl
             plan = plan_tls(option, key.server_hostname or origin.host)
+        dial.missing = f"no address of {origin.dns_name}"
         try:
             addresses = await self._resolver.resolve(
                 origin.dns_name, origin.port, cast(socket.AddressFamily, self._family)
             )
         except OSError as error:
             raise ClientConnectorDNSError(key, error) from error  # type: ignore[arg-type]
+        dial.missing = f"no connection to {key.host}:{key.port}"
         try:
             sock = await open_socket(
                 addr_infos_of(addresses),
@@ -96,21 +97,15 @@ class TCPConnector(BaseConnector):
                 interleave=self._interleave,
                 local_addr=self._local_addr,
             )
-            _, connection = await loop.create_connection(
-                partial(self._new_protocol, key),
-                sock=sock,
-                ssl=None if plan is None else plan.context,
-                server_hostname=None if plan is None else plan.server_hostname,
-            )
+            return await self._establish(loop.create_connection, sock, key, plan, dial)
         except OSError as error:
             raise connect_error(key, error) from error
-        if plan is not None and plan.pin is not None:
-            self._check_pin(connection, plan.pin)
-        return connection
 
     async def close(self) -> None:
         """Close all connections and the resolver; return when the last socket is closed."""
-        if not self._closed:
-            self._shut()
-            await self._resolver.close()
-        await super().close()
+        try:
+            if not self._closed:
+                self._shut()
+                await self._resolver.close()
+        finally:
+            await super().close()

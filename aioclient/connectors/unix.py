@@ -1,16 +1,20 @@
 """Connections over a Unix domain socket."""
 
 import asyncio
+import errno
+import os
+import socket
 import ssl
-from functools import partial
 
 from ..exceptions import UnixClientConnectorError
 from ..message.origin import ConnectionKey
 from ..message.request import Request
 from ..protocols.http1 import Http1Connection
-from .base import BaseConnector
+from .base import BaseConnector, Dial
 from .errors import connect_error
 from .tls import plan_tls
+
+RETRY_AFTER = 0.01  # seconds; a full queue of the server's socket tells nobody when it has room
 
 
 class UnixConnector(BaseConnector):
@@ -24,7 +28,7 @@ class UnixConnector(BaseConnector):
 
     def __init__(
         self,
-        path: str,
+        path: "str | os.PathLike[str]",
         *,
         keepalive_timeout: float | None = 15.0,
         force_close: bool = False,
@@ -41,29 +45,44 @@ class UnixConnector(BaseConnector):
             retry_stale=retry_stale,
             loop=loop,
         )
-        self._path = path
+        self._path = os.fspath(path)
 
     @property
     def path(self) -> str:
         """Where the socket is in the file system."""
         return self._path
 
-    async def _connect(self, request: Request, key: ConnectionKey) -> Http1Connection:
+    async def _connect(self, request: Request, key: ConnectionKey, dial: Dial) -> Http1Connection:
         loop = asyncio.get_running_loop()
         plan = None
         if key.is_ssl:
             plan = plan_tls(key.ssl, key.server_hostname or request.origin.host)
+        dial.missing = f"no connection to {self._path}"
         try:
-            _, connection = await loop.create_unix_connection(
-                partial(self._new_protocol, key),
-                self._path,
-                ssl=None if plan is None else plan.context,
-                server_hostname=None if plan is None else plan.server_hostname,
-            )
+            sock = await _open_socket(loop, self._path)
+            return await self._establish(loop.create_unix_connection, sock, key, plan, dial)
         except ssl.SSLError as error:
             raise connect_error(key, error) from error
         except OSError as error:
             raise UnixClientConnectorError(self._path, key, error) from error  # type: ignore[arg-type]
-        if plan is not None and plan.pin is not None:
-            self._check_pin(connection, plan.pin)
-        return connection
+
+
+async def _open_socket(loop: asyncio.AbstractEventLoop, path: str) -> socket.socket:
+    """Return a socket connected to *path*; wait while the server's queue of connections is full."""
+    while True:
+        sock = socket.socket(socket.AF_UNIX)
+        try:
+            sock.setblocking(False)
+            await loop.sock_connect(sock, path)
+            # asyncio takes "the queue is full" (EAGAIN) for "under way", and then for success.
+            sock.getpeername()
+        except OSError as error:
+            sock.close()
+            if error.errno not in (errno.ENOTCONN, errno.EAGAIN):
+                raise
+            await asyncio.sleep(RETRY_AFTER)
+        except BaseException:
+            sock.close()
+            raise
+        else:
+            return sock

@@ -43,14 +43,14 @@ def check_method(method: str) -> str:
     """
     if not isinstance(method, str):
         raise TypeError(f"the method must be a str, found {type(method).__name__}")
-    upper = method.upper()
-    if upper in _METHODS:
-        return upper
-    if _TOKEN.fullmatch(upper) is None:
+    if method in _METHODS:
+        return method
+    # Before upper(), which makes letters of ASCII out of some that are not, such as U+017F and U+0131.
+    if _TOKEN.fullmatch(method) is None:
         raise ValueError(
             f"the method {shown_text(method)} is not a token: only letters, digits and !#$%&'*+-.^_`|~ may stand in it"
         )
-    return upper
+    return method.upper()
 
 
 def check_target(target: str) -> str:
@@ -118,11 +118,19 @@ def serialize_fields(headers: MultiMapping[str]) -> bytes:
 
 
 def pairs_of(headers: LooseHeaders | None) -> Iterable[tuple[str, str | None]]:
-    """Return the name and value pairs of any spelling of headers."""
+    """Return the name and value pairs of any spelling of headers.
+
+    Raises:
+        TypeError: it is a str or bytes.
+    """
     if headers is None:
         return ()
     if isinstance(headers, (Mapping, MultiMapping)):
         return headers.items()
+    if isinstance(cast(object, headers), (str, bytes)):
+        raise TypeError(
+            f"headers must be a mapping or (name, value) pairs, found {type(headers).__name__}"
+        )
     return headers
 
 
@@ -148,6 +156,39 @@ def merge_into(headers: "CIMultiDict[str]", more: LooseHeaders) -> None:
             headers.popall(name, None)
         if value is not None:
             headers.add(name, value)
+
+
+_SECRET_NAMES = frozenset(
+    (
+        "authorization",
+        "cookie",
+        "cookie2",
+        "proxy-authorization",
+        "set-cookie",
+        "www-authenticate",
+    )
+)
+_SECRET_PATTERN = re.compile(
+    r"(?:.*-)?(?:api-?key|(?:access|subscription|functions|auth)-key|token|secret|password)|x-auth.*"
+)
+
+
+def is_secret(name: str, more: frozenset[str] = frozenset()) -> bool:
+    """Tell whether a field of this name carries a secret: it must not reach another origin, nor a message.
+
+    *more* are names, in lower case, beside those that are known.
+    """
+    folded = name.lower()
+    return (
+        folded in _SECRET_NAMES or folded in more or _SECRET_PATTERN.fullmatch(folded) is not None
+    )
+
+
+def without_secrets(
+    headers: "CIMultiDict[str]", more: frozenset[str] = frozenset()
+) -> "CIMultiDict[str]":
+    """Return a copy of *headers* that lacks the fields that carry secrets."""
+    return CIMultiDict([pair for pair in headers.items() if not is_secret(pair[0], more)])
 
 
 _FRAMING_NAMES = (

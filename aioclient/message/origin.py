@@ -12,7 +12,7 @@ from typing import NamedTuple, Protocol
 
 from yarl import URL
 
-from ..exceptions import InvalidUrlClientError, NonHttpUrlClientError, shown
+from ..exceptions import InvalidUrlClientError, NonHttpUrlClientError, shown, shown_bad
 
 _SECURE_SCHEMES = frozenset(("https", "wss"))
 _SCHEMES = frozenset(("http", "https", "ws", "wss"))
@@ -61,7 +61,8 @@ class Origin:
         self.scheme = scheme
         self.port = port
         self.is_tls = scheme in _SECURE_SCHEMES
-        self.dns_name = host
+        # A zone of an IPv6 address is written "%25eth0" in a URL (RFC 6874, section 2).
+        self.dns_name = host.replace("%25", "%", 1) if ":" in host else host
         self.host = host.rstrip(".") if host[-1:] == "." else host
         self.is_ip = _is_ip(self.host)
         bare = self.host.partition("%")[0]
@@ -98,7 +99,7 @@ def origin_of(url: URL) -> Origin:
     """
     host = url.raw_host
     port = url.port
-    if not host or port is None or url.scheme not in _SCHEMES:
+    if not host or not port or url.scheme not in _SCHEMES:
         raise _refusal(url)
     try:
         return _make_origin(url.scheme, host, port)
@@ -107,15 +108,16 @@ def origin_of(url: URL) -> Origin:
 
 
 def _refusal(url: URL) -> Exception:
-    if not url.absolute:
-        return InvalidUrlClientError(
-            str(url), "the URL is relative; give a full one, or a base_url to the session"
-        )
-    if url.scheme not in _SCHEMES:
+    if url.scheme and url.scheme not in _SCHEMES:
         return NonHttpUrlClientError(
-            f"{shown(url)}: the scheme {url.scheme!r} is not supported; use http, https, ws or wss"
+            f"{shown_bad(shown(url))}: the scheme {url.scheme!r} is not supported; use http, https, ws or wss"
         )
-    return InvalidUrlClientError(shown(url), "the URL has no host or no port")
+    if not url.scheme:
+        return InvalidUrlClientError(
+            shown_bad(shown(url)),
+            "the URL is relative; give a full one, or a base_url to the session",
+        )
+    return InvalidUrlClientError(shown(url), "the URL has no host, or no port that exists")
 
 
 def _is_ip(host: str) -> bool:
@@ -143,4 +145,16 @@ def _is_ip(host: str) -> bool:
         raise ValueError(f"the host {host!r} holds a character that no host name has")
     if _LAST_LABEL_IS_NUMBER.fullmatch(host):
         raise ValueError(f"the host {host!r} is not an IPv4 address of four decimal numbers")
+    if "xn--" in host:
+        _check_a_labels(host)
     return False
+
+
+def _check_a_labels(host: str) -> None:
+    """Raise ValueError if *host* has an A-label that stands for no name (RFC 5891, section 5.4)."""
+    try:
+        URL.build(scheme="http", host=host).host  # noqa: B018  (decoding is what checks)
+    except UnicodeError as error:
+        raise ValueError(
+            f"the host {host!r} has a label that is no internationalized one"
+        ) from error

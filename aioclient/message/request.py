@@ -8,9 +8,9 @@ from aiohttp import RequestInfo as AiohttpRequestInfo
 from multidict import CIMultiDict, CIMultiDictProxy
 from yarl import URL
 
-from ..exceptions import shown
+from ..exceptions import public, shown
 from .body import Body
-from .headers import AUTHORIZATION, COOKIE, DefaultHeaders
+from .headers import AUTHORIZATION, COOKIE, DefaultHeaders, is_secret
 from .origin import ConnectionKey, SSLOption, origin_of
 from .timeout import ClientTimeout
 
@@ -57,6 +57,7 @@ class RequestOptions:
     max_headers: int = 128
     max_body_size: int | None = None
     skip_auto_headers: frozenset[str] = field(default=frozenset())
+    sensitive_headers: frozenset[str] = field(default=frozenset())
 
 
 class RequestInfo(AiohttpRequestInfo):
@@ -144,6 +145,11 @@ class Request:
         return self._headers
 
     @property
+    def fields(self) -> "CIMultiDict[str]":
+        """The request's own fields or the session's defaults, to look at and not to change."""
+        return self.defaults.fields if self._headers is None else self._headers
+
+    @property
     def key(self) -> ConnectionKey:
         """Which connections may carry this request."""
         options = self.options
@@ -157,16 +163,29 @@ class Request:
         return f"{self.method} {shown(self._url)}"
 
     @property
-    def info(self) -> RequestInfo:
-        """What was asked, as exceptions and responses show it."""
-        headers = self.headers.copy()
+    def full_info(self) -> RequestInfo:
+        """What was asked, credentials included."""
+        headers = self.fields.copy()
         if self.authorization is not None:
-            headers[AUTHORIZATION] = self.authorization
+            headers.setdefault(AUTHORIZATION, self.authorization)
         if self.cookie is not None:
-            headers[COOKIE] = self.cookie
+            headers.setdefault(COOKIE, self.cookie)
         return RequestInfo(
             self._url.with_fragment(None), self.method, CIMultiDictProxy(headers), self._url
         )
+
+    @property
+    def info(self) -> RequestInfo:
+        """What was asked, for exceptions: whoever logs them, or what they hold, logs no secret."""
+        more = self.options.sensitive_headers
+        headers = CIMultiDict(
+            [
+                (name, "***" if is_secret(name, more) else value)
+                for name, value in self.full_info.headers.items()
+            ]
+        )
+        url = public(self._url)
+        return RequestInfo(url.with_fragment(None), self.method, CIMultiDictProxy(headers), url)
 
     def hop(
         self,
@@ -174,17 +193,18 @@ class Request:
         url: URL,
         headers: "CIMultiDict[str] | None",
         body: Body | None,
+        options: RequestOptions,
         auth: Auth | None,
         cookies: Mapping[str, str] | None,
     ) -> "Request":
-        """Return a request of the same call: same options, same deadline."""
+        """Return the next request of the same call: same timeouts, same deadline."""
         return Request(
             method,
             url,
             self.defaults,
             headers,
             body,
-            self.options,
+            options,
             self.timeout,
             self.deadline,
             auth,

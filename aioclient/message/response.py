@@ -16,11 +16,13 @@ from yarl import URL
 
 from ..exceptions import ClientConnectionError, ClientResponseError, ContentTypeError, shown
 from .codings import body_too_large, decode_all
-from .headers import CONTENT_ENCODING, CONTENT_TYPE, SET_COOKIE
+from .headers import CONTENT_ENCODING, CONTENT_TYPE, SET_COOKIE, shown_text
 from .request import Request, RequestInfo
 from .stream import StreamReader
 
 DEFAULT_CONTENT_TYPE: Final = "application/octet-stream"  # RFC 9110, section 8.3
+# Bytes that are decoded without a turn for the event loop; a hostile body of this size holds it for 0.1 s at most.
+DECODE_AT_ONCE: Final = 64 * 1024
 # Python codecs between bytes and str that are no character encodings, or slow on hostile input.
 _NOT_CHARSETS: Final = frozenset(
     ("idna", "punycode", "raw_unicode_escape", "undefined", "unicode_escape")
@@ -44,7 +46,7 @@ class BodyLease:
     without a finalizer on every response.
     """
 
-    __slots__ = ("_carrier", "_description")
+    __slots__ = ("__weakref__", "_carrier", "_description")
 
     def __init__(self, carrier: Carrier, description: str) -> None:
         self._carrier: Carrier | None = carrier
@@ -174,8 +176,8 @@ class ClientResponse:
 
     @property
     def request_info(self) -> RequestInfo:
-        """URL, method and fields of the request."""
-        return self.request.info
+        """URL, method and fields of the request, its credentials included; its ``repr`` hides them."""
+        return self.request.full_info
 
     # Status and fields
 
@@ -225,7 +227,7 @@ class ClientResponse:
         if self.status >= 400:
             self.release()
             raise ClientResponseError(
-                self.request_info,
+                self.request.info,
                 cast(Any, self.history),
                 status=self.status,
                 message=self.reason,
@@ -236,9 +238,13 @@ class ClientResponse:
 
     @property
     def content(self) -> StreamReader:
-        """The body as a stream."""
+        """The body as a stream; after ``release()`` it raises ``ClientConnectionError``."""
         if self._content is None:
             options = self.request.options
+            if self._released:
+                self._content = StreamReader(None)
+                self._content.set_exception(self._released_error())
+                return self._content
             self._content = StreamReader.from_bytes(
                 self._raw or b"",
                 content_encoding=self._content_encoding,
@@ -256,14 +262,15 @@ class ClientResponse:
         """
         if self._body is None:
             if self._released:
-                raise ClientConnectionError(
-                    f"{self.method} {shown(self.real_url)}: the response was released before its body was read"
-                )
-            if self._content is None:
-                self._body = self._decode(self._raw or b"")
+                raise self._released_error()
+            raw = self._raw or b""
+            if self._content is None and (
+                len(raw) <= DECODE_AT_ONCE or self._content_encoding is None
+            ):
+                self._body = self._decode(raw)
                 self._raw = None
             else:
-                self._body = await self._content.read()
+                self._body = await self.content.read()
                 self._end_lease()
         return self._body
 
@@ -282,6 +289,11 @@ class ClientResponse:
         if CONTENT_ENCODING not in self.headers or not self.request.options.auto_decompress:
             return None
         return ",".join(self.headers.getall(CONTENT_ENCODING))
+
+    def _released_error(self) -> ClientConnectionError:
+        return ClientConnectionError(
+            f"{self.request.what}: the response was released before its body was read"
+        )
 
     def _end_lease(self) -> None:
         if self._lease is not None:
@@ -334,7 +346,7 @@ class ClientResponse:
         expected, charset = _judge_content_type(found, content_type)
         if not expected:
             raise ContentTypeError(
-                self.request_info,
+                self.request.info,
                 cast(Any, self.history),
                 status=self.status,
                 message=f"Attempt to decode JSON with unexpected mimetype: {found}",
@@ -378,7 +390,7 @@ class ClientResponse:
         self.release()
 
     def __repr__(self) -> str:
-        reason = self.reason.encode("ascii", "backslashreplace").decode()
+        reason = shown_text(self.reason)[1:-1]
         return f"<ClientResponse({shown(self.real_url)}) [{self.status} {reason}]>"
 
 
@@ -412,8 +424,9 @@ def _judge_content_type(found: str, expected: str | None) -> tuple[bool, str]:
 def is_text_codec(charset: str) -> bool:
     """Tell whether *charset* names a codec between bytes and text (``rot13`` and ``zip`` are none)."""
     try:
-        b"".decode(charset)
-        return codecs.lookup(charset).name not in _NOT_CHARSETS
+        # Not b"": Python decodes that without a look at the codec.
+        b"abcd".decode(charset, "replace")
+        return codecs.lookup(charset).name.replace("-", "_") not in _NOT_CHARSETS
     except (LookupError, ValueError):
         return False
 

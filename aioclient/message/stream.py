@@ -390,15 +390,17 @@ class StreamReader:
     def read_nowait(self, n: int = -1) -> bytes:
         """Return up to *n* bytes of what is there, possibly none; -1: all of it.
 
-        Of a body with a content coding that is what one turn of decoding gives.
+        Of a body with a content coding that is at most what one turn of decoding gives.
         """
         if self._waiter is not None:
             raise self._occupied("read_nowait")
-        if self._decoder is not None and not self._ready.size:
-            self._decode(1)
+        if n < 0:
+            n = _EVERYTHING
+        if self._decoder is not None:
+            self._decode(n)
         if self._exception is not None and not self._ready.size:
             raise self._broken()
-        return self._take(_EVERYTHING if n < 0 else n)
+        return self._take(n)
 
     def iter_chunked(self, n: int) -> "_Iterator":
         """Iterate over the body by at most *n* bytes."""
@@ -512,16 +514,18 @@ class StreamReader:
         """Wait until *wanted* bytes are ready, or the body's end. With fewer, raise its error."""
         if self._waiter is not None:
             raise self._occupied(caller)
-        if self._exception is not None and wanted == _EVERYTHING:
-            raise self._broken()
         ready = self._ready
         while ready.size < wanted:
+            if self._exception is not None and wanted == _EVERYTHING:
+                raise self._broken()
             mark: int | None = wanted
             if self._decoder is not None:
                 turn_is_over = self._decode(wanted)
                 if ready.size >= wanted:
                     return
                 if turn_is_over:
+                    if self._exception is not None and not ready.size:
+                        raise self._broken()  # what came before it decodes to nothing at all
                     mark = None
                 elif self._decoder is not None:
                     # As little input as there is may give enough, but everything can come in bulk.

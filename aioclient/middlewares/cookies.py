@@ -3,6 +3,7 @@
 import re
 from collections.abc import Mapping
 from http.cookies import Morsel
+from typing import Any
 
 from aiohttp.abc import AbstractCookieJar
 from aiohttp.typedefs import LooseCookies
@@ -32,16 +33,14 @@ class Cookies:
     async def __call__(self, request: Request, handler: Handler) -> ClientResponse:
         """Send *request* with the jar's cookies, and keep what the response sets."""
         jar = self.jar
-        if request.cookies is not None or len(jar):
-            request.cookie = self._field(request)
+        request.cookie = self._field(request) if request.cookies is not None or len(jar) else None
         response = await handler(request)
         if SET_COOKIE in response.headers:
             jar.update_cookies_from_headers(response.headers.getall(SET_COOKIE), request.url)
         return response
 
     def _field(self, request: Request) -> str | None:
-        own = request.own_headers
-        if own is not None and COOKIE in own:
+        if COOKIE in request.fields:
             return None
         pairs = self.jar.filter_cookies(request.url)
         values = {name: morsel.coded_value for name, morsel in pairs.items()}
@@ -50,15 +49,25 @@ class Cookies:
         return "; ".join([f"{name}={value}" for name, value in values.items()]) or None
 
 
-def cookie_pairs(cookies: LooseCookies) -> dict[str, str]:
+def cookie_pairs(cookies: LooseCookies | object) -> dict[str, str]:
     """Return the names and values of any spelling of cookies: mapping, pairs, ``SimpleCookie``.
 
     Raises:
+        TypeError: they are a str or bytes, or a name or value is nothing that a cookie can hold.
         ValueError: a name or value would read as more than one cookie (RFC 6265, section 4.1.1).
     """
-    pairs = cookies.items() if isinstance(cookies, Mapping) else cookies
+    if isinstance(cookies, (str, bytes)):
+        raise TypeError(
+            f"cookies must be a mapping or (name, value) pairs, found {type(cookies).__name__}"
+        )
+    pairs: Any = cookies.items() if isinstance(cookies, Mapping) else cookies
     result: dict[str, str] = {}
     for name, value in pairs:
+        if not isinstance(name, str) or not isinstance(value, (str, int, float, Morsel)):
+            raise TypeError(
+                f"a cookie is a name and a str or a number, found {type(name).__name__} {shown_text(name)} "
+                f"with a value of type {type(value).__name__}"
+            )
         text = value.coded_value if isinstance(value, Morsel) else str(value)
         if _COOKIE_NAME.fullmatch(name) is None:
             raise ValueError(f"the cookie name {shown_text(name)} is not a token")

@@ -2,15 +2,17 @@
 
 What is decided here, and by which rule:
 
-* 303 leads to GET (HEAD stays); 301 and 302 lead to GET for POST only; 307 and 308 repeat method and body. With the
-  change to GET the body and the fields that describe it are dropped.
-* Another origin (scheme, host or port) never sees credentials meant for the first: ``auth``, per-request cookies and
-  the fields that carry secrets stay behind, for all hops that follow.
+* 303 leads to GET (HEAD stays); 301 and 302 lead to GET for POST only; 307 and 308 repeat method and body. After 303,
+  and with a change to GET, the body and the fields that describe it are dropped.
+* Another origin (scheme, host or port; http to https is another one too) never sees credentials meant for the first:
+  ``auth``, per-request cookies and the fields that carry secrets stay behind, for all hops that follow.
+* Credentials that a server writes into a ``Location`` are not the user's: they are dropped.
 * A body is sent again only if it can be: else ``BodyConsumedError``, never an empty body.
 * The body of the redirect itself is given up unread.
 """
 
 import re
+from dataclasses import replace
 from typing import Any, Final, cast
 
 from multidict import CIMultiDict
@@ -23,43 +25,25 @@ from ..exceptions import (
     TooManyRedirects,
     UnsafeRedirectError,
     shown,
+    shown_bad,
 )
-from ..message.headers import LOCATION, shown_text
+from ..message.headers import HOST, LOCATION, without_secrets
+from ..message.origin import origin_of
 from ..message.request import Request
 from ..message.response import ClientResponse
 
 REDIRECTS: Final = frozenset((301, 302, 303, 307, 308))
-_SCHEMES: Final = frozenset(("http", "https"))
-_BODY_FIELDS: Final = (
-    "Content-Type",
-    "Content-Length",
-    "Content-Encoding",
-    "Content-Language",
-    "Content-Location",
-    "Content-Range",
-    "Content-Digest",
-    "Repr-Digest",
-    "Digest",
-    "Transfer-Encoding",
-    "Expect",
-)
-_SECRET_FIELDS: Final = frozenset(
-    (
-        "authorization",
-        "cookie",
-        "cookie2",
-        "proxy-authorization",
-        "www-authenticate",
-        "private-token",
-        "x-csrf-token",
-    )
-)
-_SECRET_PATTERN: Final = re.compile(r"(?:.*-)?(?:api-?key|token|secret)|x-auth.*")
-_UNSAFE_IN_LOCATION: Final = re.compile(r"[\x00-\x1f\x7f]").search
+# Fields that describe a body, beside Content-*.
+_BODY_FIELDS: Final = frozenset(("digest", "repr-digest", "transfer-encoding", "trailer", "expect"))
+_CONTROL_CHARACTER: Final = re.compile(r"[\x00-\x1f\x7f]").search
+_UNDECODED_BYTE: Final = re.compile(r"[\udc80-\udcff]")
+_OTHER_SCHEME: Final = re.compile(r"(?!https?:)[a-z][a-z0-9+.\-]*:", re.IGNORECASE).match
 
 
 async def follow_redirects(request: Request, handler: Handler) -> ClientResponse:
     """Send *request*, and the requests that its redirects ask for.
+
+    A redirect without ``Location`` is returned as it is.
 
     Raises:
         TooManyRedirects: more than ``max_redirects``; ``history`` holds the responses.
@@ -71,7 +55,7 @@ async def follow_redirects(request: Request, handler: Handler) -> ClientResponse
     if response.status not in REDIRECTS or not request.options.allow_redirects:
         return response
     history: tuple[ClientResponse, ...] = ()
-    while response.status in REDIRECTS and LOCATION in response.headers:
+    while response.status in REDIRECTS and response.headers.get(LOCATION):
         history = (*history, response)
         response.release()
         if len(history) > request.options.max_redirects:
@@ -79,8 +63,7 @@ async def follow_redirects(request: Request, handler: Handler) -> ClientResponse
                 request.info,
                 cast(Any, history),
                 status=response.status,
-                message=f"{request.method} {shown(request.url)}: "
-                f"more than max_redirects={request.options.max_redirects} redirects",
+                message=f"{request.what}: more than max_redirects={request.options.max_redirects} redirects",
                 headers=response.headers,
             )
         request = next_hop(request, response)
@@ -91,31 +74,32 @@ async def follow_redirects(request: Request, handler: Handler) -> ClientResponse
 
 def next_hop(request: Request, response: ClientResponse) -> Request:
     """Return the request that the redirect *response* to *request* asks for."""
-    url = _target(request, response)
+    url = target_of(request, response)
     method = method_after(request.method, response.status)
-    headers, body = request.own_headers, request.body
-    if method != request.method:
+    options, headers, body = request.options, request.own_headers, request.body
+    auth, cookies = request.auth, request.cookies
+    if method != request.method or response.status == 303:
         body = None
         if headers is not None:
-            headers = headers.copy()
-            for name in _BODY_FIELDS:
-                headers.popall(name, None)
+            headers = _without_body_fields(headers)
+        if options.chunked:
+            options = replace(options, chunked=None)
     elif body is not None:
-        if not body.replayable:
+        if body.consumed:
             raise BodyConsumedError(
-                f"{request.method} {shown(request.url)}: the server redirects with {response.status} to "
-                f"{shown(url)}, but the request body cannot be sent twice; give bytes or a seekable file"
+                f"{request.what}: the server redirects with {response.status} to {shown(url)}, "
+                "but the request body cannot be sent twice; give bytes or a seekable file"
             )
         body.rewind()
-    hop = request.hop(method, url, headers, body, request.auth, request.cookies)
-    if hop.origin != request.origin:
-        kept: CIMultiDict[str] = CIMultiDict()
-        for name, value in hop.headers.items():
-            if not is_secret(name):
-                kept.add(name, value)
-        kept.popall("Host", None)
-        hop = request.hop(method, url, kept, body, None, None)
-    return hop
+    if origin_of(url) != request.origin:
+        headers = without_secrets(
+            request.fields if headers is None else headers, options.sensitive_headers
+        )
+        headers.popall(HOST, None)
+        auth = cookies = None
+        if options.server_hostname is not None:
+            options = replace(options, server_hostname=None)
+    return request.hop(method, url, headers, body, options, auth, cookies)
 
 
 def method_after(method: str, status: int) -> str:
@@ -125,46 +109,47 @@ def method_after(method: str, status: int) -> str:
     return method
 
 
-def is_secret(name: str) -> bool:
-    """Tell whether a field of this name carries a secret, so that it must not follow to another origin."""
-    folded = name.lower()
-    return folded in _SECRET_FIELDS or _SECRET_PATTERN.fullmatch(folded) is not None
+def target_of(request: Request, response: ClientResponse) -> URL:
+    """Return the URL that ``Location`` names, resolved against the request's, fragment inherited.
 
-
-def _target(request: Request, response: ClientResponse) -> URL:
-    """Return the URL that ``Location`` names, resolved against the request's, fragment inherited."""
+    Raises:
+        UnsafeRedirectError: its scheme is neither http nor https.
+        InvalidUrlRedirectClientError: it is no URL, or one without a host.
+    """
     location = response.headers[LOCATION]
+    if _OTHER_SCHEME(location) is not None:
+        raise UnsafeRedirectError(
+            f"{request.what}: the server redirects to {shown_bad(location)}; only http and https are followed"
+        )
     try:
-        location.encode("utf-8")
-        if _UNSAFE_IN_LOCATION(location) is not None:
+        if _CONTROL_CHARACTER(location) is not None:
             raise ValueError("it holds a control character")
-        target = URL(location)
-        url = request.url.join(target)
-        if not url.raw_host:
+        # Bytes that are not UTF-8 are meant as they are.
+        target = URL(_UNDECODED_BYTE.sub(_percent_encoded, location))
+        if target.scheme and not target.raw_host:
             raise ValueError("it names no host")
+        url = request.url.join(target)
+        origin_of(url)
     except ValueError as error:
-        if URL_SCHEME(location) is not None and not location.lower().startswith(
-            ("http:", "https:")
-        ):
-            raise UnsafeRedirectError(_refusal(request, location)) from error
         raise InvalidUrlRedirectClientError(
-            shown_text(location), f"bad Location: {error}"
+            shown_bad(location), f"{request.what}: the server redirects there, but {error}"
         ) from error
-    if url.scheme not in _SCHEMES:
-        raise UnsafeRedirectError(_refusal(request, location))
     if url.raw_user is not None or url.raw_password is not None:
-        # Credentials that a server puts into a Location are not the user's.
         url = url.with_user(None)
     if not url.raw_fragment and request.url.raw_fragment:
         url = url.with_fragment(request.url.fragment)  # RFC 9110, section 10.2.2
     return url
 
 
-URL_SCHEME: Final = re.compile(r"[A-Za-z][A-Za-z0-9+.\-]*:").match
+def _percent_encoded(byte: "re.Match[str]") -> str:
+    return f"%{ord(byte.group()) - 0xDC00:02X}"
 
 
-def _refusal(request: Request, location: str) -> str:
-    return (
-        f"{request.method} {shown(request.url)}: the server redirects to {shown_text(location)}; "
-        "only http and https are followed"
+def _without_body_fields(headers: "CIMultiDict[str]") -> "CIMultiDict[str]":
+    return CIMultiDict(
+        [
+            (name, value)
+            for name, value in headers.items()
+            if not (name.lower().startswith("content-") or name.lower() in _BODY_FIELDS)
+        ]
     )

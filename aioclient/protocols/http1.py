@@ -12,7 +12,9 @@ The rules:
 """
 
 import asyncio
+from ssl import SSLError
 from typing import Final, Protocol, cast
+from weakref import ref
 
 from aiohttp import HttpVersion10, HttpVersion11
 from multidict import CIMultiDict, CIMultiDictProxy
@@ -36,6 +38,7 @@ from ..message.origin import ConnectionKey
 from ..message.request import Request
 from ..message.response import BodyLease, ClientResponse
 from ..message.stream import StreamReader
+from .http1_head import expects_continue
 from .http1_response import ResponseReader
 from .http1_upload import ChunkWriter, CountingWriter
 
@@ -94,6 +97,7 @@ class Http1Connection(asyncio.Protocol):
         "_stream",
         "_timer",
         "_timer_when",
+        "_unsent_bytes",
         "_upload",
         "_waiter",
         "_writing_paused",
@@ -121,7 +125,8 @@ class Http1Connection(asyncio.Protocol):
         self._request: Request | None = None
         self._waiter: asyncio.Future[ClientResponse] | None = None
         self._stream: StreamReader | None = None
-        self._lease: BodyLease | None = None
+        # Weak: the response alone keeps its lease, so that dropping the one ends the other.
+        self._lease: ref[BodyLease] | None = None
         self._remaining = 0  # bytes of a body of known length that are past the parser
         self._drain_budget = -1  # bytes that may still be thrown away; -1: the body is wanted
         self._sent = True
@@ -135,6 +140,7 @@ class Http1Connection(asyncio.Protocol):
         self._deadline: float | None = None
         self._sock_read: float | None = None
         self._last_activity = 0.0
+        self._unsent_bytes = 0  # at the last look
 
     # The exchange
 
@@ -164,7 +170,7 @@ class Http1Connection(asyncio.Protocol):
             body.data is not None
             and len(body.data) <= INLINE_BODY
             and not chunked
-            and not request.options.expect100
+            and not expects_continue(request)
         ):
             self._sent = True
             transport.write(head + body.data)
@@ -177,25 +183,26 @@ class Http1Connection(asyncio.Protocol):
             response: ClientResponse = await waiter
             return response
         except BaseException:
-            if self._request is request:
+            if self._request is request or self.upgraded is not None:
                 self.abort()
             raise
 
-    def _deliver(self, raw: bytes | None) -> None:
+    def _deliver(self, raw: bytes | None, lease: BodyLease | None = None) -> None:
         """Hand the response to the waiting caller: whole (*raw*), or with a stream."""
         waiter = self._waiter
         if self._continue is not None and not self._continue.done():
-            self._continue.set_result(False)
+            self._continue.set_result(self._reader.continued)
         request = self._request
         if waiter is None or waiter.done() or request is None:
             self._waiter = None
             return
         reader = self._reader
         trailers = reader.trailers
-        stream = lease = None
+        stream = None
         if raw is None:
             self._stream = stream = self._open_stream(request)
-            self._lease = lease = BodyLease(self, request.what)
+            lease = BodyLease(self, request.what)
+            self._lease = ref(lease)
         response = request.options.response_class(
             request,
             HttpVersion11 if reader.version_11 else HttpVersion10,
@@ -246,21 +253,25 @@ class Http1Connection(asyncio.Protocol):
         self.unanswered = False
         if self._sock_read is not None:
             self._last_activity = self._loop.time()
-        if self._remaining:
-            self._take_rest(data)
-            return
-        reader = self._reader
-        reader.feed(data)
-        if reader.error is not None:
-            self._fail(reader.error)
-        elif reader.upgrade is not None:
-            self._switch_protocol(reader.upgrade)
-        elif reader.complete:
-            self._finish()
-        elif reader.head_done:
-            self._take_body()
-        elif reader.continued and self._continue is not None and not self._continue.done():
-            self._continue.set_result(True)
+        try:
+            if self._remaining:
+                self._take_rest(data)
+                return
+            reader = self._reader
+            reader.feed(data)
+            if reader.error is not None:
+                self._fail(reader.error)
+            elif reader.upgrade is not None:
+                self._switch_protocol(reader.upgrade)
+            elif reader.complete:
+                self._finish()
+            elif reader.head_done:
+                self._take_body()
+            elif reader.continued and self._continue is not None and not self._continue.done():
+                self._continue.set_result(True)
+        except Exception as error:  # noqa: BLE001  (a user's response class may raise anything)
+            # The event loop would only log it, and the caller would wait for ever.
+            self._fail(error)
 
     def _take_unasked(self, data: bytes) -> None:
         """Take what comes while no request is under way."""
@@ -310,24 +321,48 @@ class Http1Connection(asyncio.Protocol):
 
     def _switch_protocol(self, rest: bytes) -> None:
         """Speak HTTP no longer: the server has switched protocols (101)."""
-        self._deliver(None)
+        lease = BodyLease(self, cast(Request, self._request).what)
+        self._lease = ref(lease)
+        self._deliver(b"", lease)
         self.upgraded = rest
         self._request = None
         self._deadline = None
+        self._sock_read = None
         self.pause_reading()
 
     def eof_received(self) -> bool:
-        """Let the transport close itself (called by the event loop)."""
+        """End the response, and let the transport close itself (called by the event loop).
+
+        Not left to ``connection_lost()``: the transport first sends what is still to be written, and a server that
+        has ended its half may never read it.
+        """
+        try:
+            if self._request is not None:
+                if self._reader.until_eof and self._is_end_confirmed():
+                    self._finish()
+                else:
+                    self._fail(self._loss(None))
+            elif self.upgraded is None:
+                self.close()
+        except Exception as error:  # noqa: BLE001  (as in data_received)
+            self._fail(error)
         return False
+
+    def _is_end_confirmed(self) -> bool:
+        """Tell whether the server ended the connection, or anybody may have cut it (RFC 9112, section 9.8)."""
+        tls = cast(asyncio.Transport, self.transport).get_extra_info("ssl_object")
+        if tls is None:
+            return True
+        try:
+            ended: bool = tls.read(1) == b""  # after its close_notify; without one, more is wanted
+        except SSLError:
+            return False
+        return ended
 
     def connection_lost(self, error: Exception | None) -> None:
         """End (called by the event loop)."""
         if self._request is not None:
-            reader = self._reader
-            if reader.until_eof and error is None:
-                self._finish()
-            else:
-                self._fail(self._loss(error))
+            self._fail(self._loss(error))
         self._close_state()
         self.transport = None
         self._owner.connection_gone(self)
@@ -375,9 +410,10 @@ class Http1Connection(asyncio.Protocol):
         elif self._drain_budget < 0:
             chunks = reader.chunks
             self._deliver(chunks[0] if len(chunks) == 1 else b"".join(chunks))
+        else:
+            self._drain(sum(map(len, reader.chunks)))
         if self._lease is not None:
-            self._lease.end()
-            self._lease = None
+            self._end_lease()
         self._request = None
         self._deadline = None
         self._sock_read = None
@@ -388,10 +424,12 @@ class Http1Connection(asyncio.Protocol):
             if self._reading_paused:
                 self.resume_reading()
             self._owner.connection_idle(self)
-        else:
+        elif self._sent:
             self.close()
+        else:
+            self.abort()  # nobody waits for the rest of the upload any more
 
-    def _fail(self, error: ClientError) -> None:
+    def _fail(self, error: Exception) -> None:
         """End the exchange with *error* and close the connection."""
         if self._request is None:
             return
@@ -399,20 +437,35 @@ class Http1Connection(asyncio.Protocol):
         if waiter is not None:
             if self._reader.head_done and isinstance(error, ClientPayloadError):
                 # The head was good: the caller gets the response, and the error where the body is read.
-                self._deliver(None)
+                try:
+                    self._deliver(None)
+                except Exception as crash:  # noqa: BLE001  (as in data_received)
+                    self._reject(waiter, crash)
             else:
-                self._waiter = None
-                if not waiter.done():
-                    waiter.set_exception(error)
+                self._reject(waiter, error)
         stream, self._stream = self._stream, None
         if stream is not None:
             self._feed_stream(stream)
             stream.set_exception(error)
-        if self._lease is not None:
-            self._lease.end()
-            self._lease = None
+        self._end_lease()
         self._request = None
         self.abort()
+
+    def _reject(self, waiter: "asyncio.Future[ClientResponse]", error: Exception) -> None:
+        """Raise *error* in the waiting caller."""
+        self._waiter = None
+        if isinstance(error, StopIteration):  # a future takes everything but this
+            cause, error = error, RuntimeError(f"the response class raised {error!r}")
+            error.__cause__ = cause
+        if not waiter.done():
+            waiter.set_exception(error)
+
+    def _end_lease(self) -> None:
+        """Tell the response that it holds the connection no longer."""
+        lease = None if self._lease is None else self._lease()
+        if lease is not None:
+            lease.end()
+        self._lease = None
 
     def give_up_body(self) -> None:
         """Drain what nobody reads, up to 64 KiB or 50 ms, to keep the connection; or close it."""
@@ -420,9 +473,13 @@ class Http1Connection(asyncio.Protocol):
             if self.upgraded is not None:
                 self.abort()
             return
-        if self._remaining > DRAIN_LIMIT or not self._sent or self._reader.until_eof:
+        if self._remaining > DRAIN_LIMIT or not self._sent or not self._reader.keep:
             self.abort()
             return
+        if self._stream is not None:
+            self._stream.set_exception(
+                ClientConnectionError(f"{self._request.what}: the response was released")
+            )
         self._stream = None
         self._lease = None
         self._drain_budget = DRAIN_LIMIT
@@ -463,6 +520,8 @@ class Http1Connection(asyncio.Protocol):
             self._drain_waiter.set_result(None)
         if self._request is not None:
             self._fail(ClientConnectionError(f"{self._request.what}: the connection was closed"))
+        elif self._lease is not None:
+            self._end_lease()  # of a connection that had switched protocols
         self._reader.end()
         self._owner.connection_closed(self)
 
@@ -513,7 +572,7 @@ class Http1Connection(asyncio.Protocol):
             return
         when = deadline
         if sock_read is not None:
-            if self._reading_paused:
+            if self._reading_paused or self._is_sending():
                 self._last_activity = now
             until = self._last_activity + sock_read
             if now >= until:
@@ -525,6 +584,15 @@ class Http1Connection(asyncio.Protocol):
         if when is not None:
             self._arm(when)
 
+    def _is_sending(self) -> bool:
+        """Tell whether the server's silence is no surprise: the request is still on its way, and moves."""
+        if self._upload is not None and self._continue is None and not self._writing_paused:
+            return True  # it is the turn of the body's source
+        unsent = 0 if self.transport is None else self.transport.get_write_buffer_size()
+        moves = unsent != 0 and unsent != self._unsent_bytes
+        self._unsent_bytes = unsent
+        return moves
+
     def _missing(self) -> str:
         if self._reader.head_done:
             return "the rest of the body did not come"
@@ -534,15 +602,18 @@ class Http1Connection(asyncio.Protocol):
 
     def pause_reading(self) -> None:
         """Stop reading from the socket."""
-        if not self._reading_paused and self.transport is not None and not self._closed:
+        transport = self.transport
+        if not self._reading_paused and transport is not None and not transport.is_closing():
             self._reading_paused = True
-            self.transport.pause_reading()
+            transport.pause_reading()
 
     def resume_reading(self) -> None:
         """Read from the socket again."""
         if self._reading_paused:
             self._reading_paused = False
-            if self.transport is not None and not self._closed:
+            if self._sock_read is not None:
+                self._last_activity = self._loop.time()
+            if self.transport is not None and not self.transport.is_closing():
                 self.transport.resume_reading()
 
     def pause_writing(self) -> None:
@@ -572,31 +643,41 @@ class Http1Connection(asyncio.Protocol):
         if self._sock_read is not None:
             self._last_activity = self._loop.time()
         if self._writing_paused:
+            self._unsent_bytes = self.transport.get_write_buffer_size()
             self._drain_waiter = self._loop.create_future()
             await self._drain_waiter
 
     async def _send_body(self, request: Request, body: Body, chunked: bool) -> None:
         """Send a body that does not go out with the head; runs beside the wait for the response."""
         try:
-            if not request.options.expect100 or await self._may_continue():
+            if not expects_continue(request) or await self._may_continue():
                 writer = ChunkWriter(self) if chunked else CountingWriter(self, request, body)
                 await body.write(writer)
                 await writer.finish()
                 self._sent = True
+                if self._sock_read is not None:
+                    self._last_activity = self._loop.time()
         except ClientError as error:
-            self._fail(error)
+            self._fail_upload(error)
+        except asyncio.CancelledError as error:
+            if self._upload is not None:  # it was not the connection that cancelled it
+                self._fail_upload(_unreadable(request, error))
+            raise
         except Exception as error:  # noqa: BLE001  (a user's iterable may raise anything)
-            failure = ClientPayloadError(
-                f"{request.what}: the request body could not be read: {error!r}"
-            )
-            failure.__cause__ = error
-            self._fail(failure)
+            self._fail_upload(_unreadable(request, error))
         finally:
             self._upload = None
             await body.close()
 
+    def _fail_upload(self, error: ClientError) -> None:
+        """End the exchange with an error of the request body's source."""
+        self._upload = None  # which is the task that runs here, and shall not be cancelled
+        self._fail(error)
+
     async def _may_continue(self) -> bool:
         """Wait for ``100 Continue``, one second at most; False when the final response came instead."""
+        if self._reader.continued or self._reader.head_done:
+            return self._reader.continued  # the server was faster than the start of this task
         self._continue = self._loop.create_future()
         timer = self._loop.call_later(CONTINUE_TIMEOUT, _settle, self._continue)
         try:
@@ -615,6 +696,12 @@ class Http1Connection(asyncio.Protocol):
         return (
             f"<Http1Connection {self.key.host}:{self.key.port} {state}, {self.exchanges} exchanges>"
         )
+
+
+def _unreadable(request: Request, error: BaseException) -> ClientPayloadError:
+    failure = ClientPayloadError(f"{request.what}: the request body could not be read: {error!r}")
+    failure.__cause__ = error
+    return failure
 
 
 def _settle(future: "asyncio.Future[bool]") -> None:

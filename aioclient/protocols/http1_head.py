@@ -72,6 +72,11 @@ def encode_head(request: Request, keep_alive: bool = True) -> tuple[bytes, bool]
     return b"%b%b\r\n" % ("\r\n".join(lines).encode("utf-8", "surrogateescape"), block), chunked
 
 
+def expects_continue(request: Request) -> bool:
+    """Tell whether the body waits for ``100 Continue``, which HTTP/1.0 does not know (RFC 9110, section 10.1.1)."""
+    return request.options.expect100 and not request.options.http10
+
+
 def _add_framing(
     request: Request, fields: "CIMultiDict[str]", body: Body | None, lines: list[str]
 ) -> bool:
@@ -141,6 +146,6 @@ def _add_framing(
         and "content-type" not in options.skip_auto_headers
     ):
         lines.append(field_line("Content-Type", body.content_type))
-    if options.expect100 and EXPECT not in fields:
+    if expects_continue(request) and EXPECT not in fields:
         lines.append("Expect: 100-continue")
     return chunked

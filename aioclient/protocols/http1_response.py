@@ -3,15 +3,19 @@
 httptools finds the parts; what it leaves open is decided here:
 
 * Limits. It has none: a head, its lines and fields, interim responses, chunk lines and trailers are counted.
-* The end of a message. It knows nothing of HEAD, of 204 and 304, of CONNECT, and it reads on after the end: what
-  comes then is noted as ``extra`` and belongs to no response.
+* The beginning of a message. It skips empty lines and takes RTSP; a response begins with ``HTTP/``.
+* The end of a message. It knows nothing of HEAD, of 204 and 304, of CONNECT, and it reads on after the end, past
+  empty lines without a word: what comes then is noted as ``extra`` and belongs to no response.
 * Framing. Only ``Transfer-Encoding: chunked``, once; only HTTP/1.0 and 1.1; only statuses from 100 to 599.
+* The reason phrase. It lets control characters through.
 * Trailers stay apart from the fields of the head.
 
 What is found wrong in a head is a ``ServerProtocolError``, in a body a ``ClientPayloadError``. The outcome does not
-depend on how the bytes were cut into segments.
+depend on how the bytes were cut into segments. (Chunk lines of hostile length are the exception: they are weighed
+against the data when a segment ends.)
 """
 
+import re
 from collections.abc import Callable
 from typing import Any, Final, cast
 
@@ -30,22 +34,48 @@ MAX_INTERIM: Final = (
 # What chunk lines may take beside the data: one line's limit, 16 KiB for each MiB of data, and many short lines.
 CHUNK_OVERHEAD: Final = 8190
 CHUNK_LINE: Final = 24
+MAX_TRAILERS: Final = 64 * 1024
 
-# Fields that a trailer section must not carry (RFC 9110, section 6.5.1).
+# Fields that a trailer section must not carry: framing, routing, authentication, cookies, control, and the content's
+# form (RFC 9110, section 6.5.1).
 _FORBIDDEN_TRAILERS: Final = frozenset(
     (
+        "age",
+        "authentication-info",
         "authorization",
+        "cache-control",
         "connection",
+        "content-disposition",
         "content-encoding",
+        "content-language",
         "content-length",
+        "content-location",
         "content-range",
         "content-type",
+        "cookie",
+        "date",
+        "expires",
         "host",
+        "keep-alive",
+        "location",
+        "proxy-authenticate",
+        "proxy-authorization",
+        "proxy-connection",
+        "retry-after",
         "set-cookie",
+        "te",
         "trailer",
         "transfer-encoding",
+        "upgrade",
+        "vary",
+        "www-authenticate",
     )
 )
+_H: Final = ord("H")
+_LINE_ENDS: Final = b"\r\n"
+_HEAD_END: Final = b"\r\n\r\n"
+_TAIL: Final = 5  # bytes that tell whether something comes after an empty line
+_FORBIDDEN_IN_REASON = re.compile(rb"[\x00-\x08\x0a-\x1f\x7f]").search
 
 
 class ResponseReader:
@@ -69,10 +99,13 @@ class ResponseReader:
         "_head_bytes",
         "_interim",
         "_interim_count",
-        "_method",
+        "_line_only",
         "_parser",
         "_raw_reason",
         "_request",
+        "_tail",
+        "_trailer_bytes",
+        "_trailer_count",
         "body_bytes",
         "chunks",
         "complete",
@@ -121,6 +154,7 @@ class ResponseReader:
         self._interim = False
         self._interim_count = 0
         self._chunk_count = 0
+        self._tail = b""
 
     def rest(self) -> None:
         """Let go of the request and the body: an idle connection keeps neither in memory."""
@@ -148,26 +182,28 @@ class ResponseReader:
         return self._raw_reason.decode("utf-8", "surrogateescape")
 
     def feed(self, data: bytes) -> None:
-        """Read *data*, a segment of any size."""
+        """Read *data*, a segment of any size but 0."""
         parser = self._parser
         if parser is None:
             self.extra = True
             return
+        in_body = self.head_done
+        interims = self._interim_count
+        before = self.body_bytes
         try:
-            if self.head_done:
-                self.overhead += len(data)
-                parser.feed_data(data)
-                if self._chunk_count and self._has_excess_overhead():
-                    self.error = ClientPayloadError(
-                        f"{self._what}: its chunk lines take more bytes than allowed"
-                    )
-            elif self._head_bytes + len(data) <= MAX_HEAD:
-                if not self._head_bytes:
-                    self._begins_11 = data.startswith(b"HTTP/1.1 ")
-                self._head_bytes += len(data)
+            if in_body:
                 parser.feed_data(data)
             else:
-                self._feed_large(parser, data)
+                if not self._head_bytes:
+                    self._begins_11 = data.startswith(b"HTTP/1.1 ")
+                    if data[0] != _H:
+                        self._refuse(f"it is not HTTP/1.1: it begins {shown_text(data[:60])}")
+                        return
+                if self._head_bytes + len(data) <= MAX_HEAD:
+                    self._head_bytes += len(data)
+                    parser.feed_data(data)
+                else:
+                    self._feed_large(parser, data)
         except HttpParserUpgrade as upgrade:
             self.upgrade = data[upgrade.args[0] :]
         except HttpParserError as error:
@@ -175,26 +211,63 @@ class ResponseReader:
                 self.extra = True
             elif self.error is None:
                 self.error = self._translated(error, data)
+        if self.trailers is not None:
+            if self.complete and not self.extra:
+                # The parser skips empty lines: the message ends with one, and not with a second one.
+                tail = data[-_TAIL:] if len(data) >= _TAIL else (self._tail + data)[-_TAIL:]
+                self.extra = not tail.endswith(_HEAD_END) or tail[0] in _LINE_ENDS
+            if not self.extra:
+                start = 0 if in_body else self._body_start(data, interims)
+                self._weigh_chunk_lines(len(data) - start)
+                if self.error is not None:
+                    self.trailers.clear()  # which of them came before the error depends on the segments
+        elif self.complete and (self._parser is None or data[-1] in _LINE_ENDS):
+            # Without a body whatever follows the head is too much; behind a body the parser skips line ends.
+            start = 0 if in_body else self._body_start(data, interims)
+            size = 0 if self._parser is None else self.body_bytes - before
+            self.extra = len(data) > start + size
+        if not self.complete:
+            self._tail = data[-_TAIL:] if len(data) >= _TAIL else (self._tail + data)[-_TAIL:]
 
     def _feed_large(self, parser: HttpResponseParser, data: bytes) -> None:
         """Feed a segment that is larger than what the head may still take."""
-        room = MAX_HEAD - self._head_bytes
+        options = self._asked.options
+        limit = max(MAX_HEAD, options.max_line_size + options.max_field_size)
+        room = limit - self._head_bytes
+        if len(data) <= room:
+            self._head_bytes += len(data)
+            parser.feed_data(data)
+            return
         view = memoryview(data)
-        self._head_bytes = MAX_HEAD + 1
-        parser.feed_data(view[:room])
+        self._head_bytes = limit
+        if room:
+            parser.feed_data(view[:room])
         if self.head_done:
-            self.overhead += len(data) - room
             parser.feed_data(view[room:])
         else:
             self.error = self._head_error(
-                HeadTooLargeError, f"its head has more than {MAX_HEAD} bytes"
+                HeadTooLargeError, f"its head has more than {limit} bytes"
             )
 
-    def _has_excess_overhead(self) -> bool:
-        overhead = self.overhead - self.body_bytes
-        if self.trailers:
-            overhead -= MAX_HEAD
-        return overhead > CHUNK_OVERHEAD + CHUNK_LINE * self._chunk_count + (self.body_bytes >> 6)
+    def _body_start(self, data: bytes, interims: int) -> int:
+        """Return where in *data* the head ends, of which *interims* interim ones ended in earlier segments."""
+        tail = self._tail
+        joined = tail + data if tail else data
+        at = max(len(tail) - len(_HEAD_END) + 1, 0)
+        for _ in range(self._interim_count - interims + 1):
+            at = joined.find(_HEAD_END, at) + len(_HEAD_END)
+        return at - len(tail)
+
+    def _weigh_chunk_lines(self, size: int) -> None:
+        """Count the *size* bytes of a chunked body that came, and see what they have beside the data."""
+        self.overhead += size
+        limit = CHUNK_OVERHEAD + CHUNK_LINE * self._chunk_count + (self.body_bytes >> 6)
+        # After a chunk line without data the trailer section may have begun.
+        limit += MAX_TRAILERS if self._line_only else self._trailer_bytes
+        if self.overhead - self.body_bytes > limit and self.error is None:
+            self.error = ClientPayloadError(
+                f"{self._what}: its chunk lines take more bytes than allowed"
+            )
 
     # httptools' callbacks. What they raise, httptools replaces; so errors are kept in ``error`` first.
 
@@ -217,7 +290,7 @@ class ResponseReader:
         """Judge the head, and say where the message ends (section 6.3)."""
         parser = self._parser
         request = self._request
-        if self.complete or parser is None or request is None:
+        if self.head_done or parser is None or request is None:
             return
         status = self.status = parser.get_status_code()
         fields = self.fields
@@ -235,32 +308,49 @@ class ResponseReader:
             or len(fields) > options.max_headers
         ):
             self._check_sizes()
+        reason = self._raw_reason
+        if reason != b"OK" and _FORBIDDEN_IN_REASON(reason) is not None:
+            raise self._refuse("a control character stands in its reason phrase")
         if status < 200:
             self._take_interim(status)
             return
         if status > 599:
             raise self._refuse(f"its status {status} is none (RFC 9110, section 15)")
-        self.head_done = True
         chunked = TRANSFER_ENCODING in fields
         if chunked:
             self._check_transfer_coding()
+        self.head_done = True
+        method = request.method
+        if method == "HEAD" or status in (204, 304):
+            self.keep = self._says_keep_alive()
+            self._end_without_body()
+            return
+        if method == "CONNECT" and status < 300:
+            # What follows is a tunnel: the connection carries no other request.
+            self._end_without_body()
+            return
+        self.keep = parser.should_keep_alive() and not (
+            CONNECTION in request.fields and _has_token(request.fields, "close")
+        )
+        if chunked:
+            self.keep = self.keep and self.version_11
             # Fields from here on are trailers: kept apart, never merged (RFC 9110, section 6.5.1).
             self.trailers = CIMultiDict()
             self._add_field = self._add_trailer
-        method = request.method
-        if method == "HEAD" or status in (204, 304) or (method == "CONNECT" and status < 300):
-            # No body, whatever the fields say. The parser does not know that, so it is not used again.
-            self.keep = self._says_keep_alive()
-            self.complete = True
-            self._parser = None
-            return
-        self.keep = parser.should_keep_alive() and (self.version_11 or not chunked)
-        if not chunked and CONTENT_LENGTH not in fields:
+            self._line_only = False
+            self._trailer_bytes = 0
+            self._trailer_count = 0
+        elif CONTENT_LENGTH not in fields:
             if options.read_until_eof:
                 self.until_eof = True
             else:
-                self.complete = True
-                self._parser = None
+                self._end_without_body()
+
+    def _end_without_body(self) -> None:
+        """Complete the message, whatever the fields say of a body. The parser does not know and is used no more."""
+        self.complete = True
+        self._parser = None
+        self._add_field = _ignore_field
 
     def on_body(self, body: bytes) -> None:
         """Take a piece of the body."""
@@ -269,13 +359,16 @@ class ResponseReader:
             return
         self.chunks.append(body)
         self.body_bytes += len(body)
+        self._line_only = False
 
     def on_chunk_header(self) -> None:
         """Count a chunk."""
         self._chunk_count += 1
+        self._line_only = True
 
     def on_chunk_complete(self) -> None:
         """Mark the end of a chunk."""
+        self._line_only = False
         if not self.complete:
             self.chunks.append(b"")
 
@@ -291,29 +384,32 @@ class ResponseReader:
             self.complete = True
 
     def _add_trailer(self, name: str, value: str) -> None:
-        trailers = cast("CIMultiDict[str]", self.trailers)
         options = self._asked.options
-        if len(trailers) >= options.max_headers:
-            self.error = ClientPayloadError(
-                f"{self._what}: more than max_headers={options.max_headers} trailer fields"
-            )
-            raise self.error
-        if len(name) + len(value) > options.max_field_size:
-            self.error = ClientPayloadError(
-                f"{self._what}: a trailer field of more than max_field_size={options.max_field_size} bytes"
-            )
-            raise self.error
+        size = _size(name, value)
+        self._trailer_count += 1
+        self._trailer_bytes += size + len(": \r\n")
+        found = None
+        if self._trailer_count > options.max_headers:
+            found = f"more than max_headers={options.max_headers} trailer fields"
+        elif size > options.max_field_size:
+            found = f"a trailer field of more than max_field_size={options.max_field_size} bytes"
+        elif self._trailer_bytes > MAX_TRAILERS:
+            found = f"its trailer section has more than {MAX_TRAILERS} bytes"
+        if found is not None:
+            self.error = error = ClientPayloadError(f"{self._what}: {found}")
+            raise error
         if name.lower() not in _FORBIDDEN_TRAILERS:
-            trailers.add(name, value)
+            cast("CIMultiDict[str]", self.trailers).add(name, value)
 
     def _take_interim(self, status: int) -> None:
         """Note a 1xx response, which is dropped unless it switches protocols."""
         if status < 100:
             raise self._refuse(f"its status {status} is none (RFC 9110, section 15)")
         if status == 101:
-            own = self._asked.own_headers
-            if own is None or UPGRADE not in own or UPGRADE not in self.fields:
+            if UPGRADE not in self._asked.fields:
                 raise self._refuse("it switches protocols (101) unasked")
+            if UPGRADE not in self.fields or not _has_token(self.fields, "upgrade"):
+                raise self._refuse("it switches protocols (101) and does not say to which")
             self.head_done = True
             return
         self._interim = True
@@ -334,16 +430,11 @@ class ResponseReader:
             raise self._refuse_size(
                 f"it has {len(self.fields)} fields, more than max_headers={options.max_headers}"
             )
-        total = 0
         for name, value in self.fields.items():
-            size = len(name) + len(value)
-            total += size + len(": \r\n")
-            if size > options.max_field_size:
+            if _size(name, value) > options.max_field_size:
                 raise self._refuse_size(
                     f"its field {shown_text(name)} exceeds max_field_size={options.max_field_size} bytes"
                 )
-        if total > MAX_HEAD:
-            raise self._refuse_size(f"its head has more than {MAX_HEAD} bytes")
 
     def _check_transfer_coding(self) -> None:
         """Accept ``chunked`` alone (section 6.1); every other coding, or a second one, is refused."""
@@ -354,8 +445,10 @@ class ResponseReader:
             )
 
     def _says_keep_alive(self) -> bool:
-        said = ",".join(self.fields.getall(CONNECTION, ())).lower()
-        return "close" not in said if self.version_11 else "keep-alive" in said
+        """Tell what the parser cannot tell of a response without a body (section 9.3)."""
+        if _has_token(self.fields, "close") or _has_token(self._asked.fields, "close"):
+            return False
+        return self.version_11 or _has_token(self.fields, "keep-alive")
 
     # Errors
 
@@ -401,3 +494,16 @@ class ResponseReader:
 
 def _ignore_field(name: str, value: str) -> None:
     """Drop a field of what came after the message's end."""
+
+
+def _has_token(fields: "CIMultiDict[str]", token: str) -> bool:
+    """Tell whether ``Connection`` lists *token*."""
+    said = ",".join(fields.getall(CONNECTION, ())).lower()
+    return token in said and token in [word.strip(" \t") for word in said.split(",")]
+
+
+def _size(name: str, value: str) -> int:
+    """Return the bytes of a field's name and value."""
+    if value.isascii():
+        return len(name) + len(value)
+    return len(name) + len(value.encode("utf-8", "surrogateescape"))

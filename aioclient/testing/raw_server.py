@@ -428,7 +428,8 @@ class RawServer:
             self._listener.bind(self._unix_path)
         else:
             family = socket.AF_INET6 if ":" in self._host else socket.AF_INET
-            self._listener = socket.socket(family)
+            # The protocol is named because asyncio turns Nagle's delays off for sockets that tell it.
+            self._listener = socket.socket(family, socket.SOCK_STREAM, socket.IPPROTO_TCP)
             self._listener.bind((self._host, 0))
             self._port = self._listener.getsockname()[1]
         self._listener.listen(BACKLOG)

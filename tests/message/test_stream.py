@@ -16,12 +16,14 @@ from aiohttp.http_exceptions import LineTooLong
 from backports import zstd
 from hypothesis import given
 from hypothesis import strategies as st
+from yarl import URL
 
 from aioclient.exceptions import (
     BodyTooLargeError,
     ClientPayloadError,
     ContentDecodingError,
     IncompleteBodyError,
+    ReadTimeoutError,
 )
 from aioclient.message.codings import Decoder, make_decoder
 from aioclient.message.stream import LineTooLongError, StreamReader
@@ -703,7 +705,7 @@ class TestCodings:
         assert await stream.read() == b""
         assert stream.at_eof()
         assert (stream.total_bytes, stream.total_raw_bytes) == (len(TEXT), len(encoded))
-        assert fed(*pieces, coding=coding).read_nowait(5) == TEXT[:5]
+        assert fed(*pieces, coding=coding).read_nowait(200) == TEXT[:200]
 
     async def test_decoded_as_it_comes(self) -> None:
         """A message that the server flushed is read before the next one comes."""
@@ -770,6 +772,9 @@ class TestCodings:
             stream.feed_data(encoded[start : start + 20])
         for _ in range(2):
             with pytest.raises(MemoryError):
+                while stream.read_nowait():  # what was decoded before
+                    pass
+            with pytest.raises(MemoryError):
                 await collect(stream.iter_any())
         assert decoder.calls == call
         assert socket.told == ["abort"]
@@ -813,6 +818,18 @@ class TestCodings:
         stream.feed_data(gzip.compress(b"") * 12_000)
         stream.feed_eof()
         assert await turns(await waiting(stream.read())) >= 1
+
+    @pytest.mark.parametrize("size", [-1, 10])
+    async def test_error_ends_fruitless_decoding(self, size: int) -> None:
+        """An error, such as a timeout, is raised although there is more to decode to nothing."""
+        empty = gzip.compress(gzip.compress(gzip.compress(b"") * 5_000) * 100)
+        stream = opened(coding="gzip, gzip, gzip")
+        stream.feed_data(empty)
+        task = await waiting(stream.read(size))
+        stream.set_exception(ReadTimeoutError("GET", URL("http://a.example/"), 5, "no byte"))
+        assert await turns(task) < 3
+        with pytest.raises(ReadTimeoutError):
+            await task
 
     @pytest.mark.parametrize("coding", [pytest.param(c, id=f"DEC-01-{c}") for c in ENCODE])
     async def test_bomb_and_max_size(self, coding: str) -> None:

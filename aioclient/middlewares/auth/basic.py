@@ -2,6 +2,7 @@
 
 import base64
 import binascii
+import inspect
 from collections.abc import Callable
 from typing import NamedTuple, Self
 
@@ -35,13 +36,11 @@ class BasicAuth(_BasicAuth):
 
     def __new__(cls, login: str, password: str = "", encoding: str = "latin1") -> Self:
         """Check and return the credentials."""
-        if login is None:
-            raise ValueError("None is not allowed as login value")
-        if password is None:
-            raise ValueError("None is not allowed as password value")
-        if ":" in login:
-            raise ValueError('A ":" is not allowed in login (RFC 7617, section 2)')
         for name, value in (("login", login), ("password", password)):
+            if value is None:
+                raise ValueError(f"None is not allowed as {name} value")
+            if not isinstance(value, str):
+                raise TypeError(f"the {name} must be a str, found {type(value).__name__}")
             try:
                 value.encode(encoding)
             except UnicodeEncodeError as error:
@@ -49,6 +48,8 @@ class BasicAuth(_BasicAuth):
                     f"the {name} holds a character that {encoding} cannot carry; "
                     'give BasicAuth(..., encoding="utf-8")'
                 ) from error
+        if ":" in login:
+            raise ValueError('A ":" is not allowed in login (RFC 7617, section 2)')
         return super().__new__(cls, login, password, encoding)
 
     @classmethod
@@ -88,8 +89,7 @@ class BasicAuth(_BasicAuth):
 
     def authorize(self, request: Request) -> None:
         """Set the request's ``Authorization`` field, unless it has one of its own."""
-        own = request.own_headers
-        if own is None or AUTHORIZATION not in own:
+        if AUTHORIZATION not in request.fields:
             request.authorization = self.encode()
 
     def __repr__(self) -> str:
@@ -123,7 +123,7 @@ def coerce_auth(value: AuthLike) -> Auth:
         return BasicAuth(*value)
     if isinstance(value, Auth):
         return value
-    if callable(value):
+    if not inspect.iscoroutinefunction(value) and callable(value):
         return _CallableAuth(value)
     raise TypeError(
         f"auth must be BasicAuth, a (login, password) tuple or a callable taking the request, "

@@ -9,6 +9,7 @@ from ...message.response import ClientResponse
 
 def authenticate(request: Request, handler: Handler) -> Awaitable[ClientResponse]:
     """Authorize *request* anew, then send it. Redirects have dropped ``auth`` if the origin changed."""
+    request.authorization = None
     if request.auth is not None:
         request.auth.authorize(request)
     return handler(request)

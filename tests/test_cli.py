@@ -1,0 +1,394 @@
+"""The command: what it prints where, how it ends, and what it never shows."""
+
+import asyncio
+import contextlib
+import io
+import os
+import re
+import subprocess
+import sys
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+import aioclient
+from aioclient.cli import main
+from aioclient.testing import RawConnection, RawRequest, RawServer, refused_port
+
+from .loopback import OK, answer, moved
+from .servers.certificates import Certificates
+
+
+@contextlib.contextmanager
+def served(*replies: Any, **arguments: Any) -> Iterator[RawServer]:
+    """Serve in a thread: the command runs a loop of its own."""
+    ready, done = threading.Event(), threading.Event()
+    servers: list[RawServer] = []
+    failures: list[BaseException] = []
+
+    async def serve() -> None:
+        async with RawServer.replies(replies, repeat=True, **arguments) as server:
+            servers.append(server)
+            ready.set()
+            await asyncio.to_thread(done.wait)
+
+    def run() -> None:
+        try:
+            asyncio.run(serve())
+        except BaseException as error:  # noqa: BLE001  (raised below)
+            failures.append(error)
+        finally:
+            ready.set()
+
+    thread = threading.Thread(target=run)
+    thread.start()
+    ready.wait()
+    try:
+        yield servers[0]
+    finally:
+        done.set()
+        thread.join()
+    if failures:
+        raise failures[0]
+
+
+Capture = pytest.CaptureFixture[bytes]
+
+
+class TestOptions:
+    def test_a_url(self, capfdbinary: Capture) -> None:
+        """The body goes to standard output as it is, and nothing else."""
+        with served(answer(b"\x00\xffbody")) as server:
+            assert main([server.url("/p?q=1")]) == 0
+        out, err = capfdbinary.readouterr()
+        assert (out, err) == (b"\x00\xffbody", b"")
+        (request,) = server.requests
+        assert (request.method, request.target) == ("GET", "/p?q=1")
+
+    @pytest.mark.parametrize(
+        ("arguments", "method", "body", "content_type"),
+        [
+            (["-d", "text"], "POST", b"text", "text/plain; charset=utf-8"),
+            (["--data", ""], "POST", b"", "text/plain; charset=utf-8"),
+            (["-d", "x", "-X", "put"], "PUT", b"x", "text/plain; charset=utf-8"),
+            (["--method", "DELETE"], "DELETE", b"", None),
+            (["-j", '{"a": 1.50}'], "POST", b'{"a": 1.50}', "application/json"),
+            (["--json", "null"], "POST", b"null", "application/json"),
+            (["-j", "[1]", "-H", "content-type: a/b"], "POST", b"[1]", "a/b"),
+            (["-d", "x", "-H", "Content-Type:a/b"], "POST", b"x", "a/b"),
+        ],
+    )
+    def test_method_and_body(
+        self, arguments: list[str], method: str, body: bytes, content_type: str | None
+    ) -> None:
+        """--data and --json are the body, sent as written; with one the method is POST by default."""
+        with served(OK) as server:
+            assert main([server.url(), *arguments]) == 0
+        (request,) = server.requests
+        assert (request.method, request.body) == (method, body)
+        assert request.value("Content-Type") == content_type
+
+    def test_a_file(self, tmp_path: Path) -> None:
+        """--data @FILE sends the file."""
+        path = tmp_path / "upload.txt"
+        path.write_bytes(b"file")
+        with served(OK) as server:
+            assert main([server.url(), "-d", f"@{path}"]) == 0
+        assert server.requests[0].body == b"file"
+
+    def test_headers(self) -> None:
+        """--header may be repeated; an empty value is one."""
+        with served(OK) as server:
+            main([server.url(), "-H", "A: 1", "-H", "a:2 3", "-H", "B:", "--header", "C: x:y"])
+        (request,) = server.requests
+        assert [request.values(name) for name in "ABC"] == [["1", "2 3"], [""], ["x:y"]]
+
+    def test_output(self, tmp_path: Path, capfdbinary: Capture) -> None:
+        """--output writes the body to a new file."""
+        path = tmp_path / "out"
+        with served(answer(b"\x1bbody")) as server:
+            assert main([server.url(), "-o", str(path)]) == 0
+        assert path.read_bytes() == b"\x1bbody"
+        assert capfdbinary.readouterr() == (b"", b"")
+
+    @pytest.mark.parametrize("kind", ["file", "link to nowhere", "folder"])
+    def test_output_overwrites_nothing(
+        self, kind: str, tmp_path: Path, capfdbinary: Capture
+    ) -> None:
+        """What exists is left alone, and nothing is sent."""
+        path = tmp_path / "out"
+        if kind == "file":
+            path.write_bytes(b"precious")
+        elif kind == "folder":
+            path.mkdir()
+        else:
+            path.symlink_to(tmp_path / "nowhere")
+        with served(OK) as server, pytest.raises(SystemExit) as ended:
+            main([server.url(), "-o", str(path)])
+        assert ended.value.code == 2
+        assert b"out exists" in capfdbinary.readouterr().err
+        assert server.connections == 0
+        assert kind != "file" or path.read_bytes() == b"precious"
+        assert not (tmp_path / "nowhere").exists()
+
+    def test_output_that_appears_meanwhile(self, tmp_path: Path) -> None:
+        """A file that appears while the request is under way is left alone too."""
+        path = tmp_path / "out"
+
+        async def late(conn: RawConnection, request: RawRequest) -> None:
+            path.write_bytes(b"precious")
+            conn.send(OK)
+
+        with served(late) as server:
+            assert main([server.url(), "-o", str(path)]) == 3
+        assert path.read_bytes() == b"precious"
+
+    def test_redirects(self, capfdbinary: Capture) -> None:
+        """Redirects are followed, with --no-redirects they are shown."""
+        with served(moved("/b"), answer(b"there")) as server:
+            assert main([server.url()]) == 0
+        assert capfdbinary.readouterr().out == b"there"
+        with served(moved("/b")) as server:
+            assert main(["--no-redirects", "-v", server.url()]) == 0
+        assert b"< HTTP/1.1 302 Moved" in capfdbinary.readouterr().err
+        assert len(server.requests) == 1
+
+    def test_timeout(self, capfdbinary: Capture) -> None:
+        """--timeout ends a call that takes longer."""
+
+        async def silent(conn: RawConnection, request: RawRequest) -> None:
+            await conn.closed()
+
+        with served(silent) as server:
+            assert main([server.url(), "--timeout", "0.05"]) == 3
+        assert re.fullmatch(
+            rb"aioclient: TotalTimeoutError: GET http://\S+: no response within total=0.05 s\n",
+            capfdbinary.readouterr().err,
+        )
+
+    def test_insecure(self, certificates: Certificates, capfdbinary: Capture) -> None:
+        """Certificates are verified unless --insecure is given."""
+        with served(OK, ssl=certificates.server_context()) as server:
+            url = server.url(host="localhost")
+            assert main([url]) == 3
+            assert b"ClientConnectorCertificateError" in capfdbinary.readouterr().err
+            assert main([url, "--insecure"]) == 0
+
+    def test_unix_socket(self, tmp_path: Path, capfdbinary: Capture) -> None:
+        """--unix-socket connects to the socket, whatever host the URL names."""
+        path = tmp_path / "s"
+        with served(OK, unix_path=path) as server:
+            assert main(["http://any.test/", "--unix-socket", str(path)]) == 0
+        assert server.requests[0].value("Host") == "any.test"
+        assert capfdbinary.readouterr().out == b"ok"
+
+    @pytest.mark.parametrize("option", ["--version", "--help"])
+    def test_version_and_help(self, option: str, capsys: pytest.CaptureFixture[str]) -> None:
+        """--version tells the version, --help the options and exit statuses."""
+        with pytest.raises(SystemExit) as ended:
+            main([option])
+        assert ended.value.code == 0
+        out = capsys.readouterr().out
+        if option == "--version":
+            assert out == f"aioclient {aioclient.__version__}\n"
+        else:
+            assert "Exit status: 0" in out
+
+
+class TestEnd:
+    @pytest.mark.parametrize(("status", "code"), [(200, 0), (304, 0), (399, 0), (400, 1), (503, 1)])
+    def test_exit_status(self, status: int, code: int) -> None:
+        """The exit status is 0 below 400 and 1 from there on."""
+        with served(answer(b"", status=f"{status} X")) as server:
+            assert main([server.url()]) == code
+
+    @pytest.mark.parametrize(
+        ("arguments", "text"),
+        [
+            (["-H", "nonsense"], "has no ':'"),
+            (["-H", ": x"], "not a token"),
+            (["-H", "a b: x"], "not a token"),
+            (["-H", "a: x\ny"], "control character"),
+            (["-j", "{"], "is not JSON"),
+            (["-X", "GE T"], "not a token"),
+            (["--timeout", "-1"], "timeout=-1.0"),
+            (["--timeout", "nan"], "timeout=nan"),
+            (["--timeout", "soon"], "invalid float value"),
+            (["-d", "x", "-j", "1"], "not allowed with"),
+            (["--nonsense"], "unrecognized arguments"),
+        ],
+    )
+    def test_bad_arguments(
+        self, arguments: list[str], text: str, capsys: pytest.CaptureFixture[str]
+    ) -> None:
+        """Arguments that cannot be used end with 2, and nothing is sent."""
+        with served(OK) as server, pytest.raises(SystemExit) as ended:
+            main([server.url(), *arguments])
+        assert ended.value.code == 2
+        last = capsys.readouterr().err.splitlines()[-1]
+        assert last.startswith("aioclient: error: ")
+        assert text in last
+        assert server.connections == 0
+
+    @pytest.mark.parametrize(
+        ("url", "text"),
+        [
+            ("nonsense", "InvalidUrlClientError"),
+            ("ftp://a.test/", "NonHttpUrlClientError"),
+            ("http://u:geheim@a.test:99999/", "InvalidUrlClientError"),
+            ("http://a.test/\n", "InvalidUrlClientError"),
+        ],
+    )
+    def test_bad_urls(self, url: str, text: str, capsys: pytest.CaptureFixture[str]) -> None:
+        """A URL that cannot be used ends with 3 and one line."""
+        assert main([url]) == 3
+        err = capsys.readouterr().err
+        assert err.startswith(f"aioclient: {text}: ")
+        assert err.count("\n") == 1
+        assert "geheim" not in err
+
+    def test_no_response(self, capsys: pytest.CaptureFixture[str]) -> None:
+        """Without a response it ends with 3 and one line that says why."""
+        with refused_port() as port:
+            assert main([f"http://127.0.0.1:{port}/"]) == 3
+        err = capsys.readouterr().err
+        assert re.match(r"aioclient: ClientConnectorError: .*Connect call failed", err)
+        assert err.count("\n") == 1
+
+    def test_a_missing_file(self, capsys: pytest.CaptureFixture[str]) -> None:
+        """A file that cannot be read ends with 3 and one line."""
+        assert main(["http://127.0.0.1:1/", "-d", "@/nonexistent/x"]) == 3
+        assert "FileNotFoundError" in capsys.readouterr().err
+
+
+class Terminal(io.TextIOWrapper):
+    """Standard output that claims to be a terminal."""
+
+    def isatty(self) -> bool:
+        return True
+
+
+class TestTerminal:
+    @pytest.mark.parametrize("row", [pytest.param("", id="MISC-08")])
+    def test_escapes_in_a_body(self, row: str, monkeypatch: pytest.MonkeyPatch) -> None:
+        """On a terminal control characters of a body are shown, not obeyed; text stays as it is."""
+        body = "tab\tline\r\nä€ \x1b[2J\x07\x9b1m\x7f\x00 end".encode() + b"\xff"
+        pieces = [b"%x\r\n%b\r\n" % (1, body[i : i + 1]) for i in range(len(body))]
+        reply = (
+            b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n"
+            + b"".join(pieces)
+            + b"0\r\n\r\n"
+        )
+        screen = io.BytesIO()
+        monkeypatch.setattr(sys, "stdout", Terminal(screen))
+        with served(reply) as server:
+            assert main([server.url()]) == 0
+        shown = screen.getvalue().decode()
+        assert shown == "tab\tline\r\nä€ \\x1b[2J\\x07\\x9b1m\\x7f\\x00 end\ufffd"
+
+    def test_a_character_in_two_pieces(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        """A character whose bytes come one after the other is one character."""
+        written = threading.Event()
+
+        class Screen(io.BytesIO):
+            def write(self, data: Any) -> int:
+                written.set()
+                return super().write(data)
+
+        async def slowly(conn: RawConnection, request: RawRequest) -> None:
+            conn.send(b"HTTP/1.1 200 OK\r\nContent-Length: 3\r\n\r\nx\xc3")
+            await asyncio.to_thread(written.wait)
+            conn.send(b"\xa4")
+
+        screen = Screen()
+        monkeypatch.setattr(sys, "stdout", Terminal(screen))
+        with served(slowly) as server:
+            assert main([server.url()]) == 0
+        assert screen.getvalue().decode() == "xä"
+
+    @pytest.mark.parametrize("row", [pytest.param("", id="MISC-08")])
+    def test_escapes_in_a_head(self, row: str, capfd: pytest.CaptureFixture[str]) -> None:
+        """Heads are one line for each field, with no control character in them."""
+        with served(answer(b"", "X: a\xc2\x9b2Jb\tc", status="200 O\xc2\x9b2JK")) as server:
+            main(["-v", server.url()])
+        err = capfd.readouterr().err
+        assert "\\x9b2Jb\\x09c" in err
+        assert not re.search(r"[\x00-\x09\x0b-\x1f\x7f-\x9f]", err)
+
+    @pytest.mark.parametrize("row", [pytest.param("", id="MISC-08")])
+    def test_escapes_in_an_error(self, row: str, capfd: pytest.CaptureFixture[str]) -> None:
+        """What a server says is escaped in an error, which is one line."""
+        with served(b"\x1b[2J\xc2\x9b nonsense\r\n\r\n", close=True) as server:
+            assert main([server.url()]) == 3
+        err = capfd.readouterr().err
+        assert not re.search(r"[\x00-\x09\x0b-\x1f\x7f-\x9f]", err)
+        assert err.count("\n") == 1
+
+    @pytest.mark.parametrize("row", [pytest.param("", id="AUTH-12")])
+    def test_verbose_hides_credentials(self, row: str, capfd: pytest.CaptureFixture[str]) -> None:
+        """--verbose shows the heads of all hops, but no credentials in them."""
+        secret = "geheim"
+        with served(
+            moved("/b", f"Set-Cookie: sid={secret}"),
+            answer(b"", 'WWW-Authenticate: Basic realm="r"'),
+        ) as server:
+            url = server.url(f"/a?token={secret}").replace("//", f"//user:{secret}@")
+            main(["-v", url, "-H", f"X-Api-Key: {secret}", "-H", f"Cookie: {secret}"])
+        err = capfd.readouterr().err
+        assert secret not in err
+        lines = err.splitlines()
+        assert lines[0] == f"> GET /a?token=*** (to 127.0.0.1:{server.port})"
+        for line in (
+            "> Authorization: ***",
+            "> X-Api-Key: ***",
+            "> Cookie: ***",
+            "< Set-Cookie: ***",
+        ):
+            assert line in lines
+        assert [line for line in lines if line.startswith("< HTTP")] == [
+            "< HTTP/1.1 302 Moved",
+            "< HTTP/1.1 200 OK",
+        ]
+        assert '< WWW-Authenticate: Basic realm="r"' in lines
+        assert f"> GET /b (to 127.0.0.1:{server.port})" in lines
+
+
+def run(*arguments: str, **options: Any) -> "subprocess.CompletedProcess[bytes]":
+    command = [sys.executable, "-X", "dev", "-W", "error", "-m", "aioclient", *arguments]
+    return subprocess.run(command, capture_output=True, timeout=50, check=False, **options)
+
+
+class TestProcess:
+    def test_it_runs(self) -> None:
+        """`python -m aioclient` fetches a URL, and leaves no warning."""
+        with served(answer(b"body")) as server:
+            done = run("-v", server.url())
+        assert (done.returncode, done.stdout) == (0, b"body")
+        assert b"< HTTP/1.1 200 OK" in done.stderr
+        assert b"Warning" not in done.stderr
+
+    def test_an_error(self) -> None:
+        """An error is one line and no traceback."""
+        with refused_port() as port:
+            done = run(f"http://127.0.0.1:{port}/")
+        assert (done.returncode, done.stdout) == (3, b"")
+        assert done.stderr.count(b"\n") == 1
+
+    def test_a_reader_that_has_enough(self) -> None:
+        """A closed pipe at standard output is no traceback, neither then nor at exit."""
+        read, write = os.pipe()
+        os.close(read)
+        command = [sys.executable, "-m", "aioclient"]
+        with served(answer(bytes(2**20))) as server:
+            done = subprocess.run(
+                [*command, server.url()],
+                stdout=write,
+                stderr=subprocess.PIPE,
+                timeout=50,
+                check=False,
+            )
+        os.close(write)
+        assert (done.returncode, done.stderr) == (3, b"")

@@ -1,0 +1,77 @@
+"""What we show runs: the demo, the README's code, the practice server."""
+
+import contextlib
+import io
+import re
+import runpy
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from aioclient.cli import main
+
+ROOT = Path(__file__).parent.parent
+README = (ROOT / "README.md").read_text(encoding="utf-8")
+ELSEWHERE = "https://www.python.org/"
+
+
+@pytest.fixture
+def server() -> Iterator[str]:
+    """The practice server of the examples."""
+    running = runpy.run_path(str(ROOT / "examples" / "server.py"))["running"]
+    with running() as url:
+        yield url
+
+
+def test_demo() -> None:
+    """The demo shows each of its steps with what came of it, and ends without a warning."""
+    command = [sys.executable, "-X", "dev", "-W", "error", str(ROOT / "examples" / "demo.py")]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=100, check=False)
+    assert (done.returncode, done.stderr) == (0, "")
+    for line in (
+        r"GET visit  → 200 {'visits': 3}",
+        r"POST echo  → 200 {'you_sent': {'name': 'aioclient', 'numbers': \[1, 2, 3\]}}",
+        r"GET moved  → 302 /moved → 200 /echo-page: 'here you are'",
+        r"█{40}\] 20 MiB",
+        r"GET never  → TotalTimeoutError",
+        r"no response within total=0.2 s",
+        r"\d+ connections were opened and used again \d+ times",
+        r"GET http://localhost/echo-page  → 200 'here you are'",
+        r"All sockets are closed",
+    ):
+        assert re.search(line, done.stdout), line
+    steps = done.stdout.count("\n── ")
+    assert steps == 7
+    assert len(re.findall(r"^   [\d.]+ ms$", done.stdout, re.MULTILINE)) == steps
+
+
+def test_readme(server: str) -> None:
+    """Each block of Python in the README runs; its address is replaced by the practice server's."""
+    blocks = re.findall(r"```python\n(.*?)```", README, re.DOTALL)
+    assert len(blocks) == 1
+    assert ELSEWHERE in blocks[0]
+    printed = io.StringIO()
+    with contextlib.redirect_stdout(printed):
+        exec(compile(blocks[0].replace(ELSEWHERE, f"{server}/hello"), "README.md", "exec"), {})
+    assert printed.getvalue() == "200 text/plain; charset=utf-8\nHello, stranger\n"
+
+
+def test_readmes_command(server: str, capfd: pytest.CaptureFixture[str]) -> None:
+    """The README's command line runs."""
+    (arguments,) = re.findall(r"`python -m aioclient (.*?)`", README)
+    assert (
+        main([argument.replace(ELSEWHERE, f"{server}/hello") for argument in arguments.split()])
+        == 0
+    )
+    assert capfd.readouterr().out == "Hello, stranger!"
+
+
+def test_readmes_links() -> None:
+    """Each file that the README points to exists."""
+    targets = re.findall(r"\]\((?!https?:)([^)#]+)\)", README)
+    assert targets
+    for target in targets:
+        assert (ROOT / target).exists(), target

@@ -1,0 +1,624 @@
+"""From making a session to its end: what is warned of, what is refused, and that nothing is left."""
+
+import asyncio
+import contextlib
+import gc
+import os
+import sys
+import warnings
+import weakref
+from collections.abc import AsyncIterator, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from aiohttp.abc import AbstractResolver, ResolveResult
+
+import aioclient
+from aioclient import ClientSession, TCPConnector, UnixConnector
+from aioclient.testing import RawConnection, RawServer, VirtualClockLoop, silent_port, turns
+from aioclient.testing.leaks import open_sockets
+
+from .servers.certificates import Certificates
+
+OK = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok"
+
+both_loops = pytest.mark.both_loops
+
+
+async def site(conn: RawConnection) -> None:
+    """Hold /hold, take nothing of the body of /upload, answer the rest."""
+    while True:
+        request = await conn.read_request(body=False)
+        if request.target == "/hold":
+            conn.send(b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n1\r\n.\r\n")
+        elif request.target == "/upload":
+            conn.stop_reading()
+            await conn.wait_lost()
+        else:
+            conn.send(OK)
+
+
+async def fetch(session: ClientSession, path: str = "/", **more: Any) -> bytes:
+    async with session.get(path, **more) as response:
+        return await response.read()
+
+
+@contextlib.contextmanager
+def warned(*texts: str) -> Iterator[None]:
+    """Expect exactly these ResourceWarnings, in any order."""
+    found: list[str] = []
+
+    def note(message: Warning | str, category: type[Warning], *_: Any) -> None:
+        # Not recorded by catch_warnings(): that keeps the source of the warning, and what it holds.
+        if category is ResourceWarning:
+            found.append(str(message))
+
+    with warnings.catch_warnings():
+        warnings.simplefilter("always")
+        warnings.showwarning = note
+        yield
+        gc.collect()
+    assert len(found) == len(texts), found
+    for text in texts:
+        assert any(text in message for message in found), found
+
+
+def client_sockets(server: RawServer) -> int:
+    """How many of the server's connections are open."""
+    return len(server.open_connections)
+
+
+@both_loops
+class TestUnclosed:
+    """What was forgotten warns, says what to do, and lets go of what it held."""
+
+    async def test_session(self) -> None:
+        """A session that was not closed warns and closes its idle connections."""
+        async with RawServer(site) as server:
+            session = ClientSession(server.url())
+            await fetch(session)
+            assert client_sockets(server) == 1
+            with warned("unclosed session <ClientSession", "unclosed connector <TCPConnector"):
+                del session
+            await turns(20)
+            assert client_sockets(server) == 0
+
+    async def test_session_without_a_connection(self) -> None:
+        """A session that was never used warns all the same: it should be closed."""
+        with warned("unclosed session <ClientSession"):
+            ClientSession()
+
+    async def test_session_with_the_connector_of_another(self) -> None:
+        """A session that does not own its connector holds nothing, and says nothing."""
+        async with TCPConnector() as connector:
+            with warned():
+                ClientSession(connector=connector, connector_owner=False)
+
+    async def test_connector(self) -> None:
+        """A connector that was not closed warns when it had connections, and closes the idle ones."""
+        async with RawServer(site) as server:
+            connector = TCPConnector(keepalive_timeout=1000)
+            async with ClientSession(
+                server.url(), connector=connector, connector_owner=False
+            ) as session:
+                await fetch(session)
+            with warned("unclosed connector <TCPConnector <Pool in_use=0 idle=1"):
+                del session, connector
+            await turns(20)
+            assert client_sockets(server) == 0
+
+    async def test_nothing_keeps_a_connector_alive(self) -> None:
+        """Neither idle connections nor timers keep a connector that nobody knows any more."""
+        async with RawServer(site) as server:
+            session = ClientSession(server.url())
+            await fetch(session)
+            assert session.connector is not None
+            gone = weakref.ref(session.connector)
+            with warned("unclosed session", "unclosed connector"):
+                del session
+            assert gone() is None
+            await turns(20)
+
+    async def test_response(self) -> None:
+        """A response that was dropped with its body unread warns and gives its slot back."""
+        async with RawServer(site) as server, ClientSession(server.url()) as session:
+            response = await session.get("/hold")
+            await turns(1)
+            with warned(f"unclosed response to GET {server.url('/hold')}: use 'async with'"):
+                del response
+            await turns(20)
+            assert client_sockets(server) == 0
+            assert session.connector is not None
+            assert session.connector.statistics().in_use == 0
+
+    async def test_a_whole_response(self) -> None:
+        """A response that came whole holds nothing, and may be dropped."""
+        async with RawServer(site) as server, ClientSession(server.url()) as session:
+            with warned():
+                assert (await session.get("/")).status == 200
+            assert client_sockets(server) == 1
+
+    async def test_a_body_outlives_its_session(self) -> None:
+        """A response that is still read when its session was dropped can be read to its end."""
+
+        async def script(conn: RawConnection) -> None:
+            await conn.read_request()
+            conn.send(b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\no")
+            await conn.read_until(b"never") if conn.index else await turns(10)
+            conn.send(b"k")
+            await conn.closed()
+
+        async with RawServer(script) as server:
+            session = ClientSession(server.url())
+            response = await session.get("/")
+            with warned("unclosed session", "unclosed connector"):
+                del session
+            assert await response.read() == b"ok"
+            await turns(20)
+            assert client_sockets(server) == 0
+
+    async def test_a_request_that_was_never_awaited(self) -> None:
+        """A call that nobody awaits sends nothing, and Python warns of it."""
+        async with RawServer(site) as server, ClientSession(server.url()) as session:
+            call = session.get("/")
+            with pytest.warns(RuntimeWarning, match="was never awaited"):
+                del call
+                gc.collect()
+            await turns()
+            assert server.connections == 0
+
+
+@both_loops
+class TestAfterwards:
+    """What is closed refuses work and says so."""
+
+    async def test_session(self) -> None:
+        """A closed session refuses requests; closing it again does nothing."""
+        session = ClientSession()
+        await session.close()
+        await session.close()
+        assert session.closed
+        assert session.connector is None
+        with pytest.raises(RuntimeError, match="Session is closed"):
+            await session.get("http://a.test/")
+
+    async def test_connector(self) -> None:
+        """A closed connector refuses requests of a session that is still open."""
+        connector = TCPConnector()
+        async with ClientSession(connector=connector) as session:
+            await connector.close()
+            await connector.close()
+            with pytest.raises(
+                aioclient.ClientConnectionError,
+                match=r"GET http://a.test/: not sent, the connector is closed",
+            ):
+                await session.get("http://a.test/")
+
+    async def test_response(self) -> None:
+        """The body of a response that was released before it was read cannot be read."""
+        async with RawServer(site) as server, ClientSession(server.url()) as session:
+            async with session.get("/") as response:
+                pass
+            with pytest.raises(aioclient.ClientConnectionError, match="released before"):
+                await response.read()
+
+    async def test_a_body_that_was_not_read_in_time(self) -> None:
+        """A body whose session was closed meanwhile raises, and does not wait."""
+        async with RawServer(site) as server:
+            async with ClientSession(server.url()) as session:
+                response = await session.get("/hold")
+            with pytest.raises(aioclient.ClientConnectionError):
+                await response.read()
+            assert response.closed
+
+
+class TestOtherPlaces:
+    def test_another_loop(self) -> None:
+        """A session is used in the loop it was made in; elsewhere it says so."""
+        session: ClientSession | None = None
+
+        async def make() -> None:
+            nonlocal session
+            session = ClientSession()
+
+        async def use() -> None:
+            assert session is not None
+            with pytest.raises(RuntimeError, match="belongs to another event loop"):
+                await session.get("http://a.test/")
+            await session.close()
+
+        asyncio.run(make())
+        asyncio.run(use())
+
+    def test_a_connector_in_another_loop(self) -> None:
+        """A connector belongs to the loop of its first request."""
+        connector = TCPConnector()
+
+        async def use() -> None:
+            async with (
+                RawServer(site) as server,
+                ClientSession(server.url(), connector=connector, connector_owner=False) as session,
+            ):
+                assert await fetch(session) == b"ok"
+                for each in list(connector._sockets):
+                    each.close()
+                await turns(5)
+
+        async def use_again() -> None:
+            async with ClientSession(connector=connector) as session:
+                with pytest.raises(RuntimeError, match=r"TCPConnector .* another event loop"):
+                    await session.get("http://127.0.0.1:1/")
+
+        asyncio.run(use())
+        asyncio.run(use_again())
+
+    def test_closing_when_the_loop_is_gone(self) -> None:
+        """Closing after the loop of the connections was closed raises nothing."""
+
+        async def use() -> ClientSession:
+            async with RawServer(site) as server:
+                session = ClientSession(server.url())
+                assert await fetch(session) == b"ok"
+                await turns(5)
+            await turns(5)
+            return session
+
+        session = asyncio.run(use())
+        asyncio.run(session.close())
+        assert session.closed
+
+    def test_no_loop(self) -> None:
+        """A session needs a running event loop, and says where to make it."""
+        with pytest.raises(RuntimeError, match="create it inside an async function"):
+            ClientSession()
+
+    def test_a_connector_is_made_anywhere(self) -> None:
+        """A connector may be made before the loop runs."""
+        connector = TCPConnector(limit=1)
+
+        async def use() -> bytes:
+            async with (
+                RawServer(site) as server,
+                ClientSession(server.url(), connector=connector) as session,
+            ):
+                return await fetch(session)
+
+        assert asyncio.run(use()) == b"ok"
+        assert connector.closed
+
+    @pytest.mark.skipif(not hasattr(os, "fork"), reason="no fork here")
+    @pytest.mark.filterwarnings("ignore:This process .* is multi-threaded:DeprecationWarning")
+    @pytest.mark.parametrize("tls", [False, True], ids=["plain", "tls"])
+    async def test_fork(self, tls: bool, certificates: Certificates) -> None:
+        """A child process cannot use the session, and its end does not touch the parent's connections."""
+        context = certificates.server_context() if tls else None
+        async with (
+            RawServer(site, ssl=context) as server,
+            ClientSession(
+                server.url(), connector=TCPConnector(ssl=certificates.client_context())
+            ) as session,
+        ):
+            assert await fetch(session) == b"ok"
+            sys.stdout.flush()
+            pid = os.fork()
+            if not pid:
+                code = 1
+                try:
+                    code = _in_child(session)
+                finally:
+                    os._exit(code)
+            _, status = await asyncio.to_thread(os.waitpid, pid, 0)
+            assert os.waitstatus_to_exitcode(status) == 0
+            await turns(5)
+            assert await fetch(session) == b"ok"
+            assert server.connections == 1
+
+
+def _in_child(session: ClientSession) -> int:
+    """Use and close the session in the forked process; return 0 when that goes as it should."""
+    asyncio._set_running_loop(None)
+    call = session.get("/")
+    try:
+        call.send(None)
+    except RuntimeError as error:
+        if "running event loop" not in str(error) and "before a fork" not in str(error):
+            return 2
+    else:
+        return 3
+    asyncio.run(session.close())
+    return 0 if session.closed else 4
+
+
+@both_loops
+class TestClosing:
+    """close() returns when no socket is left: nobody has to sleep."""
+
+    async def closed_completely(self, session: ClientSession) -> None:
+        """Close; without a round of the loop more, none of the client's sockets is open."""
+        connector = session.connector
+        assert connector is not None
+        await session.close()
+        assert connector.closed
+        assert connector._sockets == set()
+        numbers = connector.statistics()
+        assert (numbers.in_use, numbers.idle, numbers.waiting) == (0, 0, 0)
+
+    @pytest.mark.parametrize("tls", [False, True], ids=["plain", "tls"])
+    async def test_idle_connections(self, tls: bool, certificates: Certificates) -> None:
+        """Idle connections are closed, TLS ones with a goodbye."""
+        context = certificates.server_context() if tls else None
+        async with RawServer(site, ssl=context) as server:
+            before = open_sockets()
+            session = ClientSession(
+                server.url(), connector=TCPConnector(ssl=certificates.client_context())
+            )
+            await asyncio.gather(*(fetch(session) for _ in range(5)))
+            peers = {conn.transport.get_extra_info("peername") for conn in server.open_connections}
+            assert len(peers) == 5
+            await self.closed_completely(session)
+            # What is open now belongs to the server, which has not seen the end yet.
+            left = len(open_sockets()) - len(before)
+            assert left <= 5
+            await turns(20)
+            assert client_sockets(server) == 0
+            assert server.handshake_errors == []
+
+    @pytest.mark.parametrize("stage", ["name", "tcp", "tls"])
+    async def test_dials(self, stage: str, certificates: Certificates) -> None:
+        """Connections that are being made are given up, and their requests say why."""
+
+        async def never(*_: Any) -> Any:
+            await asyncio.Event().wait()
+
+        async def silent(conn: RawConnection) -> None:
+            await conn.closed()
+
+        connector = TCPConnector(limit=3)
+        with silent_port() as port:
+            async with RawServer(silent) as server:
+                before = open_sockets()
+                url = {
+                    "name": "http://a.test/",
+                    "tcp": f"http://127.0.0.1:{port}/",
+                    "tls": server.url().replace("http:", "https:"),
+                }[stage]
+                if stage == "name":
+                    connector._resolver._resolver.resolve = never  # type: ignore[method-assign]
+                session = ClientSession(connector=connector)
+                tasks = [asyncio.create_task(fetch(session, url)) for _ in range(5)]
+                await turns(10)
+                numbers = connector.statistics()
+                assert (numbers.in_use, numbers.waiting) == (3, 2)
+                await session.close()
+                mine = len(open_sockets()) - len(before) - server.connections
+                assert mine <= 0
+                for outcome in await asyncio.gather(*tasks, return_exceptions=True):
+                    assert isinstance(outcome, aioclient.ClientConnectionError)
+                    assert str(outcome) == f"GET {url}: not sent, the connector is closed"
+                numbers = connector.statistics()
+                assert (numbers.in_use, numbers.waiting) == (0, 0)
+
+    async def test_after_a_cancelled_handshake(self) -> None:
+        """The socket of a handshake that was cancelled just before is gone when close() returns."""
+
+        async def silent(conn: RawConnection) -> None:
+            await conn.wait_lost()
+
+        async with RawServer(silent) as server:
+            before = open_sockets()
+            left: list[int] = []
+
+            async def give_up() -> None:
+                session = ClientSession()
+                try:
+                    await fetch(session, server.url().replace("http:", "https:"))
+                finally:
+                    await session.close()
+                    left.append(len(open_sockets()) - len(before) - server.connections)
+
+            task = asyncio.create_task(give_up())
+            while not server.connections:
+                await asyncio.sleep(0)
+            await turns(3)
+            task.cancel()
+            await asyncio.wait([task])
+            assert left == [0]
+
+    async def test_everything_at_once(self, certificates: Certificates) -> None:
+        """Bodies, uploads, waiters: each call under way ends with an error."""
+
+        async def pieces() -> AsyncIterator[bytes]:
+            while True:
+                yield b"x" * 2**16
+
+        async with RawServer(site, ssl=certificates.server_context()) as server:
+            session = ClientSession(
+                server.url(), connector=TCPConnector(limit=3, ssl=certificates.client_context())
+            )
+            await fetch(session)
+            body = await session.get("/hold")
+            tasks = [
+                asyncio.create_task(body.read()),
+                asyncio.create_task(fetch(session, "/hold")),
+                asyncio.create_task(session.post("/upload", data=pieces())),  # type: ignore[arg-type]
+            ]
+            await turns(30)
+            tasks.append(asyncio.create_task(fetch(session)))
+            await turns(2)
+            assert session.connector is not None
+            numbers = session.connector.statistics()
+            assert (numbers.in_use, numbers.waiting) == (3, 1)
+            await self.closed_completely(session)
+            for outcome in await asyncio.gather(*tasks, return_exceptions=True):
+                assert isinstance(outcome, aioclient.ClientConnectionError), outcome
+
+    async def test_twice_at_once(self, certificates: Certificates) -> None:
+        """Two who close the same connector at the same time both return."""
+        async with RawServer(site, ssl=certificates.server_context()) as server:
+            connector = TCPConnector(ssl=certificates.client_context())
+            session = ClientSession(server.url(), connector=connector, connector_owner=False)
+            await asyncio.gather(fetch(session), fetch(session))
+            await asyncio.gather(connector.close(), connector.close(), connector.close())
+            assert connector._sockets == set()
+            await session.close()
+
+    @pytest.mark.parametrize("kind", ["tcp", "unix"])
+    async def test_a_granted_slot_dials_no_more(self, kind: str, tmp_path: Path) -> None:
+        """A waiter that was told to dial in the moment of closing makes no connection."""
+        path = tmp_path / "socket" if kind == "unix" else None
+        async with RawServer(site, unix_path=path) as server:
+            connector = TCPConnector(limit=1) if path is None else UnixConnector(path, limit=1)
+            session = ClientSession(server.url(), connector=connector)
+            hold = await session.get("/hold")
+            waiter = asyncio.create_task(fetch(session))
+            await turns(2)
+            hold.close()  # the slot is granted here, and its owner not awake
+            await session.close()
+            with pytest.raises(aioclient.ClientConnectionError, match="connector is closed"):
+                await waiter
+            await turns(5)
+            assert server.connections == 1
+            assert connector.statistics().in_use == 0
+
+    async def test_a_request_that_would_be_repeated(self) -> None:
+        """A request whose connection was closed by close() is not sent on a new one."""
+
+        async def script(conn: RawConnection) -> None:
+            await conn.read_request()
+            conn.send(OK)
+            await conn.closed()
+
+        async with RawServer(script) as server:
+            session = ClientSession(server.url())
+            await fetch(session)
+            task = asyncio.create_task(fetch(session))
+            await turns(3)
+            await session.close()
+            with pytest.raises(aioclient.ClientConnectionError):
+                await task
+            assert server.connections == 1
+
+
+@pytest.mark.virtual_clock
+class TestClosingInTime:
+    async def test_a_peer_that_does_not_say_goodbye(self, certificates: Certificates) -> None:
+        """A TLS peer that does not answer the goodbye holds close() up for two seconds at most."""
+
+        async def script(conn: RawConnection) -> None:
+            await conn.read_request()
+            conn.send(OK)
+            conn.stop_reading()
+            await conn.wait_lost()
+
+        async with RawServer(script, ssl=certificates.server_context()) as server:
+            session = ClientSession(
+                server.url(), connector=TCPConnector(ssl=certificates.client_context())
+            )
+            await fetch(session)
+            loop = asyncio.get_running_loop()
+            start = loop.time()
+            await session.close()
+            assert loop.time() - start == 2
+
+    async def test_closing_is_cancelled(self, certificates: Certificates) -> None:
+        """When close() is cancelled it waits for no goodbye any more: the sockets are closed at once."""
+
+        async def script(conn: RawConnection) -> None:
+            await conn.read_request()
+            conn.send(OK)
+            conn.stop_reading()
+            await conn.wait_lost()
+
+        async with RawServer(script, ssl=certificates.server_context()) as server:
+            connector = TCPConnector(ssl=certificates.client_context())
+            session = ClientSession(server.url(), connector=connector)
+            await fetch(session)
+            with pytest.raises(TimeoutError):
+                async with asyncio.timeout(1):
+                    await session.close()
+            await turns(5)
+            assert connector._sockets == set()
+
+    async def test_a_dial_whose_time_is_over(self) -> None:
+        """Closing while a connect timeout is being carried out is no error."""
+        loop = asyncio.get_running_loop()
+        assert isinstance(loop, VirtualClockLoop)
+        with silent_port() as port:
+            connector = TCPConnector()
+            session = ClientSession(connector=connector)
+            task = asyncio.create_task(fetch(session, f"http://127.0.0.1:{port}/"))
+            await turns(5)
+            loop.advance(30)
+            await turns(2)
+            (dial,) = connector._dials
+            assert dial.timeout.expired()
+            await session.close()
+            with pytest.raises(aioclient.ClientConnectionError, match="connector is closed"):
+                await task
+
+    async def test_a_dial_that_does_not_end(self) -> None:
+        """A resolver that takes its time to be cancelled does not hold up close() for ever."""
+
+        class Stubborn(AbstractResolver):
+            async def resolve(self, *_: Any, **__: Any) -> list[ResolveResult]:
+                try:
+                    await asyncio.Event().wait()
+                finally:
+                    await asyncio.sleep(100)
+                raise AssertionError
+
+            async def close(self) -> None:
+                """Nothing is held."""
+
+        session = ClientSession(connector=TCPConnector(resolver=Stubborn()))
+        task = asyncio.create_task(fetch(session, "http://a.test/"))
+        await turns(5)
+        await session.close()
+        with pytest.raises(aioclient.ClientConnectionError):
+            await task
+
+
+@both_loops
+class TestSharing:
+    """A connector may serve several sessions."""
+
+    async def test_two_sessions(self) -> None:
+        """Two sessions share one pool; closing one leaves the other at work."""
+        async with RawServer(site) as server, TCPConnector() as connector:
+            one, two = (
+                ClientSession(server.url(), connector=connector, connector_owner=False)
+                for _ in range(2)
+            )
+            assert await fetch(one) == await fetch(two) == b"ok"
+            assert server.connections == 1
+            await one.close()
+            assert not connector.closed
+            assert await fetch(two) == b"ok"
+            assert server.connections == 1
+            await two.close()
+            assert connector.statistics().idle == 1
+
+    async def test_detach(self) -> None:
+        """A session that lets go of its connector is closed; the connector is not."""
+        async with RawServer(site) as server, TCPConnector() as connector:
+            session = ClientSession(server.url(), connector=connector)
+            await fetch(session)
+            session.detach()
+            assert session.closed
+            assert session.connector is None
+            with pytest.raises(RuntimeError, match="Session is closed"):
+                await session.get("/")
+            async with ClientSession(server.url(), connector=connector) as another:
+                assert await fetch(another) == b"ok"
+            assert server.connections == 1
+
+    async def test_unix(self, tmp_path: Path) -> None:
+        """A unix connector is closed with its session as well."""
+        async with RawServer(site, unix_path=tmp_path / "socket") as server:
+            connector = UnixConnector(tmp_path / "socket")
+            session = ClientSession(server.url(), connector=connector)
+            assert await fetch(session) == b"ok"
+            await session.close()
+            assert connector.closed
+            assert connector._sockets == set()
