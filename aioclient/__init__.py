@@ -6,17 +6,16 @@ A map of the library:
 * ``ClientSession``: many calls with common defaults, a pool and a cookie jar                  (``session``)
 * ``ClientResponse``, ``StreamReader``, ``ClientTimeout``: the values                          (``message``)
 * ``TCPConnector``, ``UnixConnector``, ``PoolStatistics``, ``Fingerprint``: the way there      (``connectors``)
+* ``CookieJar``, ``DummyCookieJar``: cookies by RFC 6265bis, kept in memory and in files        (``cookies``)
 * ``BasicAuth``, and the steps that act around a request                                       (``middlewares``)
 * ``ClientError`` and its tree                                                                 (``exceptions``)
 * a raw byte server, a leak check, a virtual clock, for your tests                             (``testing``)
 
-``FormData``, ``MultipartWriter``, ``CookieJar``, ``DummyCookieJar``, ``HttpVersion`` and the resolvers are aiohttp's.
+``FormData``, ``MultipartWriter``, ``HttpVersion`` and the resolvers are aiohttp's.
 """
 
 from aiohttp import (
     AsyncResolver,
-    CookieJar,
-    DummyCookieJar,
     FormData,
     HttpVersion,
     HttpVersion10,
@@ -34,6 +33,7 @@ from .connectors.pool import PoolStatistics
 from .connectors.tcp import TCPConnector
 from .connectors.tls import Fingerprint
 from .connectors.unix import UnixConnector
+from .cookies import CookieJar, DummyCookieJar
 from .exceptions import *  # noqa: F403
 from .exceptions import __all__ as _exceptions
 from .message.request import Auth, Request, RequestInfo

@@ -29,6 +29,7 @@ from .chain import Handler, Middleware, compose
 from .connectors.base import BaseConnector
 from .connectors.tcp import TCPConnector
 from .connectors.tls import coerce_ssl
+from .cookies import CookieJar
 from .exceptions import InvalidUrlClientError, TotalTimeoutError, shown, shown_bad
 from .message.body import make_body
 from .message.codings import accept_encoding
@@ -271,11 +272,12 @@ class ClientSession:
             merge_into(defaults, headers)
         self._defaults = DefaultHeaders(defaults)
         self._defaults.block()  # what cannot be sent is refused here, not with the first request
-        self._cookie_jar = aiohttp.CookieJar() if cookie_jar is None else cookie_jar
+        self._cookie_jar = CookieJar() if cookie_jar is None else cookie_jar
         if cookies is not None:
             self._take_cookies(cookies)
         self._cookies = Cookies(self._cookie_jar)
         self._connector = TCPConnector() if connector is None else connector
+        self._connector.bind(self._loop)
         self._middlewares = tuple(middlewares)
         self._chain = self._compose(self._middlewares)
         self._closed = False
@@ -390,7 +392,7 @@ class ClientSession:
         **rare: Unpack[RareOptions],
     ) -> ClientResponse:
         loop = self._loop
-        if self._closed or asyncio.get_running_loop() is not loop or os.getpid() != self._pid:
+        if self._closed or asyncio.get_running_loop() is not loop:
             raise self._unusable()
         target = _parsed(url)
         credentials = self._auth

@@ -246,9 +246,8 @@ class TestOtherPlaces:
                 await turns(5)
 
         async def use_again() -> None:
-            async with ClientSession(connector=connector) as session:
-                with pytest.raises(RuntimeError, match=r"TCPConnector .* another event loop"):
-                    await session.get("http://127.0.0.1:1/")
+            with pytest.raises(RuntimeError, match=r"TCPConnector .* another event loop"):
+                ClientSession(connector=connector)
 
         asyncio.run(use())
         asyncio.run(use_again())

@@ -28,13 +28,16 @@ from ..exceptions import (
 from ..message.origin import ConnectionKey
 from ..message.request import Request
 from ..message.response import ClientResponse
-from ..protocols.http1 import Http1Connection
+from ..protocols.http1 import BufferedHttp1Connection, Http1Connection
 from ..protocols.http1_head import encode_head
 from .pool import Grant, Open, Pool, PoolStatistics, Ticket
 from .tls import TLSPlan
 
 # Methods whose repetition changes nothing (RFC 9110, section 9.2.2).
 IDEMPOTENT: Final = frozenset(("GET", "HEAD", "OPTIONS", "TRACE", "PUT", "DELETE"))
+READ_SIZE: Final = (
+    64 * 1024
+)  # bytes taken from a socket at a time; the pieces stay in the processor's cache
 CLOSE_TIME: Final = 2.0  # seconds that close() gives to TLS goodbyes before it aborts
 # A socket of a failed handshake is closed one round of the event loop later, or a few; more than enough.
 CLOSE_TURNS: Final = 100
@@ -119,6 +122,7 @@ class BaseConnector:
         self._handshakes: WeakSet[socket.socket] = WeakSet()  # those that failed, too
         self._all_gone = asyncio.Event()
         self._sweeper: asyncio.TimerHandle | None = None
+        self._buffer: memoryview | None = None
         self._closed = False
         live_connectors.add(self)
 
@@ -154,9 +158,7 @@ class BaseConnector:
         """Send *request* on a connection of the pool; return the response when its head is here."""
         if self._closed:
             raise _closed_error(request)
-        loop = asyncio.get_running_loop()
-        if loop is not self._loop:
-            self._bind(loop)
+        loop = cast(asyncio.AbstractEventLoop, self._loop)
         key = request.key
         head, chunked = encode_head(request, not self._force_close)
         connection = self._pool.reuse(key, loop.time())
@@ -170,8 +172,14 @@ class BaseConnector:
         connection = await self._obtain(request, key, fresh=True)
         return await connection.exchange(request, head, chunked)
 
-    def _bind(self, loop: asyncio.AbstractEventLoop) -> None:
-        """Belong to *loop* from the first request on."""
+    def bind(self, loop: asyncio.AbstractEventLoop) -> None:
+        """Belong to *loop*, that of the first session.
+
+        Raises:
+            RuntimeError: the connector belongs to another loop already.
+        """
+        if self._loop is loop:
+            return
         if self._loop is not None:
             raise RuntimeError(
                 f"{self!r} belongs to another event loop; make one inside the loop that uses it"
@@ -335,7 +343,7 @@ class BaseConnector:
             OSError: the TLS handshake failed.
             ServerFingerprintMismatch: another certificate is pinned; not one byte of a request was sent.
         """
-        connection = Http1Connection(self._link, key, cast(asyncio.AbstractEventLoop, self._loop))
+        connection = self._new_connection(key)
         self._handshakes.add(sock)
         try:
             if plan is None:
@@ -360,6 +368,14 @@ class BaseConnector:
                 connection.abort()
                 raise
         return connection
+
+    def _new_connection(self, key: ConnectionKey) -> Http1Connection:
+        loop = cast(asyncio.AbstractEventLoop, self._loop)
+        if not isinstance(loop, asyncio.BaseEventLoop):
+            return Http1Connection(self._link, key, loop)
+        if self._buffer is None:
+            self._buffer = memoryview(bytearray(READ_SIZE))
+        return BufferedHttp1Connection(self._link, key, loop, self._buffer)
 
     # What connections tell
 

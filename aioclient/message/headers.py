@@ -230,7 +230,8 @@ class DefaultHeaders:
 
     def plain_block(self) -> bytes | None:
         """Return the serialized fields if none concerns routing, framing or credentials, else None."""
-        self._refresh()
+        if getversion(cast(Any, self.fields)) != self._version:
+            self._refresh()
         return self._block if self._plain else None
 
 

@@ -260,27 +260,30 @@ class ClientResponse:
             ClientConnectionError: the response was released before it was read.
             ServerTimeoutError: it did not come in time.
         """
-        if self._body is None:
-            if self._released:
-                raise self._released_error()
-            raw = self._raw or b""
-            if self._content is None and (
-                len(raw) <= DECODE_AT_ONCE or self._content_encoding is None
-            ):
-                self._body = self._decode(raw)
-                self._raw = None
-            else:
-                self._body = await self.content.read()
-                self._end_lease()
-        return self._body
+        body = self._body_at_hand()
+        if body is None:
+            self._body = body = await self.content.read()
+            self._end_lease()
+        return body
 
-    def _decode(self, raw: bytes) -> bytes:
-        limit = self.request.options.max_body_size
+    def _body_at_hand(self) -> bytes | None:
+        """Return the body if it was read already or came with the head; None if it has to be waited for."""
+        if self._body is not None:
+            return self._body
+        if self._released:
+            raise self._released_error()
+        raw = self._raw
+        if raw is None or self._content is not None:
+            return None
         coding = self._content_encoding
         if coding is not None:
-            return decode_all(raw, coding, limit)
-        if limit is not None and len(raw) > limit:
+            if len(raw) > DECODE_AT_ONCE:
+                return None
+            raw = decode_all(raw, coding, self.request.options.max_body_size)
+        elif (limit := self.request.options.max_body_size) is not None and len(raw) > limit:
             raise body_too_large(limit)
+        self._body = raw
+        self._raw = None
         return raw
 
     @property
@@ -314,7 +317,7 @@ class ClientResponse:
         Raises:
             UnicodeDecodeError: the named charset does not fit and *errors* is ``strict``.
         """
-        body = self._body if self._body is not None else await self.read()
+        body = self._body_at_hand() or await self.read()
         if encoding is not None:
             return body.decode(encoding, errors)
         charset = self.charset
@@ -341,7 +344,7 @@ class ClientResponse:
             ContentTypeError: the response has another media type.
             ValueError: the body is not JSON (``json.JSONDecodeError`` with the default *loads*).
         """
-        body = self._body if self._body is not None else await self.read()
+        body = self._body_at_hand() or await self.read()
         found = self.headers.get(CONTENT_TYPE, "")
         expected, charset = _judge_content_type(found, content_type)
         if not expected:

@@ -1,12 +1,13 @@
 """Cookies: what the jar holds for the URL goes out with each attempt, what a response sets goes in (RFC 6265)."""
 
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from http.cookies import Morsel
 from typing import Any
 
 from aiohttp.abc import AbstractCookieJar
 from aiohttp.typedefs import LooseCookies
+from yarl import URL
 
 from ..chain import Handler
 from ..message.headers import COOKIE, SET_COOKIE, shown_text
@@ -17,6 +18,8 @@ _COOKIE_NAME = re.compile(r"[!#$%&'*+\-.^_`|~0-9A-Za-z]+")
 # cookie-octet, within double quotes or without, and what is not ASCII, which servers read as UTF-8.
 _COOKIE_VALUE = re.compile(r'"?[^\x00-\x20"\x7f,;\\]*"?')
 
+HeaderFor = Callable[[URL, Mapping[str, str] | None], str | None]
+
 
 class Cookies:
     """The step that joins a session's jar to its requests.
@@ -25,15 +28,20 @@ class Cookies:
     it and not stored.
     """
 
-    __slots__ = ("jar",)
+    __slots__ = ("_header_for", "jar")
 
     def __init__(self, jar: AbstractCookieJar) -> None:
         self.jar = jar
+        # Our jar makes the field's text itself, and remembers it; aiohttp's interface knows morsels only.
+        self._header_for: HeaderFor = getattr(jar, "header_for", self._header_of_morsels)
 
     async def __call__(self, request: Request, handler: Handler) -> ClientResponse:
         """Send *request* with the jar's cookies, and keep what the response sets."""
         jar = self.jar
-        request.cookie = self._field(request) if request.cookies is not None or len(jar) else None
+        if request.cookies is None and not len(jar):
+            request.cookie = None
+        else:
+            request.cookie = self._field(request)
         response = await handler(request)
         if SET_COOKIE in response.headers:
             jar.update_cookies_from_headers(response.headers.getall(SET_COOKIE), request.url)
@@ -42,10 +50,12 @@ class Cookies:
     def _field(self, request: Request) -> str | None:
         if COOKIE in request.fields:
             return None
-        pairs = self.jar.filter_cookies(request.url)
-        values = {name: morsel.coded_value for name, morsel in pairs.items()}
-        if request.cookies is not None:
-            values.update(request.cookies)
+        return self._header_for(request.url, request.cookies)
+
+    def _header_of_morsels(self, url: URL, cookies: Mapping[str, str] | None) -> str | None:
+        values = {name: morsel.coded_value for name, morsel in self.jar.filter_cookies(url).items()}
+        if cookies is not None:
+            values.update(cookies)
         return "; ".join([f"{name}={value}" for name, value in values.items()]) or None
 
 

@@ -704,6 +704,35 @@ def _unreadable(request: Request, error: BaseException) -> ClientPayloadError:
     return failure
 
 
+class BufferedHttp1Connection(Http1Connection, asyncio.BufferedProtocol):
+    """The same for asyncio's own event loops, reading into a buffer that lives on.
+
+    For a plain protocol they allocate 256 KiB for each read and give back what stayed empty: three system calls to
+    map, shrink and unmap memory, dearer than the read itself. uvloop has a buffer of its own. All connections of a
+    connector share one: a read and what is done with it are one step of their event loop.
+    """
+
+    __slots__ = ("_buffer",)
+
+    def __init__(
+        self,
+        owner: Owner,
+        key: ConnectionKey,
+        loop: asyncio.AbstractEventLoop,
+        buffer: memoryview,
+    ) -> None:
+        super().__init__(owner, key, loop)
+        self._buffer = buffer
+
+    def get_buffer(self, size_hint: int) -> memoryview:
+        """Return where to read to (called by the event loop)."""
+        return self._buffer
+
+    def buffer_updated(self, size: int) -> None:
+        """Take what was read (called by the event loop)."""
+        self.data_received(bytes(self._buffer[:size]))
+
+
 def _settle(future: "asyncio.Future[bool]") -> None:
     if not future.done():
         future.set_result(True)

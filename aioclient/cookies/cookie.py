@@ -1,0 +1,197 @@
+"""A stored cookie: the fields of the storage model (RFC 6265bis, section 5.7), and its text in a ``Cookie`` field."""
+
+import re
+from http.cookies import Morsel, SimpleCookie
+
+from .dates import format_cookie_date
+
+CONTROL = re.compile(r"[\x00-\x1f\x7f]").search
+# What cannot be written as UTF-8, not even as the raw bytes that surrogateescape stands for.
+_UNENCODABLE = re.compile(r"[\ud800-\udc7f\udd00-\udfff]").search
+_ESCAPED = re.compile(r"\\(?:([0-3][0-7][0-7])|(.))").sub
+_value_encode = SimpleCookie().value_encode
+
+
+def unquote(coded: str) -> str:
+    """Return the value that *coded* stands for: without its double quotes and escapes, if it has quotes around it."""
+    if len(coded) < 2 or coded[0] != '"' or coded[-1] != '"':
+        return coded
+    inner = coded[1:-1]
+    if "\\" not in inner:
+        return inner
+    return _ESCAPED(lambda found: chr(int(found[1], 8)) if found[1] else found[2], inner)
+
+
+def quote(value: str) -> str:
+    """Return *value* within double quotes, escaped as in RFC 2109, if it needs that; the counterpart of `unquote`."""
+    return _value_encode(value)[1]
+
+
+def find_fault(name: str, value: str, coded_value: str) -> str | None:
+    """Return why no cookie can have this name and value, or None.
+
+    Tabs are refused along with the other control characters: a ``cookies.txt`` file has no way to hold them.
+    """
+    if CONTROL(name) or CONTROL(coded_value) or (value is not coded_value and CONTROL(value)):
+        return "it holds a control character"
+    if ";" in name or "=" in name or ";" in coded_value:
+        return "it would read as more than one cookie"
+    if not name and "=" in coded_value:
+        return "it has no name, and would be sent as if it had one"
+    if not name and not coded_value:
+        return "it is empty"
+    if not (name.isascii() and coded_value.isascii()) and _UNENCODABLE(name + coded_value):
+        return "it holds text that has no UTF-8 form"
+    return None
+
+
+def encoded_length(text: str) -> int:
+    """Return how many bytes *text* has on the wire, or a few more if some are not UTF-8."""
+    return len(text) if text.isascii() else len(text.encode("utf-8", "surrogatepass"))
+
+
+class Cookie:
+    """One cookie in the jar.
+
+    ``coded_value`` is the value as the server wrote it and wants it back, ``value`` what it stands for, ``pair`` the
+    text to send and ``size`` its bytes. ``deadline`` is POSIX time; None means until the jar is cleared.
+    ``created`` and ``used`` count, they do not tell time: order is all that is asked of them. ``domain`` is empty for a
+    cookie that goes to every host. ``max_age`` and ``expires`` are the attributes' own texts.
+    """
+
+    __slots__ = (
+        "_morsel",
+        "_sent",
+        "coded_value",
+        "created",
+        "deadline",
+        "domain",
+        "expires",
+        "host_only",
+        "http_only",
+        "max_age",
+        "name",
+        "pair",
+        "path",
+        "same_site",
+        "secure",
+        "size",
+        "used",
+        "value",
+    )
+
+    def __init__(
+        self,
+        name: str,
+        value: str,
+        coded_value: str,
+        *,
+        domain: str,
+        path: str,
+        host_only: bool,
+        secure: bool = False,
+        http_only: bool = False,
+        same_site: str = "",
+        deadline: float | None = None,
+        max_age: str = "",
+        expires: str = "",
+        quoted: bool = True,
+    ) -> None:
+        self.name = name
+        self.value = value
+        self.coded_value = coded_value
+        self.domain = domain
+        self.path = path
+        self.host_only = host_only
+        self.secure = secure
+        self.http_only = http_only
+        self.same_site = same_site
+        self.deadline = deadline
+        self.max_age = max_age
+        self.expires = expires
+        # Without its quotes this value would be two cookies, and the second one past every check.
+        sent = coded_value if quoted or ";" in value else value
+        self.pair = f"{name}={sent}" if name else sent
+        self.size = encoded_length(self.pair)
+        self.created = 0
+        self.used = 0
+        self._morsel: Morsel[str] | None = None
+        self._sent: Morsel[str] | None = None
+
+    @property
+    def identity(self) -> tuple[str, str, str, bool]:
+        """Domain, path, name and host-only flag: the jar holds one cookie for each."""
+        return (self.domain, self.path, self.name, self.host_only)
+
+    def says_the_same_as(self, other: "Cookie") -> bool:
+        """Tell whether *other*, of the same identity, differs in its dates at most."""
+        return (
+            self.coded_value == other.coded_value
+            and self.secure == other.secure
+            and self.http_only == other.http_only
+            and self.same_site == other.same_site
+        )
+
+    def take_dates(self, other: "Cookie") -> None:
+        """Take over when *other* expires."""
+        self.deadline = other.deadline
+        self.max_age = other.max_age
+        self.expires = other.expires
+        self._morsel = None
+
+    @property
+    def morsel(self) -> "Morsel[str]":
+        """This cookie for users, with its attributes; ``domain`` is set for host-only cookies too, as in aiohttp."""
+        if self._morsel is None:
+            morsel = make_morsel(self.name, self.value, self.coded_value)
+            morsel["domain"] = self.domain
+            morsel["path"] = self.path
+            if self.secure:
+                morsel["secure"] = True
+            if self.http_only:
+                morsel["httponly"] = True
+            if self.same_site:
+                morsel["samesite"] = self.same_site
+            if self.max_age:
+                morsel["max-age"] = self.max_age
+            if self.expires:
+                morsel["expires"] = self.expires
+            elif self.deadline is not None and not self.max_age:
+                morsel["expires"] = format_cookie_date(self.deadline)
+            self._morsel = morsel
+        return self._morsel
+
+    @property
+    def sent_morsel(self) -> "Morsel[str] | None":
+        """Name and value as they are sent, without attributes; None when they do not fit a mapping of text by name."""
+        if self._sent is None and self.name and not has_raw_bytes(self.pair):
+            sent = self.pair[len(self.name) + 1 :]
+            self._sent = make_morsel(self.name, self.value, sent)
+        return self._sent
+
+    def __repr__(self) -> str:
+        flags = [
+            flag
+            for flag, on in (
+                ("host-only", self.host_only),
+                ("secure", self.secure),
+                ("http-only", self.http_only),
+            )
+            if on
+        ]
+        return f"<Cookie {self.name} of {self.domain or 'every host'}{self.path}{' '.join(['', *flags])}>"
+
+
+def has_raw_bytes(text: str) -> bool:
+    """Tell whether *text* stands for bytes that are not UTF-8 (surrogateescape)."""
+    return not text.isascii() and any("\udc80" <= character <= "\udcff" for character in text)
+
+
+def make_morsel(name: str, value: str, coded_value: str) -> "Morsel[str]":
+    """Return a ``Morsel`` of text that has been checked.
+
+    ``Morsel.set()`` would refuse names that servers do use: ``path``, ``cart[id]``.
+    """
+    morsel: Morsel[str] = Morsel()
+    morsel.__setstate__({"key": name, "value": value, "coded_value": coded_value})  # type: ignore[attr-defined]
+    return morsel

@@ -1,0 +1,94 @@
+"""``cookies.txt``, the format of Netscape's browsers that curl, wget and browser extensions share.
+
+Seven fields a line, separated by tabs: domain, whether subdomains get it, path, whether it is Secure, POSIX time of
+expiry (0: when the session ends), name, value. ``#HttpOnly_`` before the domain marks HttpOnly; other lines that begin
+with ``#`` are comments.
+"""
+
+import logging
+import math
+import re
+
+from .acceptance import restore
+from .cookie import Cookie, unquote
+
+_log = logging.getLogger(__name__)
+_HEAD = "# Netscape HTTP Cookie File\n\n"
+_HTTP_ONLY = "#HttpOnly_"
+_FLAGS = {"TRUE": True, "FALSE": False}
+_TIME = re.compile(r"-?[0-9]{1,15}(\.[0-9]*)?").fullmatch
+
+
+def dump(cookies: list[Cookie]) -> str:
+    """Return *cookies* as the text of a file, but for those that go to every host."""
+    return _HEAD + "".join([_line(cookie) for cookie in cookies if cookie.domain])
+
+
+def parse(text: str, source: str, quoted: bool) -> list[Cookie]:
+    """Return the cookies of a file's *text*; *source* is for the message.
+
+    Raises:
+        ValueError: a line has not seven fields, or one of them is not what belongs there.
+    """
+    cookies = []
+    for number, line in enumerate(text.replace("\r\n", "\n").split("\n"), 1):
+        http_only = line.startswith(_HTTP_ONLY)
+        if http_only:
+            line = line.removeprefix(_HTTP_ONLY)
+        elif line.startswith("#"):
+            continue
+        if not line.strip():
+            continue
+        try:
+            verdict = _parse_line(line, http_only, quoted)
+        except ValueError as error:
+            raise ValueError(f"{source}, line {number}: {error}") from error
+        if isinstance(verdict, Cookie):
+            cookies.append(verdict)
+        else:
+            _log.debug("the cookie in line %d of %s was left out: %s", number, source, verdict)
+    return cookies
+
+
+def _line(cookie: Cookie) -> str:
+    fields = (
+        f"{_HTTP_ONLY if cookie.http_only else ''}{'' if cookie.host_only else '.'}{cookie.domain}",
+        "FALSE" if cookie.host_only else "TRUE",
+        cookie.path,
+        "TRUE" if cookie.secure else "FALSE",
+        # Rounded up: 0 would mean something else.
+        "0" if cookie.deadline is None else str(math.ceil(cookie.deadline)),
+        cookie.name,
+        cookie.coded_value,
+    )
+    return "\t".join(fields) + "\n"
+
+
+def _parse_line(line: str, http_only: bool, quoted: bool) -> Cookie | str:
+    fields = line.split("\t")
+    if len(fields) == 6:
+        fields.append("")  # an empty value, whose tab an editor has stripped
+    if len(fields) != 7:
+        raise ValueError(f"7 fields separated by tabs were expected, found {len(fields)}")
+    domain, subdomains, path, secure, expires, name, value = fields
+    if subdomains not in _FLAGS or secure not in _FLAGS:
+        raise ValueError(f"TRUE or FALSE was expected, found {subdomains!r} and {secure!r}")
+    if _TIME(expires) is None:
+        raise ValueError(f"a POSIX time was expected, found {expires!r}")
+    domain = domain.removeprefix(".").lower()
+    if not domain:
+        raise ValueError("the domain is empty")
+    when = float(expires)
+    return restore(
+        name,
+        unquote(value),
+        value,
+        domain=domain,
+        path=path,
+        host_only=not _FLAGS[subdomains],
+        secure=_FLAGS[secure],
+        http_only=http_only,
+        same_site="",
+        deadline=when or None,
+        quoted=quoted,
+    )

@@ -1,0 +1,47 @@
+"""Files of secrets: written for their owner alone, and as a whole or not at all."""
+
+import contextlib
+import os
+
+from aiohttp.typedefs import PathLike
+
+
+def read_text(path: PathLike) -> str:
+    """Return the text of the file at *path*; bytes that are not UTF-8 become surrogates."""
+    with open(path, encoding="utf-8", errors="surrogateescape", newline="") as file:
+        return file.read()
+
+
+def write_private(path: PathLike, text: str) -> None:
+    """Put *text* in place of the file at *path*, readable by its owner only from its first byte on.
+
+    It is written beside, flushed to the disk and renamed: whoever reads, or whenever the machine stops, there is the
+    old file or the new one. A symbolic link at *path* is replaced, not followed.
+    """
+    target = os.fspath(path)
+    folder = os.path.dirname(target)
+    beside = os.path.join(folder, f".{os.path.basename(target)}.{os.urandom(8).hex()}")
+    # O_EXCL: never a file, or a link, that somebody put there.
+    descriptor = os.open(beside, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+    try:
+        with open(descriptor, "wb") as file:
+            file.write(text.encode("utf-8", "surrogateescape"))
+            file.flush()
+            os.fsync(descriptor)
+        os.replace(beside, target)
+    except BaseException:
+        with contextlib.suppress(FileNotFoundError):
+            os.unlink(beside)
+        raise
+    _sync_folder(folder or ".")
+
+
+def _sync_folder(folder: str) -> None:
+    """Flush the rename itself; Windows has no such thing."""
+    if os.name == "nt":
+        return
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)

@@ -1,0 +1,131 @@
+"""Cookies as JSON: our own format, and aiohttp's to read.
+
+Ours is an object with ``format``, ``version`` and ``cookies``, a list in the order of creation. aiohttp's (3.14
+and later) is an object whose keys are ``domain|path``.
+"""
+
+import json
+import logging
+import math
+from collections.abc import Iterator
+from typing import Any
+
+from .acceptance import deadline_of, restore
+from .cookie import Cookie
+from .parsing import SetCookie
+
+FORMAT = "aioclient-cookies"
+VERSION = 1
+
+_log = logging.getLogger(__name__)
+_TEXTS = ("name", "value", "coded_value", "domain", "path", "same_site")
+_FLAGS = ("host_only", "secure", "http_only")
+
+
+def dump(cookies: list[Cookie]) -> str:
+    """Return *cookies* as the text of a file."""
+    records = [
+        {key: getattr(cookie, key) for key in (*_TEXTS, *_FLAGS)} | {"expires": cookie.deadline}
+        for cookie in cookies
+    ]
+    document = {"format": FORMAT, "version": VERSION, "cookies": records}
+    return json.dumps(document, indent=1) + "\n"
+
+
+def parse(text: str, source: str, quoted: bool, now: float) -> list[Cookie]:
+    """Return the cookies of a file's *text*; *source* is for the message, *now* the time an old Max-Age counts from.
+
+    Raises:
+        ValueError: it is in neither format.
+    """
+    try:
+        document = json.loads(text)
+    except (ValueError, RecursionError) as error:
+        raise ValueError(
+            f"{source} is not JSON ({error}); a pickle of an older aiohttp is never loaded, for loading one can run "
+            "any code: have that aiohttp write the cookies in another way"
+        ) from error
+    try:
+        cookies = []
+        for record in _records(document, now):
+            verdict = restore(**record, quoted=quoted)
+            if isinstance(verdict, Cookie):
+                cookies.append(verdict)
+            else:
+                _log.debug("cookie %r in %s was left out: %s", record["name"], source, verdict)
+    except (KeyError, TypeError, AttributeError, ValueError, OverflowError) as error:
+        raise ValueError(f"{source} is no file of cookies: {error!r}") from error
+    return cookies
+
+
+def _records(document: Any, now: float) -> Iterator[dict[str, Any]]:
+    if not isinstance(document, dict):
+        raise TypeError(f"an object was expected, found {type(document).__name__}")
+    if "format" not in document:
+        yield from _aiohttp_records(document, now)
+        return
+    if document["format"] != FORMAT or document["version"] != VERSION:
+        raise ValueError(
+            f"format {FORMAT!r}, version {VERSION} was expected, "
+            f"found {document['format']!r}, version {document['version']!r}"
+        )
+    for record in document["cookies"]:
+        yield {
+            **{key: _text(record, key) for key in _TEXTS},
+            **{key: _flag(record, key) for key in _FLAGS},
+            "deadline": _time(record["expires"]),
+        }
+
+
+def _aiohttp_records(document: dict[str, Any], now: float) -> Iterator[dict[str, Any]]:
+    for place, named in document.items():
+        domain, separator, path = place.partition("|")
+        if not separator:
+            raise ValueError(f"the key {place!r} is not a domain and a path")
+        for name, record in named.items():
+            yield {
+                "name": name,
+                "value": _text(record, "value"),
+                "coded_value": _text(record, "coded_value"),
+                "domain": domain,
+                "path": _text({"path": "", **record}, "path") or path or "/",
+                "host_only": bool(record.get("host_only")),
+                "secure": bool(record.get("secure")),
+                "http_only": bool(record.get("httponly")),
+                "same_site": str(record.get("samesite") or "").capitalize(),
+                "deadline": _aiohttp_time(record, now),
+            }
+
+
+def _aiohttp_time(record: dict[str, Any], now: float) -> float | None:
+    if "expires_timestamp" in record:
+        return _time(record["expires_timestamp"])
+    # Before 3.14.1 the attributes were written as they had been received.
+    attributes = SetCookie("", "")
+    for name in ("max-age", "expires"):
+        attributes.set_attribute(name, str(record.get(name, "")))
+    return deadline_of(attributes, now)
+
+
+def _text(record: dict[str, Any], key: str) -> str:
+    value = record[key]
+    if not isinstance(value, str):
+        raise TypeError(f"{key} must be a string, found {value!r}")
+    return value
+
+
+def _flag(record: dict[str, Any], key: str) -> bool:
+    value = record[key]
+    if not isinstance(value, bool):
+        raise TypeError(f"{key} must be true or false, found {value!r}")
+    return value
+
+
+def _time(value: Any) -> float | None:
+    if value is None:
+        return None
+    if isinstance(value, bool) or not isinstance(value, (int, float)):
+        raise TypeError(f"a time must be a number, found {value!r}")
+    if not math.isfinite(when := float(value)):
+        raise ValueError(f"a time must be finite, found {value!r}")
+    return when

@@ -1,0 +1,275 @@
+"""The cookies that are held: found by domain and path, dropped when they expire, evicted when there are too many.
+
+Bookkeeping only: no clock, no URL, no file. What finding costs does not depend on how many cookies other domains have.
+"""
+
+import heapq
+import itertools
+import math
+from collections.abc import Callable
+
+from .cookie import Cookie
+from .matching import domains_for, path_matches, paths_for
+
+Identity = tuple[str, str, str, bool]
+_Group = dict[tuple[str, bool], Cookie]
+
+# Below this many entries the heap of deadlines is not worth tidying.
+_SMALL_HEAP = 64
+# A domain with more cookies than this loses its own before others lose theirs: every client that follows RFC 6265bis,
+# section 6.1, holds at least as many.
+_FAIR_SHARE = 50
+
+
+class _Bucket:
+    """The cookies of one domain by path, then by name and host-only flag."""
+
+    __slots__ = ("count", "paths")
+
+    def __init__(self) -> None:
+        self.paths: dict[str, _Group] = {}
+        self.count = 0
+
+    def groups(self, path: str) -> list[_Group]:
+        """Return the cookies whose path a request for *path* matches."""
+        paths = self.paths
+        # Whichever is shorter: the paths that are stored, or the ways to cut the requested one.
+        if len(paths) <= 2 * path.count("/"):
+            return [group for stored, group in paths.items() if path_matches(path, stored)]
+        return [paths[candidate] for candidate in paths_for(path) if candidate in paths]
+
+
+class CookieStore:
+    """Cookies by identity, with limits.
+
+    Args:
+        max_total: cookies in all.
+        max_per_domain: cookies that share a domain.
+
+    Attributes:
+        next_expiry: POSIX time before which nothing expires; infinity when nothing does.
+        serial: the next number of the count that stands for time in ``created`` and ``used``.
+    """
+
+    __slots__ = (
+        "_all",
+        "_buckets",
+        "_heap",
+        "_secure",
+        "max_per_domain",
+        "max_total",
+        "next_expiry",
+        "serial",
+    )
+
+    def __init__(self, max_total: int, max_per_domain: int) -> None:
+        self.max_total = max_total
+        self.max_per_domain = max_per_domain
+        # In the order of creation: a replaced cookie keeps its place.
+        self._all: dict[Identity, Cookie] = {}
+        self._buckets: dict[str, _Bucket] = {}
+        # Secure cookies by name and by each domain that theirs domain-matches.
+        self._secure: dict[tuple[str, str], dict[Identity, Cookie]] = {}
+        self._heap: list[tuple[float, int, Cookie]] = []
+        self.next_expiry = math.inf
+        self.serial: Callable[[], int] = itertools.count(1).__next__
+
+    def __len__(self) -> int:
+        return len(self._all)
+
+    def all(self) -> list[Cookie]:
+        """Return every cookie, the earliest created first."""
+        return list(self._all.values())
+
+    # Finding.
+
+    def matching(self, host: str, path: str) -> list[Cookie]:
+        """Return the cookies that a request for *path* on *host* may carry, Secure ones too (section 5.8.3)."""
+        return [
+            cookie
+            for domain in domains_for(host)
+            if (bucket := self._buckets.get(domain)) is not None
+            for group in bucket.groups(path)
+            for cookie in group.values()
+            if not cookie.host_only or domain == host
+        ]
+
+    def shared(self, path: str) -> list[Cookie]:
+        """Return the cookies that a request for *path* carries on every host."""
+        bucket = self._buckets.get("")
+        if bucket is None:
+            return []
+        return [cookie for group in bucket.groups(path) for cookie in group.values()]
+
+    def has_paths(self, host: str) -> bool:
+        """Tell whether the path of a request to *host* matters: some cookie that may go there is not for all paths."""
+        for domain in (*domains_for(host), ""):
+            bucket = self._buckets.get(domain)
+            if bucket is not None and (len(bucket.paths) > 1 or "/" not in bucket.paths):
+                return True
+        return False
+
+    def protects(self, cookie: Cookie) -> bool:
+        """Tell whether a Secure cookie stands where *cookie*, set by an insecure origin, would hide or replace it.
+
+        "Leave Secure cookies alone": the same name, a domain that matches either way, a path that the new one's path
+        matches (section 5.7).
+        """
+        below = self._secure.get((cookie.name, cookie.domain), {})
+        if any(path_matches(cookie.path, other.path) for other in below.values()):
+            return True
+        return any(
+            other.secure and other.name == cookie.name
+            for domain in domains_for(cookie.domain)
+            if (bucket := self._buckets.get(domain)) is not None
+            for group in bucket.groups(cookie.path)
+            for other in group.values()
+        )
+
+    # Changing.
+
+    def put(self, cookie: Cookie, now: float) -> bool:
+        """Store *cookie* in place of the one with its identity; a deadline that has passed removes that one.
+
+        Returns whether what requests carry may have changed.
+        """
+        old = self._all.get(cookie.identity)
+        if cookie.deadline is not None and cookie.deadline <= now:
+            if old is not None:
+                self.remove(old)
+            return old is not None
+        if old is None:
+            if not self._make_room(cookie, now):
+                return True  # what had expired has gone, though
+            cookie.created = self.serial()
+        elif old.says_the_same_as(cookie):
+            prolonged = old.deadline != cookie.deadline
+            old.take_dates(cookie)
+            old.used = self.serial()
+            if prolonged:
+                self._schedule(old)
+            return False
+        else:
+            cookie.created = old.created
+            self._unlink(old)
+        cookie.used = self.serial()
+        self._link(cookie)
+        self._schedule(cookie)
+        return True
+
+    def remove(self, cookie: Cookie) -> None:
+        """Remove *cookie*; nothing happens when it is not the one held."""
+        if self._all.get(cookie.identity) is cookie:
+            del self._all[cookie.identity]
+            self._unlink(cookie)
+
+    def clear(self) -> None:
+        """Remove every cookie."""
+        self._all.clear()
+        self._buckets.clear()
+        self._secure.clear()
+        self._heap.clear()
+        self.next_expiry = math.inf
+
+    def expire(self, now: float) -> bool:
+        """Remove what expired by *now*; return whether there was anything."""
+        removed = False
+        heap = self._heap
+        while heap and heap[0][0] <= now:
+            when, _, cookie = heapq.heappop(heap)
+            # An entry of a cookie that has gone, or has another deadline by now, is skipped.
+            if cookie.deadline == when and self._all.get(cookie.identity) is cookie:
+                self.remove(cookie)
+                removed = True
+        self.next_expiry = heap[0][0] if heap else math.inf
+        return removed
+
+    def _link(self, cookie: Cookie) -> None:
+        self._all[cookie.identity] = cookie
+        bucket = self._buckets.get(cookie.domain)
+        if bucket is None:
+            bucket = self._buckets[cookie.domain] = _Bucket()
+        bucket.paths.setdefault(cookie.path, {})[cookie.name, cookie.host_only] = cookie
+        bucket.count += 1
+        if cookie.secure:
+            for domain in domains_for(cookie.domain):
+                self._secure.setdefault((cookie.name, domain), {})[cookie.identity] = cookie
+
+    def _unlink(self, cookie: Cookie) -> None:
+        bucket = self._buckets[cookie.domain]
+        group = bucket.paths[cookie.path]
+        del group[cookie.name, cookie.host_only]
+        bucket.count -= 1
+        if not group:
+            del bucket.paths[cookie.path]
+            if not bucket.count:
+                del self._buckets[cookie.domain]
+        if cookie.secure:
+            for domain in domains_for(cookie.domain):
+                holders = self._secure[cookie.name, domain]
+                del holders[cookie.identity]
+                if not holders:
+                    del self._secure[cookie.name, domain]
+
+    def _schedule(self, cookie: Cookie) -> None:
+        if cookie.deadline is None:
+            return
+        heapq.heappush(self._heap, (cookie.deadline, self.serial(), cookie))
+        if len(self._heap) > 2 * len(self._all) + _SMALL_HEAP:
+            self._heap = [
+                entry
+                for entry in self._heap
+                if entry[2].deadline == entry[0] and self._all.get(entry[2].identity) is entry[2]
+            ]
+            heapq.heapify(self._heap)
+        self.next_expiry = self._heap[0][0] if self._heap else math.inf
+
+    # Evicting (section 5.7, "remove excess cookies").
+
+    def _make_room(self, cookie: Cookie, now: float) -> bool:
+        """Make room for one cookie more; False when only Secure ones could go for one that is not.
+
+        Several go at once, so that a flood does not sort the cookies for each of its own.
+        """
+        bucket = self._buckets.get(cookie.domain)
+        if bucket is not None and bucket.count >= self.max_per_domain:
+            self.expire(now)
+            if bucket.count >= self.max_per_domain and not self._shrink_domain(bucket, cookie):
+                return False
+        if len(self._all) >= self.max_total:
+            self.expire(now)
+            if len(self._all) >= self.max_total:
+                self._shrink()
+        return True
+
+    def _shrink_domain(self, bucket: _Bucket, cookie: Cookie) -> bool:
+        limit = self.max_per_domain
+        excess = bucket.count + 1 - max(limit - limit // 6, 1)
+        held = sorted(_cookies_of(bucket), key=lambda other: other.used)
+        # Secure ones go when there are no others, and for a Secure one.
+        losers = [other for other in held if not other.secure] or (held if cookie.secure else [])
+        for loser in losers[:excess]:
+            self.remove(loser)
+        return bool(losers)
+
+    def _shrink(self) -> None:
+        """Evict in the order of section 5.7: what a domain has beyond its share, not Secure first, then the rest."""
+        limit = self.max_total
+        ranks: dict[Identity, int] = {}
+        for bucket in self._buckets.values():
+            if bucket.count > _FAIR_SHARE:
+                beyond = sorted(_cookies_of(bucket), key=_secure_last)[: bucket.count - _FAIR_SHARE]
+                ranks |= {cookie.identity: int(cookie.secure) for cookie in beyond}
+        held = sorted(
+            self._all.values(), key=lambda cookie: (ranks.get(cookie.identity, 2), cookie.used)
+        )
+        for loser in held[: len(held) - min(limit - 1, limit - limit // 11)]:
+            self.remove(loser)
+
+
+def _cookies_of(bucket: _Bucket) -> list[Cookie]:
+    return [cookie for group in bucket.paths.values() for cookie in group.values()]
+
+
+def _secure_last(cookie: Cookie) -> tuple[bool, int]:
+    return (cookie.secure, cookie.used)
