@@ -165,9 +165,14 @@ class BaseConnector:
         if connection is None:
             connection = await self._obtain(request, key)
         try:
-            return await connection.exchange(request, head, chunked)
-        except (ServerDisconnectedError, ClientOSError):
-            if not self._may_repeat(request, connection):
+            # As connection.exchange() does, without a coroutine more.
+            return await connection.start(request, head, chunked)
+        except BaseException as error:
+            connection.give_up(request)
+            if not (
+                isinstance(error, (ServerDisconnectedError, ClientOSError))
+                and self._may_repeat(request, connection)
+            ):
                 raise
         connection = await self._obtain(request, key, fresh=True)
         return await connection.exchange(request, head, chunked)

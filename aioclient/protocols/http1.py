@@ -153,6 +153,20 @@ class Http1Connection(asyncio.Protocol):
             ServerProtocolError: what came is not an HTTP/1.1 response, or its head is too large.
             ServerTimeoutError: no head within ``total`` or ``sock_read``.
         """
+        try:
+            return await self.start(request, head, chunked)
+        except BaseException:
+            self.give_up(request)
+            raise
+
+    def start(
+        self, request: Request, head: bytes, chunked: bool
+    ) -> "asyncio.Future[ClientResponse]":
+        """Send *request* and return the future of its response; who stops waiting for it calls ``give_up()``.
+
+        Raises:
+            ServerDisconnectedError: the connection is closed; nothing was sent.
+        """
         transport = self.transport
         self.unanswered = True
         self.unsent = self._closed or transport is None or transport.is_closing()
@@ -179,13 +193,12 @@ class Http1Connection(asyncio.Protocol):
             transport.write(head)
             self._upload = self._loop.create_task(self._send_body(request, body, chunked))
         self._watch(request.deadline, request.timeout.sock_read)
-        try:
-            response: ClientResponse = await waiter
-            return response
-        except BaseException:
-            if self._request is request or self.upgraded is not None:
-                self.abort()
-            raise
+        return waiter
+
+    def give_up(self, request: Request) -> None:
+        """Close the connection if *request* is still under way on it."""
+        if self._request is request or self.upgraded is not None:
+            self.abort()
 
     def _deliver(self, raw: bytes | None, lease: BodyLease | None = None) -> None:
         """Hand the response to the waiting caller: whole (*raw*), or with a stream."""

@@ -4,6 +4,8 @@ Framing has one rule: a request with a body carries exactly one of ``Content-Len
 it tells the truth. What a user's own fields say against that raises before anything is sent.
 """
 
+from functools import lru_cache
+
 from multidict import CIMultiDict
 
 from ..message.body import Body
@@ -32,7 +34,7 @@ def encode_head(request: Request, keep_alive: bool = True) -> tuple[bytes, bool]
     Raises:
         ValueError: a method, target, name or value that must not reach the wire, or fields that contradict the body.
     """
-    target = check_target(request.url.raw_path_qs)
+    target = request.url.raw_path_qs
     options = request.options
     body = request.body
     if (
@@ -42,12 +44,16 @@ def encode_head(request: Request, keep_alive: bool = True) -> tuple[bytes, bool]
         and request.authorization is None
         and keep_alive
         and not options.http10
+        and not options.chunked
         and request.method not in _METHODS_WITH_BODY
         and (plain := request.defaults.plain_block()) is not None
     ):
-        line = f"{request.method} {target} HTTP/1.1\r\nHost: {request.origin.host_field}\r\n"
-        return b"%b%b\r\n" % (line.encode(), plain), False
+        return b"%b%b\r\n" % (
+            _begin(request.method, target, request.origin.host_field),
+            plain,
+        ), False
 
+    check_target(target)
     fields = request.own_headers
     if fields is None:
         fields = request.defaults.fields
@@ -75,6 +81,12 @@ def encode_head(request: Request, keep_alive: bool = True) -> tuple[bytes, bool]
 def expects_continue(request: Request) -> bool:
     """Tell whether the body waits for ``100 Continue``, which HTTP/1.0 does not know (RFC 9110, section 10.1.1)."""
     return request.options.expect100 and not request.options.http10
+
+
+@lru_cache(maxsize=512)
+def _begin(method: str, target: str, host_field: str) -> bytes:
+    """Return the request line and the ``Host`` field of a request without fields of its own."""
+    return f"{method} {check_target(target)} HTTP/1.1\r\nHost: {host_field}\r\n".encode()
 
 
 def _add_framing(

@@ -569,6 +569,36 @@ class TestStaleConnections:
                 assert [request.target for request in server.requests] == ["/"]
 
     @pytest.mark.parametrize((), [pytest.param(id="POOL-09")])
+    async def test_a_body_whose_first_send_ends_late(self) -> None:
+        """The repeat waits until the first send of the body has ended, and then sends all of it."""
+        ends = []
+
+        class Slow:
+            async def __aiter__(self) -> AsyncIterator[bytes]:
+                try:
+                    for _ in range(100):
+                        yield bytes(100_000)
+                finally:
+                    await turns(50)
+                    ends.append(True)
+
+        async def site(conn: RawConnection) -> None:
+            if conn.index == 0:
+                await conn.read_request()
+                conn.send(OK)
+                await conn.read_request(body=False)
+                conn.reset()
+            else:
+                request = await conn.read_request()
+                assert len(request.body) == 10_000_000
+                conn.send(OK)
+
+        async with RawServer(site) as server, ClientSession(server.url()) as session:
+            await fetch(session)
+            assert await fetch(session, "/x", "PUT", data=Slow()) == b"ok"
+            assert ends == [True, True]
+
+    @pytest.mark.parametrize((), [pytest.param(id="POOL-09")])
     async def test_turned_off(self) -> None:
         """With retry_stale=False nothing is sent twice."""
         async with (

@@ -14,6 +14,7 @@ import random
 import subprocess
 import sys
 import tempfile
+import threading
 from collections.abc import AsyncIterator, Callable, Iterator
 from email.message import Message
 from email.parser import BytesParser
@@ -1019,3 +1020,49 @@ def test_repr_tells_the_state_and_no_content() -> None:
     """What a body shows of itself is its kind, media type and size."""
     assert repr(body_of("secret")) == "<BytesBody text/plain; charset=utf-8, 6 bytes>"
     assert repr(body_of(generator())) == ("<IterableBody application/octet-stream, unknown size>")
+
+
+class HeldFile(io.RawIOBase):
+    """A file whose reads wait for `go`, in their thread."""
+
+    def __init__(self, data: bytes) -> None:
+        self.file = io.BytesIO(data)
+        self.reading = threading.Event()
+        self.go = threading.Event()
+
+    def readable(self) -> bool:
+        return True
+
+    def seekable(self) -> bool:
+        return True
+
+    def seek(self, position: int, whence: int = os.SEEK_SET) -> int:
+        return self.file.seek(position, whence)
+
+    def tell(self) -> int:
+        return self.file.tell()
+
+    def read(self, size: int = -1) -> bytes:
+        self.reading.set()
+        self.go.wait()
+        return self.file.read(size)
+
+
+async def test_a_read_that_outlives_its_send() -> None:
+    """A send that follows a given-up one waits for its last read, which would move the position."""
+    data = random.Random(1).randbytes(3 * PIECE)
+    file = HeldFile(data)
+    body = make_body(file, None, json_serialize=json.dumps)
+    assert body is not None
+    first = asyncio.create_task(body.write(Sink()))
+    await asyncio.to_thread(file.reading.wait)
+    first.cancel()
+    body.rewind()
+    sink = Sink()
+    second = asyncio.create_task(body.write(sink))
+    await asyncio.sleep(0)
+    file.go.set()
+    with pytest.raises(asyncio.CancelledError):
+        await first
+    await second
+    assert b"".join(sink.chunks) == data

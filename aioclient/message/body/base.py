@@ -1,5 +1,6 @@
 """What every outgoing body knows and does."""
 
+import asyncio
 from collections.abc import Mapping
 from typing import Protocol
 
@@ -68,9 +69,20 @@ class Body:
 
 
 class SourceBody(Body):
-    """A body that reads from a source: one send at a time, and perhaps only one at all."""
+    """A body that reads from a source: one send at a time, and perhaps only one at all.
 
-    __slots__ = ("_sending", "_started", "content_type", "headers", "replayable", "size")
+    A send that was given up may take a moment to end; one that follows a ``rewind()`` waits for that.
+    """
+
+    __slots__ = (
+        "_rewound",
+        "_started",
+        "_under_way",
+        "content_type",
+        "headers",
+        "replayable",
+        "size",
+    )
 
     data = None
 
@@ -87,7 +99,8 @@ class SourceBody(Body):
         self.replayable = replayable
         self.headers = headers
         self._started = False
-        self._sending = False
+        self._rewound = False
+        self._under_way: asyncio.Future[None] | None = None  # of the send under way
 
     async def write(self, writer: BodyWriter) -> None:
         """Send all of it, as ``Body.write`` says.
@@ -95,17 +108,22 @@ class SourceBody(Body):
         Raises:
             RuntimeError: it is being sent at this moment, by another request that shares it.
         """
-        if self._sending:
-            raise RuntimeError(
-                f"the request body {self!r} is being sent by another request at this moment; "
-                "give each request its own, or pass bytes"
-            )
+        while self._under_way is not None:
+            if not self._rewound:
+                raise RuntimeError(
+                    f"the request body {self!r} is being sent by another request at this moment; "
+                    "give each request its own, or pass bytes"
+                )
+            await asyncio.shield(self._under_way)
         self.rewind()
-        self._started = self._sending = True
+        self._started = True
+        self._rewound = False
+        self._under_way = ended = asyncio.get_running_loop().create_future()
         try:
             await self._send(writer)
         finally:
-            self._sending = False
+            self._under_way = None
+            ended.set_result(None)
 
     async def _send(self, writer: BodyWriter) -> None:
         raise NotImplementedError
@@ -116,6 +134,7 @@ class SourceBody(Body):
             if not self.replayable:
                 raise self._consumed()
             self._started = False
+            self._rewound = True
 
     def _consumed(self) -> BodyConsumedError:
         return BodyConsumedError(

@@ -63,7 +63,7 @@ class FileBody(SourceBody):
             if self._in_memory:
                 piece = read(count)
             else:
-                piece = await loop.run_in_executor(None, read, count)
+                piece = await self._read_in_thread(loop.run_in_executor(None, read, count))
             read = self._file.read
             if not isinstance(piece, (bytes, bytearray, memoryview, str)):
                 raise TypeError(
@@ -84,10 +84,32 @@ class FileBody(SourceBody):
                 f"{self._file!r} shrank: it ended {left} bytes before the {self.size} announced"
             )
 
+    async def _read_in_thread(self, reading: "asyncio.Future[Any]") -> Any:
+        """Return what the thread read; cancelled, wait for it if the file may be read again from its start.
+
+        The thread would move the position behind the back of the next send.
+        """
+        if not self.replayable:
+            return await reading
+        try:
+            await asyncio.wait((reading,))
+        except asyncio.CancelledError:
+            reading.add_done_callback(_look_at)
+            if not reading.done():
+                await asyncio.wait((reading,))
+            raise
+        return reading.result()
+
     def _read_first(self, count: int) -> Any:
         if self._start is not None:
             self._file.seek(self._start)
         return self._file.read(count)
+
+
+def _look_at(reading: "asyncio.Future[Any]") -> None:
+    """Take note of how a read ended that nobody waits for, so that asyncio does not report it as lost."""
+    if not reading.cancelled():
+        reading.exception()
 
 
 def file_size(file: IO[Any], start: int | None) -> int | None:
