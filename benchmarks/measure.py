@@ -25,11 +25,11 @@ ANSWER_TIMEOUT = 180.0  # seconds; a client that hangs must not take the run wit
 
 
 def environment() -> dict[str, str]:
-    """Return the environment for client processes: ours without proxies and certificates."""
+    """Return the environment for client processes: ours without proxies, certificates, uncompiled imports."""
     return {
         name: value
         for name, value in os.environ.items()
-        if not re.search("proxy|ca_bundle|ssl_cert", name, re.IGNORECASE)
+        if not re.search("proxy|ca_bundle|ssl_cert|PYTHONDONTWRITEBYTECODE", name, re.IGNORECASE)
     }
 
 

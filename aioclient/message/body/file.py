@@ -91,14 +91,15 @@ class FileBody(SourceBody):
         """
         if not self.replayable:
             return await reading
+        guarded = asyncio.shield(reading)
         try:
-            await asyncio.wait((reading,))
+            return await guarded
         except asyncio.CancelledError:
+            guarded.add_done_callback(_look_at)
             reading.add_done_callback(_look_at)
             if not reading.done():
                 await asyncio.wait((reading,))
             raise
-        return reading.result()
 
     def _read_first(self, count: int) -> Any:
         if self._start is not None:
