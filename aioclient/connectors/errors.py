@@ -1,12 +1,14 @@
 """Translate what the event loop raises while connecting: one table, the most specific first."""
 
 import ssl
-from typing import Any, Final, cast
+from typing import Any, Final
 
 from ..exceptions import (
     ClientConnectorCertificateError,
+    ClientConnectorDNSError,
     ClientConnectorError,
     ClientConnectorSSLError,
+    UnixClientConnectorError,
 )
 from ..message.origin import ConnectionKey
 
@@ -27,10 +29,19 @@ _TLS_ADVICE: Final = {
 }
 
 
+def dns_error(key: ConnectionKey, error: OSError) -> ClientConnectorDNSError:
+    """Return the error that stands for *error* of a lookup for *key*."""
+    return ClientConnectorDNSError(_as_aiohttp(key), error)
+
+
+def unix_error(path: str, key: ConnectionKey, error: OSError) -> UnixClientConnectorError:
+    """Return the error that stands for *error* of an attempt to connect to the socket at *path*."""
+    return UnixClientConnectorError(path, _as_aiohttp(key), error)
+
+
 def connect_error(key: ConnectionKey, error: OSError) -> ClientConnectorError:
     """Return the error that stands for *error* of a connection attempt for *key*."""
-    # aiohttp's annotations ask for its own key; its code reads host, port, is_ssl and ssl of any.
-    aiohttp_key = cast(Any, key)
+    aiohttp_key = _as_aiohttp(key)
     found: ClientConnectorError
     advice: str | None = None
     if isinstance(error, ssl.CertificateError):
@@ -44,3 +55,8 @@ def connect_error(key: ConnectionKey, error: OSError) -> ClientConnectorError:
     if advice is not None:
         found.add_note(advice)
     return found
+
+
+def _as_aiohttp(key: ConnectionKey) -> Any:
+    """Return *key* for aiohttp's annotations, which ask for its own; its code reads host, port and ssl of any."""
+    return key

@@ -6,13 +6,12 @@ from typing import cast
 
 from aiohttp.abc import AbstractResolver
 
-from ..exceptions import ClientConnectorDNSError
 from ..message.origin import ConnectionKey, SSLOption
 from ..message.request import Request
 from ..protocols.http1 import Http1Connection
 from .base import BaseConnector, Dial
 from .dial import addr_infos_of, open_socket
-from .errors import connect_error
+from .errors import connect_error, dns_error
 from .resolver import CachingResolver
 from .tls import coerce_ssl, plan_tls
 
@@ -87,7 +86,7 @@ class TCPConnector(BaseConnector):
                 origin.dns_name, origin.port, cast(socket.AddressFamily, self._family)
             )
         except OSError as error:
-            raise ClientConnectorDNSError(key, error) from error  # type: ignore[arg-type]
+            raise dns_error(key, error) from error
         dial.missing = f"no connection to {key.host}:{key.port}"
         try:
             sock = await open_socket(

@@ -6,12 +6,11 @@ import os
 import socket
 import ssl
 
-from ..exceptions import UnixClientConnectorError
 from ..message.origin import ConnectionKey
 from ..message.request import Request
 from ..protocols.http1 import Http1Connection
 from .base import BaseConnector, Dial
-from .errors import connect_error
+from .errors import connect_error, unix_error
 from .tls import plan_tls
 
 RETRY_AFTER = 0.01  # seconds; a full queue of the server's socket tells nobody when it has room
@@ -64,7 +63,7 @@ class UnixConnector(BaseConnector):
         except ssl.SSLError as error:
             raise connect_error(key, error) from error
         except OSError as error:
-            raise UnixClientConnectorError(self._path, key, error) from error  # type: ignore[arg-type]
+            raise unix_error(self._path, key, error) from error
 
 
 async def _open_socket(loop: asyncio.AbstractEventLoop, path: str) -> socket.socket:
