@@ -5,6 +5,8 @@ Marks:
 - `@pytest.mark.both_loops`: run on asyncio and on uvloop
 - `@pytest.mark.virtual_clock`: run on an asyncio loop whose timers fire at once
 - `@pytest.mark.hang_limit(seconds)`: real seconds after which the test is ended, instead of 60
+- `@pytest.mark.rows("S003-41", ...)`: the rows of the specification that the test shows; `-k S003-41`
+  finds it. A parametrised test may begin its ids with the row instead.
 
 A hang that holds the event loop itself is ended by `faulthandler_timeout` in `setup.cfg`.
 
@@ -47,8 +49,14 @@ def pytest_configure(config: pytest.Config) -> None:
         "both_loops: run on asyncio and on uvloop",
         "virtual_clock: run on a loop whose timers fire at once",
         "hang_limit(seconds): end the test after that long, instead of 60 s",
+        "rows(*ids): the rows of the specification that the test shows",
     ):
         config.addinivalue_line("markers", line)
+
+
+def pytest_itemcollected(item: pytest.Item) -> None:
+    for mark in item.iter_markers("rows"):
+        item.extra_keyword_matches.update(mark.args)
 
 
 def pytest_collection_finish() -> None:
