@@ -3,37 +3,32 @@
 import asyncio
 import json as json_module
 import os
-import re
 import warnings
 from collections.abc import (
     Awaitable,
     Callable,
-    Coroutine,
-    Generator,
     Iterable,
-    Mapping,
     Sequence,
 )
 from dataclasses import replace
 from types import TracebackType
-from typing import Any, Final, Self, TypedDict, Unpack, cast
+from typing import Any, Final, Self, Unpack, cast
 
-import aiohttp
 from aiohttp import HttpVersion
 from aiohttp.abc import AbstractCookieJar
 from aiohttp.typedefs import LooseCookies
 from multidict import CIMultiDict
 from yarl import URL, Query
 
-from .chain import Handler, Middleware, compose
-from .connectors.base import BaseConnector
-from .connectors.tcp import TCPConnector
-from .connectors.tls import coerce_ssl
-from .cookies import CookieJar
-from .exceptions import InvalidUrlClientError, TotalTimeoutError, shown, shown_bad
-from .message.body import make_body
-from .message.codings import accept_encoding
-from .message.headers import (
+from ..chain import Handler, Middleware, compose
+from ..connectors.base import BaseConnector
+from ..connectors.tcp import TCPConnector
+from ..connectors.tls import coerce_ssl
+from ..cookies import CookieJar
+from ..exceptions import TotalTimeoutError, shown
+from ..message.body import make_body
+from ..message.codings import accept_encoding
+from ..message.headers import (
     AUTHORIZATION,
     USER_AGENT,
     DefaultHeaders,
@@ -42,103 +37,27 @@ from .message.headers import (
     merge_into,
     without_secrets,
 )
-from .message.origin import SSLOption, origin_of
-from .message.request import Auth, Request, RequestOptions
-from .message.response import ClientResponse
-from .message.timeout import DEFAULT_TIMEOUT, ClientTimeout, coerce_timeout
-from .middlewares.auth import BasicAuth, authenticate, coerce_auth
-from .middlewares.auth.basic import AuthLike
-from .middlewares.cookies import Cookies, cookie_pairs
-from .middlewares.redirects import follow_redirects
-
-TimeoutLike = (
-    float | tuple[float | None, float | None] | ClientTimeout | aiohttp.ClientTimeout | None
+from ..message.origin import origin_of
+from ..message.request import Auth, Request, RequestOptions
+from ..message.response import ClientResponse
+from ..message.timeout import DEFAULT_TIMEOUT, ClientTimeout, coerce_timeout
+from ..middlewares.auth import BasicAuth, authenticate, coerce_auth
+from ..middlewares.auth.basic import AuthLike
+from ..middlewares.cookies import Cookies, cookie_pairs
+from ..middlewares.redirects import follow_redirects
+from .arguments import (
+    UNSET,
+    RaiseForStatus,
+    RareOptions,
+    RequestArguments,
+    TimeoutLike,
+    Unset,
+    check_parts,
+    folded,
+    is_http10,
 )
-RaiseForStatus = bool | Callable[[ClientResponse], Awaitable[None]]
-
-
-class _Unset:
-    """Stands for 'not given' where None has a meaning."""
-
-    def __repr__(self) -> str:
-        return "<default>"
-
-
-UNSET: Final = _Unset()
-
-_CONTROL_CHARACTER: Final = re.compile(r"[\x00-\x1f\x7f]").search
-
-
-class RareOptions(TypedDict, total=False):
-    """Arguments of a call that few calls need; each overrides what the session says."""
-
-    max_redirects: int
-    version: HttpVersion | str
-    chunked: bool | None
-    expect100: bool
-    read_until_eof: bool
-    ssl: SSLOption
-    server_hostname: str | None
-    auto_decompress: bool
-    read_bufsize: int
-    max_line_size: int
-    max_field_size: int
-    max_headers: int
-    max_body_size: int | None
-    skip_auto_headers: Iterable[str]
-
-
-class RequestArguments(RareOptions, total=False):
-    """The arguments of ``ClientSession.request()`` and of every verb."""
-
-    params: Query
-    data: object
-    json: object
-    cookies: LooseCookies | None
-    headers: LooseHeaders | None
-    auth: AuthLike | None
-    allow_redirects: bool
-    timeout: TimeoutLike
-    raise_for_status: RaiseForStatus | None
-    middlewares: Sequence[Middleware] | None
-
-
-class RequestContextManager(Coroutine[Any, Any, ClientResponse]):
-    """A request under way: await it for the response, or enter it with ``async with``."""
-
-    __slots__ = ("_coroutine", "_response")
-
-    def __init__(self, coroutine: Coroutine[Any, Any, ClientResponse]) -> None:
-        self._coroutine = coroutine
-        self._response: ClientResponse | None = None
-
-    def send(self, value: Any) -> Any:
-        """Go on (what a coroutine has)."""
-        return self._coroutine.send(value)
-
-    def throw(self, *error: Any) -> Any:
-        """Raise inside (what a coroutine has)."""
-        return self._coroutine.throw(*error)
-
-    def close(self) -> None:
-        """Give up before the first await (what a coroutine has)."""
-        self._coroutine.close()
-
-    def __await__(self) -> Generator[Any, None, ClientResponse]:
-        return self._coroutine.__await__()
-
-    async def __aenter__(self) -> ClientResponse:
-        self._response = response = await self._coroutine
-        return response
-
-    async def __aexit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
-        if self._response is not None:
-            self._response.release()
+from .pending import RequestContextManager
+from .urls import checked_base_url, host_name, parsed, with_params
 
 
 class ClientSession:
@@ -207,7 +126,7 @@ class ClientSession:
         cookie_jar: AbstractCookieJar | None = None,
         connector_owner: bool = True,
         raise_for_status: RaiseForStatus = False,
-        timeout: TimeoutLike | _Unset = UNSET,
+        timeout: TimeoutLike | Unset = UNSET,
         auto_decompress: bool = True,
         middlewares: Sequence[Middleware] = (),
         sensitive_headers: Iterable[str] | None = None,
@@ -228,10 +147,10 @@ class ClientSession:
                 "ClientSession() needs a running event loop: create it inside an async function"
             ) from None
         self._pid = os.getpid()
-        _check_parts(connector, cookie_jar)
-        self._base_url = None if base_url is None else _base_url(base_url)
+        check_parts(connector, cookie_jar)
+        self._base_url = None if base_url is None else checked_base_url(base_url)
         self._base_origin = None if self._base_url is None else origin_of(self._base_url)
-        self._timeout = DEFAULT_TIMEOUT if isinstance(timeout, _Unset) else coerce_timeout(timeout)
+        self._timeout = DEFAULT_TIMEOUT if isinstance(timeout, Unset) else coerce_timeout(timeout)
         self._auth = None if auth is None else coerce_auth(auth)
         if (
             self._base_url is not None
@@ -247,15 +166,15 @@ class ClientSession:
         self._options = RequestOptions(
             response_class=response_class,
             max_redirects=max_redirects,
-            http10=_is_http10(version),
+            http10=is_http10(version),
             auto_decompress=auto_decompress,
             read_bufsize=read_bufsize,
             max_line_size=max_line_size,
             max_field_size=max_field_size,
             max_headers=max_headers,
             max_body_size=max_body_size,
-            skip_auto_headers=_folded("skip_auto_headers", skip_auto_headers),
-            sensitive_headers=_folded("sensitive_headers", sensitive_headers),
+            skip_auto_headers=folded("skip_auto_headers", skip_auto_headers),
+            sensitive_headers=folded("sensitive_headers", sensitive_headers),
         )
         self._no_redirects = replace(self._options, allow_redirects=False)
         self._auto = {
@@ -386,7 +305,7 @@ class ClientSession:
         headers: LooseHeaders | None = None,
         auth: AuthLike | None = None,
         allow_redirects: bool = True,
-        timeout: TimeoutLike | _Unset = UNSET,
+        timeout: TimeoutLike | Unset = UNSET,
         raise_for_status: RaiseForStatus | None = None,
         middlewares: Sequence[Middleware] | None = None,
         **rare: Unpack[RareOptions],
@@ -394,7 +313,7 @@ class ClientSession:
         loop = self._loop
         if self._closed or asyncio.get_running_loop() is not loop:
             raise self._unusable()
-        target = _parsed(url)
+        target = parsed(url)
         credentials = self._auth
         own: CIMultiDict[str] | None = None
         if self._base_url is not None:
@@ -403,7 +322,7 @@ class ClientSession:
                 credentials = None
                 own = without_secrets(self._defaults.fields, self._options.sensitive_headers)
         if params:
-            target = _with_params(target, params)
+            target = with_params(target, params)
         options = self._options if allow_redirects else self._no_redirects
         if rare:
             options, own = self._apply(options, own, rare)
@@ -413,7 +332,7 @@ class ClientSession:
             merge_into(own, headers)
         if auth is not None or target.raw_user is not None or target.raw_password is not None:
             target, credentials = self._take_credentials(target, auth, own)
-        limits = self._timeout if isinstance(timeout, _Unset) else coerce_timeout(timeout)
+        limits = self._timeout if isinstance(timeout, Unset) else coerce_timeout(timeout)
         total = limits.total
         request = Request(
             check_method(method),
@@ -493,9 +412,9 @@ class ClientSession:
                 f"unknown arguments {sorted(unknown)}; a request takes {sorted(RequestArguments.__annotations__)}"
             )
         if "version" in changes:
-            changes["http10"] = _is_http10(changes.pop("version"))
+            changes["http10"] = is_http10(changes.pop("version"))
         if "skip_auto_headers" in changes:
-            skipped = _folded("skip_auto_headers", changes["skip_auto_headers"])
+            skipped = folded("skip_auto_headers", changes["skip_auto_headers"])
             changes["skip_auto_headers"] = options.skip_auto_headers | skipped
             if own is None:
                 own = self._defaults.fields.copy()
@@ -506,7 +425,7 @@ class ClientSession:
             changes["ssl"] = coerce_ssl(changes["ssl"])
         if changes.get("server_hostname") is not None:
             # As a URL's host: one spelling for SNI and verification, and nothing that is no name.
-            changes["server_hostname"] = _host_name(changes["server_hostname"])
+            changes["server_hostname"] = host_name(changes["server_hostname"])
         return replace(options, **changes), own
 
     def _unusable(self) -> RuntimeError:
@@ -619,84 +538,3 @@ class ClientSession:
 _AUTH_AND_URL: Final = (
     "Cannot combine AUTH argument with credentials encoded in URL; leave out one of them"
 )
-
-
-def _check_parts(connector: object, cookie_jar: object) -> None:
-    """Refuse what is no connector or cookie jar of ours, above all aiohttp's connectors."""
-    if connector is not None and not isinstance(connector, BaseConnector):
-        kind = type(connector)
-        raise TypeError(
-            f"connector must be one of aioclient's, such as aioclient.TCPConnector; "
-            f"found {kind.__module__}.{kind.__qualname__}"
-        )
-    if cookie_jar is not None and not isinstance(cookie_jar, AbstractCookieJar):
-        raise TypeError(
-            f"cookie_jar must be an aiohttp.abc.AbstractCookieJar, found {type(cookie_jar).__name__}"
-        )
-
-
-def _parsed(url: str | URL) -> URL:
-    """Return *url* as a ``URL``.
-
-    Raises:
-        InvalidUrlClientError: it is none, or holds a control character, which yarl would drop.
-    """
-    if isinstance(url, str) and not url.isprintable() and _CONTROL_CHARACTER(url) is not None:
-        raise InvalidUrlClientError(
-            shown_bad(url), "it holds a control character; percent-encode it"
-        )
-    try:
-        return URL(url)
-    except (ValueError, TypeError) as error:
-        # Not chained: the text of yarl's error may hold a password.
-        reason = str(error) if "@" not in str(error) else "it cannot be parsed"
-        raise InvalidUrlClientError(shown_bad(url), reason) from None
-
-
-def _with_params(url: URL, params: Query) -> URL:
-    """Return *url* with *params* behind its query; text is taken as encoded already."""
-    if isinstance(params, str):
-        query = params.replace("#", "%23")
-        if url.raw_query_string:
-            query = f"{url.raw_query_string}&{query}"
-        return URL.build(
-            scheme=url.scheme,
-            authority=url.raw_authority,
-            path=url.raw_path,
-            query_string=_parsed(f"?{query}").raw_query_string,
-            fragment=url.raw_fragment,
-            encoded=True,
-        )
-    if not isinstance(params, (Mapping, Sequence)):
-        params = tuple(cast(Iterable[Any], params))  # an iterator of pairs
-    return url.extend_query(params)
-
-
-def _host_name(name: str) -> str:
-    """Return a host name as URLs have it; raise ``InvalidUrlClientError`` if it is none."""
-    return origin_of(_parsed(f"https://[{name}]" if ":" in name else f"https://{name}")).host
-
-
-def _base_url(base_url: str | URL) -> URL:
-    """Return the base URL, which must be absolute."""
-    url = _parsed(base_url)
-    origin_of(url)
-    if not url.path.endswith("/"):
-        raise ValueError(
-            f"base_url {shown(url)} must end with '/', so that relative URLs go below it"
-        )
-    return url
-
-
-def _folded(argument: str, names: Iterable[str] | None) -> frozenset[str]:
-    if isinstance(names, str):
-        raise TypeError(f"{argument} must be an iterable of names, found the str {names!r}")
-    return frozenset(() if names is None else (name.lower() for name in names))
-
-
-def _is_http10(version: HttpVersion | str) -> bool:
-    """Tell whether *version* is HTTP/1.0; only 1.0 and 1.1 are spoken."""
-    text = version if isinstance(version, str) else f"{version[0]}.{version[1]}"
-    if text not in ("1.0", "1.1"):
-        raise ValueError(f"version {version!r} is not supported; use '1.1' or '1.0'")
-    return text == "1.0"

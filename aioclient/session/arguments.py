@@ -1,0 +1,96 @@
+"""What a session and its calls take: the types of their arguments, and each spelling made the one that is used."""
+
+from collections.abc import Awaitable, Callable, Iterable, Sequence
+from typing import Final, TypedDict
+
+import aiohttp
+from aiohttp import HttpVersion
+from aiohttp.abc import AbstractCookieJar
+from aiohttp.typedefs import LooseCookies
+from yarl import Query
+
+from ..chain import Middleware
+from ..connectors.base import BaseConnector
+from ..message.headers import LooseHeaders
+from ..message.origin import SSLOption
+from ..message.response import ClientResponse
+from ..message.timeout import ClientTimeout
+from ..middlewares.auth.basic import AuthLike
+
+TimeoutLike = (
+    float | tuple[float | None, float | None] | ClientTimeout | aiohttp.ClientTimeout | None
+)
+RaiseForStatus = bool | Callable[[ClientResponse], Awaitable[None]]
+
+
+class Unset:
+    """Stands for 'not given' where None has a meaning."""
+
+    def __repr__(self) -> str:
+        return "<default>"
+
+
+UNSET: Final = Unset()
+
+
+class RareOptions(TypedDict, total=False):
+    """Arguments of a call that few calls need; each overrides what the session says."""
+
+    max_redirects: int
+    version: HttpVersion | str
+    chunked: bool | None
+    expect100: bool
+    read_until_eof: bool
+    ssl: SSLOption
+    server_hostname: str | None
+    auto_decompress: bool
+    read_bufsize: int
+    max_line_size: int
+    max_field_size: int
+    max_headers: int
+    max_body_size: int | None
+    skip_auto_headers: Iterable[str]
+
+
+class RequestArguments(RareOptions, total=False):
+    """The arguments of ``ClientSession.request()`` and of every verb."""
+
+    params: Query
+    data: object
+    json: object
+    cookies: LooseCookies | None
+    headers: LooseHeaders | None
+    auth: AuthLike | None
+    allow_redirects: bool
+    timeout: TimeoutLike
+    raise_for_status: RaiseForStatus | None
+    middlewares: Sequence[Middleware] | None
+
+
+def check_parts(connector: object, cookie_jar: object) -> None:
+    """Refuse what is no connector or cookie jar of ours, above all aiohttp's connectors."""
+    if connector is not None and not isinstance(connector, BaseConnector):
+        kind = type(connector)
+        raise TypeError(
+            f"connector must be one of aioclient's, such as aioclient.TCPConnector; "
+            f"found {kind.__module__}.{kind.__qualname__}"
+        )
+    if cookie_jar is not None and not isinstance(cookie_jar, AbstractCookieJar):
+        raise TypeError(
+            f"cookie_jar must be an aiohttp.abc.AbstractCookieJar, found {type(cookie_jar).__name__}"
+        )
+
+
+def folded(argument: str, names: Iterable[str] | None) -> frozenset[str]:
+    """Return *names* in lower case; *argument* is for the message if they are one str."""
+    if isinstance(names, str):
+        raise TypeError(f"{argument} must be an iterable of names, found the str {names!r}")
+    return frozenset(() if names is None else (name.lower() for name in names))
+
+
+def is_http10(version: HttpVersion | str) -> bool:
+    """Tell whether *version* is HTTP/1.0; only 1.0 and 1.1 are spoken."""
+    text = version if isinstance(version, str) else f"{version[0]}.{version[1]}"
+    if text not in ("1.0", "1.1"):
+        raise ValueError(f"version {version!r} is not supported; use '1.1' or '1.0'")
+    return text == "1.0"
