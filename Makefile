@@ -52,7 +52,7 @@ demo: $(VENV)/.installed-speedups
 	@$(BIN)/python examples/demo.py
 
 test: $(VENV)/.installed-test
-	@$(BIN)/pytest $(T)
+	@$(BIN)/pytest $(or $(T),--numprocesses=auto --maxprocesses=8)
 
 # Runs a command; shows what it printed only when it failed.
 quietly = @log=$$(mktemp) && if $(1) >"$$log" 2>&1; then rm -f "$$log"; \
