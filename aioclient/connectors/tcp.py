@@ -4,7 +4,7 @@ import asyncio
 import socket
 from typing import cast
 
-from aiohttp.abc import AbstractResolver
+from aiohttp.abc import AbstractResolver, ResolveResult
 
 from ..message.origin import ConnectionKey, SSLOption
 from ..message.request import Request
@@ -80,23 +80,36 @@ class TCPConnector(BaseConnector):
         if key.is_ssl:
             option = self._ssl if key.ssl is True else key.ssl
             plan = plan_tls(option, key.server_hostname or origin.host)
-        dial.missing = f"no address of {origin.dns_name}"
+        sock = await self._dial(origin.dns_name, key, dial)
         try:
-            addresses = await self._resolver.resolve(
-                origin.dns_name, origin.port, cast(socket.AddressFamily, self._family)
+            return await self._establish(loop.create_connection, sock, key, plan, dial)
+        except OSError as error:
+            raise connect_error(key, error) from error
+
+    async def _addresses(
+        self, dns_name: str, key: ConnectionKey, dial: Dial
+    ) -> list[ResolveResult]:
+        """Return the addresses of *dns_name*: the only way from a name to what may be dialled."""
+        dial.missing = f"no address of {dns_name}"
+        try:
+            return await self._resolver.resolve(
+                dns_name, key.port, cast(socket.AddressFamily, self._family)
             )
         except OSError as error:
             raise dns_error(key, error) from error
+
+    async def _dial(self, dns_name: str, key: ConnectionKey, dial: Dial) -> socket.socket:
+        """Return a socket connected to *dns_name* at the key's port."""
+        addresses = await self._addresses(dns_name, key, dial)
         dial.missing = f"no connection to {key.host}:{key.port}"
         try:
-            sock = await open_socket(
+            return await open_socket(
                 addr_infos_of(addresses),
-                loop=loop,
+                loop=self._loop,
                 happy_eyeballs_delay=self._happy_eyeballs_delay,
                 interleave=self._interleave,
                 local_addr=self._local_addr,
             )
-            return await self._establish(loop.create_connection, sock, key, plan, dial)
         except OSError as error:
             raise connect_error(key, error) from error
 
