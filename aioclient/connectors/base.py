@@ -199,9 +199,9 @@ class BaseConnector:
             return True
         if request.method not in IDEMPOTENT:
             return False
-        if request.body is not None:
+        if request.content is not None:
             try:
-                request.body.rewind()
+                request.content.rewind()
             except BodyConsumedError:
                 return False
         return True

@@ -72,7 +72,8 @@ class RequestInfo(AiohttpRequestInfo):
 class Request:
     """One hop: method, URL, fields, body, and what the call asked for.
 
-    ``headers`` may be changed by middlewares, ``url`` too (before the request is sent). ``deadline`` is in the event
+    Middlewares may change ``method``, ``url``, ``headers`` and the body before the request is sent. ``content`` is
+    the body that is sent, None for none. ``session`` is the session that was called. ``deadline`` is in the event
     loop's time; None means no total limit. ``authorization`` and ``cookie`` are the credential fields that the steps
     next to the connector set anew on every attempt.
     """
@@ -82,7 +83,7 @@ class Request:
         "_url",
         "auth",
         "authorization",
-        "body",
+        "content",
         "cookie",
         "cookies",
         "deadline",
@@ -91,6 +92,7 @@ class Request:
         "method",
         "options",
         "origin",
+        "session",
         "timeout",
     )
 
@@ -100,24 +102,26 @@ class Request:
         url: URL,
         defaults: DefaultHeaders,
         headers: "CIMultiDict[str] | None",
-        body: Body | None,
+        content: Body | None,
         options: RequestOptions,
         timeout: ClientTimeout,
         deadline: float | None,
         auth: Auth | None,
         cookies: Mapping[str, str] | None,
+        session: Any,  # a ClientSession, which is made of requests and so cannot be named here
     ) -> None:
         self.method = method
         self._url = url
         self.origin = origin_of(url)
         self.defaults = defaults
         self._headers = headers
-        self.body = body
+        self.content = content
         self.options = options
         self.timeout = timeout
         self.deadline = deadline
         self.auth = auth
         self.cookies = cookies
+        self.session = session
         self.history: tuple[PastResponse, ...] = ()
         self.authorization: str | None = None
         self.cookie: str | None = None
@@ -192,7 +196,7 @@ class Request:
         method: str,
         url: URL,
         headers: "CIMultiDict[str] | None",
-        body: Body | None,
+        content: Body | None,
         options: RequestOptions,
         auth: Auth | None,
         cookies: Mapping[str, str] | None,
@@ -203,12 +207,13 @@ class Request:
             url,
             self.defaults,
             headers,
-            body,
+            content,
             options,
             self.timeout,
             self.deadline,
             auth,
             cookies,
+            self.session,
         )
 
     def __repr__(self) -> str:

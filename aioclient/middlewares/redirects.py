@@ -76,7 +76,7 @@ def next_hop(request: Request, response: ClientResponse) -> Request:
     """Return the request that the redirect *response* to *request* asks for."""
     url = target_of(request, response)
     method = method_after(request.method, response.status)
-    options, headers, body = request.options, request.own_headers, request.body
+    options, headers, body = request.options, request.own_headers, request.content
     auth, cookies = request.auth, request.cookies
     if method != request.method or response.status == 303:
         body = None

@@ -176,7 +176,7 @@ class Http1Connection(asyncio.Protocol):
         self._request = request
         self._reader.begin(request)
         self._waiter = waiter = self._loop.create_future()
-        body = request.body
+        body = request.content
         if body is None:
             self._sent = True
             transport.write(head)

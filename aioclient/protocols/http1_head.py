@@ -36,7 +36,7 @@ def encode_head(request: Request, keep_alive: bool = True) -> tuple[bytes, bool]
     """
     target = request.url.raw_path_qs
     options = request.options
-    body = request.body
+    body = request.content
     if (
         body is None
         and request.own_headers is None

@@ -347,6 +347,7 @@ class ClientSession:
             None if total is None else loop.time() + total,
             credentials,
             None if cookies is None else cookie_pairs(cookies),
+            self,
         )
         if middlewares is None:
             if self._middlewares:

@@ -41,6 +41,7 @@ def asked(method: str = "GET", headers: dict[str, str] | None = None, **options:
         None,
         None,
         None,
+        None,
     )
 
 
