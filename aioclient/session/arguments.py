@@ -1,7 +1,8 @@
 """What a session and its calls take: the types of their arguments, and each spelling made the one that is used."""
 
 from collections.abc import Awaitable, Callable, Iterable, Sequence
-from typing import Final, TypedDict
+from dataclasses import replace
+from typing import Any, Final, TypedDict
 
 import aiohttp
 from aiohttp import HttpVersion
@@ -11,11 +12,14 @@ from yarl import Query
 
 from ..chain import Middleware
 from ..connectors.base import BaseConnector
+from ..connectors.tls import coerce_ssl
 from ..message.headers import LooseHeaders
 from ..message.origin import SSLOption
+from ..message.request import RequestOptions
 from ..message.response import ClientResponse
 from ..message.timeout import ClientTimeout
 from ..middlewares.auth.basic import AuthLike
+from .urls import host_name
 
 TimeoutLike = (
     float | tuple[float | None, float | None] | ClientTimeout | aiohttp.ClientTimeout | None
@@ -86,6 +90,26 @@ def folded(argument: str, names: Iterable[str] | None) -> frozenset[str]:
     if isinstance(names, str):
         raise TypeError(f"{argument} must be an iterable of names, found the str {names!r}")
     return frozenset(() if names is None else (name.lower() for name in names))
+
+
+def laid_over(options: RequestOptions, rare: RareOptions) -> RequestOptions:
+    """Return *options*, those of a session, with the rare arguments of a call laid over them."""
+    changes: dict[str, Any] = dict(rare)
+    if unknown := changes.keys() - RareOptions.__annotations__.keys():
+        raise TypeError(
+            f"unknown arguments {sorted(unknown)}; a request takes {sorted(RequestArguments.__annotations__)}"
+        )
+    if "version" in changes:
+        changes["http10"] = is_http10(changes.pop("version"))
+    if "skip_auto_headers" in changes:
+        skipped = folded("skip_auto_headers", changes["skip_auto_headers"])
+        changes["skip_auto_headers"] = options.skip_auto_headers | skipped
+    if "ssl" in changes:
+        changes["ssl"] = coerce_ssl(changes["ssl"])
+    if changes.get("server_hostname") is not None:
+        # As a URL's host: one spelling for SNI and verification, and nothing that is no name.
+        changes["server_hostname"] = host_name(changes["server_hostname"])
+    return replace(options, **changes)
 
 
 def is_http10(version: HttpVersion | str) -> bool:
