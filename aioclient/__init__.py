@@ -4,12 +4,11 @@ A map of the library:
 
 * ``request()``, ``get()``, ``post()`` …: one-shot calls                                       (``api``)
 * ``ClientSession``: many calls with common defaults, a pool and a cookie jar                  (``session``)
-* ``ClientResponse``, ``StreamReader``, ``ClientTimeout``: the values                          (``message``)
+* ``ClientResponse``, ``StreamReader``, ``ClientTimeout``, ``UploadTracker``: the values         (``message``)
 * ``TCPConnector``, ``UnixConnector``, ``PoolStatistics``, ``Fingerprint``: the way there      (``connectors``)
 * ``CookieJar``, ``DummyCookieJar``: cookies by RFC 6265bis, kept in memory and in files        (``cookies``)
 * ``BasicAuth``, and the steps that act around a request                                       (``middlewares``)
 * ``ClientError`` and its tree                                                                 (``exceptions``)
-* ``LegacyParameterWarning``: what old spellings say                                           (``warning``)
 * a raw byte server, a leak check, a virtual clock, for your tests                             (``testing``)
 
 ``FormData``, ``MultipartWriter``, ``HttpVersion`` and the resolvers are aiohttp's.
@@ -37,13 +36,13 @@ from .connectors.unix import UnixConnector
 from .cookies import CookieJar, DummyCookieJar
 from .exceptions import *  # noqa: F403
 from .exceptions import __all__ as _exceptions
+from .message.body import UploadTracker
 from .message.request import Auth, Request, RequestInfo
 from .message.response import ClientResponse
 from .message.stream import StreamReader
 from .message.timeout import ClientTimeout
 from .middlewares.auth import BasicAuth
 from .session import ClientSession
-from .warning import LegacyParameterWarning, SharedCookiesWarning
 
 __all__ = (
     "AsyncResolver",
@@ -61,17 +60,16 @@ __all__ = (
     "HttpVersion",
     "HttpVersion10",
     "HttpVersion11",
-    "LegacyParameterWarning",
     "Middleware",
     "MultipartWriter",
     "PoolStatistics",
     "Request",
     "RequestInfo",
-    "SharedCookiesWarning",
     "StreamReader",
     "TCPConnector",
     "ThreadedResolver",
     "UnixConnector",
+    "UploadTracker",
     "__version__",
     "delete",
     "get",

@@ -13,6 +13,7 @@ ask for the same; so no connection made with one setting serves a request with a
 
 import asyncio
 import ssl
+import warnings
 from dataclasses import dataclass
 from functools import lru_cache
 from hashlib import sha256
@@ -20,7 +21,6 @@ from hashlib import sha256
 import aiohttp
 
 from ..exceptions import ServerFingerprintMismatch
-from ..warning import warn_legacy
 
 __all__ = ("Fingerprint", "TLSPlan", "coerce_ssl", "merge_ssl", "plan_tls", "ssl_context_for")
 
@@ -128,17 +128,19 @@ def merge_ssl(
     verify_ssl: bool | None = None,
     ssl_context: ssl.SSLContext | None = None,
     fingerprint: bytes | str | None = None,
+    *,
+    stacklevel: int = 2,
 ) -> bool | ssl.SSLContext | Fingerprint:
     """Return the one setting that `ssl=` and its three older spellings say.
 
-    Each older spelling warns with LegacyParameterWarning, at the line that called the library;
-    `verify_ssl=True` says nothing and does not.
+    Each older spelling warns with DeprecationWarning; `verify_ssl=True` says nothing and does not.
 
     Args:
         ssl: As for `coerce_ssl()`.
         verify_ssl: False for `ssl=False`.
         ssl_context: A context for `ssl=context`.
         fingerprint: A digest for `ssl=Fingerprint(digest)`.
+        stacklevel: Whose line the warning names; 2 is the caller's.
 
     Raises:
         ValueError: More than one of them says something, or the fingerprint is not a SHA-256 one.
@@ -157,7 +159,11 @@ def merge_ssl(
             "verify_ssl, ssl_context, fingerprint and ssl parameters are mutually exclusive"
         )
     for name, instead, setting in older:
-        warn_legacy(name, f"use {instead}")
+        warnings.warn(
+            f"{name} is deprecated, use {instead} instead",
+            DeprecationWarning,
+            stacklevel=stacklevel,
+        )
         result = setting
     return result
 

@@ -218,7 +218,7 @@ class _Brotli(_Coding):
 
     def __init__(self) -> None:
         super().__init__()
-        self._library = _required(self.name, _brotli())
+        self._library = _required(self.name, brotli_module())
         self.errors = (self._library.error,)
 
     def _open(self, first_byte: int) -> Any:
@@ -244,7 +244,7 @@ class _Zstd(_Coding):
 
     def __init__(self) -> None:
         super().__init__()
-        self._library = _required(self.name, _zstd())
+        self._library = _required(self.name, zstd_module())
         self.errors = (self._library.ZstdError,)
 
     def _open(self, first_byte: int) -> Any:
@@ -383,9 +383,9 @@ def body_too_large(max_size: int) -> BodyTooLargeError:
 def accept_encoding() -> str:
     """Return the value of ``Accept-Encoding``: what can be decoded here, in bounded steps."""
     names = ["gzip", "deflate"]
-    if _brotli() is not None:
+    if brotli_module() is not None:
         names.append("br")
-    if _zstd() is not None:
+    if zstd_module() is not None:
         names.append("zstd")
     return ", ".join(names)
 
@@ -400,7 +400,7 @@ def _required(coding: str, library: Any) -> Any:
 
 
 @cache
-def _brotli() -> Any:
+def brotli_module() -> Any:
     """Return the module for brotli, or None. Before 1.2 neither package could bound a step."""
     for name in ("brotli", "brotlicffi"):
         try:
@@ -413,7 +413,7 @@ def _brotli() -> Any:
 
 
 @cache
-def _zstd() -> Any:
+def zstd_module() -> Any:
     """Return the module for zstd, or None.
 
     The package ``zstandard`` does not count: its streaming interface cannot bound a step.

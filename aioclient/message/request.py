@@ -3,7 +3,6 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Protocol, runtime_checkable
-from weakref import ref
 
 from aiohttp import RequestInfo as AiohttpRequestInfo
 from multidict import CIMultiDict, CIMultiDictProxy
@@ -48,6 +47,7 @@ class RequestOptions:
     http10: bool = False
     chunked: bool | None = None
     expect100: bool = False
+    expect100_timeout: float | None = 1.0  # seconds; as curl
     read_until_eof: bool = True
     ssl: SSLOption = True
     server_hostname: str | None = None
@@ -74,14 +74,13 @@ class Request:
     """One hop: method, URL, fields, body, and what the call asked for.
 
     Middlewares may change ``method``, ``url``, ``headers`` and the body before the request is sent. ``content`` is
-    the body that is sent, None for none. ``deadline`` is in the event loop's time; None means no total limit.
-    ``authorization`` and ``cookie`` are the credential fields that the steps next to the connector set anew on every
-    attempt.
+    the body that is sent, None for none. ``session`` is the session that was called. ``deadline`` is in the event
+    loop's time; None means no total limit. ``authorization`` and ``cookie`` are the credential fields that the steps
+    next to the connector set anew on every attempt.
     """
 
     __slots__ = (
         "_headers",
-        "_session",
         "_url",
         "auth",
         "authorization",
@@ -94,6 +93,7 @@ class Request:
         "method",
         "options",
         "origin",
+        "session",
         "timeout",
     )
 
@@ -109,7 +109,7 @@ class Request:
         deadline: float | None,
         auth: Auth | None,
         cookies: Mapping[str, str] | None,
-        session: "ref[Any]",  # weak, so that no response keeps alive a session that was forgotten
+        session: Any,  # a ClientSession, which is made of requests and so cannot be named here
     ) -> None:
         self.method = method
         self._url = url
@@ -122,15 +122,10 @@ class Request:
         self.deadline = deadline
         self.auth = auth
         self.cookies = cookies
-        self._session = session
+        self.session = session
         self.history: tuple[PastResponse, ...] = ()
         self.authorization: str | None = None
         self.cookie: str | None = None
-
-    @property
-    def session(self) -> Any:  # a ClientSession, which stands above this module
-        """The session that was called; None when it is no more. A middleware may make requests with it."""
-        return self._session()
 
     @property
     def url(self) -> URL:
@@ -219,7 +214,7 @@ class Request:
             self.deadline,
             auth,
             cookies,
-            self._session,
+            self.session,
         )
 
     def __repr__(self) -> str:

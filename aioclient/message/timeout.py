@@ -34,7 +34,7 @@ class ClientTimeout:
         for name in _LIMITS:
             value = getattr(self, name)
             if value is not None:
-                object.__setattr__(self, name, _seconds(f"timeout.{name}", value))
+                object.__setattr__(self, name, seconds(f"timeout.{name}", value))
 
 
 # 31 years; event loops cannot count much further.
@@ -43,7 +43,13 @@ _FOREVER = 1e9
 _LIMITS = ("total", "connect", "sock_read", "sock_connect", "pool")
 
 
-def _seconds(name: str, value: object) -> float | None:
+def seconds(name: str, value: object) -> float | None:
+    """Return *value*, a number of seconds called *name*; None when it means no limit.
+
+    Raises:
+        TypeError: it is no number.
+        ValueError: it is negative, or not a number in the sense of IEEE 754.
+    """
     if isinstance(value, bool) or not isinstance(value, (int, float)):
         raise TypeError(
             f"{name} is {type(value).__name__} {value!r}; give seconds, or None for no limit"
@@ -90,7 +96,7 @@ def coerce_timeout(value: object) -> ClientTimeout:
 # Calls repeat their timeouts, and a value serves any number of them.
 @lru_cache(maxsize=64)
 def _of_total(total: float) -> ClientTimeout:
-    return ClientTimeout(total=_seconds("timeout", total))
+    return ClientTimeout(total=seconds("timeout", total))
 
 
 @lru_cache(maxsize=64)

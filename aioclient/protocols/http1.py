@@ -30,6 +30,7 @@ from ..exceptions import (
     ReadTimeoutError,
     ServerDisconnectedError,
     TotalTimeoutError,
+    UploadAbortedError,
 )
 from ..message.body import Body
 from ..message.codings import Decoder, make_decoder
@@ -47,9 +48,6 @@ DRAIN_LIMIT: Final = (
 )  # bytes read, undecoded, to save a connection whose body nobody wants
 DRAIN_TIME: Final = 0.05  # seconds
 INLINE_BODY: Final = 256 * 1024  # bytes of a body that go out with the head in one write
-CONTINUE_TIMEOUT: Final = (
-    1.0  # seconds to wait for 100 Continue, as curl does (RFC 9110, section 10.1.1)
-)
 
 _NO_TRAILERS: "CIMultiDictProxy[str]" = CIMultiDictProxy(CIMultiDict())
 
@@ -663,13 +661,17 @@ class Http1Connection(asyncio.Protocol):
     async def _send_body(self, request: Request, body: Body, chunked: bool) -> None:
         """Send a body that does not go out with the head; runs beside the wait for the response."""
         try:
-            if not expects_continue(request) or await self._may_continue():
+            if not expects_continue(request) or await self._may_continue(request):
                 writer = ChunkWriter(self) if chunked else CountingWriter(self, request, body)
                 await body.write(writer)
                 await writer.finish()
                 self._sent = True
                 if self._sock_read is not None:
                     self._last_activity = self._loop.time()
+        except UploadAbortedError as error:
+            aborted = UploadAbortedError(f"{request.what}: {error}")
+            aborted.__cause__ = error.__cause__
+            self._fail_upload(aborted)
         except ClientError as error:
             self._fail_upload(error)
         except asyncio.CancelledError as error:
@@ -687,16 +689,18 @@ class Http1Connection(asyncio.Protocol):
         self._upload = None  # which is the task that runs here, and shall not be cancelled
         self._fail(error)
 
-    async def _may_continue(self) -> bool:
-        """Wait for ``100 Continue``, one second at most; False when the final response came instead."""
+    async def _may_continue(self, request: Request) -> bool:
+        """Wait for ``100 Continue``, or long enough; False when the final response came instead."""
         if self._reader.continued or self._reader.head_done:
             return self._reader.continued  # the server was faster than the start of this task
         self._continue = self._loop.create_future()
-        timer = self._loop.call_later(CONTINUE_TIMEOUT, _settle, self._continue)
+        limit = request.options.expect100_timeout
+        timer = None if limit is None else self._loop.call_later(limit, _settle, self._continue)
         try:
             return await self._continue
         finally:
-            timer.cancel()
+            if timer is not None:
+                timer.cancel()
             self._continue = None
 
     def __repr__(self) -> str:

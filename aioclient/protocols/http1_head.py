@@ -79,8 +79,16 @@ def encode_head(request: Request, keep_alive: bool = True) -> tuple[bytes, bool]
 
 
 def expects_continue(request: Request) -> bool:
-    """Tell whether the body waits for ``100 Continue``, which HTTP/1.0 does not know (RFC 9110, section 10.1.1)."""
-    return request.options.expect100 and not request.options.http10
+    """Tell whether the body waits for ``100 Continue``, which HTTP/1.0 does not know (RFC 9110, section 10.1.1).
+
+    A field of the caller's own asks for it as ``expect100`` does.
+    """
+    if request.options.http10:
+        return False
+    if request.options.expect100:
+        return True
+    said = request.fields.get(EXPECT)
+    return said is not None and said.strip().lower() == "100-continue"
 
 
 @lru_cache(maxsize=512)

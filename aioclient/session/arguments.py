@@ -1,8 +1,7 @@
 """What a session and its calls take: the types of their arguments, and each spelling made the one that is used."""
 
 from collections.abc import Awaitable, Callable, Iterable, Sequence
-from dataclasses import replace
-from typing import Any, Final, TypedDict
+from typing import Final, TypedDict
 
 import aiohttp
 from aiohttp import HttpVersion
@@ -12,14 +11,12 @@ from yarl import Query
 
 from ..chain import Middleware
 from ..connectors.base import BaseConnector
-from ..connectors.tls import coerce_ssl
+from ..message.body import Progress, UploadTracker
 from ..message.headers import LooseHeaders
 from ..message.origin import SSLOption
-from ..message.request import RequestOptions
 from ..message.response import ClientResponse
 from ..message.timeout import ClientTimeout
 from ..middlewares.auth.basic import AuthLike
-from .urls import host_name
 
 TimeoutLike = (
     float | tuple[float | None, float | None] | ClientTimeout | aiohttp.ClientTimeout | None
@@ -43,7 +40,11 @@ class RareOptions(TypedDict, total=False):
     max_redirects: int
     version: HttpVersion | str
     chunked: bool | None
+    compress: bool | str | None
     expect100: bool
+    expect100_timeout: float | None
+    progress: Progress | None
+    upload_tracker: UploadTracker | None
     read_until_eof: bool
     ssl: SSLOption
     server_hostname: str | None
@@ -92,24 +93,11 @@ def folded(argument: str, names: Iterable[str] | None) -> frozenset[str]:
     return frozenset(() if names is None else (name.lower() for name in names))
 
 
-def laid_over(options: RequestOptions, rare: RareOptions) -> RequestOptions:
-    """Return *options*, those of a session, with the rare arguments of a call laid over them."""
-    changes: dict[str, Any] = dict(rare)
-    if unknown := changes.keys() - RareOptions.__annotations__.keys():
-        raise TypeError(
-            f"unknown arguments {sorted(unknown)}; a request takes {sorted(RequestArguments.__annotations__)}"
-        )
-    if "version" in changes:
-        changes["http10"] = is_http10(changes.pop("version"))
-    if "skip_auto_headers" in changes:
-        skipped = folded("skip_auto_headers", changes["skip_auto_headers"])
-        changes["skip_auto_headers"] = options.skip_auto_headers | skipped
-    if "ssl" in changes:
-        changes["ssl"] = coerce_ssl(changes["ssl"])
-    if changes.get("server_hostname") is not None:
-        # As a URL's host: one spelling for SNI and verification, and nothing that is no name.
-        changes["server_hostname"] = host_name(changes["server_hostname"])
-    return replace(options, **changes)
+def is_chunked(chunked: object) -> bool | None:
+    """Return ``chunked`` as a bool, or None; a number, once the size of a chunk, counts as its truth value."""
+    if chunked is None or isinstance(chunked, int):
+        return None if chunked is None else bool(chunked)
+    raise TypeError(f"chunked must be a bool or None, found {type(chunked).__name__} {chunked!r}")
 
 
 def is_http10(version: HttpVersion | str) -> bool:

@@ -13,7 +13,6 @@ from collections.abc import (
 from dataclasses import replace
 from types import TracebackType
 from typing import Any, Final, Self, Unpack, cast
-from weakref import ref
 
 from aiohttp import HttpVersion
 from aiohttp.abc import AbstractCookieJar
@@ -24,6 +23,7 @@ from yarl import URL, Query
 from ..chain import Handler, Middleware, compose
 from ..connectors.base import BaseConnector
 from ..connectors.tcp import TCPConnector
+from ..connectors.tls import coerce_ssl
 from ..cookies import CookieJar
 from ..exceptions import TotalTimeoutError, shown
 from ..message.body import make_body
@@ -40,7 +40,7 @@ from ..message.headers import (
 from ..message.origin import origin_of
 from ..message.request import Auth, Request, RequestOptions
 from ..message.response import ClientResponse
-from ..message.timeout import DEFAULT_TIMEOUT, coerce_timeout
+from ..message.timeout import DEFAULT_TIMEOUT, ClientTimeout, coerce_timeout, seconds
 from ..middlewares.auth import BasicAuth, authenticate, coerce_auth
 from ..middlewares.auth.basic import AuthLike
 from ..middlewares.cookies import Cookies, cookie_pairs
@@ -54,16 +54,15 @@ from .arguments import (
     Unset,
     check_parts,
     folded,
+    is_chunked,
     is_http10,
-    laid_over,
 )
 from .pending import RequestContextManager
-from .state import State
-from .urls import checked_base_url, parsed, with_params
-from .verbs import Verbs
+from .uploads import OF_THE_BODY, prepare_upload
+from .urls import checked_base_url, host_name, parsed, with_params
 
 
-class ClientSession(Verbs, State):
+class ClientSession:
     """Requests with common defaults, a pool of connections and a cookie jar.
 
     Use it as ``async with ClientSession() as session``; make one for each program, not one for each request.
@@ -113,7 +112,6 @@ class ClientSession(Verbs, State):
         "_pid",
         "_raise_for_status",
         "_timeout",
-        "_weak_self",
     )
 
     def __init__(
@@ -151,7 +149,6 @@ class ClientSession(Verbs, State):
                 "ClientSession() needs a running event loop: create it inside an async function"
             ) from None
         self._pid = os.getpid()
-        self._weak_self = ref(self)
         check_parts(connector, cookie_jar)
         self._base_url = None if base_url is None else checked_base_url(base_url)
         self._base_origin = None if self._base_url is None else origin_of(self._base_url)
@@ -252,8 +249,13 @@ class ClientSession(Verbs, State):
             timeout: instead of the session's.
             raise_for_status: instead of the session's.
             middlewares: instead of the session's.
+            compress: send the body in a content coding: "gzip", "br", "zstd", "deflate", or True for the last one.
             chunked: True sends the body in chunks though its length is known.
-            expect100: wait up to 1 s for ``100 Continue`` before the body is sent.
+            expect100: wait for ``100 Continue`` before the body is sent.
+            expect100_timeout: after so many seconds without an answer it is sent all the same; None for no limit.
+            progress: called with (bytes sent, bytes in all or None) while the body is sent; a function or coroutine
+                function.
+            upload_tracker: an ``UploadTracker`` to look at meanwhile.
             read_until_eof: whether a response without length ends with the connection; False: it has no body.
             ssl: True verifies certificates, False does not; an ``SSLContext`` or a ``Fingerprint``.
             server_hostname: the name to verify, and to send as SNI, instead of the URL's host.
@@ -263,12 +265,40 @@ class ClientSession(Verbs, State):
             ValueError, TypeError: before anything is sent, for what cannot be sent.
             ClientError: everything that goes wrong from then on; see ``aioclient.exceptions``.
         """
-        return self._call(method, url, arguments)
-
-    def _call(
-        self, method: str, url: str | URL, arguments: RequestArguments
-    ) -> RequestContextManager:
         return RequestContextManager(self._request(method, url, **arguments))
+
+    def get(self, url: str | URL, **arguments: Unpack[RequestArguments]) -> RequestContextManager:
+        """Send a GET request; see ``request()``."""
+        return RequestContextManager(self._request("GET", url, **arguments))
+
+    def options(
+        self, url: str | URL, **arguments: Unpack[RequestArguments]
+    ) -> RequestContextManager:
+        """Send an OPTIONS request; see ``request()``."""
+        return RequestContextManager(self._request("OPTIONS", url, **arguments))
+
+    def head(self, url: str | URL, **arguments: Unpack[RequestArguments]) -> RequestContextManager:
+        """Send a HEAD request, which follows no redirects unless told to; see ``request()``."""
+        arguments.setdefault("allow_redirects", False)
+        return RequestContextManager(self._request("HEAD", url, **arguments))
+
+    def post(self, url: str | URL, **arguments: Unpack[RequestArguments]) -> RequestContextManager:
+        """Send a POST request; see ``request()``."""
+        return RequestContextManager(self._request("POST", url, **arguments))
+
+    def put(self, url: str | URL, **arguments: Unpack[RequestArguments]) -> RequestContextManager:
+        """Send a PUT request; see ``request()``."""
+        return RequestContextManager(self._request("PUT", url, **arguments))
+
+    def patch(self, url: str | URL, **arguments: Unpack[RequestArguments]) -> RequestContextManager:
+        """Send a PATCH request; see ``request()``."""
+        return RequestContextManager(self._request("PATCH", url, **arguments))
+
+    def delete(
+        self, url: str | URL, **arguments: Unpack[RequestArguments]
+    ) -> RequestContextManager:
+        """Send a DELETE request; see ``request()``."""
+        return RequestContextManager(self._request("DELETE", url, **arguments))
 
     async def _request(
         self,
@@ -302,9 +332,7 @@ class ClientSession(Verbs, State):
             target = with_params(target, params)
         options = self._options if allow_redirects else self._no_redirects
         if rare:
-            options = laid_over(options, rare)
-            if options.skip_auto_headers is not self._options.skip_auto_headers:
-                own = self._without_auto(own, options.skip_auto_headers)
+            options, own = self._apply(options, own, rare)
         if headers is not None:
             if own is None:
                 own = self._defaults.fields.copy()
@@ -326,15 +354,15 @@ class ClientSession(Verbs, State):
             None if total is None else loop.time() + total,
             credentials,
             None if cookies is None else cookie_pairs(cookies),
-            self._weak_self,
+            self,
         )
-        if middlewares is None:
-            if self._middlewares:
-                response = await self._within_total(request, self._chain)
-            else:
-                response = await self._chain(request)
+        handler = self._chain if middlewares is None else self._compose(middlewares)
+        if rare:
+            handler = prepare_upload(request, rare, handler)
+        if middlewares is None and not self._middlewares:
+            response = await handler(request)
         else:
-            response = await self._within_total(request, self._compose(middlewares))
+            response = await self._within_total(request, handler)
         check = self._raise_for_status if raise_for_status is None else raise_for_status
         if check:
             if check is True:
@@ -379,16 +407,40 @@ class ClientSession(Verbs, State):
             )
         return target.with_user(None), coerce_auth(cast(AuthLike, auth or in_url))
 
-    def _without_auto(
-        self, own: "CIMultiDict[str] | None", skipped: frozenset[str]
-    ) -> "CIMultiDict[str]":
-        """Drop the default fields that a call skips; those that the user gave stay."""
-        if own is None:
-            own = self._defaults.fields.copy()
-        for name, value in self._auto.items():
-            if name.lower() in skipped and own.get(name) == value:
-                del own[name]
-        return own
+    def _apply(
+        self,
+        options: RequestOptions,
+        own: "CIMultiDict[str] | None",
+        rare: RareOptions,
+    ) -> tuple[RequestOptions, "CIMultiDict[str] | None"]:
+        """Lay the rare arguments of a call over the session's options, and drop the default fields it skips."""
+        if unknown := rare.keys() - RareOptions.__annotations__.keys():
+            raise TypeError(
+                f"unknown arguments {sorted(unknown)}; a request takes {sorted(RequestArguments.__annotations__)}"
+            )
+        changes: dict[str, Any] = {
+            name: value for name, value in rare.items() if name not in OF_THE_BODY
+        }
+        if "chunked" in changes:
+            changes["chunked"] = is_chunked(changes["chunked"])
+        if (limit := changes.get("expect100_timeout")) is not None:
+            changes["expect100_timeout"] = seconds("expect100_timeout", limit)
+        if "version" in changes:
+            changes["http10"] = is_http10(changes.pop("version"))
+        if "skip_auto_headers" in changes:
+            skipped = folded("skip_auto_headers", changes["skip_auto_headers"])
+            changes["skip_auto_headers"] = options.skip_auto_headers | skipped
+            if own is None:
+                own = self._defaults.fields.copy()
+            for name, value in self._auto.items():
+                if name.lower() in skipped and own.get(name) == value:
+                    del own[name]
+        if "ssl" in changes:
+            changes["ssl"] = coerce_ssl(changes["ssl"])
+        if changes.get("server_hostname") is not None:
+            # As a URL's host: one spelling for SNI and verification, and nothing that is no name.
+            changes["server_hostname"] = host_name(changes["server_hostname"])
+        return replace(options, **changes) if changes else options, own
 
     def _unusable(self) -> RuntimeError:
         if self._closed:
@@ -400,6 +452,53 @@ class ClientSession(Verbs, State):
         return RuntimeError(
             "the session belongs to another event loop; make one inside the loop that uses it"
         )
+
+    # State
+
+    @property
+    def closed(self) -> bool:
+        """Whether the session was closed."""
+        return self._closed
+
+    @property
+    def connector(self) -> BaseConnector | None:
+        """The pool of connections; None after ``detach()`` or ``close()``."""
+        return self._connector
+
+    @property
+    def cookie_jar(self) -> AbstractCookieJar:
+        """The session's cookies."""
+        return self._cookie_jar
+
+    @property
+    def headers(self) -> "CIMultiDict[str]":
+        """The fields that every request carries; changes count from the next request on."""
+        return self._defaults.fields
+
+    @property
+    def auth(self) -> Auth | None:
+        """The default credentials."""
+        return self._auth
+
+    @property
+    def timeout(self) -> ClientTimeout:
+        """The default timeouts."""
+        return self._timeout
+
+    @property
+    def json_serialize(self) -> Callable[[Any], str | bytes]:
+        """What makes text or bytes of ``json=``."""
+        return self._json_serialize
+
+    @property
+    def raise_for_status(self) -> RaiseForStatus:
+        """Whether, or how, responses are checked."""
+        return self._raise_for_status
+
+    @property
+    def auto_decompress(self) -> bool:
+        """Whether content codings are undone."""
+        return self._options.auto_decompress
 
     # The end
 

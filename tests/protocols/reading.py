@@ -3,7 +3,6 @@
 from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
-from weakref import ref
 
 from multidict import CIMultiDict
 from yarl import URL
@@ -42,7 +41,7 @@ def asked(method: str = "GET", headers: dict[str, str] | None = None, **options:
         None,
         None,
         None,
-        ref(Request),  # any object: nobody asks for the session
+        None,
     )
 
 

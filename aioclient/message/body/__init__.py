@@ -2,11 +2,24 @@
 
 - ``base``: what every body knows (size, media type, whether it can be sent twice) and does;
 - ``memory``, ``file``, ``iterable``, ``payload``: one module for each kind of source;
-- ``content`` finds the kind, ``form`` puts several values into one body, ``make`` is the door.
+- ``content`` finds the kind, ``form`` puts several values into one body, ``make`` is the door;
+- ``compressed`` and ``progress`` go around another body, and change or watch what it sends.
 """
 
 from .base import Body, BodyWriter
+from .compressed import CompressedBody, check_coding
 from .make import make_body
 from .memory import BytesBody
+from .progress import Progress, UploadTracker, WatchedBody
 
-__all__ = ("Body", "BodyWriter", "BytesBody", "make_body")
+__all__ = (
+    "Body",
+    "BodyWriter",
+    "BytesBody",
+    "CompressedBody",
+    "Progress",
+    "UploadTracker",
+    "WatchedBody",
+    "check_coding",
+    "make_body",
+)

@@ -1,0 +1,168 @@
+"""Bodies sent in a content coding (RFC 9110, section 8.4), compressed as they go out.
+
+The rules:
+
+- Nothing is compressed ahead: a piece is taken from its source, compressed and written before the next one is taken,
+  so an upload of any length holds a piece or two.
+- The length is known only at the end: such a body goes out in chunks.
+- Each send begins a new stream of its coding, so that a body sent again is whole and the same.
+- Up to ``INLINE`` bytes are compressed on the event loop, which takes half a millisecond; longer pieces in a thread,
+  which costs a tenth of one and holds up nobody.
+"""
+
+import asyncio
+import zlib
+from collections.abc import Callable
+from typing import Any, Final, NamedTuple
+
+from ...exceptions import MissingExtraError
+from ..codings import brotli_module, zstd_module
+from ..headers import CONTENT_ENCODING, shown_text
+from .base import PIECE, Body, BodyWriter
+
+INLINE: Final = 2**14  # bytes
+
+_BROTLI_QUALITY: Final = (
+    5  # what servers use for what they make on the fly; 11, its default, is a hundred times slower
+)
+
+
+class Coder(NamedTuple):
+    """One stream of a coding: what takes pieces, and what ends it."""
+
+    compress: Callable[[Any], bytes]
+    finish: Callable[[], bytes]
+
+
+class CompressedBody(Body):
+    """Another body in a content coding, which its ``headers`` name."""
+
+    __slots__ = ("_body", "_make_coder", "content_type", "headers", "replayable")
+
+    data = None
+    size = None
+
+    def __init__(self, body: Body, coding: str) -> None:
+        """Take *body* to send it in *coding*, one of ``check_coding()``'s names.
+
+        Raises:
+            ValueError: *body* is in a content coding already.
+        """
+        if any(name.lower() == "content-encoding" for name in body.headers or ()):
+            raise ValueError(
+                f"compress={coding!r}: the body {body!r} has a Content-Encoding of its own; leave out one of them"
+            )
+        self._body = body
+        self._make_coder = _CODERS[coding]
+        self.content_type = body.content_type
+        self.headers = {**(body.headers or {}), CONTENT_ENCODING: coding}
+        self.replayable = body.replayable
+
+    async def write(self, writer: BodyWriter) -> None:
+        """Send all of it, as ``Body.write`` says."""
+        compressing = _CompressingWriter(writer, self._make_coder())
+        await self._body.write(compressing)
+        await compressing.finish()
+
+    def rewind(self) -> None:
+        """Make ready to send it again, as ``Body.rewind`` says."""
+        self._body.rewind()
+
+    async def close(self) -> None:
+        """Close the body that is compressed."""
+        await self._body.close()
+
+    @property
+    def consumed(self) -> bool:
+        """Whether it was sent, whole or in part, and cannot be sent again."""
+        return self._body.consumed
+
+
+class _CompressingWriter:
+    """Compresses what it is given, and passes on what comes out."""
+
+    __slots__ = ("_coder", "_in_thread", "_writer")
+
+    def __init__(self, writer: BodyWriter, coder: Coder) -> None:
+        self._writer = writer
+        self._coder = coder
+        self._in_thread = False  # whether a long piece was seen: the coder may hold much of it back
+
+    async def write(self, chunk: bytes | bytearray | memoryview) -> None:
+        """Compress *chunk*, a piece at a time; what the coder holds back comes with a later one."""
+        view = memoryview(chunk)
+        for start in range(0, view.nbytes, PIECE):
+            piece = view[start : start + PIECE]
+            if piece.nbytes <= INLINE:
+                out = self._coder.compress(piece)
+            else:
+                self._in_thread = True
+                out = await _in_thread(self._coder.compress, piece)
+            if out:
+                await self._writer.write(out)
+
+    async def finish(self) -> None:
+        """End the stream of the coding."""
+        finish = self._coder.finish
+        out = await _in_thread(finish) if self._in_thread else finish()
+        if out:
+            await self._writer.write(out)
+
+
+async def _in_thread(work: Callable[..., bytes], *arguments: object) -> bytes:
+    # Cancelled, the thread ends its piece and nobody sees it: the coder belongs to this send alone.
+    return await asyncio.get_running_loop().run_in_executor(None, work, *arguments)
+
+
+def check_coding(compress: object) -> str | None:
+    """Return the name of the coding that ``compress=`` asks for; None for none.
+
+    Raises:
+        TypeError: it is neither a bool, a str nor None.
+        ValueError: it names no coding that is known here.
+        MissingExtraError: a package is missing that the coding needs.
+    """
+    if compress is None or compress is False:
+        return None
+    if compress is True:
+        return "deflate"
+    if not isinstance(compress, str):
+        raise TypeError(
+            f"compress must be a bool, None or a coding's name, found {type(compress).__name__} {shown_text(compress)}"
+        )
+    coding = compress.lower()
+    if coding not in _CODERS:
+        raise ValueError(f"compress={shown_text(compress)}; it can be {', '.join(_CODERS)}")
+    if (coding == "br" and brotli_module() is None) or (coding == "zstd" and zstd_module() is None):
+        raise MissingExtraError(
+            f"compress={coding!r} needs a package that is not installed: pip install aioclient[speedups]"
+        )
+    return coding
+
+
+def _deflate() -> Coder:
+    coder = zlib.compressobj()  # the zlib format, which is what "deflate" means (section 8.4.1.2)
+    return Coder(coder.compress, coder.flush)
+
+
+def _gzip() -> Coder:
+    coder = zlib.compressobj(wbits=31)
+    return Coder(coder.compress, coder.flush)
+
+
+def _brotli() -> Coder:
+    coder = brotli_module().Compressor(quality=_BROTLI_QUALITY)
+    return Coder(coder.process, coder.finish)
+
+
+def _zstd() -> Coder:
+    coder = zstd_module().ZstdCompressor()
+    return Coder(coder.compress, coder.flush)
+
+
+_CODERS: Final[dict[str, Callable[[], Coder]]] = {
+    "deflate": _deflate,
+    "gzip": _gzip,
+    "br": _brotli,
+    "zstd": _zstd,
+}
