@@ -92,6 +92,9 @@ class BaseConnector:
 
     _closed = True  # for __del__, when __init__ was called with arguments that it has not
 
+    takes_proxies = False
+    """Whether requests may go by a proxy; a connector to one place only has no use for one."""
+
     def __init__(
         self,
         *,
@@ -153,13 +156,25 @@ class BaseConnector:
 
     # One request
 
-    async def send(self, request: Request) -> ClientResponse:
+    def send(self, request: Request) -> Awaitable[ClientResponse]:
         """Send *request* on a connection of the pool; return the response when its head is here."""
         if self._closed:
             raise _closed_error(request)
-        loop = cast(asyncio.AbstractEventLoop, self._loop)
         key = request.key
+        if key.proxy is not None and not key.tunnel:
+            return self._send_to_proxy(request, key)
         head, chunked = encode_head(request, not self._force_close)
+        return self._exchange(request, key, head, chunked)
+
+    async def _send_to_proxy(self, request: Request, key: ConnectionKey) -> ClientResponse:
+        """Send *request* to an HTTP proxy that forwards it; the subclass knows how."""
+        raise NotImplementedError
+
+    async def _exchange(
+        self, request: Request, key: ConnectionKey, head: bytes, chunked: bool
+    ) -> ClientResponse:
+        """Send what was encoded on a connection of the pool, a second time if the first one was stale."""
+        loop = cast(asyncio.AbstractEventLoop, self._loop)
         connection = self._pool.reuse(key, loop.time())
         if connection is None:
             connection = await self._obtain(request, key)

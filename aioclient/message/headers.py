@@ -199,6 +199,7 @@ _FRAMING_NAMES = (
     "Cookie",
     "Authorization",
     "Expect",
+    "Proxy-Authorization",
 )
 
 

@@ -7,6 +7,7 @@ An origin is scheme, host and port (RFC 6454, section 4). Its host is the canoni
 import ipaddress
 import re
 import ssl
+from collections.abc import Hashable
 from functools import lru_cache
 from typing import NamedTuple, Protocol
 
@@ -34,7 +35,8 @@ SSLOption = bool | ssl.SSLContext | Pin
 class ConnectionKey(NamedTuple):
     """Everything that makes two connections different: only an equal key may share one.
 
-    ``host``, ``port``, ``is_ssl`` and ``ssl`` are what ``ClientConnectorError`` reads.
+    ``host``, ``port``, ``is_ssl`` and ``ssl`` are what ``ClientConnectorError`` reads. ``proxy`` is a ``Proxy``, its
+    credentials and fields included; ``tunnel`` tells whether it passes bytes on, or requests.
     """
 
     host: str
@@ -42,7 +44,8 @@ class ConnectionKey(NamedTuple):
     is_ssl: bool
     ssl: SSLOption
     server_hostname: str | None = None
-    proxy: str | None = None
+    proxy: Hashable | None = None
+    tunnel: bool = False
 
     def __repr__(self) -> str:
         return f"<ConnectionKey {'https' if self.is_ssl else 'http'}://{self.host}:{self.port}>"

@@ -10,8 +10,9 @@ from yarl import URL
 
 from ..exceptions import public, shown
 from .body import Body
-from .headers import AUTHORIZATION, COOKIE, DefaultHeaders, is_secret
+from .headers import AUTHORIZATION, COOKIE, PROXY_AUTHORIZATION, DefaultHeaders, is_secret
 from .origin import ConnectionKey, SSLOption, origin_of
+from .proxy import ProxyTable
 from .timeout import ClientTimeout
 
 
@@ -38,7 +39,8 @@ class Auth(Protocol):
 class RequestOptions:
     """What a call may ask for that most calls leave alone; one value is shared by all calls that do.
 
-    Sizes are in bytes. ``ssl`` is True (verify), False (do not), an ``SSLContext`` or a fingerprint.
+    Sizes are in bytes. ``ssl`` is True (verify), False (do not), an ``SSLContext`` or a fingerprint. ``proxies`` is
+    None where no proxy is configured at all.
     """
 
     response_class: type[Any]
@@ -59,6 +61,7 @@ class RequestOptions:
     max_body_size: int | None = None
     skip_auto_headers: frozenset[str] = field(default=frozenset())
     sensitive_headers: frozenset[str] = field(default=frozenset())
+    proxies: ProxyTable | None = None
 
 
 class RequestInfo(AiohttpRequestInfo):
@@ -158,9 +161,16 @@ class Request:
     def key(self) -> ConnectionKey:
         """Which connections may carry this request."""
         options = self.options
-        if options.ssl is True and options.server_hostname is None:
+        if options.ssl is True and options.server_hostname is None and options.proxies is None:
             return self.origin.key
-        return self.origin.key._replace(ssl=options.ssl, server_hostname=options.server_hostname)
+        key = self.origin.key._replace(ssl=options.ssl, server_hostname=options.server_hostname)
+        proxy = None if options.proxies is None else options.proxies.choose(self.origin)
+        if proxy is None:
+            return key
+        if proxy.is_http and (said := self.fields.get(PROXY_AUTHORIZATION)) is not None:
+            proxy = proxy.authorized(said)
+        # An HTTP proxy is asked for http itself, and to pass the bytes of everything else on.
+        return key._replace(proxy=proxy, tunnel=not proxy.is_http or self.origin.scheme != "http")
 
     @property
     def what(self) -> str:

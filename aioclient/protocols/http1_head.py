@@ -4,6 +4,7 @@ Framing has one rule: a request with a body carries exactly one of ``Content-Len
 it tells the truth. What a user's own fields say against that raises before anything is sent.
 """
 
+from collections.abc import Sequence
 from functools import lru_cache
 
 from multidict import CIMultiDict
@@ -17,6 +18,7 @@ from ..message.headers import (
     COOKIE,
     EXPECT,
     HOST,
+    PROXY_AUTHORIZATION,
     TRANSFER_ENCODING,
     check_target,
     field_line,
@@ -36,9 +38,8 @@ def encode_head(request: Request, keep_alive: bool = True) -> tuple[bytes, bool]
     """
     target = request.url.raw_path_qs
     options = request.options
-    body = request.content
     if (
-        body is None
+        request.content is None
         and request.own_headers is None
         and request.cookie is None
         and request.authorization is None
@@ -53,12 +54,31 @@ def encode_head(request: Request, keep_alive: bool = True) -> tuple[bytes, bool]
             plain,
         ), False
 
+    return encode_head_for(request, target, (), keep_alive)
+
+
+def encode_head_for(
+    request: Request, target: str, more: Sequence[tuple[str, str]], keep_alive: bool = True
+) -> tuple[bytes, bool]:
+    """Return the same for a *target* of another form, as proxies are asked for (RFC 9112, section 3.2).
+
+    *more* are fields for the proxy: the request's own come first. Only they hold credentials for one: a
+    ``Proxy-Authorization`` of the request itself is left out, since no server behind a proxy shall see it.
+
+    Raises:
+        ValueError: as ``encode_head()``.
+    """
+    options = request.options
     check_target(target)
     fields = request.own_headers
     if fields is None:
         fields = request.defaults.fields
         block = request.defaults.block()
     else:
+        block = serialize_fields(fields)
+    if PROXY_AUTHORIZATION in fields:
+        fields = fields.copy()
+        fields.popall(PROXY_AUTHORIZATION)
         block = serialize_fields(fields)
     lines = [f"{request.method} {target} HTTP/{'1.0' if options.http10 else '1.1'}"]
     if HOST not in fields:
@@ -67,13 +87,15 @@ def encode_head(request: Request, keep_alive: bool = True) -> tuple[bytes, bool]
         lines.append(field_line("Authorization", request.authorization))
     if request.cookie is not None and COOKIE not in fields:
         lines.append(field_line("Cookie", request.cookie))
-    chunked = _add_framing(request, fields, body, lines)
+    chunked = _add_framing(request, fields, request.content, lines)
     if CONNECTION not in fields:
         if not keep_alive:
             if not options.http10:
                 lines.append("Connection: close")
         elif options.http10:
             lines.append("Connection: keep-alive")
+    if more:
+        lines.extend([field_line(name, value) for name, value in more if name not in fields])
     lines.append("")
     return b"%b%b\r\n" % ("\r\n".join(lines).encode("utf-8", "surrogateescape"), block), chunked
 

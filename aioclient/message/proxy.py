@@ -1,0 +1,360 @@
+"""A proxy as a value: where it is, who asks, what it is told, how it is trusted.
+
+Everything that makes two proxied connections different is compared: a tunnel that was opened with one user's
+credentials serves no request with another's.
+"""
+
+import re
+from base64 import b64encode
+from collections.abc import Sequence
+from enum import Enum
+from typing import Any, Final, Protocol
+
+from yarl import URL
+
+from ..exceptions import InvalidUrlClientError, shown_bad
+from .headers import (
+    PROXY_AUTHORIZATION,
+    LooseHeaders,
+    check_name,
+    check_value,
+    to_multidict,
+)
+from .origin import ConnectionKey, Origin, SSLOption
+
+HTTP_SCHEMES: Final = frozenset(("http", "https"))
+# Those to which the host is sent as a name; the other two get an address, looked up on this side.
+REMOTE_DNS_SCHEMES: Final = frozenset(("socks4a", "socks5h"))
+_DEFAULT_PORTS: Final = {
+    "http": 80,
+    "https": 443,
+    "socks4": 1080,
+    "socks4a": 1080,
+    "socks5": 1080,
+    "socks5h": 1080,
+}
+_CONTROL_CHARACTER: Final = re.compile(r"[\x00-\x1f\x7f]").search
+# A proxy acts on these; wrong ones would move the end of the request (RFC 9112, section 6).
+_FRAMING_NAMES: Final = frozenset(
+    ("host", "connection", "content-length", "transfer-encoding", "upgrade")
+)
+
+
+class Direct(Enum):
+    """The type of ``DIRECT``."""
+
+    DIRECT = "direct"
+
+    def __repr__(self) -> str:
+        return "DIRECT"
+
+
+DIRECT: Final = Direct.DIRECT
+"""As ``proxy=``: no proxy for this call, whatever the session or the environment says."""
+
+
+class ProxyLogin:
+    """Login and password for a proxy.
+
+    ``digest`` tells whether they are only shown as digests (RFC 7616); else as Basic, or to SOCKS as they are.
+
+    Raises:
+        ValueError: *encoding* cannot carry them, or the login of Basic holds a colon.
+    """
+
+    __slots__ = ("digest", "encoding", "login", "password")
+
+    def __init__(
+        self, login: str, password: str = "", encoding: str = "latin1", *, digest: bool = False
+    ) -> None:
+        for name, value in (("login", login), ("password", password)):
+            if not isinstance(value, str):
+                raise ValueError(f"the {name} for a proxy must be a str, found {value!r}")
+            try:
+                value.encode(encoding)
+            except UnicodeEncodeError:
+                # Not chained: the text of the error holds the value.
+                raise ValueError(
+                    f"the {name} for a proxy holds a character that {encoding} cannot carry; "
+                    'give BasicAuth(..., encoding="utf-8")'
+                ) from None
+        if ":" in login and not digest:
+            raise ValueError("the login for a proxy holds a ':' (RFC 7617, section 2)")
+        self.login = login
+        self.password = password
+        self.encoding = encoding
+        self.digest = digest
+
+    def basic(self) -> str:
+        """Return the value of ``Proxy-Authorization`` for Basic."""
+        pair = f"{self.login}:{self.password}".encode(self.encoding)
+        return f"Basic {b64encode(pair).decode('ascii')}"
+
+    def _identity(self) -> tuple[object, ...]:
+        return self.login, self.password, self.encoding, self.digest
+
+    def __eq__(self, other: object) -> bool:
+        if not isinstance(other, ProxyLogin):
+            return NotImplemented
+        return self._identity() == other._identity()
+
+    def __hash__(self) -> int:
+        return hash(self._identity())
+
+    def __repr__(self) -> str:
+        return f"<{type(self).__name__} {self.login!r}, password='***'>"
+
+
+class ProxyDigestAuth(ProxyLogin):
+    """Login and password that a proxy is shown as a digest only (RFC 7616).
+
+    The first request to the proxy asks for its challenge and is then sent once more; from then on each request
+    carries an answer. A proxy that asks for Basic instead gets nothing.
+
+    Args:
+        login: in UTF-8 on the wire.
+        password: never on the wire.
+    """
+
+    __slots__ = ()
+
+    def __init__(self, login: str, password: str) -> None:
+        super().__init__(login, password, "utf-8", digest=True)
+
+    def __repr__(self) -> str:
+        return f"ProxyDigestAuth(login={self.login!r}, password='***')"
+
+
+ProxyAuthLike = ProxyLogin | Sequence[str]  # BasicAuth and aiohttp.BasicAuth are tuples
+ProxyLike = "str | URL | Proxy"
+
+
+class Proxy:
+    """A proxy, and what it gets to see.
+
+    Args:
+        url: ``http``, ``https``, ``socks4``, ``socks4a``, ``socks5`` or ``socks5h``, host and port, and perhaps login
+            and password. Without a port 80, 443 or 1080.
+        auth: (login, password), ``BasicAuth`` or ``ProxyDigestAuth``; not together with credentials in the URL.
+        headers: sent to an HTTP proxy: with ``CONNECT``, or in the request that it forwards.
+        ssl: how an ``https`` proxy is verified, under its own name: True against the system's authorities, False not
+            at all, an ``SSLContext`` or a ``Fingerprint``. It says nothing of the server behind it.
+
+    Raises:
+        InvalidUrlClientError: it is no URL of a proxy.
+        ValueError: two of the arguments contradict each other, or cannot be sent.
+    """
+
+    __slots__ = ("_hash", "auth", "headers", "origin", "scheme", "ssl")
+
+    def __init__(
+        self,
+        url: str | URL,
+        *,
+        auth: ProxyAuthLike | None = None,
+        headers: LooseHeaders | None = None,
+        ssl: SSLOption | None = True,
+    ) -> None:
+        parsed = _parsed(url)
+        login = None
+        if parsed.user is not None or parsed.password is not None:
+            # As UTF-8 they are the bytes that the URL's percent-encoding says.
+            login = ProxyLogin(parsed.user or "", parsed.password or "", "utf-8")
+            if auth is not None:
+                raise ValueError(
+                    f"the proxy {_spelled(parsed)} has credentials in its URL and in auth; leave out one of them"
+                )
+        elif auth is not None:
+            login = coerce_proxy_auth(auth)
+        self.scheme = parsed.scheme
+        try:
+            self.origin = Origin(
+                parsed.scheme, parsed.raw_host or "", parsed.port or _DEFAULT_PORTS[parsed.scheme]
+            )
+        except ValueError as error:
+            raise InvalidUrlClientError(_spelled(parsed), str(error)) from error
+        self.auth = login
+        self.headers = _checked_fields(headers)
+        self.ssl: SSLOption = True if ssl is None else ssl
+        self._check()
+
+    @property
+    def host(self) -> str:
+        """The proxy's host."""
+        return self.origin.host
+
+    @property
+    def port(self) -> int:
+        """The proxy's port."""
+        return self.origin.port
+
+    @property
+    def is_http(self) -> bool:
+        """Whether it is an HTTP proxy, reached with TLS or without."""
+        return self.scheme in HTTP_SCHEMES
+
+    @property
+    def address(self) -> ConnectionKey:
+        """Host, port and TLS of the proxy itself, for errors."""
+        return ConnectionKey(self.host, self.port, self.scheme == "https", self.ssl)
+
+    def fields(self) -> list[tuple[str, str]]:
+        """Return the fields for the proxy, a digest excepted."""
+        fields = list(self.headers)
+        if self.auth is not None and not self.auth.digest:
+            fields.append((PROXY_AUTHORIZATION, self.auth.basic()))
+        return fields
+
+    def changed(
+        self,
+        auth: ProxyAuthLike | None = None,
+        headers: LooseHeaders | None = None,
+        ssl: SSLOption | None = None,
+    ) -> "Proxy":
+        """Return the same proxy with what is given in place of its own.
+
+        Raises:
+            ValueError: it has credentials already, and *auth* gives others.
+        """
+        login = None if auth is None else coerce_proxy_auth(auth)
+        if login is not None and self.auth is not None and login != self.auth:
+            raise ValueError(f"the proxy {self} has credentials of its own and in proxy_auth")
+        proxy = object.__new__(Proxy)
+        proxy.scheme = self.scheme
+        proxy.origin = self.origin
+        proxy.auth = self.auth if login is None else login
+        proxy.headers = self.headers if headers is None else _checked_fields(headers)
+        proxy.ssl = self.ssl if ssl is None else ssl
+        proxy._check()
+        return proxy
+
+    def authorized(self, value: str) -> "Proxy":
+        """Return the same proxy with *value* for ``Proxy-Authorization`` in place of credentials of its own."""
+        proxy = self.changed()
+        proxy.auth = None
+        kept = [pair for pair in self.headers if pair[0].lower() != "proxy-authorization"]
+        proxy.headers = (*kept, (PROXY_AUTHORIZATION, check_value(PROXY_AUTHORIZATION, value)))
+        proxy._check()
+        return proxy
+
+    def _check(self) -> None:
+        login = self.auth
+        if login is not None:
+            if any(name.lower() == "proxy-authorization" for name, _ in self.headers):
+                raise ValueError(
+                    f"the proxy {self} has credentials and a Proxy-Authorization field; leave out one of them"
+                )
+            if not self.is_http:
+                _check_socks_login(self, login)
+        self._hash = hash(self._identity())
+
+    def _identity(self) -> tuple[object, ...]:
+        return self.scheme, self.host, self.port, self.auth, self.headers, self.ssl
+
+    def __eq__(self, other: object) -> bool:
+        if not isinstance(other, Proxy):
+            return NotImplemented
+        return self is other or (
+            self._hash == other._hash and self._identity() == other._identity()
+        )
+
+    def __hash__(self) -> int:
+        return self._hash
+
+    def __str__(self) -> str:
+        host = f"[{self.host}]" if ":" in self.host else self.host
+        return f"{self.scheme}://{host}:{self.port}"
+
+    def __repr__(self) -> str:
+        return f"<Proxy {self}>"
+
+
+class ProxyTable(Protocol):
+    """What tells which proxy the requests to an origin go by."""
+
+    def choose(self, origin: Origin) -> Proxy | None:
+        """Return the proxy for *origin*; None to go there directly."""
+
+
+def coerce_proxy_auth(auth: Any) -> ProxyLogin:
+    """Return *auth*, any spelling of a login and a password, as what is used.
+
+    Raises:
+        TypeError: it is none of (login, password), ``BasicAuth`` and ``ProxyDigestAuth``.
+        ValueError: it cannot be sent.
+    """
+    if isinstance(auth, ProxyLogin):
+        return auth
+    if isinstance(auth, tuple) and 2 <= len(auth) <= 3:
+        return ProxyLogin(*auth)
+    raise TypeError(
+        "proxy_auth must be a (login, password) tuple, BasicAuth or ProxyDigestAuth, "
+        f"found {type(auth).__name__}"
+    )
+
+
+def _parsed(url: str | URL) -> URL:
+    """Return *url*, which must name a proxy.
+
+    No message holds more of it than what follows its userinfo.
+    """
+    if isinstance(url, str):
+        if _CONTROL_CHARACTER(url) is not None:
+            raise InvalidUrlClientError(
+                shown_bad(url), "the URL of a proxy holds a control character"
+            )
+        if "://" not in url:
+            raise InvalidUrlClientError(
+                shown_bad(url), "the URL of a proxy needs a scheme, as in http://proxy.example:3128"
+            )
+    elif not isinstance(url, URL):
+        raise TypeError(f"a proxy must be a str, a URL or a Proxy, found {type(url).__name__}")
+    try:
+        parsed = URL(url)
+    except ValueError:
+        # Not chained: the text of yarl's error may hold a password.
+        raise InvalidUrlClientError(shown_bad(url), "the URL of a proxy cannot be parsed") from None
+    if parsed.scheme not in _DEFAULT_PORTS:
+        raise InvalidUrlClientError(
+            _spelled(parsed),
+            f"the scheme {parsed.scheme!r} of a proxy is not supported; use {', '.join(_DEFAULT_PORTS)}",
+        )
+    if not parsed.raw_host:
+        raise InvalidUrlClientError(_spelled(parsed), "the URL of a proxy has no host")
+    return parsed
+
+
+def _spelled(url: URL) -> str:
+    """Return scheme, host and port: nothing else of a proxy's URL means anything, and the rest may be a secret."""
+    host = url.raw_host or ""
+    port = "" if url.explicit_port is None else f":{url.explicit_port}"
+    return f"{url.scheme}://{f'[{host}]' if ':' in host else host}{port}"
+
+
+def _checked_fields(headers: LooseHeaders | None) -> tuple[tuple[str, str], ...]:
+    """Return fields that may be sent to a proxy."""
+    pairs = tuple(
+        (check_name(name), check_value(name, value))
+        for name, value in to_multidict(headers).items()
+    )
+    for name, _ in pairs:
+        if name.lower() in _FRAMING_NAMES:
+            raise ValueError(f"the field {name} cannot be set for a proxy")
+    return pairs
+
+
+def _check_socks_login(proxy: Proxy, login: ProxyLogin) -> None:
+    """Raise ValueError if SOCKS cannot carry the credentials (RFC 1929, section 2)."""
+    if login.digest:
+        raise ValueError(f"the proxy {proxy} cannot be shown a digest; give (login, password)")
+    if not login.login.isascii() or not login.password.isascii():
+        raise ValueError(f"login and password for the proxy {proxy} must be ASCII")
+    if proxy.scheme.startswith("socks4"):
+        if login.password:
+            raise ValueError(f"the proxy {proxy} takes a login and no password: SOCKS4 has none")
+        if "\x00" in login.login:
+            raise ValueError(f"the login for the proxy {proxy} holds a zero byte")
+    elif not 1 <= len(login.login) <= 255 or not 1 <= len(login.password) <= 255:
+        raise ValueError(
+            f"login and password for the proxy {proxy} must have 1 to 255 bytes each (RFC 1929, section 2)"
+        )
