@@ -228,7 +228,8 @@ class TestCredentials:
             **({} if of_session else own),
         )
         for name, _ in fields:
-            assert first.values(name) != []
+            # What is for a proxy reaches no server at all.
+            assert (first.values(name) == []) is (name == "Proxy-Authorization")
             assert second.values(name) == [], name
         assert second.value("X-Plain") == "p"
         assert (second.value("Host") or "").startswith("b.test:")
@@ -238,7 +239,8 @@ class TestCredentials:
         """The same origin gets them again, wherever the path leads."""
         first, second = await hops("http://a.test:{port}/other", headers=fields)
         for name, _ in fields:
-            assert second.values(name) == first.values(name) != []
+            assert second.values(name) == first.values(name)
+            assert (first.values(name) == []) is (name == "Proxy-Authorization")
 
     @row("RED-01")
     @pytest.mark.parametrize("where", ["call", "session", "url"])
