@@ -1,14 +1,10 @@
 """The response: status, fields, and a body that is either here already or still coming."""
 
-import codecs
 import json as json_module
-import warnings
 from collections.abc import Awaitable, Callable, Generator
-from email.message import Message
-from functools import lru_cache
 from http.cookies import CookieError, SimpleCookie
 from types import TracebackType
-from typing import Any, Final, Protocol, Self, cast
+from typing import Any, Final, Self, cast
 
 from aiohttp import HttpVersion
 from multidict import CIMultiDictProxy
@@ -16,72 +12,20 @@ from yarl import URL
 
 from ..exceptions import ClientConnectionError, ClientResponseError, ContentTypeError, shown
 from .codings import body_too_large, decode_all
+from .connection import Connection
 from .headers import CONTENT_ENCODING, CONTENT_TYPE, SET_COOKIE, shown_text
+from .media_type import (
+    DEFAULT_CONTENT_TYPE,
+    detected_charset,
+    is_text_codec,
+    judge_content_type,
+    parse_content_type,
+)
 from .request import Request, RequestInfo
 from .stream import StreamReader
 
-DEFAULT_CONTENT_TYPE: Final = "application/octet-stream"  # RFC 9110, section 8.3
 # Bytes that are decoded without a turn for the event loop; a hostile body of this size holds it for 0.1 s at most.
 DECODE_AT_ONCE: Final = 64 * 1024
-# Python codecs between bytes and str that are no character encodings, or slow on hostile input.
-_NOT_CHARSETS: Final = frozenset(
-    ("idna", "punycode", "raw_unicode_escape", "undefined", "unicode_escape")
-)
-
-
-class Carrier(Protocol):
-    """The connection as a response sees it, while the body is still coming."""
-
-    def abort(self) -> None:
-        """Close the socket now."""
-
-    def give_up_body(self) -> None:
-        """Drain the little that is missing and keep the connection, or close it."""
-
-
-class BodyLease:
-    """The hold of a response on a connection that still carries its body.
-
-    It exists only while the body is incomplete, so that a dropped response gives its connection back (and warns)
-    without a finalizer on every response.
-    """
-
-    __slots__ = ("__weakref__", "_carrier", "_description")
-
-    def __init__(self, carrier: Carrier, description: str) -> None:
-        self._carrier: Carrier | None = carrier
-        self._description = description
-
-    def end(self) -> None:
-        """Note that the body is complete, or the connection gone: nothing is held any more."""
-        self._carrier = None
-
-    def release(self) -> None:
-        """Give up what was not read."""
-        carrier, self._carrier = self._carrier, None
-        if carrier is not None:
-            carrier.give_up_body()
-
-    def close(self) -> None:
-        """Close the connection."""
-        carrier, self._carrier = self._carrier, None
-        if carrier is not None:
-            carrier.abort()
-
-    @property
-    def held(self) -> bool:
-        """Whether the connection is still held."""
-        return self._carrier is not None
-
-    def __del__(self) -> None:
-        if self._carrier is not None:
-            warnings.warn(
-                f"unclosed response to {self._description}: use 'async with', read it to its end, or release it",
-                ResourceWarning,
-                source=self,
-                stacklevel=2,
-            )
-            self.close()
 
 
 class _Done:
@@ -135,7 +79,7 @@ class ClientResponse:
         trailers: "CIMultiDictProxy[str]",
         raw: bytes | None,
         content: StreamReader | None,
-        lease: BodyLease | None,
+        lease: Connection | None,
     ) -> None:
         self.request = request
         self.method = request.method
@@ -326,7 +270,7 @@ class ClientResponse:
         try:
             return body.decode("utf-8")
         except UnicodeDecodeError:
-            return body.decode(_detect(body), "replace")
+            return body.decode(detected_charset(body), "replace")
 
     async def json(
         self,
@@ -346,7 +290,7 @@ class ClientResponse:
         """
         body = self._body_at_hand() or await self.read()
         found = self.headers.get(CONTENT_TYPE, "")
-        expected, charset = _judge_content_type(found, content_type)
+        expected, charset = judge_content_type(found, content_type)
         if not expected:
             raise ContentTypeError(
                 self.request.info,
@@ -395,49 +339,3 @@ class ClientResponse:
     def __repr__(self) -> str:
         reason = shown_text(self.reason)[1:-1]
         return f"<ClientResponse({shown(self.real_url)}) [{self.status} {reason}]>"
-
-
-@lru_cache(maxsize=256)
-def parse_content_type(value: str) -> tuple[str, str | None]:
-    """Return media type and charset of a ``Content-Type`` value (RFC 9110, section 8.3.1)."""
-    message = Message()
-    message["Content-Type"] = value
-    charset = message.get_param("charset")
-    if isinstance(charset, tuple):
-        charset = charset[2]
-    media_type = value.partition(";")[0].strip().lower()
-    return (media_type if "/" in media_type else DEFAULT_CONTENT_TYPE), charset
-
-
-@lru_cache(maxsize=256)
-def _judge_content_type(found: str, expected: str | None) -> tuple[bool, str]:
-    """Tell whether *found* is the media type that is *expected*, and which charset to read it with."""
-    media_type, charset = parse_content_type(found)
-    if charset is None or not is_text_codec(charset):
-        charset = "utf-8"
-    if not expected:
-        return True, charset
-    if expected == "application/json":
-        kind, _, subtype = media_type.partition("/")
-        return kind == "application" and (subtype == "json" or subtype.endswith("+json")), charset
-    return expected.lower() in media_type, charset
-
-
-@lru_cache(maxsize=64)
-def is_text_codec(charset: str) -> bool:
-    """Tell whether *charset* names a codec between bytes and text (``rot13`` and ``zip`` are none)."""
-    try:
-        # Not b"": Python decodes that without a look at the codec.
-        b"abcd".decode(charset, "replace")
-        return codecs.lookup(charset).name.replace("-", "_") not in _NOT_CHARSETS
-    except (LookupError, ValueError):
-        return False
-
-
-def _detect(body: bytes) -> str:
-    try:
-        from charset_normalizer import from_bytes
-    except ImportError:
-        return "utf-8"
-    best = from_bytes(body).best()
-    return "utf-8" if best is None else best.encoding

@@ -34,10 +34,11 @@ from ..exceptions import (
 )
 from ..message.body import Body
 from ..message.codings import Decoder, make_decoder
+from ..message.connection import Connection
 from ..message.headers import CONTENT_ENCODING, CONTENT_LENGTH
 from ..message.origin import ConnectionKey
 from ..message.request import Request
-from ..message.response import BodyLease, ClientResponse
+from ..message.response import ClientResponse
 from ..message.stream import StreamReader
 from .http1_head import expects_continue
 from .http1_response import ResponseReader
@@ -124,7 +125,7 @@ class Http1Connection(asyncio.Protocol):
         self._waiter: asyncio.Future[ClientResponse] | None = None
         self._stream: StreamReader | None = None
         # Weak: the response alone keeps its lease, so that dropping the one ends the other.
-        self._lease: ref[BodyLease] | None = None
+        self._lease: ref[Connection] | None = None
         self._remaining = 0  # bytes of a body of known length that are past the parser
         self._drain_budget = -1  # bytes that may still be thrown away; -1: the body is wanted
         self._sent = True
@@ -198,7 +199,7 @@ class Http1Connection(asyncio.Protocol):
         if self._request is request or self.upgraded is not None:
             self.abort()
 
-    def _deliver(self, raw: bytes | None, lease: BodyLease | None = None) -> None:
+    def _deliver(self, raw: bytes | None, lease: Connection | None = None) -> None:
         """Hand the response to the waiting caller: whole (*raw*), or with a stream."""
         waiter = self._waiter
         if self._continue is not None and not self._continue.done():
@@ -212,7 +213,7 @@ class Http1Connection(asyncio.Protocol):
         stream = None
         if raw is None:
             self._stream = stream = self._open_stream(request)
-            lease = BodyLease(self, request.what)
+            lease = Connection(self, request.what)
             self._lease = ref(lease)
         response = request.options.response_class(
             request,
@@ -332,7 +333,7 @@ class Http1Connection(asyncio.Protocol):
 
     def _switch_protocol(self, rest: bytes) -> None:
         """Speak HTTP no longer: the server has switched protocols (101)."""
-        lease = BodyLease(self, cast(Request, self._request).what)
+        lease = Connection(self, cast(Request, self._request).what)
         self._lease = ref(lease)
         self._deliver(b"", lease)
         self.upgraded = rest

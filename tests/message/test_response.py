@@ -11,7 +11,7 @@ from yarl import URL
 
 import aioclient
 from aioclient import ClientResponse, ClientSession
-from aioclient.message.response import is_text_codec, parse_content_type
+from aioclient.message.media_type import is_text_codec, parse_content_type
 from aioclient.testing import RawConnection, RawServer, turns
 
 from ..loopback import OK, answer, moved
