@@ -1,6 +1,7 @@
 """Host names of one's own: each leads to 127.0.0.1; and responses, written out."""
 
 import socket
+from typing import Any
 
 from aiohttp.abc import AbstractResolver, ResolveResult
 
@@ -32,9 +33,9 @@ class Loopback(AbstractResolver):
         """Nothing is held."""
 
 
-def names() -> TCPConnector:
+def names(**more: Any) -> TCPConnector:
     """Return a connector for which every name is 127.0.0.1."""
-    return TCPConnector(resolver=Loopback())
+    return TCPConnector(resolver=Loopback(), **more)
 
 
 def open_jar() -> CookieJar:

@@ -11,6 +11,7 @@ import os
 import socket
 import warnings
 from collections.abc import Awaitable, Callable, Iterable, Iterator
+from ssl import CERT_REQUIRED, SSLContext
 from types import TracebackType
 from typing import Final, NamedTuple, Self, cast
 from weakref import WeakSet, ref
@@ -31,13 +32,15 @@ from ..message.response import ClientResponse
 from ..protocols.http1 import BufferedHttp1Connection, Http1Connection
 from ..protocols.http1_head import encode_head
 from .pool import Grant, Open, Pool, PoolStatistics, Ticket
-from .tls import TLSPlan
+from .tls import Fingerprint, Setting, TLSPlan, ssl_context_for
 
 # Methods whose repetition changes nothing (RFC 9110, section 9.2.2).
 IDEMPOTENT: Final = frozenset(("GET", "HEAD", "OPTIONS", "TRACE", "PUT", "DELETE"))
 # Bytes taken from a socket at a time, as asyncio's own loops do; less costs more system calls for large bodies.
 READ_SIZE: Final = 256 * 1024
-CLOSE_TIME: Final = 2.0  # seconds that close() gives to TLS goodbyes before it aborts
+CLOSE_TIME: Final = (
+    2.0  # seconds for TLS goodbyes, of one connection and in close(); then it is aborted
+)
 # A socket of a failed handshake is closed one round of the event loop later, or a few; more than enough.
 CLOSE_TURNS: Final = 100
 
@@ -91,6 +94,7 @@ class BaseConnector:
     """
 
     _closed = True  # for __del__, when __init__ was called with arguments that it has not
+    _ssl: Setting = True
 
     takes_proxies = False
     """Whether requests may go by a proxy; a connector to one place only has no use for one."""
@@ -149,6 +153,24 @@ class BaseConnector:
     def limit_per_host(self) -> int:
         """Connections at a time to one host; 0 for no limit."""
         return self._limit_per_host
+
+    @property
+    def verify_ssl(self) -> bool:
+        """Whether certificates are verified against authorities, for requests that say nothing."""
+        setting = self._ssl
+        if isinstance(setting, SSLContext):
+            return setting.verify_mode == CERT_REQUIRED
+        return setting.verify if isinstance(setting, Fingerprint) else bool(setting)
+
+    @property
+    def ssl_context(self) -> SSLContext:
+        """The context of requests that say nothing; made now, on this thread, if none has needed it so far."""
+        return ssl_context_for(self._ssl)
+
+    @property
+    def fingerprint(self) -> bytes | None:
+        """The SHA-256 digest of the pinned certificate; None for no pin."""
+        return self._ssl.fingerprint if isinstance(self._ssl, Fingerprint) else None
 
     def statistics(self) -> PoolStatistics:
         """Return what the pool holds now and has counted so far."""
@@ -359,7 +381,7 @@ class BaseConnector:
         """Make a connection of a connected socket: with *create*, a method of the event loop, and TLS by *plan*.
 
         Raises:
-            OSError: the TLS handshake failed.
+            OSError: the TLS handshake failed, or agreed on a protocol that is not HTTP/1.1.
             ServerFingerprintMismatch: another certificate is pinned; not one byte of a request was sent.
         """
         connection = self._new_connection(key)
@@ -374,15 +396,17 @@ class BaseConnector:
                     sock=sock,
                     ssl=plan.context,
                     server_hostname=plan.server_hostname,
+                    ssl_shutdown_timeout=CLOSE_TIME,
                 )
         except BaseException:
             # Cancelled at the end of it, uvloop has told of the connection and tells nothing of its loss.
             self.connection_gone(connection)
             raise
         self._handshakes.discard(sock)
-        if plan is not None and plan.pin is not None:
+        transport = connection.transport  # None: closed by the server already
+        if plan is not None and transport is not None:
             try:
-                plan.pin.check(cast(asyncio.Transport, connection.transport))
+                plan.check(transport)
             except BaseException:
                 connection.abort()
                 raise

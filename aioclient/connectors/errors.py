@@ -49,7 +49,7 @@ def connect_error(key: ConnectionKey, error: OSError) -> ClientConnectorError:
         advice = _CERTIFICATE_ADVICE.get(error.verify_code)
     elif isinstance(error, ssl.SSLError):
         found = ClientConnectorSSLError(aiohttp_key, error)
-        advice = _TLS_ADVICE.get(error.reason or "")
+        advice = _TLS_ADVICE.get(getattr(error, "reason", None) or "")  # of OpenSSL's errors only
     else:
         found = ClientConnectorError(aiohttp_key, error)
     if advice is not None:

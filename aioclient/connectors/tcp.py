@@ -2,6 +2,7 @@
 
 import asyncio
 import socket
+from ssl import SSLContext
 from typing import cast
 
 from aiohttp.abc import AbstractResolver, ResolveResult
@@ -13,7 +14,7 @@ from .base import BaseConnector, Dial
 from .dial import addr_infos_of, open_socket
 from .errors import connect_error, dns_error
 from .resolver import CachingResolver
-from .tls import coerce_ssl, plan_tls
+from .tls import merge_ssl, plan_tls
 
 
 class TCPConnector(BaseConnector):
@@ -21,7 +22,8 @@ class TCPConnector(BaseConnector):
 
     Args:
         ssl: for requests that say nothing: True verifies certificates, False does not, an ``SSLContext`` or a
-            ``Fingerprint`` decides for itself.
+            ``Fingerprint`` decides for itself, ``"system"`` lets the system verify (macOS, Windows: an extra).
+        verify_ssl, ssl_context, fingerprint: the older spellings of *ssl*.
         family: ``socket.AF_INET``, ``AF_INET6``, or 0 for both.
         local_addr: (host, port) to bind to.
         resolver: an ``aiohttp.abc.AbstractResolver``; by default aiodns, or threads where it does not work.
@@ -39,6 +41,9 @@ class TCPConnector(BaseConnector):
         self,
         *,
         ssl: SSLOption = True,
+        verify_ssl: bool | None = None,
+        ssl_context: SSLContext | None = None,
+        fingerprint: bytes | str | None = None,
         family: int = 0,
         local_addr: tuple[str, int] | None = None,
         resolver: AbstractResolver | None = None,
@@ -55,6 +60,7 @@ class TCPConnector(BaseConnector):
         retry_stale: bool = True,
         loop: asyncio.AbstractEventLoop | None = None,
     ) -> None:
+        setting = merge_ssl(ssl, verify_ssl, ssl_context, fingerprint)
         super().__init__(
             keepalive_timeout=keepalive_timeout,
             force_close=force_close,
@@ -64,7 +70,7 @@ class TCPConnector(BaseConnector):
             retry_stale=retry_stale,
             loop=loop,
         )
-        self._ssl = coerce_ssl(ssl)
+        self._ssl = setting
         self._family = family
         self._local_addr = local_addr
         self._resolver = CachingResolver(
@@ -79,7 +85,7 @@ class TCPConnector(BaseConnector):
         plan = None
         if key.is_ssl:
             option = self._ssl if key.ssl is True else key.ssl
-            plan = plan_tls(option, key.server_hostname or origin.host)
+            plan = await plan_tls(option, key.server_hostname or origin.host)
         sock = await self._dial(origin.dns_name, key, dial)
         try:
             return await self._establish(loop.create_connection, sock, key, plan, dial)

@@ -1,7 +1,8 @@
 """What `ssl=` may be, and the TLS contexts that come of it.
 
 ===================  ==========================================================================
-`True`, `None`       the certificate is verified against the system's authorities, and its name
+`True`, `None`       OpenSSL verifies the certificate against the authorities it finds, and its name
+`"system"`           the system verifies it, as its browsers do, and its name
 `False`              nothing is verified: anyone on the way can read and change the connection
 an `SSLContext`      the context decides, and it is used as it is
 a `Fingerprint`      the server's certificate is the pinned one
@@ -9,20 +10,30 @@ a `Fingerprint`      the server's certificate is the pinned one
 
 `coerce_ssl()` gives each of them the form that stands in a connection key. Forms that are equal
 ask for the same; so no connection made with one setting serves a request with another.
+
+Contexts of our own are made once in a process, when they are first needed, and never on the event
+loop: reading the authorities takes some 20 to 40 ms, in which no other request would go on.
 """
 
 import asyncio
 import ssl
+import sys
 import warnings
 from dataclasses import dataclass
-from functools import lru_cache
 from hashlib import sha256
+from importlib.util import find_spec
+from typing import Final, Literal
+from weakref import WeakKeyDictionary
 
 import aiohttp
 
-from ..exceptions import ServerFingerprintMismatch
+from ..exceptions import MissingExtraError, ServerFingerprintMismatch
 
 __all__ = ("Fingerprint", "TLSPlan", "coerce_ssl", "merge_ssl", "plan_tls", "ssl_context_for")
+
+# Where the system's authorities are not in files, which OpenSSL reads. Elsewhere truststore would read
+# the same files as OpenSSL does, but anew for each connection: 20 ms.
+_OTHER_STORES: Final = ("darwin", "win32")
 
 _SHA256_SIZE = sha256().digest_size
 _MD5_AND_SHA1_SIZES = (16, 20)
@@ -106,21 +117,37 @@ def _read_digest(value: object) -> bytes:
     return digest
 
 
-def coerce_ssl(value: object) -> bool | ssl.SSLContext | Fingerprint:
+Setting = bool | ssl.SSLContext | Fingerprint | Literal["system"]
+
+
+def coerce_ssl(value: object) -> Setting:
     """Return *value*, an `ssl=` argument, in the form for connection keys.
 
     `None` becomes True, and an `aiohttp.Fingerprint` ours.
 
     Raises:
         TypeError: It is none of what the module's text names.
+        MissingExtraError: It is "system", and this system's store needs a package that is missing.
     """
     if value is None:
         return True
+    if value == "system":
+        _require_truststore()
+        return "system"
     if isinstance(value, bool | ssl.SSLContext | Fingerprint):
         return value
     if isinstance(value, aiohttp.Fingerprint):
         return Fingerprint(value.fingerprint)
-    raise TypeError(f"ssl must be a bool, an SSLContext, a Fingerprint or None, found {value!r}")
+    raise TypeError(
+        f'ssl must be a bool, an SSLContext, a Fingerprint, "system" or None, found {value!r}'
+    )
+
+
+def _require_truststore() -> None:
+    if sys.platform in _OTHER_STORES and find_spec("truststore") is None:
+        raise MissingExtraError(
+            'ssl="system" needs the package truststore on this system: pip install "aioclient[truststore]"'
+        )
 
 
 def merge_ssl(
@@ -130,7 +157,7 @@ def merge_ssl(
     fingerprint: bytes | str | None = None,
     *,
     stacklevel: int = 2,
-) -> bool | ssl.SSLContext | Fingerprint:
+) -> Setting:
     """Return the one setting that `ssl=` and its three older spellings say.
 
     Each older spelling warns with DeprecationWarning; `verify_ssl=True` says nothing and does not.
@@ -170,28 +197,75 @@ def merge_ssl(
 
 _Context = ssl.SSLContext  # where a parameter is called ssl
 
+# Those that load authorities; the third kind, False, verifies nothing and takes 0.2 ms to make.
+_Kind = bool | Literal["system"]
+_contexts: dict[_Kind, ssl.SSLContext] = {}
+# One thread for all who wait in one event loop.
+_being_made: "WeakKeyDictionary[asyncio.AbstractEventLoop, dict[_Kind, asyncio.Future[_Context]]]" = WeakKeyDictionary()
+
 
 def ssl_context_for(option: object) -> ssl.SSLContext:
     """Return the context to connect with for *option*, an `ssl=` argument.
 
-    Ours are made when they are first needed and kept: reading the authorities takes some 40 ms.
+    The first time it may take 40 ms: `plan_tls()` is for those who must not wait that long.
+
+    Raises:
+        TypeError, MissingExtraError: As for `coerce_ssl()`.
     """
     setting = coerce_ssl(option)
-    if isinstance(setting, ssl.SSLContext):
-        return setting
-    return _own_context(setting.verify if isinstance(setting, Fingerprint) else setting)
+    return setting if isinstance(setting, ssl.SSLContext) else _make(_kind(setting))
 
 
-@lru_cache(maxsize=2)
-def _own_context(verify: bool) -> ssl.SSLContext:
-    if verify:
+def _kind(setting: "bool | Fingerprint | Literal['system']") -> _Kind:
+    return setting.verify if isinstance(setting, Fingerprint) else setting
+
+
+def _make(kind: _Kind) -> ssl.SSLContext:
+    context = _contexts.get(kind)
+    if context is None:
+        # No lock, which a fork at the wrong time would leave locked: of two threads one works in vain.
+        context = _contexts.setdefault(kind, _new_context(kind))
+    return context
+
+
+def _new_context(kind: _Kind) -> ssl.SSLContext:
+    if kind == "system" and sys.platform in _OTHER_STORES:
+        import truststore  # an extra, and not needed elsewhere
+
+        context: ssl.SSLContext = truststore.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    elif kind:
         context = ssl.create_default_context()
     else:
-        context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)  # no authorities: made 100 times faster
+        context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
         context.check_hostname = False
         context.verify_mode = ssl.CERT_NONE
     context.set_alpn_protocols(("http/1.1",))
     return context
+
+
+async def _context(setting: "bool | Fingerprint | Literal['system'] | _Context") -> ssl.SSLContext:
+    if isinstance(setting, ssl.SSLContext):
+        return setting
+    kind = _kind(setting)
+    context = _contexts.get(kind)
+    if context is not None:
+        return context
+    if kind is False:
+        return _make(kind)
+    loop = asyncio.get_running_loop()
+    making = _being_made.setdefault(loop, {})
+    if kind not in making:
+        making[kind] = loop.run_in_executor(None, _make, kind)
+        making[kind].add_done_callback(lambda done: _made(making, kind, done))
+    return await asyncio.shield(making[kind])  # to cancel one who waits does not cancel the others
+
+
+def _made(
+    making: "dict[_Kind, asyncio.Future[_Context]]", kind: _Kind, done: "asyncio.Future[_Context]"
+) -> None:
+    del making[kind]
+    if not done.cancelled():
+        done.exception()  # all who waited may be gone
 
 
 @dataclass(frozen=True, slots=True)
@@ -202,12 +276,33 @@ class TLSPlan:
     server_hostname: str
     pin: Fingerprint | None
 
+    def check(self, transport: asyncio.BaseTransport) -> None:
+        """Check what the handshake brought; call it before the first request byte.
 
-def plan_tls(option: object, server_hostname: str) -> TLSPlan:
-    """Return how to secure a connection to *server_hostname* with the `ssl=` setting *option*."""
+        Raises:
+            ServerFingerprintMismatch: Another certificate is pinned.
+            ssl.SSLError: ALPN chose another protocol than HTTP/1.1, which a user's context offered.
+        """
+        if self.pin is not None:
+            self.pin.check(transport)
+        tls = transport.get_extra_info("ssl_object")
+        chosen = None if tls is None else tls.selected_alpn_protocol()
+        if chosen not in (None, "http/1.1", "http/1.0"):
+            raise ssl.SSLError(
+                0,
+                f"ALPN chose {chosen!r}, and only HTTP/1.1 is spoken here; "
+                "call set_alpn_protocols(['http/1.1']) on the SSLContext",
+            )
+
+
+async def plan_tls(option: object, server_hostname: str) -> TLSPlan:
+    """Return how to secure a connection to *server_hostname* with the `ssl=` setting *option*.
+
+    A zone at the end of an IPv6 address is of this machine; no certificate knows it.
+    """
     setting = coerce_ssl(option)
     return TLSPlan(
-        ssl_context_for(setting),
-        server_hostname,
+        await _context(setting),
+        server_hostname.partition("%")[0],
         setting if isinstance(setting, Fingerprint) else None,
     )

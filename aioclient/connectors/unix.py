@@ -4,14 +4,14 @@ import asyncio
 import errno
 import os
 import socket
-import ssl
+from ssl import SSLContext, SSLError
 
-from ..message.origin import ConnectionKey
+from ..message.origin import ConnectionKey, SSLOption
 from ..message.request import Request
 from ..protocols.http1 import Http1Connection
 from .base import BaseConnector, Dial
 from .errors import connect_error, unix_error
-from .tls import plan_tls
+from .tls import merge_ssl, plan_tls
 
 RETRY_AFTER = 0.01  # seconds; a full queue of the server's socket tells nobody when it has room
 
@@ -21,14 +21,22 @@ class UnixConnector(BaseConnector):
 
     Args:
         path: of the socket in the file system.
+        ssl: for ``https`` requests that say nothing: True verifies certificates, False does not, an ``SSLContext`` or
+            a ``Fingerprint`` decides for itself, ``"system"`` lets the system verify (macOS: an extra).
+        verify_ssl, ssl_context, fingerprint: the older spellings of *ssl*.
 
-    The host of the URL goes into the ``Host`` field. All further arguments are those of ``BaseConnector``.
+    The host of the URL goes into the ``Host`` field, and is the name that a certificate is checked for. All further
+    arguments are those of ``BaseConnector``.
     """
 
     def __init__(
         self,
         path: "str | os.PathLike[str]",
         *,
+        ssl: SSLOption = True,
+        verify_ssl: bool | None = None,
+        ssl_context: SSLContext | None = None,
+        fingerprint: bytes | str | None = None,
         keepalive_timeout: float | None = 15.0,
         force_close: bool = False,
         limit: int | None = 100,
@@ -36,6 +44,7 @@ class UnixConnector(BaseConnector):
         retry_stale: bool = True,
         loop: asyncio.AbstractEventLoop | None = None,
     ) -> None:
+        setting = merge_ssl(ssl, verify_ssl, ssl_context, fingerprint)
         super().__init__(
             keepalive_timeout=keepalive_timeout,
             force_close=force_close,
@@ -45,6 +54,7 @@ class UnixConnector(BaseConnector):
             loop=loop,
         )
         self._path = os.fspath(path)
+        self._ssl = setting
 
     @property
     def path(self) -> str:
@@ -55,12 +65,13 @@ class UnixConnector(BaseConnector):
         loop = asyncio.get_running_loop()
         plan = None
         if key.is_ssl:
-            plan = plan_tls(key.ssl, key.server_hostname or request.origin.host)
+            option = self._ssl if key.ssl is True else key.ssl
+            plan = await plan_tls(option, key.server_hostname or request.origin.host)
         dial.missing = f"no connection to {self._path}"
         try:
             sock = await _open_socket(loop, self._path)
             return await self._establish(loop.create_unix_connection, sock, key, plan, dial)
-        except ssl.SSLError as error:
+        except SSLError as error:
             raise connect_error(key, error) from error
         except OSError as error:
             raise unix_error(self._path, key, error) from error

@@ -9,7 +9,7 @@ import re
 import ssl
 from collections.abc import Hashable
 from functools import lru_cache
-from typing import NamedTuple, Protocol
+from typing import Literal, NamedTuple, Protocol
 
 from yarl import URL
 
@@ -29,7 +29,7 @@ class Pin(Protocol):
         """The SHA-256 digest of the certificate."""
 
 
-SSLOption = bool | ssl.SSLContext | Pin
+SSLOption = bool | ssl.SSLContext | Pin | Literal["system"]
 
 
 class ConnectionKey(NamedTuple):

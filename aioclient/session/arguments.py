@@ -1,7 +1,8 @@
 """What a session and its calls take: the types of their arguments, and each spelling made the one that is used."""
 
 from collections.abc import Awaitable, Callable, Iterable, Sequence
-from typing import Final, TypedDict
+from ssl import SSLContext
+from typing import Any, Final, TypedDict
 
 import aiohttp
 from aiohttp import HttpVersion
@@ -11,6 +12,7 @@ from yarl import Query
 
 from ..chain import Middleware
 from ..connectors.base import BaseConnector
+from ..connectors.tls import merge_ssl
 from ..message.body import Progress, UploadTracker
 from ..message.headers import LooseHeaders
 from ..message.origin import SSLOption
@@ -32,6 +34,7 @@ class Unset:
 
 
 UNSET: Final = Unset()
+_SSL_ARGUMENTS: Final = frozenset(("ssl", "verify_ssl", "ssl_context", "fingerprint"))
 
 
 class RareOptions(TypedDict, total=False):
@@ -47,6 +50,9 @@ class RareOptions(TypedDict, total=False):
     upload_tracker: UploadTracker | None
     read_until_eof: bool
     ssl: SSLOption
+    verify_ssl: bool | None
+    ssl_context: SSLContext | None
+    fingerprint: bytes | str | None
     server_hostname: str | None
     auto_decompress: bool
     read_bufsize: int
@@ -98,6 +104,14 @@ def is_chunked(chunked: object) -> bool | None:
     if chunked is None or isinstance(chunked, int):
         return None if chunked is None else bool(chunked)
     raise TypeError(f"chunked must be a bool or None, found {type(chunked).__name__} {chunked!r}")
+
+
+def take_ssl(changes: dict[str, Any]) -> None:
+    """Replace ``ssl`` and its older spellings in the arguments of a call by the one setting that they say."""
+    if _SSL_ARGUMENTS.isdisjoint(changes):
+        return
+    given = {name: changes.pop(name) for name in _SSL_ARGUMENTS & changes.keys()}
+    changes["ssl"] = merge_ssl(**given)
 
 
 def is_http10(version: HttpVersion | str) -> bool:

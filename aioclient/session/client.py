@@ -23,7 +23,6 @@ from yarl import URL, Query
 from ..chain import Handler, Middleware, compose
 from ..connectors.base import BaseConnector
 from ..connectors.tcp import TCPConnector
-from ..connectors.tls import coerce_ssl
 from ..cookies import CookieJar
 from ..exceptions import TotalTimeoutError, shown
 from ..message.body import make_body
@@ -56,6 +55,7 @@ from .arguments import (
     folded,
     is_chunked,
     is_http10,
+    take_ssl,
 )
 from .pending import RequestContextManager
 from .uploads import OF_THE_BODY, prepare_upload
@@ -257,7 +257,8 @@ class ClientSession:
                 function.
             upload_tracker: an ``UploadTracker`` to look at meanwhile.
             read_until_eof: whether a response without length ends with the connection; False: it has no body.
-            ssl: True verifies certificates, False does not; an ``SSLContext`` or a ``Fingerprint``.
+            ssl: True verifies certificates, False does not; an ``SSLContext``, a ``Fingerprint`` or ``"system"``.
+            verify_ssl, ssl_context, fingerprint: the older spellings of *ssl*.
             server_hostname: the name to verify, and to send as SNI, instead of the URL's host.
             version: "1.1" or "1.0".
 
@@ -435,8 +436,7 @@ class ClientSession:
             for name, value in self._auto.items():
                 if name.lower() in skipped and own.get(name) == value:
                     del own[name]
-        if "ssl" in changes:
-            changes["ssl"] = coerce_ssl(changes["ssl"])
+        take_ssl(changes)
         if changes.get("server_hostname") is not None:
             # As a URL's host: one spelling for SNI and verification, and nothing that is no name.
             changes["server_hostname"] = host_name(changes["server_hostname"])

@@ -146,7 +146,9 @@ class TestOptions:
     @pytest.mark.parametrize("value", [0, 1, "yes", DIGEST, object()])
     def test_anything_else(self, value: object) -> None:
         """Whatever is no setting raises, and says what is one."""
-        with pytest.raises(TypeError, match="ssl must be a bool, an SSLContext, a Fingerprint"):
+        with pytest.raises(
+            TypeError, match='ssl must be a bool, an SSLContext, a Fingerprint, "system"'
+        ):
             coerce_ssl(value)
         with pytest.raises(TypeError, match="ssl must be a bool"):
             ssl_context_for(value)
