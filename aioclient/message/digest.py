@@ -1,0 +1,160 @@
+"""The arithmetic of Digest authentication (RFC 7616): a challenge in, an answer out. No I/O, no randomness.
+
+* Of several challenges the strongest one that is understood counts; Basic is never an answer to be had here.
+* A challenge is read in one pass, whatever it holds; what cannot be read is skipped, or ends the reading.
+* An answer is text that may stand in a field: quotes and backslashes of what was given are escaped.
+"""
+
+import hashlib
+import re
+from collections.abc import Iterable
+from typing import Final, NamedTuple
+
+MAX_CHALLENGES: Final = 16 * 1024  # characters; real ones have a few hundred
+
+# What is offered by name, the strongest first (RFC 7616, section 3.7); SHA-512-256 is in no hashlib.
+_HASHES: Final = {"SHA-256": hashlib.sha256, "MD5": hashlib.md5}
+_STRENGTH: Final = ("SHA-256", "SHA-256-SESS", "MD5", "MD5-SESS")
+
+_TOKEN: Final = r"[!#$%&'*+\-.^_`|~0-9A-Za-z]+"
+_SEPARATOR: Final = re.compile(r"[ \t,]*")
+_SCHEME: Final = re.compile(rf"({_TOKEN})(?:[ \t]+|(?=,)|$)")
+_PARAMETER: Final = re.compile(
+    rf'({_TOKEN})[ \t]*=[ \t]*(?:([^\s",]+)|"((?:[^"\\]|\\.)*)")[ \t]*(?=,|$)', re.DOTALL
+)
+_TOKEN68: Final = re.compile(r"[A-Za-z0-9\-._~+/]+=*[ \t]*(?=,|$)")
+_ESCAPED: Final = re.compile(r"\\(.)", re.DOTALL)
+
+
+class Challenge(NamedTuple):
+    """What a server or proxy wants to be answered.
+
+    ``algorithm`` is in upper case, ``MD5`` where none was named. ``qop`` is False for servers of the time before
+    RFC 2617, whose answers have no count.
+    """
+
+    realm: str
+    nonce: str
+    opaque: str | None = None
+    algorithm: str | None = None
+    qop: bool = True
+    stale: bool = False
+    userhash: bool = False
+
+
+def challenges(values: Iterable[str]) -> list[tuple[str, dict[str, str]]]:
+    """Return scheme and parameters, both names in lower case, of each challenge in the fields' *values*.
+
+    Reading stops where the grammar is left (RFC 9110, section 11.6.1); of a name that comes twice the first counts.
+    """
+    found: list[tuple[str, dict[str, str]]] = []
+    for value in values:
+        if len(value) > MAX_CHALLENGES:
+            continue
+        at = 0
+        parameters: dict[str, str] | None = None
+        while (at := _end(_SEPARATOR.match(value, at), at)) < len(value):
+            parameter = None if parameters is None else _PARAMETER.match(value, at)
+            if parameter is not None and parameters is not None:
+                name, bare, quoted = parameter.groups()
+                text = _ESCAPED.sub(r"\1", quoted) if bare is None else bare
+                parameters.setdefault(name.lower(), text)
+                at = parameter.end()
+                continue
+            scheme = _SCHEME.match(value, at)
+            if scheme is None:
+                break
+            parameters = {}
+            found.append((scheme[1].lower(), parameters))
+            at = scheme.end()
+            # In place of parameters there may be one piece of base64, as after Negotiate.
+            at = _end(_TOKEN68.match(value, at), at)
+    return found
+
+
+def strongest(values: Iterable[str]) -> Challenge | None:
+    """Return the strongest Digest challenge in the fields' *values* that can be answered; None if there is none."""
+    best: tuple[int, Challenge] | None = None
+    for scheme, parameters in challenges(values):
+        if scheme != "digest" or "realm" not in parameters or not parameters.get("nonce"):
+            continue
+        algorithm = parameters.get("algorithm")
+        folded = "MD5" if algorithm is None else algorithm.upper()
+        if folded not in _STRENGTH:
+            continue
+        qop = parameters.get("qop")
+        if qop is not None and "auth" not in [word.strip().lower() for word in qop.split(",")]:
+            continue  # auth-int alone: it covers the body
+        challenge = Challenge(
+            parameters["realm"],
+            parameters["nonce"],
+            parameters.get("opaque"),
+            algorithm,
+            qop is not None,
+            parameters.get("stale", "").lower() == "true",
+            parameters.get("userhash", "").lower() == "true",
+        )
+        rank = _STRENGTH.index(folded)
+        if best is None or rank < best[0]:
+            best = rank, challenge
+    return None if best is None else best[1]
+
+
+def answer(
+    challenge: Challenge, login: str, password: str, method: str, uri: str, count: int, cnonce: str
+) -> str:
+    """Return the value of the ``Authorization`` or ``Proxy-Authorization`` field.
+
+    Args:
+        challenge: what to answer.
+        login: in UTF-8 on the wire, as is all of this.
+        password: known to the other side.
+        method: of the request.
+        uri: its target, as the request line has it.
+        count: how many requests, this one included, were answered for this nonce: from 1 on.
+        cnonce: random text without quotes, new for each answer.
+    """
+    name = (challenge.algorithm or "MD5").upper()
+    session = name.endswith("-SESS")
+    make = _HASHES[name.removesuffix("-SESS")]
+
+    def digest(text: str) -> str:
+        return make(text.encode("utf-8", "surrogateescape")).hexdigest()
+
+    secret = digest(f"{login}:{challenge.realm}:{password}")
+    if session:
+        secret = digest(f"{secret}:{challenge.nonce}:{cnonce}")
+    asked = digest(f"{method}:{uri}")
+    number = f"{count:08x}"
+    if challenge.qop:
+        response = digest(f"{secret}:{challenge.nonce}:{number}:{cnonce}:auth:{asked}")
+    else:
+        response = digest(f"{secret}:{challenge.nonce}:{asked}")
+    user = digest(f"{login}:{challenge.realm}") if challenge.userhash else login
+    parts = [
+        f"username={_quoted(user)}",
+        f"realm={_quoted(challenge.realm)}",
+        f"nonce={_quoted(challenge.nonce)}",
+        f"uri={_quoted(uri)}",
+        f'response="{response}"',
+    ]
+    if challenge.algorithm is not None:
+        parts.append(f"algorithm={challenge.algorithm}")
+    if challenge.opaque is not None:
+        parts.append(f"opaque={_quoted(challenge.opaque)}")
+    if challenge.qop:
+        parts += ["qop=auth", f"nc={number}"]
+    if challenge.qop or session:
+        parts.append(f"cnonce={_quoted(cnonce)}")
+    if challenge.userhash:
+        parts.append("userhash=true")
+    return f"Digest {', '.join(parts)}"
+
+
+def _quoted(text: str) -> str:
+    escaped = text.replace("\\", "\\\\").replace('"', '\\"')
+    return f'"{escaped}"'
+
+
+def _end(match: "re.Match[str] | None", otherwise: int) -> int:
+    return otherwise if match is None else match.end()
