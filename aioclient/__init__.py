@@ -37,6 +37,7 @@ from .cookies import CookieJar, DummyCookieJar
 from .exceptions import *  # noqa: F403
 from .exceptions import __all__ as _exceptions
 from .message.body import UploadTracker
+from .message.connection import Connection
 from .message.request import Auth, Request, RequestInfo
 from .message.response import ClientResponse
 from .message.stream import StreamReader
@@ -52,6 +53,7 @@ __all__ = (
     "ClientResponse",
     "ClientSession",
     "ClientTimeout",
+    "Connection",
     "CookieJar",
     "DummyCookieJar",
     "Fingerprint",

@@ -196,6 +196,8 @@ class BaseConnector:
         self, request: Request, key: ConnectionKey, head: bytes, chunked: bool
     ) -> ClientResponse:
         """Send what was encoded on a connection of the pool, a second time if the first one was stale."""
+        if request.held is not None:
+            request.let_go()
         loop = cast(asyncio.AbstractEventLoop, self._loop)
         connection = self._pool.reuse(key, loop.time())
         if connection is None:

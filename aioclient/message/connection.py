@@ -1,11 +1,18 @@
 """The connection as a response holds it, while the body is still coming."""
 
+import asyncio
 import warnings
 from typing import Protocol
 
 
 class Carrier(Protocol):
-    """The connection as a response sees it, while the body is still coming."""
+    """What carries the body of a response, as that response sees it."""
+
+    transport: asyncio.Transport | None
+
+    @property
+    def loop(self) -> asyncio.AbstractEventLoop:
+        """The event loop that it belongs to."""
 
     def abort(self) -> None:
         """Close the socket now."""
@@ -13,9 +20,15 @@ class Carrier(Protocol):
     def give_up_body(self) -> None:
         """Drain the little that is missing and keep the connection, or close it."""
 
+    def detach(self) -> None:
+        """Leave the pool: it counts no longer, and closes behind the body."""
+
+    async def wait_sent(self) -> None:
+        """Wait until the request was sent, or given up."""
+
 
 class Connection:
-    """The hold of a response on a connection that still carries its body.
+    """The hold of a response on the connection that still carries its body: ``response.connection``.
 
     It exists only while the body is incomplete, so that a dropped response gives its connection back (and warns)
     without a finalizer on every response.
@@ -27,12 +40,23 @@ class Connection:
         self._carrier: Carrier | None = carrier
         self._description = description
 
-    def end(self) -> None:
-        """Note that the body is complete, or the connection gone: nothing is held any more."""
-        self._carrier = None
+    @property
+    def closed(self) -> bool:
+        """Whether the connection is closed, or carries this response no longer."""
+        return self._carrier is None
+
+    @property
+    def transport(self) -> asyncio.Transport | None:
+        """The event loop's transport; None when ``closed``."""
+        return None if self._carrier is None else self._carrier.transport
+
+    @property
+    def loop(self) -> asyncio.AbstractEventLoop | None:
+        """The event loop that it belongs to; None when ``closed``."""
+        return None if self._carrier is None else self._carrier.loop
 
     def release(self) -> None:
-        """Give up what was not read."""
+        """Give up what was not read: drain it if little is missing, and keep the connection, or else close it."""
         carrier, self._carrier = self._carrier, None
         if carrier is not None:
             carrier.give_up_body()
@@ -43,10 +67,19 @@ class Connection:
         if carrier is not None:
             carrier.abort()
 
-    @property
-    def held(self) -> bool:
-        """Whether the connection is still held."""
-        return self._carrier is not None
+    def detach(self) -> None:
+        """Take the connection out of the pool: its slot is free, and it is closed behind the body, never reused."""
+        if self._carrier is not None:
+            self._carrier.detach()
+
+    async def wait_sent(self) -> None:
+        """Wait until the body of the request was sent, or given up."""
+        if self._carrier is not None:
+            await self._carrier.wait_sent()
+
+    def end(self) -> None:
+        """Note that the body is complete, or the connection gone (called by the engine)."""
+        self._carrier = None
 
     def __del__(self) -> None:
         if self._carrier is not None:
@@ -57,3 +90,6 @@ class Connection:
                 stacklevel=2,
             )
             self.close()
+
+    def __repr__(self) -> str:
+        return f"<Connection {'closed' if self.closed else 'open'}, {self._description}>"

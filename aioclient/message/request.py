@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Protocol, runtime_checkable
+from weakref import ref
 
 from aiohttp import RequestInfo as AiohttpRequestInfo
 from multidict import CIMultiDict, CIMultiDictProxy
@@ -10,6 +11,7 @@ from yarl import URL
 
 from ..exceptions import public, shown
 from .body import Body
+from .connection import Connection
 from .headers import AUTHORIZATION, COOKIE, PROXY_AUTHORIZATION, DefaultHeaders, is_secret
 from .origin import ConnectionKey, SSLOption, origin_of
 from .proxy import ProxyTable
@@ -92,6 +94,7 @@ class Request:
         "cookies",
         "deadline",
         "defaults",
+        "held",
         "history",
         "method",
         "options",
@@ -127,6 +130,8 @@ class Request:
         self.cookies = cookies
         self.session = session
         self.history: tuple[PastResponse, ...] = ()
+        # What a response to it still holds, if its body did not come with its head. Weak: the response alone keeps it.
+        self.held: ref[Connection] | None = None
         self.authorization: str | None = None
         self.cookie: str | None = None
 
@@ -201,6 +206,17 @@ class Request:
         )
         url = public(self._url)
         return RequestInfo(url.with_fragment(None), self.method, CIMultiDictProxy(headers), url)
+
+    def let_go(self) -> None:
+        """Release the response to an earlier attempt, of which nobody will read the rest.
+
+        A middleware that sends its request again holds that response, and with it perhaps the only connection of the
+        pool, for which the new attempt would wait.
+        """
+        held = None if self.held is None else self.held()
+        self.held = None
+        if held is not None:
+            held.release()
 
     def hop(
         self,

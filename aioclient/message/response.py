@@ -1,5 +1,6 @@
 """The response: status, fields, and a body that is either here already or still coming."""
 
+import asyncio
 import json as json_module
 from collections.abc import Awaitable, Callable, Generator
 from http.cookies import CookieError, SimpleCookie
@@ -199,6 +200,8 @@ class ClientResponse:
     async def read(self) -> bytes:
         """Return the whole body, decoded from its content codings; the same bytes again when called again.
 
+        When it fails or is cancelled while the body still comes, the connection is closed.
+
         Raises:
             ClientPayloadError: it ended early, could not be decoded, or is larger than ``max_body_size``.
             ClientConnectionError: the response was released before it was read.
@@ -206,7 +209,11 @@ class ClientResponse:
         """
         body = self._body_at_hand()
         if body is None:
-            self._body = body = await self.content.read()
+            try:
+                self._body = body = await self.content.read()
+            except asyncio.CancelledError:
+                self.close()
+                raise
             self._end_lease()
         return body
 
@@ -308,7 +315,13 @@ class ClientResponse:
     @property
     def closed(self) -> bool:
         """Whether the response holds no connection any more."""
-        return self._released or self._lease is None or not self._lease.held
+        return self._released or self._lease is None or self._lease.closed
+
+    @property
+    def connection(self) -> Connection | None:
+        """The connection while it carries the body; None when the body is complete, or given up."""
+        lease = self._lease
+        return None if lease is None or lease.closed else lease
 
     def release(self) -> Awaitable[None]:
         """Give up what was not read; the connection is kept if little is missing, else closed."""
@@ -324,6 +337,12 @@ class ClientResponse:
         if self._lease is not None:
             self._lease.close()
             self._lease = None
+
+    async def wait_for_close(self) -> None:
+        """Wait until the request was sent to its end, which a server need not wait for; then ``release()``."""
+        if self._lease is not None:
+            await self._lease.wait_sent()
+        self.release()
 
     async def __aenter__(self) -> Self:
         return self

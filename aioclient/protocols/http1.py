@@ -214,7 +214,7 @@ class Http1Connection(asyncio.Protocol):
         if raw is None:
             self._stream = stream = self._open_stream(request)
             lease = Connection(self, request.what)
-            self._lease = ref(lease)
+            self._lease = request.held = ref(lease)
         response = request.options.response_class(
             request,
             HttpVersion11 if reader.version_11 else HttpVersion10,
@@ -333,8 +333,9 @@ class Http1Connection(asyncio.Protocol):
 
     def _switch_protocol(self, rest: bytes) -> None:
         """Speak HTTP no longer: the server has switched protocols (101)."""
-        lease = Connection(self, cast(Request, self._request).what)
-        self._lease = ref(lease)
+        request = cast(Request, self._request)
+        lease = Connection(self, request.what)
+        self._lease = request.held = ref(lease)
         self._deliver(b"", lease)
         self.upgraded = rest
         self._request = None
@@ -498,6 +499,12 @@ class Http1Connection(asyncio.Protocol):
         self.resume_reading()
         self._watch(self._loop.time() + DRAIN_TIME, None)
 
+    def detach(self) -> None:
+        """Leave the pool: the slot is free, and the connection is closed behind the body."""
+        self._reader.keep = False
+        self._owner.connection_closed(self)
+        self.opened = False
+
     def _drain(self, size: int) -> None:
         self._drain_budget -= size
         if self._drain_budget < 0:
@@ -536,6 +543,11 @@ class Http1Connection(asyncio.Protocol):
             self._end_lease()  # of a connection that had switched protocols
         self._reader.end()
         self._owner.connection_closed(self)
+
+    @property
+    def loop(self) -> asyncio.AbstractEventLoop:
+        """The event loop that it belongs to."""
+        return self._loop
 
     @property
     def ended(self) -> bool:
@@ -658,6 +670,11 @@ class Http1Connection(asyncio.Protocol):
             self._unsent_bytes = self.transport.get_write_buffer_size()
             self._drain_waiter = self._loop.create_future()
             await self._drain_waiter
+
+    async def wait_sent(self) -> None:
+        """Wait until the request was sent, or given up."""
+        if self._upload is not None:
+            await asyncio.wait((self._upload,))
 
     async def _send_body(self, request: Request, body: Body, chunked: bool) -> None:
         """Send a body that does not go out with the head; runs beside the wait for the response."""
