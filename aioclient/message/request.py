@@ -1,18 +1,36 @@
-"""A request: one hop of one call, as the value that the steps of the chain pass down."""
+"""A request: one hop of one call, as the value that the steps of the chain pass down.
 
+Middlewares see it in aiohttp's shape, and may change it; what the call gave stays as it was, for the next hop.
+"""
+
+import json
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, Protocol, runtime_checkable
 from weakref import ref
 
+from aiohttp import FormData, HttpVersion, HttpVersion10, HttpVersion11
 from aiohttp import RequestInfo as AiohttpRequestInfo
+from aiohttp.payload import Payload
 from multidict import CIMultiDict, CIMultiDictProxy
 from yarl import URL
 
 from ..exceptions import public, shown
-from .body import Body
+from .body import Body, check_coding, make_body
+from .body.compressed import recoded
+from .body.payload import as_payload, body_of
 from .connection import Connection
-from .headers import AUTHORIZATION, COOKIE, PROXY_AUTHORIZATION, DefaultHeaders, is_secret
+from .headers import (
+    AUTHORIZATION,
+    CONTENT_LENGTH,
+    CONTENT_TYPE,
+    COOKIE,
+    HOST,
+    PROXY_AUTHORIZATION,
+    TRANSFER_ENCODING,
+    DefaultHeaders,
+    is_secret,
+)
 from .origin import ConnectionKey, SSLOption, origin_of
 from .proxy import ProxyTable
 from .timeout import ClientTimeout
@@ -75,17 +93,32 @@ class RequestInfo(AiohttpRequestInfo):
         return f"<RequestInfo {self.method} {shown(self.real_url)}>"
 
 
+class Flag(int):
+    """A truth value that may be called: aiohttp's documentation has ``is_ssl`` as one, its code as a method."""
+
+    __slots__ = ()
+
+    def __call__(self) -> bool:
+        """Return the value."""
+        return bool(self)
+
+    def __repr__(self) -> str:
+        return repr(bool(self))
+
+
 class Request:
     """One hop: method, URL, fields, body, and what the call asked for.
 
-    Middlewares may change ``method``, ``url``, ``headers`` and the body before the request is sent. ``content`` is
-    the body that is sent, None for none. ``session`` is the session that was called. ``deadline`` is in the event
-    loop's time; None means no total limit. ``authorization`` and ``cookie`` are the credential fields that the steps
-    next to the connector set anew on every attempt.
+    Middlewares may change ``method``, ``url``, ``headers``, ``auth`` and the body (with ``update_body()``) before the
+    request is sent. ``content`` is the body that is sent, None for none; ``body`` is the same as aiohttp shows it.
+    ``deadline`` is in the event loop's time; None means no total limit. ``authorization`` and ``cookie`` are the
+    credential fields that the steps next to the connector set anew on every attempt.
     """
 
     __slots__ = (
         "_headers",
+        "_original_url",
+        "_session",
         "_url",
         "auth",
         "authorization",
@@ -94,12 +127,12 @@ class Request:
         "cookies",
         "deadline",
         "defaults",
+        "given",
         "held",
         "history",
         "method",
         "options",
         "origin",
-        "session",
         "timeout",
     )
 
@@ -115,20 +148,21 @@ class Request:
         deadline: float | None,
         auth: Auth | None,
         cookies: Mapping[str, str] | None,
-        session: Any,  # a ClientSession, which is made of requests and so cannot be named here
+        session: "ref[Any]",  # weak, so that no response keeps alive a session that was forgotten
     ) -> None:
         self.method = method
         self._url = url
         self.origin = origin_of(url)
         self.defaults = defaults
-        self._headers = headers
+        self.given = headers  # over the session's; None for no difference
+        self._headers: CIMultiDict[str] | None = None  # what a step may have changed
         self.content = content
         self.options = options
         self.timeout = timeout
         self.deadline = deadline
         self.auth = auth
         self.cookies = cookies
-        self.session = session
+        self._session = session
         self.history: tuple[PastResponse, ...] = ()
         # What a response to it still holds, if its body did not come with its head. Weak: the response alone keeps it.
         self.held: ref[Connection] | None = None
@@ -136,31 +170,192 @@ class Request:
         self.cookie: str | None = None
 
     @property
+    def session(self) -> Any:  # a ClientSession, which stands above this module
+        """The session that was called; None when it is no more. A middleware may make requests with it."""
+        return self._session()
+
+    @property
     def url(self) -> URL:
-        """Where the request goes; a middleware may set another one."""
-        return self._url
+        """Where the request goes, without a fragment; a middleware may set another URL."""
+        url = self._url
+        return url.with_fragment(None) if url.raw_fragment else url
 
     @url.setter
     def url(self, url: URL) -> None:
-        self.origin = origin_of(url)
+        origin = origin_of(url)
+        if self._headers is not None and self._headers.get(HOST) == self.origin.host_field:
+            self._headers[HOST] = origin.host_field
+        self._original_url = self.original_url
+        self.origin = origin
         self._url = url
 
     @property
+    def real_url(self) -> URL:
+        """Where the request goes, with the fragment."""
+        return self._url
+
+    @property
+    def original_url(self) -> URL:
+        """What the call, or the redirect, asked for, with the fragment, whatever a middleware made of it."""
+        try:
+            return self._original_url
+        except AttributeError:
+            return self._url
+
+    @property
     def headers(self) -> "CIMultiDict[str]":
-        """The request's own fields, the session's defaults included; changes to it are sent."""
+        """The fields that are sent, ``Host`` and those that describe the body among them; changes to it are sent.
+
+        Not among them are ``Content-Length``, ``auth`` and the jar's cookies, which are put on afterwards, to each
+        attempt anew. A field set here goes before them.
+        """
         if self._headers is None:
-            self._headers = self.defaults.fields.copy()
+            self._headers = headers = self.fields.copy()
+            headers.setdefault(HOST, self.origin.host_field)
+            for name, value in self._description().items():
+                headers.setdefault(name, value)
         return self._headers
+
+    def _description(self) -> "CIMultiDict[str]":
+        """Return the fields that the body asks for."""
+        result: CIMultiDict[str] = CIMultiDict()
+        body = self.content
+        if body is not None:
+            result.extend(body.headers or ())
+            if (
+                body.content_type is not None
+                and "content-type" not in self.options.skip_auto_headers
+            ):
+                result[CONTENT_TYPE] = body.content_type
+        return result
+
+    @property
+    def described(self) -> bool:
+        """Whether ``headers`` was looked at, so that it holds the fields that the body asks for."""
+        return self._headers is not None
 
     @property
     def own_headers(self) -> "CIMultiDict[str] | None":
         """The fields if they differ from the session's defaults, else None."""
-        return self._headers
+        return self.given if self._headers is None else self._headers
 
     @property
     def fields(self) -> "CIMultiDict[str]":
         """The request's own fields or the session's defaults, to look at and not to change."""
-        return self.defaults.fields if self._headers is None else self._headers
+        own = self.given if self._headers is None else self._headers
+        return self.defaults.fields if own is None else own
+
+    # The body, as aiohttp's middlewares know it
+
+    @property
+    def body(self) -> Payload | bytes:
+        """The body as an aiohttp payload, ``b""`` when there is none.
+
+        ``await request.body.as_bytes()`` reads it, and it can still be sent afterwards, whatever it is.
+        """
+        return b"" if self.content is None else as_payload(self.content.source)
+
+    @body.setter
+    def body(self, data: object) -> None:
+        # Content that is only text or bytes is most likely of the type that it had before.
+        keep_type = data is not None and not isinstance(
+            data, (Body, FormData, Payload, Mapping, list, tuple)
+        )
+        body = data if isinstance(data, Body) else body_of(data)
+        if body is None:
+            body = make_body(data, None, json_serialize=json.dumps)
+        if body is not None and self.content is not None and body is not self.content:
+            body = self.content.around(body)
+        self._replace_content(body, keep_type)
+
+    def _replace_content(self, body: Body | None, keep_type: bool) -> None:
+        """Send *body* instead, and let ``headers`` tell of it instead of the one before."""
+        headers, old = self.headers, self._description()
+        self.content = body
+        headers.popall(CONTENT_LENGTH, None)
+        for name, value in old.items():
+            if headers.get(name) == value and not (keep_type and name == CONTENT_TYPE):
+                del headers[name]
+        for name, value in self._description().items():
+            headers.setdefault(name, value)
+        if body is None:
+            headers.popall(TRANSFER_ENCODING, None)
+            self.chunked = None
+
+    async def update_body(self, body: object) -> None:
+        """Send another body, of any kind that ``data=`` takes; None for no body.
+
+        The media type stays when *body* is text, bytes, a file or an iterable; forms and payloads bring their own.
+        ``Content-Length`` is that of the new body.
+
+        Raises:
+            TypeError: it is nothing that can be sent.
+        """
+        old = self.content
+        self.body = body
+        if old is not None and (self.content is None or old.source is not self.content.source):
+            await old.close()
+
+    # What the call asked for, under aiohttp's names
+
+    @property
+    def chunked(self) -> bool | None:
+        """Whether the body goes in chunks though its length is known; None and False for no."""
+        return self.options.chunked
+
+    @chunked.setter
+    def chunked(self, chunked: bool | None) -> None:
+        self.options = replace(self.options, chunked=chunked)
+
+    @property
+    def compress(self) -> str | None:
+        """The content coding that the body is put into on its way out; None for none."""
+        return None if self.content is None else self.content.coding
+
+    @compress.setter
+    def compress(self, compress: str | bool | None) -> None:
+        coding, body = check_coding(compress), self.content
+        if body is not None:
+            self._replace_content(recoded(body, coding), keep_type=True)
+
+    @property
+    def is_ssl(self) -> Flag:
+        """Whether the scheme is https or wss; also as ``is_ssl()``."""
+        return Flag(self.origin.is_tls)
+
+    @property
+    def ssl(self) -> SSLOption:
+        """True to verify certificates, False not to; an ``SSLContext`` or a fingerprint."""
+        return self.options.ssl
+
+    @property
+    def server_hostname(self) -> str | None:
+        """The name to verify instead of the URL's host; None for that."""
+        return self.options.server_hostname
+
+    @server_hostname.setter
+    def server_hostname(self, name: str | None) -> None:
+        self.options = replace(self.options, server_hostname=name)
+
+    @property
+    def response_class(self) -> type[Any]:  # of ClientResponse, which stands above this module
+        """What the response is made with."""
+        return self.options.response_class
+
+    @response_class.setter
+    def response_class(self, response_class: type[Any]) -> None:
+        self.options = replace(self.options, response_class=response_class)
+
+    @property
+    def version(self) -> HttpVersion:
+        """The version that is spoken."""
+        return HttpVersion10 if self.options.http10 else HttpVersion11
+
+    @version.setter
+    def version(self, version: HttpVersion) -> None:
+        self.options = replace(self.options, http10=version == HttpVersion10)
+
+    # What the engine reads
 
     @property
     def key(self) -> ConnectionKey:
@@ -240,7 +435,7 @@ class Request:
             self.deadline,
             auth,
             cookies,
-            self.session,
+            self._session,
         )
 
     def __repr__(self) -> str:

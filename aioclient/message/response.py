@@ -101,13 +101,12 @@ class ClientResponse:
     @property
     def url(self) -> URL:
         """The URL that was answered, without its fragment."""
-        url = self.request.url
-        return url.with_fragment(None) if url.raw_fragment else url
+        return self.request.url
 
     @property
     def real_url(self) -> URL:
         """The URL that was answered, with its fragment."""
-        return self.request.url
+        return self.request.real_url
 
     @property
     def host(self) -> str | None:

@@ -9,6 +9,8 @@ What is decided here, and by which rule:
 * Credentials that a server writes into a ``Location`` are not the user's: they are dropped.
 * A body is sent again only if it can be: else ``BodyConsumedError``, never an empty body.
 * The body of the redirect itself is given up unread.
+* Each hop is made of what the call gave, not of what middlewares and credentials made of it: they act on each hop
+  anew. What they set as method decides what the status means, as the server saw it.
 """
 
 import re
@@ -27,6 +29,7 @@ from ..exceptions import (
     shown,
     shown_bad,
 )
+from ..message.body import Body
 from ..message.headers import HOST, LOCATION, without_secrets
 from ..message.origin import origin_of
 from ..message.request import Request
@@ -51,6 +54,7 @@ async def follow_redirects(request: Request, handler: Handler) -> ClientResponse
         UnsafeRedirectError: a ``Location`` whose scheme is neither http nor https.
         BodyConsumedError: a 307 or 308 asks for a body that cannot be sent twice.
     """
+    method, body = request.method, request.content
     response = await handler(request)
     if response.status not in REDIRECTS or not request.options.allow_redirects:
         return response
@@ -66,20 +70,24 @@ async def follow_redirects(request: Request, handler: Handler) -> ClientResponse
                 message=f"{request.what}: more than max_redirects={request.options.max_redirects} redirects",
                 headers=response.headers,
             )
-        request = next_hop(request, response)
+        request = next_hop(request, response, method, body)
         request.history = history
+        method, body = request.method, request.content
         response = await handler(request)
     return response
 
 
-def next_hop(request: Request, response: ClientResponse) -> Request:
-    """Return the request that the redirect *response* to *request* asks for."""
+def next_hop(request: Request, response: ClientResponse, method: str, body: Body | None) -> Request:
+    """Return the request that the redirect *response* to *request* asks for.
+
+    *method* and *body* are those that *request* had before middlewares saw it.
+    """
     url = target_of(request, response)
-    method = method_after(request.method, response.status)
-    options, headers, body = request.options, request.own_headers, request.content
+    after = method_after(request.method, response.status)
+    options, headers = request.options, request.given
     auth, cookies = request.auth, request.cookies
-    if method != request.method or response.status == 303:
-        body = None
+    if after != request.method or response.status == 303:
+        method, body = after, None
         if headers is not None:
             headers = _without_body_fields(headers)
         if options.chunked:
@@ -93,7 +101,7 @@ def next_hop(request: Request, response: ClientResponse) -> Request:
         body.rewind()
     if origin_of(url) != request.origin:
         headers = without_secrets(
-            request.fields if headers is None else headers, options.sensitive_headers
+            request.defaults.fields if headers is None else headers, options.sensitive_headers
         )
         headers.popall(HOST, None)
         auth = cookies = None
@@ -136,8 +144,8 @@ def target_of(request: Request, response: ClientResponse) -> URL:
         ) from error
     if url.raw_user is not None or url.raw_password is not None:
         url = url.with_user(None)
-    if not url.raw_fragment and request.url.raw_fragment:
-        url = url.with_fragment(request.url.fragment)  # RFC 9110, section 10.2.2
+    if not url.raw_fragment and request.real_url.raw_fragment:
+        url = url.with_fragment(request.real_url.fragment)  # RFC 9110, section 10.2.2
     return url
 
 

@@ -36,7 +36,7 @@ def encode_head(request: Request, keep_alive: bool = True) -> tuple[bytes, bool]
     Raises:
         ValueError: a method, target, name or value that must not reach the wire, or fields that contradict the body.
     """
-    target = request.url.raw_path_qs
+    target = request.real_url.raw_path_qs
     options = request.options
     if (
         request.content is None
@@ -176,18 +176,19 @@ def _add_framing(
         chunked = True
     else:
         lines.append(f"Content-Length: {body.size}")
-    if body.headers is not None:
-        lines.extend(
-            field_line(name, value)
-            for name, value in body.headers.items()
-            if name not in fields and name.lower() not in ("content-type", "content-length")
-        )
-    if (
-        body.content_type is not None
-        and CONTENT_TYPE not in fields
-        and "content-type" not in options.skip_auto_headers
-    ):
-        lines.append(field_line("Content-Type", body.content_type))
+    if not request.described:
+        if body.headers is not None:
+            lines.extend(
+                field_line(name, value)
+                for name, value in body.headers.items()
+                if name not in fields and name.lower() not in ("content-type", "content-length")
+            )
+        if (
+            body.content_type is not None
+            and CONTENT_TYPE not in fields
+            and "content-type" not in options.skip_auto_headers
+        ):
+            lines.append(field_line("Content-Type", body.content_type))
     if expects_continue(request) and EXPECT not in fields:
         lines.append("Expect: 100-continue")
     return chunked

@@ -42,7 +42,7 @@ class CountingWriter:
     def __init__(self, sink: Sink, request: Request, body: Body) -> None:
         self._sink = sink
         self._request = request
-        said = request.headers.get(CONTENT_LENGTH)
+        said = request.fields.get(CONTENT_LENGTH)
         self._size = body.size if said is None else int(said)
         self._written = 0
 

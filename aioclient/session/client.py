@@ -13,6 +13,7 @@ from collections.abc import (
 from dataclasses import replace
 from types import TracebackType
 from typing import Any, Final, Self, Unpack, cast
+from weakref import ref
 
 from aiohttp import HttpVersion
 from aiohttp.abc import AbstractCookieJar
@@ -112,6 +113,7 @@ class ClientSession:
         "_pid",
         "_raise_for_status",
         "_timeout",
+        "_weak_self",
     )
 
     def __init__(
@@ -149,6 +151,7 @@ class ClientSession:
                 "ClientSession() needs a running event loop: create it inside an async function"
             ) from None
         self._pid = os.getpid()
+        self._weak_self = ref(self)
         check_parts(connector, cookie_jar)
         self._base_url = None if base_url is None else checked_base_url(base_url)
         self._base_origin = None if self._base_url is None else origin_of(self._base_url)
@@ -355,7 +358,7 @@ class ClientSession:
             None if total is None else loop.time() + total,
             credentials,
             None if cookies is None else cookie_pairs(cookies),
-            self,
+            self._weak_self,
         )
         handler = self._chain if middlewares is None else self._compose(middlewares)
         if rare:

@@ -3,6 +3,7 @@
 from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
+from weakref import ref
 
 from multidict import CIMultiDict
 from yarl import URL
@@ -41,7 +42,7 @@ def asked(method: str = "GET", headers: dict[str, str] | None = None, **options:
         None,
         None,
         None,
-        None,
+        ref(Request),  # any object: nobody asks for the session
     )
 
 

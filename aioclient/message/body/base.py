@@ -20,6 +20,19 @@ class BodyWriter(Protocol):
         """Send *chunk*, which must not change any more; wait while the socket's buffer is full."""
 
 
+class Pieces:
+    """A writer that keeps what is written."""
+
+    __slots__ = ("written",)
+
+    def __init__(self) -> None:
+        self.written: list[bytes] = []
+
+    async def write(self, chunk: bytes | bytearray | memoryview, /) -> None:
+        """Keep a piece."""
+        self.written.append(bytes(chunk))
+
+
 class Body:
     """The content of a request (RFC 9110, section 6.4).
 
@@ -48,6 +61,19 @@ class Body:
         """
         raise NotImplementedError
 
+    async def read(self) -> bytes:
+        """Return all of it. It can be sent afterwards: what can be read only once is kept.
+
+        Raises:
+            BodyConsumedError: it was sent before and cannot be read again.
+        """
+        if self.data is not None:
+            return self.data
+        pieces = Pieces()
+        await self.write(pieces)
+        self.rewind()
+        return b"".join(pieces.written)
+
     def rewind(self) -> None:
         """Make ready to send it again; nothing happens to a body that was not sent yet.
 
@@ -57,6 +83,20 @@ class Body:
 
     async def close(self) -> None:
         """Let go of what the library opened for it. What the caller opened stays open."""
+
+    @property
+    def source(self) -> "Body":
+        """The body without what was laid around it."""
+        return self
+
+    @property
+    def coding(self) -> str | None:
+        """The content coding that it is put into on its way out; None for none."""
+        return None
+
+    def around(self, body: "Body") -> "Body":
+        """Return *body* with everything around it that is around this one."""
+        return body
 
     @property
     def consumed(self) -> bool:

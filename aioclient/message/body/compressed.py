@@ -37,7 +37,7 @@ class Coder(NamedTuple):
 class CompressedBody(Body):
     """Another body in a content coding, which its ``headers`` name."""
 
-    __slots__ = ("_body", "_make_coder", "content_type", "headers", "replayable")
+    __slots__ = ("_body", "_coding", "_make_coder", "content_type", "headers", "replayable")
 
     data = None
     size = None
@@ -53,10 +53,35 @@ class CompressedBody(Body):
                 f"compress={coding!r}: the body {body!r} has a Content-Encoding of its own; leave out one of them"
             )
         self._body = body
+        self._coding = coding
         self._make_coder = _CODERS[coding]
         self.content_type = body.content_type
         self.headers = {**(body.headers or {}), CONTENT_ENCODING: coding}
         self.replayable = body.replayable
+
+    @property
+    def source(self) -> Body:
+        """The body without what was laid around it."""
+        return self._body.source
+
+    @property
+    def uncompressed(self) -> Body:
+        """The body that is compressed."""
+        return self._body
+
+    @property
+    def coding(self) -> str | None:
+        """The content coding."""
+        return self._coding
+
+    def around(self, body: Body) -> Body:
+        """Return *body* compressed as well; an empty one is not."""
+        body = self._body.around(body)
+        return body if body.size == 0 else CompressedBody(body, self._coding)
+
+    async def read(self) -> bytes:
+        """Return all of it, not compressed."""
+        return await self._body.read()
 
     async def write(self, writer: BodyWriter) -> None:
         """Send all of it, as ``Body.write`` says."""
@@ -76,6 +101,13 @@ class CompressedBody(Body):
     def consumed(self) -> bool:
         """Whether it was sent, whole or in part, and cannot be sent again."""
         return self._body.consumed
+
+
+def recoded(body: Body, coding: str | None) -> Body:
+    """Return *body* in another coding, or (None) in none; an empty one is not compressed."""
+    if isinstance(body, CompressedBody):
+        body = body.uncompressed
+    return body if coding is None or body.size == 0 else CompressedBody(body, coding)
 
 
 class _CompressingWriter:

@@ -3,19 +3,41 @@
 from collections.abc import AsyncIterable, AsyncIterator, Iterable, Iterator
 
 from ...exceptions import BodySizeError
-from .base import OCTET_STREAM, BodyWriter, SourceBody
+from .base import OCTET_STREAM, BodyWriter, Pieces, SourceBody
+from .memory import BytesBody
 
 
 class _Chunks(SourceBody):
     """What sync and async sources have in common: one guard of replays."""
 
-    __slots__ = ("_most",)
+    __slots__ = ("_kept", "_most")
 
     def __init__(self, *, replayable: bool) -> None:
         super().__init__(size=None, content_type=OCTET_STREAM, replayable=replayable)
         # The bytes of the longest pass so far. A source that gives fewer when it is iterated again
         # did not start anew (it reads from a generator that is spent): no shorter body may go out.
         self._most = 0
+        self._kept: bytes | None = None
+
+    async def read(self) -> bytes:
+        """Return all of it, as ``Body.read`` says; it is kept, so that the source is asked only once."""
+        if self._kept is None:
+            pieces = Pieces()
+            await self.write(pieces)
+            self._kept = b"".join(pieces.written)
+            self.size = len(self._kept)
+            self.replayable = True
+            self.rewind()
+        return self._kept
+
+    async def _send(self, writer: BodyWriter) -> None:
+        if self._kept is None:
+            await self._send_chunks(writer)
+        else:
+            await BytesBody(self._kept).write(writer)
+
+    async def _send_chunks(self, writer: BodyWriter) -> None:
+        raise NotImplementedError
 
     def _ended(self, sent: int) -> None:
         if sent < self._most:
@@ -38,7 +60,7 @@ class IterableBody(_Chunks):
         self._source = source
         self._iterator: Iterator[object] | None = None
 
-    async def _send(self, writer: BodyWriter) -> None:
+    async def _send_chunks(self, writer: BodyWriter) -> None:
         iterator = iter(self._source)
         if iterator is self._iterator:
             raise self._consumed()
@@ -68,7 +90,7 @@ class AsyncIterableBody(_Chunks):
         self._source = source
         self._iterator: AsyncIterator[object] | None = None
 
-    async def _send(self, writer: BodyWriter) -> None:
+    async def _send_chunks(self, writer: BodyWriter) -> None:
         iterator = aiter(self._source)
         if iterator is self._iterator:
             raise self._consumed()

@@ -11,6 +11,7 @@ from multidict import CIMultiDict
 from ...exceptions import BodyConsumedError, BodySizeError
 from ..headers import CONTENT_LENGTH, CONTENT_TYPE, TRANSFER_ENCODING, check_name, check_value
 from .base import Body, BodyWriter, SourceBody
+from .memory import BytesBody
 
 _AIOHTTPS_OWN = frozenset(
     (
@@ -83,6 +84,11 @@ class PayloadBody(SourceBody):
             headers=headers or None,
         )
 
+    @property
+    def payload(self) -> Payload:
+        """What it was made of."""
+        return self._payload
+
     def rewind(self) -> None:
         """Make ready to send it again, as ``Body.rewind`` says."""
         super().rewind()
@@ -106,7 +112,7 @@ class PayloadBody(SourceBody):
 
 
 class BodyPart(Payload):
-    """A body as a payload, so that it can be a part of a ``MultipartWriter``."""
+    """A body as a payload: so it can be a part of a ``MultipartWriter``, and be read by an aiohttp middleware."""
 
     _value: Body
 
@@ -133,6 +139,10 @@ class BodyPart(Payload):
             raise TypeError(f"{self._value!r} is not in memory: write() it")
         return self._value.data.decode(encoding, errors)
 
+    async def as_bytes(self, encoding: str = "utf-8", errors: str = "strict") -> bytes:
+        """Return all of it; it can be sent afterwards."""
+        return await self._value.read()
+
     async def write(self, writer: AbstractStreamWriter) -> None:
         """Send the body."""
         await self._value.write(writer)
@@ -140,6 +150,31 @@ class BodyPart(Payload):
     async def close(self) -> None:
         """Close the body."""
         await self._value.close()
+
+
+class InMemory(payloads.BytesPayload):
+    """A body that is in memory as a payload; without aiohttp's warning about its size."""
+
+    _value: bytes
+
+    def __init__(self, body: BytesBody) -> None:
+        Payload.__init__(self, body.data, content_type=body.content_type)
+        self._size = body.size
+        self.body = body
+
+
+def as_payload(body: Body) -> Payload:
+    """Return *body* as an aiohttp payload, to look at."""
+    if isinstance(body, BytesBody):
+        return InMemory(body)
+    return body.payload if isinstance(body, PayloadBody) else BodyPart(body)
+
+
+def body_of(payload: object) -> Body | None:
+    """Return the body that ``as_payload()`` made *payload* of, None for everything else."""
+    if isinstance(payload, InMemory):
+        return payload.body
+    return payload._value if isinstance(payload, BodyPart) else None
 
 
 class _PayloadWriter(AbstractStreamWriter):

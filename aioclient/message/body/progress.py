@@ -135,6 +135,19 @@ class WatchedBody(Body):
         self.headers = body.headers
         self.replayable = body.replayable
 
+    @property
+    def source(self) -> Body:
+        """The body without what was laid around it."""
+        return self._body.source
+
+    def around(self, body: Body) -> Body:
+        """Return *body* watched as well."""
+        return WatchedBody(self._body.around(body), self._progress, self._tracker)
+
+    async def read(self) -> bytes:
+        """Return all of it; nobody is told, since nothing is sent."""
+        return await self._body.read()
+
     async def write(self, writer: BodyWriter) -> None:
         """Send all of it, as ``Body.write`` says.
 
