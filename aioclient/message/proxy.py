@@ -211,36 +211,33 @@ class Proxy:
         headers: LooseHeaders | None = None,
         ssl: SSLOption | None = None,
     ) -> "Proxy":
-        """Return the same proxy with what is given in place of its own.
+        """Return the same proxy with what is given in place of its own: new credentials replace the old ones.
 
         Raises:
-            ValueError: it has credentials already, and *auth* gives others.
+            ValueError: *auth* and a ``Proxy-Authorization`` in *headers* contradict each other.
         """
-        login = None if auth is None else coerce_proxy_auth(auth)
-        if login is not None and self.auth is not None and login != self.auth:
-            raise ValueError(f"the proxy {self} has credentials of its own and in proxy_auth")
         proxy = object.__new__(Proxy)
         proxy.scheme = self.scheme
         proxy.origin = self.origin
-        proxy.auth = self.auth if login is None else login
+        proxy.auth = self.auth if auth is None else coerce_proxy_auth(auth)
         proxy.headers = self.headers if headers is None else _checked_fields(headers)
         proxy.ssl = self.ssl if ssl is None else ssl
+        if auth is not None and headers is None:
+            proxy.headers = tuple(pair for pair in self.headers if not _is_authorization(pair))
+        elif auth is None and any(map(_is_authorization, proxy.headers)):
+            proxy.auth = None
         proxy._check()
         return proxy
 
     def authorized(self, value: str) -> "Proxy":
         """Return the same proxy with *value* for ``Proxy-Authorization`` in place of credentials of its own."""
-        proxy = self.changed()
-        proxy.auth = None
-        kept = [pair for pair in self.headers if pair[0].lower() != "proxy-authorization"]
-        proxy.headers = (*kept, (PROXY_AUTHORIZATION, check_value(PROXY_AUTHORIZATION, value)))
-        proxy._check()
-        return proxy
+        kept = [pair for pair in self.headers if not _is_authorization(pair)]
+        return self.changed(headers=[*kept, (PROXY_AUTHORIZATION, value)])
 
     def _check(self) -> None:
         login = self.auth
         if login is not None:
-            if any(name.lower() == "proxy-authorization" for name, _ in self.headers):
+            if any(map(_is_authorization, self.headers)):
                 raise ValueError(
                     f"the proxy {self} has credentials and a Proxy-Authorization field; leave out one of them"
                 )
@@ -341,6 +338,10 @@ def _checked_fields(headers: LooseHeaders | None) -> tuple[tuple[str, str], ...]
         if name.lower() in _FRAMING_NAMES:
             raise ValueError(f"the field {name} cannot be set for a proxy")
     return pairs
+
+
+def _is_authorization(pair: tuple[str, str]) -> bool:
+    return pair[0].lower() == "proxy-authorization"
 
 
 def _check_socks_login(proxy: Proxy, login: ProxyLogin) -> None:

@@ -160,11 +160,16 @@ class TestDifferences:
         assert proxy != other
 
     def test_changed(self) -> None:
-        """A proxy takes what it is given besides; credentials only if it has none."""
+        """A proxy may be told more: what is said last replaces what it had, credentials in every form too."""
         plain = Proxy("http://h:8")
         other = plain.changed(("u", "p"), {"X": "1"}, CONTEXT)
         assert other == Proxy("http://h:8", auth=("u", "p"), headers={"X": "1"}, ssl=CONTEXT)
         assert plain == Proxy("http://h:8")
         assert other.changed() == other
-        with pytest.raises(ValueError, match="credentials of its own"):
-            other.changed(("v", "q"))
+        assert other.changed(("v", "q")).auth == coerce_proxy_auth(("v", "q"))
+        told = other.authorized("Basic x")
+        assert told.fields() == [("X", "1"), ("Proxy-Authorization", "Basic x")]
+        assert told.authorized("Basic y").fields()[1:] == [("Proxy-Authorization", "Basic y")]
+        assert told.changed(("u", "p")) == other
+        with pytest.raises(ValueError, match="leave out one"):
+            plain.changed(("u", "p"), {"Proxy-Authorization": "Basic x"})

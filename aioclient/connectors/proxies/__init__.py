@@ -1,0 +1,1 @@
+"""Proxies: which one a request goes by, and the way through it."""

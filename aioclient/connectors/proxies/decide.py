@@ -1,0 +1,205 @@
+"""Which proxy a request goes by: a decision on values, made anew for each hop and remembered for each origin.
+
+Sources are asked in turn: what the session was given, then the environment. The first that says something of an
+origin decides, and by its most specific key:
+
+1. ``https://a.test:8443``, ``all://a.test:8443``
+2. ``https://a.test``, ``all://a.test``
+3. ``https``, ``all``
+
+``ws`` and ``wss`` are asked for first where they are meant, then ``http`` and ``https``. A host that a source's
+``no_proxy`` names is reached directly, whatever other sources say.
+"""
+
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Final, NamedTuple
+
+from yarl import URL
+
+from ...message.headers import LooseHeaders
+from ...message.origin import Origin, SSLOption
+from ...message.proxy import DIRECT, Direct, Proxy, ProxyLogin, ProxyTable
+from .bypass import Bypass, canonical_name
+
+SCHEMES: Final = ("http", "https", "ws", "wss", "all")
+_ALSO: Final = {"ws": "http", "wss": "https"}
+_REMEMBERED: Final = (
+    1024  # origins; a program that asks for more of them decides a little more often
+)
+
+ProxyOrNone = str | URL | Proxy | Direct | None
+
+
+class Settings(NamedTuple):
+    """What is said of proxies beside their URLs; None says nothing."""
+
+    auth: ProxyLogin | None = None
+    headers: LooseHeaders | None = None
+    ssl: SSLOption | None = None
+
+    def complete(self, proxy: Proxy) -> Proxy:
+        """Return *proxy* with what it does not say itself."""
+        return proxy.changed(
+            self.auth if proxy.auth is None else None,
+            None if proxy.headers else self.headers,
+            self.ssl if proxy.ssl is True else None,
+        )
+
+
+class Source(NamedTuple):
+    """Proxies by key, and the hosts that need none.
+
+    A proxy that is a str was not looked at yet: what is wrong with one in the environment concerns only requests
+    that would go by it.
+    """
+
+    table: Mapping[str, Proxy | str | None]
+    bypass: Bypass
+    settings: Settings = Settings()
+
+
+class Proxies:
+    """The sources of a session, in the order in which they are asked."""
+
+    __slots__ = ("_chosen", "_sources")
+
+    def __init__(self, sources: Sequence[Source]) -> None:
+        self._sources = tuple(sources)
+        self._chosen: dict[tuple[str, str, int], Proxy | None] = {}
+
+    def choose(self, origin: Origin) -> Proxy | None:
+        """Return the proxy for *origin*; None to go there directly.
+
+        Raises:
+            InvalidUrlClientError: the environment names one that is none.
+        """
+        asked = origin.scheme, origin.host, origin.port
+        try:
+            return self._chosen[asked]
+        except KeyError:
+            pass
+        proxy = decide(self._sources, *asked)
+        if len(self._chosen) >= _REMEMBERED:
+            self._chosen.clear()
+        self._chosen[asked] = proxy
+        return proxy
+
+    def __repr__(self) -> str:
+        return f"<Proxies {[sorted(source.table) for source in self._sources]}>"
+
+
+class Always:
+    """One proxy for every origin, or none."""
+
+    __slots__ = ("_proxy",)
+
+    def __init__(self, proxy: Proxy | None) -> None:
+        self._proxy = proxy
+
+    def choose(self, origin: Origin) -> Proxy | None:
+        """Return the proxy."""
+        return self._proxy
+
+
+class Overlaid:
+    """The proxies of a session, of which the one for *origin* is told more by a call.
+
+    What the call says is for that proxy: a redirect that leads to another one does not take it along.
+    """
+
+    __slots__ = ("_changed", "_first", "_table")
+
+    def __init__(self, table: ProxyTable, origin: Origin, settings: Settings) -> None:
+        self._table = table
+        self._first = first = table.choose(origin)
+        self._changed = None if first is None else first.changed(*settings)
+
+    def choose(self, origin: Origin) -> Proxy | None:
+        """Return the proxy for *origin*."""
+        proxy = self._table.choose(origin)
+        return self._changed if proxy == self._first else proxy
+
+
+def decide(sources: Iterable[Source], scheme: str, host: str, port: int) -> Proxy | None:
+    """Return the proxy for an origin; None to go there directly."""
+    for source in sources:
+        if source.bypass.covers(host, port):
+            return None
+        for key in keys_for(scheme, host, port):
+            if key not in source.table:
+                continue
+            proxy = source.table[key]
+            if isinstance(proxy, str):
+                proxy = source.settings.complete(Proxy(proxy))
+            return proxy
+    return None
+
+
+def keys_for(scheme: str, host: str, port: int) -> list[str]:
+    """Return the keys under which a proxy for an origin may stand, the most specific first."""
+    schemes = [scheme, _ALSO[scheme], "all"] if scheme in _ALSO else [scheme, "all"]
+    bare = host.partition("%")[0]
+    places = (f"://{bare}:{port}", f"://{bare}", "")
+    return [f"{name}{place}" for place in places for name in schemes]
+
+
+def source_of(proxies: Mapping[str, ProxyOrNone], settings: Settings) -> Source:
+    """Return what a ``proxies=`` mapping says.
+
+    Raises:
+        ValueError: a key or a proxy is none.
+        TypeError: *proxies* is no mapping of str.
+    """
+    if not isinstance(proxies, Mapping):
+        raise TypeError(
+            'proxies must be a mapping such as {"https": "http://proxy.example:3128"}, '
+            f"found {type(proxies).__name__}"
+        )
+    table: dict[str, Proxy | str | None] = {}
+    bypass = Bypass()
+    for key, value in proxies.items():
+        if key == "no_proxy":
+            bypass = Bypass(value if isinstance(value, str) else _joined(value))
+            continue
+        table[_checked_key(key)] = read_proxy(value, settings)
+    return Source(table, bypass)
+
+
+def read_proxy(value: ProxyOrNone, settings: Settings) -> Proxy | None:
+    """Return a proxy that was given in any spelling, completed by *settings*; None for ``DIRECT`` and None."""
+    if value is None or value is DIRECT:
+        return None
+    proxy = value if isinstance(value, Proxy) else Proxy(value)
+    return settings.complete(proxy)
+
+
+def _joined(names: object) -> str:
+    if names is None:
+        return ""
+    if not isinstance(names, Iterable) or isinstance(names, URL):
+        raise TypeError(f"no_proxy must be a str or names, found {type(names).__name__}")
+    return ",".join(map(str, names))
+
+
+def _checked_key(key: object) -> str:
+    """Return a key of ``proxies=`` in the form of ``keys_for()``."""
+    if not isinstance(key, str):
+        raise TypeError(f"a key of proxies must be a str, found {type(key).__name__}")
+    scheme, separator, place = key.partition("://")
+    scheme = scheme.lower()
+    if scheme in SCHEMES:
+        place = place.removesuffix("/")
+        if not place:
+            return scheme
+        try:
+            url = URL(f"http://{place}")
+        except ValueError:
+            url = URL()
+        host = canonical_name((url.raw_host or "").partition("%")[0])
+        if separator and host is not None and url.raw_user is None and url.path == "/":
+            port = "" if url.explicit_port is None else f":{url.explicit_port}"
+            return f"{scheme}://{host}{port}"
+    raise ValueError(
+        f"proxies has a key {key[:100]!r}; a key is one of {', '.join(SCHEMES)} and no_proxy, or such as "
+        "'https://a.example', 'all://a.example:8443'"
+    )
