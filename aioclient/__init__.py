@@ -9,6 +9,7 @@ A map of the library:
 * ``CookieJar``, ``DummyCookieJar``: cookies by RFC 6265bis, kept in memory and in files        (``cookies``)
 * ``BasicAuth``, and the steps that act around a request                                       (``middlewares``)
 * ``ClientError`` and its tree                                                                 (``exceptions``)
+* ``LegacyParameterWarning``: what old spellings say                                           (``warning``)
 * a raw byte server, a leak check, a virtual clock, for your tests                             (``testing``)
 
 ``FormData``, ``MultipartWriter``, ``HttpVersion`` and the resolvers are aiohttp's.
@@ -44,6 +45,7 @@ from .message.stream import StreamReader
 from .message.timeout import ClientTimeout
 from .middlewares.auth import BasicAuth
 from .session import ClientSession
+from .warning import LegacyParameterWarning, SharedCookiesWarning
 
 __all__ = (
     "AsyncResolver",
@@ -62,11 +64,13 @@ __all__ = (
     "HttpVersion",
     "HttpVersion10",
     "HttpVersion11",
+    "LegacyParameterWarning",
     "Middleware",
     "MultipartWriter",
     "PoolStatistics",
     "Request",
     "RequestInfo",
+    "SharedCookiesWarning",
     "StreamReader",
     "TCPConnector",
     "ThreadedResolver",

@@ -18,7 +18,6 @@ loop: reading the authorities takes some 20 to 40 ms, in which no other request 
 import asyncio
 import ssl
 import sys
-import warnings
 from dataclasses import dataclass
 from hashlib import sha256
 from importlib.util import find_spec
@@ -28,6 +27,7 @@ from weakref import WeakKeyDictionary
 import aiohttp
 
 from ..exceptions import MissingExtraError, ServerFingerprintMismatch
+from ..warning import warn_legacy
 
 __all__ = ("Fingerprint", "TLSPlan", "coerce_ssl", "merge_ssl", "plan_tls", "ssl_context_for")
 
@@ -155,19 +155,17 @@ def merge_ssl(
     verify_ssl: bool | None = None,
     ssl_context: ssl.SSLContext | None = None,
     fingerprint: bytes | str | None = None,
-    *,
-    stacklevel: int = 2,
 ) -> Setting:
     """Return the one setting that `ssl=` and its three older spellings say.
 
-    Each older spelling warns with DeprecationWarning; `verify_ssl=True` says nothing and does not.
+    Each older spelling warns with LegacyParameterWarning, at the line that called the library;
+    `verify_ssl=True` says nothing and does not.
 
     Args:
         ssl: As for `coerce_ssl()`.
         verify_ssl: False for `ssl=False`.
         ssl_context: A context for `ssl=context`.
         fingerprint: A digest for `ssl=Fingerprint(digest)`.
-        stacklevel: Whose line the warning names; 2 is the caller's.
 
     Raises:
         ValueError: More than one of them says something, or the fingerprint is not a SHA-256 one.
@@ -186,11 +184,7 @@ def merge_ssl(
             "verify_ssl, ssl_context, fingerprint and ssl parameters are mutually exclusive"
         )
     for name, instead, setting in older:
-        warnings.warn(
-            f"{name} is deprecated, use {instead} instead",
-            DeprecationWarning,
-            stacklevel=stacklevel,
-        )
+        warn_legacy(name, f"use {instead}")
         result = setting
     return result
 

@@ -10,6 +10,7 @@ from typing import Any
 import aiohttp
 import pytest
 
+from aioclient import LegacyParameterWarning
 from aioclient.connectors.tls import Fingerprint, coerce_ssl, merge_ssl, ssl_context_for
 from aioclient.exceptions import ClientError, ServerFingerprintMismatch
 
@@ -238,11 +239,13 @@ class TestMergeSsl:
     def test_older_spellings(self) -> None:
         """Each older spelling means what ssl= can say, and its warning says how."""
         context = ssl.create_default_context()
-        with pytest.warns(DeprecationWarning, match="verify_ssl is deprecated, use ssl=False"):
+        with pytest.warns(LegacyParameterWarning, match="verify_ssl is deprecated; use ssl=False"):
             assert merge_ssl(verify_ssl=False) is False
-        with pytest.warns(DeprecationWarning, match="ssl_context is deprecated, use ssl=context"):
+        with pytest.warns(
+            LegacyParameterWarning, match="ssl_context is deprecated; use ssl=context"
+        ):
             assert merge_ssl(ssl_context=context) is context
-        with pytest.warns(DeprecationWarning, match="fingerprint is deprecated") as caught:
+        with pytest.warns(LegacyParameterWarning, match="fingerprint is deprecated") as caught:
             assert merge_ssl(fingerprint=DIGEST) == Fingerprint(DIGEST)
         assert caught[0].filename == __file__
 

@@ -1,0 +1,53 @@
+"""Warnings about how the library is called: they point at the caller's line, not at one of ours.
+
+With Python's default filters each line warns once. ``python -W error::DeprecationWarning`` turns the old spellings
+into errors, and ``warnings.filterwarnings("ignore", category=aioclient.LegacyParameterWarning)`` silences them.
+"""
+
+import sys
+import warnings
+from types import FrameType
+from typing import Final
+
+__all__ = ("LegacyParameterWarning", "SharedCookiesWarning")
+
+_PACKAGE: Final = __name__.partition(".")[0]
+
+
+class LegacyParameterWarning(DeprecationWarning):
+    """A spelling of an earlier aiohttp was used; it works, and the text says what to write instead."""
+
+
+class SharedCookiesWarning(UserWarning):
+    """A session sends its ``cookies=`` to every host, because it has no ``base_url`` that would say which one."""
+
+
+def caller() -> FrameType:
+    """Return the innermost frame that is not of this package: where the library was called."""
+    frame = sys._getframe(1)
+    while frame.f_back is not None and _is_ours(frame):
+        frame = frame.f_back
+    return frame
+
+
+def _is_ours(frame: FrameType) -> bool:
+    name = frame.f_globals.get("__name__", "")
+    return bool(name == _PACKAGE or name.startswith(f"{_PACKAGE}."))
+
+
+def warn_caller(message: str, category: type[Warning]) -> None:
+    """Warn as if the caller's line had done it, which also decides whether it was shown already."""
+    frame = caller()
+    warnings.warn_explicit(
+        message,
+        category,
+        frame.f_code.co_filename,
+        frame.f_lineno,
+        frame.f_globals.get("__name__"),
+        frame.f_globals.setdefault("__warningregistry__", {}),
+    )
+
+
+def warn_legacy(name: str, instead: str) -> None:
+    """Warn that *name* is an old spelling; *instead* says what to write, as in "use ssl=False"."""
+    warn_caller(f"{name} is deprecated; {instead}", LegacyParameterWarning)
