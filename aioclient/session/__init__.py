@@ -1,6 +1,6 @@
 """The session: defaults, and one method for each verb.
 
-- ``client``: ``ClientSession``;
+- ``client``: ``ClientSession``; ``verbs`` and ``state`` are its methods for verbs and its properties;
 - ``arguments``, ``urls``: what its calls take, in every spelling;
 - ``pending``: a call under way.
 """

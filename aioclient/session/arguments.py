@@ -1,6 +1,7 @@
 """What a session and its calls take: the types of their arguments, and each spelling made the one that is used."""
 
 from collections.abc import Awaitable, Callable, Iterable, Sequence
+from dataclasses import replace
 from ssl import SSLContext
 from typing import Any, Final, TypedDict
 
@@ -16,14 +17,19 @@ from ..connectors.tls import merge_ssl
 from ..message.body import Progress, UploadTracker
 from ..message.headers import LooseHeaders
 from ..message.origin import SSLOption
+from ..message.request import RequestOptions
 from ..message.response import ClientResponse
-from ..message.timeout import ClientTimeout
+from ..message.timeout import ClientTimeout, seconds
 from ..middlewares.auth.basic import AuthLike
+from .urls import host_name
 
 TimeoutLike = (
     float | tuple[float | None, float | None] | ClientTimeout | aiohttp.ClientTimeout | None
 )
 RaiseForStatus = bool | Callable[[ClientResponse], Awaitable[None]]
+
+
+OF_THE_BODY: Final = frozenset(("compress", "progress", "upload_tracker"))  # what ``uploads`` takes
 
 
 class Unset:
@@ -104,6 +110,31 @@ def is_chunked(chunked: object) -> bool | None:
     if chunked is None or isinstance(chunked, int):
         return None if chunked is None else bool(chunked)
     raise TypeError(f"chunked must be a bool or None, found {type(chunked).__name__} {chunked!r}")
+
+
+def laid_over(options: RequestOptions, rare: RareOptions) -> RequestOptions:
+    """Return *options*, those of a session, with the rare arguments of a call laid over them."""
+    if unknown := rare.keys() - RareOptions.__annotations__.keys():
+        raise TypeError(
+            f"unknown arguments {sorted(unknown)}; a request takes {sorted(RequestArguments.__annotations__)}"
+        )
+    changes: dict[str, Any] = {
+        name: value for name, value in rare.items() if name not in OF_THE_BODY
+    }
+    if "chunked" in changes:
+        changes["chunked"] = is_chunked(changes["chunked"])
+    if (limit := changes.get("expect100_timeout")) is not None:
+        changes["expect100_timeout"] = seconds("expect100_timeout", limit)
+    if "version" in changes:
+        changes["http10"] = is_http10(changes.pop("version"))
+    if "skip_auto_headers" in changes:
+        skipped = folded("skip_auto_headers", changes["skip_auto_headers"])
+        changes["skip_auto_headers"] = options.skip_auto_headers | skipped
+    take_ssl(changes)
+    if changes.get("server_hostname") is not None:
+        # As a URL's host: one spelling for SNI and verification, and nothing that is no name.
+        changes["server_hostname"] = host_name(changes["server_hostname"])
+    return replace(options, **changes) if changes else options
 
 
 def take_ssl(changes: dict[str, Any]) -> None:

@@ -40,7 +40,7 @@ from ..message.headers import (
 from ..message.origin import origin_of
 from ..message.request import Auth, Request, RequestOptions
 from ..message.response import ClientResponse
-from ..message.timeout import DEFAULT_TIMEOUT, ClientTimeout, coerce_timeout, seconds
+from ..message.timeout import DEFAULT_TIMEOUT, coerce_timeout
 from ..middlewares.auth import BasicAuth, authenticate, coerce_auth
 from ..middlewares.auth.basic import AuthLike
 from ..middlewares.cookies import Cookies, cookie_pairs
@@ -54,16 +54,17 @@ from .arguments import (
     Unset,
     check_parts,
     folded,
-    is_chunked,
     is_http10,
-    take_ssl,
+    laid_over,
 )
 from .pending import RequestContextManager
-from .uploads import OF_THE_BODY, prepare_upload
-from .urls import checked_base_url, host_name, parsed, with_params
+from .state import State
+from .uploads import prepare_upload
+from .urls import checked_base_url, parsed, with_params
+from .verbs import Verbs
 
 
-class ClientSession:
+class ClientSession(Verbs, State):
     """Requests with common defaults, a pool of connections and a cookie jar.
 
     Use it as ``async with ClientSession() as session``; make one for each program, not one for each request.
@@ -269,40 +270,12 @@ class ClientSession:
             ValueError, TypeError: before anything is sent, for what cannot be sent.
             ClientError: everything that goes wrong from then on; see ``aioclient.exceptions``.
         """
+        return self._call(method, url, arguments)
+
+    def _call(
+        self, method: str, url: str | URL, arguments: RequestArguments
+    ) -> RequestContextManager:
         return RequestContextManager(self._request(method, url, **arguments))
-
-    def get(self, url: str | URL, **arguments: Unpack[RequestArguments]) -> RequestContextManager:
-        """Send a GET request; see ``request()``."""
-        return RequestContextManager(self._request("GET", url, **arguments))
-
-    def options(
-        self, url: str | URL, **arguments: Unpack[RequestArguments]
-    ) -> RequestContextManager:
-        """Send an OPTIONS request; see ``request()``."""
-        return RequestContextManager(self._request("OPTIONS", url, **arguments))
-
-    def head(self, url: str | URL, **arguments: Unpack[RequestArguments]) -> RequestContextManager:
-        """Send a HEAD request, which follows no redirects unless told to; see ``request()``."""
-        arguments.setdefault("allow_redirects", False)
-        return RequestContextManager(self._request("HEAD", url, **arguments))
-
-    def post(self, url: str | URL, **arguments: Unpack[RequestArguments]) -> RequestContextManager:
-        """Send a POST request; see ``request()``."""
-        return RequestContextManager(self._request("POST", url, **arguments))
-
-    def put(self, url: str | URL, **arguments: Unpack[RequestArguments]) -> RequestContextManager:
-        """Send a PUT request; see ``request()``."""
-        return RequestContextManager(self._request("PUT", url, **arguments))
-
-    def patch(self, url: str | URL, **arguments: Unpack[RequestArguments]) -> RequestContextManager:
-        """Send a PATCH request; see ``request()``."""
-        return RequestContextManager(self._request("PATCH", url, **arguments))
-
-    def delete(
-        self, url: str | URL, **arguments: Unpack[RequestArguments]
-    ) -> RequestContextManager:
-        """Send a DELETE request; see ``request()``."""
-        return RequestContextManager(self._request("DELETE", url, **arguments))
 
     async def _request(
         self,
@@ -336,7 +309,9 @@ class ClientSession:
             target = with_params(target, params)
         options = self._options if allow_redirects else self._no_redirects
         if rare:
-            options, own = self._apply(options, own, rare)
+            options = laid_over(options, rare)
+            if options.skip_auto_headers is not self._options.skip_auto_headers:
+                own = self._without_auto(own, options.skip_auto_headers)
         if headers is not None:
             if own is None:
                 own = self._defaults.fields.copy()
@@ -411,39 +386,16 @@ class ClientSession:
             )
         return target.with_user(None), coerce_auth(cast(AuthLike, auth or in_url))
 
-    def _apply(
-        self,
-        options: RequestOptions,
-        own: "CIMultiDict[str] | None",
-        rare: RareOptions,
-    ) -> tuple[RequestOptions, "CIMultiDict[str] | None"]:
-        """Lay the rare arguments of a call over the session's options, and drop the default fields it skips."""
-        if unknown := rare.keys() - RareOptions.__annotations__.keys():
-            raise TypeError(
-                f"unknown arguments {sorted(unknown)}; a request takes {sorted(RequestArguments.__annotations__)}"
-            )
-        changes: dict[str, Any] = {
-            name: value for name, value in rare.items() if name not in OF_THE_BODY
-        }
-        if "chunked" in changes:
-            changes["chunked"] = is_chunked(changes["chunked"])
-        if (limit := changes.get("expect100_timeout")) is not None:
-            changes["expect100_timeout"] = seconds("expect100_timeout", limit)
-        if "version" in changes:
-            changes["http10"] = is_http10(changes.pop("version"))
-        if "skip_auto_headers" in changes:
-            skipped = folded("skip_auto_headers", changes["skip_auto_headers"])
-            changes["skip_auto_headers"] = options.skip_auto_headers | skipped
-            if own is None:
-                own = self._defaults.fields.copy()
-            for name, value in self._auto.items():
-                if name.lower() in skipped and own.get(name) == value:
-                    del own[name]
-        take_ssl(changes)
-        if changes.get("server_hostname") is not None:
-            # As a URL's host: one spelling for SNI and verification, and nothing that is no name.
-            changes["server_hostname"] = host_name(changes["server_hostname"])
-        return replace(options, **changes) if changes else options, own
+    def _without_auto(
+        self, own: "CIMultiDict[str] | None", skipped: frozenset[str]
+    ) -> "CIMultiDict[str]":
+        """Drop the default fields that a call skips; those that the user gave stay."""
+        if own is None:
+            own = self._defaults.fields.copy()
+        for name, value in self._auto.items():
+            if name.lower() in skipped and own.get(name) == value:
+                del own[name]
+        return own
 
     def _unusable(self) -> RuntimeError:
         if self._closed:
@@ -455,53 +407,6 @@ class ClientSession:
         return RuntimeError(
             "the session belongs to another event loop; make one inside the loop that uses it"
         )
-
-    # State
-
-    @property
-    def closed(self) -> bool:
-        """Whether the session was closed."""
-        return self._closed
-
-    @property
-    def connector(self) -> BaseConnector | None:
-        """The pool of connections; None after ``detach()`` or ``close()``."""
-        return self._connector
-
-    @property
-    def cookie_jar(self) -> AbstractCookieJar:
-        """The session's cookies."""
-        return self._cookie_jar
-
-    @property
-    def headers(self) -> "CIMultiDict[str]":
-        """The fields that every request carries; changes count from the next request on."""
-        return self._defaults.fields
-
-    @property
-    def auth(self) -> Auth | None:
-        """The default credentials."""
-        return self._auth
-
-    @property
-    def timeout(self) -> ClientTimeout:
-        """The default timeouts."""
-        return self._timeout
-
-    @property
-    def json_serialize(self) -> Callable[[Any], str | bytes]:
-        """What makes text or bytes of ``json=``."""
-        return self._json_serialize
-
-    @property
-    def raise_for_status(self) -> RaiseForStatus:
-        """Whether, or how, responses are checked."""
-        return self._raise_for_status
-
-    @property
-    def auto_decompress(self) -> bool:
-        """Whether content codings are undone."""
-        return self._options.auto_decompress
 
     # The end
 

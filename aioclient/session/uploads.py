@@ -1,15 +1,11 @@
 """What a call asks of its upload: a content coding, and to tell how far it has got."""
 
-from typing import Final
-
 from ..chain import Handler, compose
 from ..message.body import CompressedBody, UploadTracker, WatchedBody, check_coding
 from ..message.headers import CONTENT_ENCODING, CONTENT_LENGTH
 from ..message.request import Request
 from ..message.response import ClientResponse
 from .arguments import RareOptions
-
-OF_THE_BODY: Final = frozenset(("compress", "progress", "upload_tracker"))
 
 
 def prepare_upload(request: Request, arguments: RareOptions, handler: Handler) -> Handler:
