@@ -6,6 +6,7 @@ A map of the library:
 * ``ClientSession``: many calls with common defaults, a pool and a cookie jar                  (``session``)
 * ``ClientResponse``, ``StreamReader``, ``ClientTimeout``, ``UploadTracker``: the values         (``message``)
 * ``TCPConnector``, ``UnixConnector``, ``PoolStatistics``, ``Fingerprint``: the way there      (``connectors``)
+* ``AddressPolicy``: where a connector may connect to                                           (``connectors``)
 * ``CookieJar``, ``DummyCookieJar``: cookies by RFC 6265bis, kept in memory and in files        (``cookies``)
 * ``BasicAuth``, and the steps that act around a request                                       (``middlewares``)
 * ``ClientError`` and its tree                                                                 (``exceptions``)
@@ -29,6 +30,7 @@ from aiohttp import (
 from ._version import __version__
 from .api import delete, get, head, options, patch, post, put, request
 from .chain import Handler, Middleware
+from .connectors.address_policy import AddressPolicy
 from .connectors.base import BaseConnector
 from .connectors.pool import PoolStatistics
 from .connectors.tcp import TCPConnector
@@ -48,6 +50,7 @@ from .session import ClientSession
 from .warning import LegacyParameterWarning, SharedCookiesWarning
 
 __all__ = (
+    "AddressPolicy",
     "AsyncResolver",
     "Auth",
     "BaseConnector",

@@ -9,6 +9,7 @@ Every aiohttp client exception is here, the same class object, so that ``except 
     │   ├── ClientOSError (+ OSError)
     │   │   └── ClientConnectorError             host, port, os_error, ssl
     │   │       ├── ClientConnectorDNSError
+    │   │       ├── AddressNotAllowedError *     address, rule: of an AddressPolicy
     │   │       ├── ClientProxyConnectionError
     │   │       ├── UnixClientConnectorError     path
     │   │       └── ClientSSLError
@@ -87,6 +88,7 @@ from aiohttp.client_exceptions import UnixClientConnectorError
 from yarl import URL
 
 __all__ = (
+    "AddressNotAllowedError",
     "BodyConsumedError",
     "BodySizeError",
     "BodyTooLargeError",
@@ -263,6 +265,25 @@ class BodySizeError(ClientPayloadError):
 
 class UnsafeRedirectError(NonHttpUrlRedirectClientError, ValueError):
     """A redirect leads to a scheme that is neither http nor https."""
+
+
+class AddressNotAllowedError(ClientConnectorError):
+    """The connector's ``AddressPolicy`` allows no connection to this server; nothing was sent.
+
+    ``address`` is the first address that was denied, None when the host, port or scheme was; ``rule`` is the sentence
+    that tells why.
+    """
+
+    def __init__(
+        self, connection_key: Any, os_error: OSError, address: str | None, rule: str
+    ) -> None:
+        super().__init__(connection_key, os_error)
+        self.address = address
+        self.rule = rule
+        self.args = (connection_key, os_error, address, rule)
+
+    def __str__(self) -> str:
+        return f"No connection to {self.host}:{self.port}: {self.rule}; the connector's address_policy decides it"
 
 
 class MissingExtraError(ClientError, ImportError):

@@ -1,9 +1,12 @@
 """Translate what the event loop raises while connecting: one table, the most specific first."""
 
+import errno
 import ssl
+from collections.abc import Sequence
 from typing import Any, Final
 
 from ..exceptions import (
+    AddressNotAllowedError,
     ClientConnectorCertificateError,
     ClientConnectorDNSError,
     ClientConnectorError,
@@ -11,6 +14,7 @@ from ..exceptions import (
     UnixClientConnectorError,
 )
 from ..message.origin import ConnectionKey
+from .address_policy import Denial
 
 # What to do, as a note below the traceback: by OpenSSL's code of a refused certificate …
 _CERTIFICATE_ADVICE: Final = {
@@ -37,6 +41,13 @@ def dns_error(key: ConnectionKey, error: OSError) -> ClientConnectorDNSError:
 def unix_error(path: str, key: ConnectionKey, error: OSError) -> UnixClientConnectorError:
     """Return the error that stands for *error* of an attempt to connect to the socket at *path*."""
     return UnixClientConnectorError(path, _as_aiohttp(key), error)
+
+
+def policy_error(key: ConnectionKey, denials: Sequence[Denial]) -> AddressNotAllowedError:
+    """Return the error for a server of which nothing is allowed; *denials* has one entry at least."""
+    rule = ", and ".join(str(denial) for denial in denials)
+    error = PermissionError(errno.EACCES, rule)
+    return AddressNotAllowedError(_as_aiohttp(key), error, denials[0].address, rule)
 
 
 def connect_error(key: ConnectionKey, error: OSError) -> ClientConnectorError:

@@ -7,12 +7,13 @@ from typing import cast
 
 from aiohttp.abc import AbstractResolver, ResolveResult
 
-from ..message.origin import ConnectionKey, SSLOption
+from ..message.origin import ConnectionKey, Origin, SSLOption
 from ..message.request import Request
 from ..protocols.http1 import Http1Connection
+from .address_policy import AddressPolicy
 from .base import BaseConnector, Dial
 from .dial import addr_infos_of, open_socket
-from .errors import connect_error, dns_error
+from .errors import connect_error, dns_error, policy_error
 from .resolver import CachingResolver
 from .tls import merge_ssl, plan_tls
 
@@ -30,6 +31,8 @@ class TCPConnector(BaseConnector):
         use_dns_cache: whether addresses are kept.
         ttl_dns_cache: seconds for which; None for ever.
         dns_cache_max_size: hosts that are kept.
+        address_policy: which servers may be connected to; None for any. Programs that fetch what others name want
+            ``AddressPolicy.public_only()``.
         happy_eyeballs_delay: seconds between two attempts at different addresses (RFC 8305); None tries one after
             the other.
         interleave: addresses of one family before the first of the other.
@@ -50,6 +53,7 @@ class TCPConnector(BaseConnector):
         use_dns_cache: bool = True,
         ttl_dns_cache: float | None = 10.0,
         dns_cache_max_size: int = 1000,
+        address_policy: AddressPolicy | None = None,
         happy_eyeballs_delay: float | None = 0.25,
         interleave: int | None = None,
         keepalive_timeout: float | None = 15.0,
@@ -76,12 +80,14 @@ class TCPConnector(BaseConnector):
         self._resolver = CachingResolver(
             resolver, ttl=ttl_dns_cache, max_size=dns_cache_max_size if use_dns_cache else 0
         )
+        self._address_policy = address_policy
         self._happy_eyeballs_delay = happy_eyeballs_delay
         self._interleave = interleave
 
     async def _connect(self, request: Request, key: ConnectionKey, dial: Dial) -> Http1Connection:
         loop = asyncio.get_running_loop()
         origin = request.origin
+        self._check_target(origin, key)
         plan = None
         if key.is_ssl:
             option = self._ssl if key.ssl is True else key.ssl
@@ -92,17 +98,41 @@ class TCPConnector(BaseConnector):
         except OSError as error:
             raise connect_error(key, error) from error
 
+    def _check_target(self, origin: Origin, key: ConnectionKey) -> None:
+        """Ask the address policy about a server, before anybody looks its name up.
+
+        ``_addresses()`` asks about addresses that are looked up here. Where a proxy looks them up, this is all that
+        can be asked; it has to be for each request, as one connection to a proxy carries requests to many servers.
+
+        Raises:
+            AddressNotAllowedError: the policy denies it.
+        """
+        policy = self._address_policy
+        if policy is None:
+            return
+        denial = policy.judge_target(origin.scheme, origin.host, origin.port)
+        if denial is not None:
+            raise policy_error(key, (denial,))
+
     async def _addresses(
         self, dns_name: str, key: ConnectionKey, dial: Dial
     ) -> list[ResolveResult]:
-        """Return the addresses of *dns_name*: the only way from a name to what may be dialled."""
+        """Return the addresses of *dns_name*: the only way from a name to what may be dialled.
+
+        Raises:
+            ClientConnectorDNSError: it has none, or nobody knows.
+            AddressNotAllowedError: the address policy denies all of them.
+        """
         dial.missing = f"no address of {dns_name}"
         try:
-            return await self._resolver.resolve(
+            addresses = await self._resolver.resolve(
                 dns_name, key.port, cast(socket.AddressFamily, self._family)
             )
         except OSError as error:
             raise dns_error(key, error) from error
+        if self._address_policy is None:
+            return addresses
+        return _allowed(addresses, dns_name, key, self._address_policy)
 
     async def _dial(self, dns_name: str, key: ConnectionKey, dial: Dial) -> socket.socket:
         """Return a socket connected to *dns_name* at the key's port."""
@@ -127,3 +157,16 @@ class TCPConnector(BaseConnector):
                 await self._resolver.close()
         finally:
             await super().close()
+
+
+def _allowed(
+    addresses: list[ResolveResult], host: str, key: ConnectionKey, policy: AddressPolicy
+) -> list[ResolveResult]:
+    """Return the addresses that *policy* does not deny; raise when none is left."""
+    denials = [policy.judge_address(host, address["host"]) for address in addresses]
+    allowed = [
+        address for address, denial in zip(addresses, denials, strict=True) if denial is None
+    ]
+    if not allowed:
+        raise policy_error(key, [denial for denial in denials if denial is not None])
+    return allowed
