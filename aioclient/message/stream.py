@@ -402,6 +402,16 @@ class StreamReader:
             raise self._broken()
         return self._take(n)
 
+    def unread_data(self, data: bytes) -> None:
+        """Put *data*, read before, back in front of what is to be read.
+
+        It is for parsers that read too far, such as ``aiohttp.MultipartReader``.
+        """
+        if self._waiter is not None:
+            raise self._occupied("unread_data")
+        if data:
+            self._ready.put_back(bytes(data))
+
     def iter_chunked(self, n: int) -> "_Iterator":
         """Iterate over the body by at most *n* bytes."""
         if n < 1:
@@ -639,6 +649,14 @@ class _Pieces:
 
     def append(self, piece: bytes) -> None:
         self.pieces.append(piece)
+        self.size += len(piece)
+
+    def put_back(self, piece: bytes) -> None:
+        """Put *piece* before everything else."""
+        if self.offset:
+            self.pieces[0] = self.pieces[0][self.offset :]
+            self.offset = 0
+        self.pieces.appendleft(piece)
         self.size += len(piece)
 
     def peek(self, n: int) -> bytes:

@@ -35,7 +35,7 @@ from ..exceptions import (
 from ..message.body import Body
 from ..message.codings import Decoder, make_decoder
 from ..message.connection import Connection
-from ..message.headers import CONTENT_ENCODING, CONTENT_LENGTH
+from ..message.headers import CONTENT_ENCODING, CONTENT_LENGTH, shown_text
 from ..message.origin import ConnectionKey
 from ..message.request import Request
 from ..message.response import ClientResponse
@@ -734,7 +734,9 @@ class Http1Connection(asyncio.Protocol):
 
 
 def _unreadable(request: Request, error: BaseException) -> ClientPayloadError:
-    failure = ClientPayloadError(f"{request.what}: the request body could not be read: {error!r}")
+    failure = ClientPayloadError(
+        f"{request.what}: the request body could not be read: {shown_text(error)}"
+    )
     failure.__cause__ = error
     return failure
 

@@ -1,5 +1,6 @@
 """aiohttp's payloads as bodies, and bodies as the parts of aiohttp's multipart writer."""
 
+import re
 from collections.abc import Iterator
 
 from aiohttp import MultipartWriter
@@ -59,7 +60,7 @@ class PayloadBody(SourceBody):
         Raises:
             BodyConsumedError: it was sent before and cannot be sent again.
             ValueError: a field of it or of a part holds a control character or has a name that is
-                no token.
+                no token; or a part in memory holds the boundary that shall end it.
         """
         if payload.consumed:
             raise BodyConsumedError(
@@ -67,6 +68,8 @@ class PayloadBody(SourceBody):
                 "again; make a new one"
             )
         _check_fields(payload)
+        if isinstance(payload, MultipartWriter):
+            _check_boundaries(payload, ())
         self._payload = payload
         headers = CIMultiDict(payload.headers)
         content_type = headers.pop(CONTENT_TYPE, None)
@@ -128,6 +131,11 @@ class BodyPart(Payload):
     def consumed(self) -> bool:
         """Whether the body cannot be sent again."""
         return self._value.consumed
+
+    @property
+    def is_in_memory(self) -> bool:
+        """Whether ``decode()`` can return it."""
+        return self._value.data is not None
 
     def decode(self, encoding: str = "utf-8", errors: str = "strict") -> str:
         """Return it as text.
@@ -222,6 +230,47 @@ def _leaves(payload: Payload) -> Iterator[Payload]:
             yield from _leaves(part)
     else:
         yield payload
+
+
+# What aiohttp draws itself: 122 random bits of the operating system (``uuid.uuid4``), in no content.
+_DRAWN = re.compile(r"[0-9a-f]{32}").fullmatch
+
+
+def _check_boundaries(writer: MultipartWriter, outer: tuple[str, ...]) -> None:
+    """Refuse a part in memory that holds a line which begins as the delimiter of a multipart around it.
+
+    A boundary must not appear in what it encloses (RFC 2046, section 5.1.1), and only the caller can choose
+    another one. What is encoded, or read while it is sent, is not looked into.
+    """
+    boundary = writer.boundary
+    if any(boundary.startswith(around) for around in outer):
+        raise ValueError(
+            f"the boundary {boundary!r} of a multipart begins as that of the multipart around it; "
+            "choose another one, or none"
+        )
+    chosen = outer if _DRAWN(boundary) else (*outer, boundary)
+    for part, content_coding, transfer_coding in writer:
+        if isinstance(part, MultipartWriter):
+            _check_boundaries(part, chosen)
+        elif chosen and not content_coding and not transfer_coding:
+            text = _text_in_memory(part)
+            for around in chosen if text is not None else ():
+                if f"\n--{around}" in f"\n{text}":
+                    raise ValueError(
+                        f"a part of the multipart holds its boundary {around!r}; choose another one, or none"
+                    )
+
+
+def _text_in_memory(part: Payload) -> str | None:
+    """Return the bytes of *part* as characters, if it has them in memory."""
+    if isinstance(part, payloads.BytesPayload) or (
+        isinstance(part, BodyPart) and part.is_in_memory
+    ):
+        try:
+            return part.decode("latin-1")
+        except AttributeError:  # aiohttp's payload of a memoryview has none that works
+            return None
+    return None
 
 
 def _check_fields(payload: Payload) -> None:
