@@ -29,6 +29,8 @@ from ..exceptions import (
 from ..message.origin import ConnectionKey
 from ..message.request import Request
 from ..message.response import ClientResponse
+from ..message.timings import Marks, Way
+from ..message.trace import Trace
 from ..protocols.http1 import BufferedHttp1Connection, Http1Connection
 from ..protocols.http1_head import encode_head
 from .pool import Grant, Open, Pool, PoolStatistics, Ticket
@@ -65,13 +67,20 @@ def earliest(limits: Iterable[tuple[str, float | None, float | None]]) -> Limit 
 
 
 class Dial:
-    """A connection being made: until when, and what is missing so far, for the error that says so."""
+    """A connection being made: until when, and what is missing so far, for the error that says so.
 
-    __slots__ = ("missing", "timeout")
+    ``way`` takes the seconds of each phase; ``trace`` is told of them, if there is one.
+    """
 
-    def __init__(self, when: float | None, missing: str) -> None:
+    __slots__ = ("missing", "timeout", "trace", "way")
+
+    def __init__(
+        self, when: float | None, missing: str, way: Way, trace: Trace[Request] | None
+    ) -> None:
         self.timeout = asyncio.timeout_at(when)
         self.missing = missing
+        self.way = way
+        self.trace = trace
 
 
 def _ends(start: float, **phases: float | None) -> Iterator[tuple[str, float | None, float | None]]:
@@ -199,9 +208,14 @@ class BaseConnector:
         if request.held is not None:
             request.let_go()
         loop = cast(asyncio.AbstractEventLoop, self._loop)
-        connection = self._pool.reuse(key, loop.time())
+        if request.marks.began is not None:
+            request.marks = Marks()  # sent again: the other ones belong to a response
+        request.marks.began = now = loop.time()
+        connection = self._pool.reuse(key, now)
         if connection is None:
             connection = await self._obtain(request, key)
+        if request.trace is not None:
+            await self._tell(request, head, connection, request.trace)
         try:
             # As connection.exchange() does, without a coroutine more.
             return await connection.start(request, head, chunked)
@@ -213,7 +227,22 @@ class BaseConnector:
             ):
                 raise
         connection = await self._obtain(request, key, fresh=True)
+        if request.trace is not None:
+            await self._tell(request, head, connection, request.trace)
         return await connection.exchange(request, head, chunked)
+
+    async def _tell(
+        self, request: Request, head: bytes, connection: Http1Connection, trace: Trace[Request]
+    ) -> None:
+        """Tell *trace* of the connection found for *request*, and of the *head* that goes out next."""
+        try:
+            if connection.exchanges:
+                await trace.connection_reuseconn()
+            await trace.request_headers_sent(request, head)
+        except BaseException:
+            connection.close()
+            raise
+        request.marks.sending = cast(asyncio.AbstractEventLoop, self._loop).time()
 
     def bind(self, loop: asyncio.AbstractEventLoop) -> None:
         """Belong to *loop*, that of the first session.
@@ -251,17 +280,22 @@ class BaseConnector:
         """Reserve a slot and dial, or wait for either; *fresh* takes no connection that was used before."""
         loop = cast(asyncio.AbstractEventLoop, self._loop)
         start = loop.time()
+        request.marks.way = way = Way()
         decision = self._pool.reserve(key)
         if isinstance(decision, Open):
             if decision.evict is not None:
                 self._drop(decision.evict)
         else:
             connection = await self._wait(decision.ticket, request, start)
+            way.pool_wait = loop.time() - start
             if connection is not None:
                 if not fresh:
+                    request.marks.sending = loop.time()
                     return connection
                 self._drop(connection)  # the slot stays ours
-        return await self._open(request, key, start)
+        connection = await self._open(request, key, start, way)
+        request.marks.sending = loop.time()
+        return connection
 
     async def _wait(
         self, ticket: "Ticket[ConnectionKey, Http1Connection]", request: Request, start: float
@@ -277,9 +311,16 @@ class BaseConnector:
         )
         ticket.waiter = waiter = loop.create_future()
         timer = None if limit is None else loop.call_at(limit.end, _expire, waiter)
+        trace = request.trace
         try:
+            if trace is not None:
+                await trace.connection_queued_start()
             await waiter
+            if trace is not None:
+                await trace.connection_queued_end()
         except BaseException as error:
+            if waiter.done() and not waiter.cancelled():
+                waiter.exception()  # so that one nobody awaits any more is not reported as lost
             self._take_over(ticket)
             self._perform(self._pool.cancel(ticket, loop.time()))
             if isinstance(error, _Expired):
@@ -316,7 +357,9 @@ class BaseConnector:
             return TotalTimeoutError(request.method, request.url, limit.seconds, found)
         return PoolTimeoutError(request.method, request.url, limit.seconds, found, limit.phase)
 
-    async def _open(self, request: Request, key: ConnectionKey, start: float) -> Http1Connection:
+    async def _open(
+        self, request: Request, key: ConnectionKey, start: float, way: Way
+    ) -> Http1Connection:
         """Dial into the reserved slot."""
         loop = cast(asyncio.AbstractEventLoop, self._loop)
         timeout = request.timeout
@@ -327,13 +370,21 @@ class BaseConnector:
                 *_ends(loop.time(), sock_connect=timeout.sock_connect),
             )
         )
-        dial = Dial(None if limit is None else limit.end, f"no connection to {key.host}:{key.port}")
+        dial = Dial(
+            None if limit is None else limit.end,
+            f"no connection to {key.host}:{key.port}",
+            way,
+            request.trace,
+        )
         self._dials.add(dial)
         try:
             if self._closed:
                 raise _closed_error(request)
             async with dial.timeout:
-                connection = await self._connect(request, key, dial)
+                if dial.trace is None:
+                    connection = await self._connect(request, key, dial)
+                else:
+                    connection = await self._connect_traced(request, key, dial, dial.trace)
             if self.closed:
                 connection.abort()
                 raise _closed_error(request)
@@ -364,6 +415,19 @@ class BaseConnector:
             request.method, request.url, limit.seconds, dial.missing, limit.phase
         )
 
+    async def _connect_traced(
+        self, request: Request, key: ConnectionKey, dial: Dial, trace: Trace[Request]
+    ) -> Http1Connection:
+        """Make a connection, and tell *trace* before and after."""
+        await trace.connection_create_start()
+        connection = await self._connect(request, key, dial)
+        try:
+            await trace.connection_create_end()
+        except BaseException:
+            connection.abort()
+            raise
+        return connection
+
     async def _connect(self, request: Request, key: ConnectionKey, dial: Dial) -> Http1Connection:
         """Make a connection for *key*; the subclass knows how.
 
@@ -386,6 +450,7 @@ class BaseConnector:
             OSError: the TLS handshake failed, or agreed on a protocol that is not HTTP/1.1.
             ServerFingerprintMismatch: another certificate is pinned; not one byte of a request was sent.
         """
+        loop = cast(asyncio.AbstractEventLoop, self._loop)
         connection = self._new_connection(key)
         self._handshakes.add(sock)
         try:
@@ -393,6 +458,7 @@ class BaseConnector:
                 await create(lambda: connection, sock=sock)
             else:
                 dial.missing = f"no TLS handshake with {key.host}:{key.port}"
+                begin = loop.time()
                 await create(
                     lambda: connection,
                     sock=sock,
@@ -400,6 +466,7 @@ class BaseConnector:
                     server_hostname=plan.server_hostname,
                     ssl_shutdown_timeout=CLOSE_TIME,
                 )
+                dial.way.tls = loop.time() - begin
         except BaseException:
             # Cancelled at the end of it, uvloop has told of the connection and tells nothing of its loss.
             self.connection_gone(connection)

@@ -23,6 +23,7 @@ import socket
 import time
 from collections import OrderedDict
 from collections.abc import Callable, Mapping
+from enum import Enum
 from functools import partial
 from types import MappingProxyType
 
@@ -32,7 +33,7 @@ from aiohttp.abc import AbstractResolver, ResolveResult
 
 from ..exceptions import ClientConnectionError
 
-__all__ = ("CachingResolver", "DefaultResolver")
+__all__ = ("CachingResolver", "DefaultResolver", "Source")
 
 Key = tuple[str, int, int]  # host, port, family
 
@@ -147,6 +148,21 @@ class _Lookup:
         self.waiting = 0
 
 
+class Source(Enum):
+    """Where the addresses of a name come from."""
+
+    NAME = "the name itself: an IP address, or the loopback's name"
+    CACHE = "an answer that was kept"
+    LOOKUP = "a lookup that another request began"
+    RESOLVER = "the resolver, as the cache has no answer"
+    UNCACHED = "the resolver, as there is no cache"
+
+    @property
+    def takes_time(self) -> bool:
+        """Whether there is an answer to wait for."""
+        return self not in (Source.NAME, Source.CACHE)
+
+
 class CachingResolver(AbstractResolver):
     """Answers from the cache where it can, and asks the resolver behind it where not.
 
@@ -198,6 +214,18 @@ class CachingResolver(AbstractResolver):
             return None
         self._answers.move_to_end((host, port, family))
         return answer.next()
+
+    def source(self, host: str, port: int = 0, family: int = 0) -> Source:
+        """Return where `resolve()` would take the addresses of *host* from at this moment."""
+        key = host, port, family
+        answer = self._answers.get(key)
+        if answer is not None and answer.expiry > self._clock():
+            return Source.CACHE
+        if _is_own_name(host):
+            return Source.NAME
+        if not self._max_size:
+            return Source.UNCACHED
+        return Source.LOOKUP if key in self._lookups else Source.RESOLVER
 
     async def resolve(
         self, host: str, port: int = 0, family: int = socket.AF_INET
@@ -307,6 +335,11 @@ class CachingResolver(AbstractResolver):
         self._answers.move_to_end(key)
         if len(self._answers) > self._max_size:
             self._answers.popitem(last=False)
+
+
+def _is_own_name(host: str) -> bool:
+    """Tell whether *host* says its address itself."""
+    return _without_lookup(host, 0, socket.AF_UNSPEC) is not None
 
 
 def _without_lookup(host: str, port: int, family: int) -> list[ResolveResult] | None:

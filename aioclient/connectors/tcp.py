@@ -3,19 +3,23 @@
 import asyncio
 import socket
 from ssl import SSLContext
-from typing import cast
+from typing import Final
 
 from aiohttp.abc import AbstractResolver, ResolveResult
 
 from ..message.origin import ConnectionKey, Origin, SSLOption
 from ..message.request import Request
+from ..message.trace import Trace
 from ..protocols.http1 import Http1Connection
 from .address_policy import AddressPolicy
 from .base import BaseConnector, Dial
 from .dial import addr_infos_of, open_socket
 from .errors import connect_error, dns_error, policy_error
-from .resolver import CachingResolver
+from .resolver import CachingResolver, Source
 from .tls import merge_ssl, plan_tls
+
+# Of which an answer of the resolver is told.
+_ASKED: Final = (Source.RESOLVER, Source.UNCACHED)
 
 
 class TCPConnector(BaseConnector):
@@ -124,12 +128,19 @@ class TCPConnector(BaseConnector):
             AddressNotAllowedError: the address policy denies all of them.
         """
         dial.missing = f"no address of {dns_name}"
+        resolver, port, family = self._resolver, key.port, self._family
+        source = resolver.source(dns_name, port, family)
+        if dial.trace is not None:
+            await _tell_begin(dial.trace, dns_name, source)
+        begin = asyncio.get_running_loop().time()
         try:
-            addresses = await self._resolver.resolve(
-                dns_name, key.port, cast(socket.AddressFamily, self._family)
-            )
+            addresses = await resolver.resolve(dns_name, port, family)
         except OSError as error:
             raise dns_error(key, error) from error
+        if source.takes_time:
+            dial.way.dns = asyncio.get_running_loop().time() - begin
+        if dial.trace is not None and source in _ASKED:
+            await dial.trace.dns_resolvehost_end(dns_name)
         if self._address_policy is None:
             return addresses
         return _allowed(addresses, dns_name, key, self._address_policy)
@@ -138,16 +149,20 @@ class TCPConnector(BaseConnector):
         """Return a socket connected to *dns_name* at the key's port."""
         addresses = await self._addresses(dns_name, key, dial)
         dial.missing = f"no connection to {key.host}:{key.port}"
+        loop = asyncio.get_running_loop()
+        begin = loop.time()
         try:
-            return await open_socket(
+            sock = await open_socket(
                 addr_infos_of(addresses),
-                loop=self._loop,
+                loop=loop,
                 happy_eyeballs_delay=self._happy_eyeballs_delay,
                 interleave=self._interleave,
                 local_addr=self._local_addr,
             )
         except OSError as error:
             raise connect_error(key, error) from error
+        dial.way.connect = loop.time() - begin
+        return sock
 
     async def close(self) -> None:
         """Close all connections and the resolver; return when the last socket is closed."""
@@ -170,3 +185,13 @@ def _allowed(
     if not allowed:
         raise policy_error(key, [denial for denial in denials if denial is not None])
     return allowed
+
+
+async def _tell_begin(trace: Trace[Request], host: str, source: Source) -> None:
+    """Tell *trace* where the addresses of *host* will come from; of a name that says its own there is nothing."""
+    if source in (Source.CACHE, Source.LOOKUP):
+        await trace.dns_cache_hit(host)
+    elif source in _ASKED:
+        if source is Source.RESOLVER:
+            await trace.dns_cache_miss(host)
+        await trace.dns_resolvehost_start(host)

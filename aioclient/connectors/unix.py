@@ -69,7 +69,9 @@ class UnixConnector(BaseConnector):
             plan = await plan_tls(option, key.server_hostname or request.origin.host)
         dial.missing = f"no connection to {self._path}"
         try:
+            begin = loop.time()
             sock = await _open_socket(loop, self._path)
+            dial.way.connect = loop.time() - begin
             return await self._establish(loop.create_unix_connection, sock, key, plan, dial)
         except SSLError as error:
             raise connect_error(key, error) from error

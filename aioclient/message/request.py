@@ -34,6 +34,8 @@ from .headers import (
 from .origin import ConnectionKey, SSLOption, origin_of
 from .proxy import ProxyTable
 from .timeout import ClientTimeout
+from .timings import Marks
+from .trace import Trace
 
 
 class PastResponse(Protocol):
@@ -112,7 +114,8 @@ class Request:
     Middlewares may change ``method``, ``url``, ``headers``, ``auth`` and the body (with ``update_body()``) before the
     request is sent. ``content`` is the body that is sent, None for none; ``body`` is the same as aiohttp shows it.
     ``deadline`` is in the event loop's time; None means no total limit. ``authorization`` and ``cookie`` are the
-    credential fields that the steps next to the connector set anew on every attempt.
+    credential fields that the steps next to the connector set anew on every attempt. ``trace`` is who follows the
+    call, None if nobody does; ``marks`` are the moments of the last exchange.
     """
 
     __slots__ = (
@@ -130,10 +133,12 @@ class Request:
         "given",
         "held",
         "history",
+        "marks",
         "method",
         "options",
         "origin",
         "timeout",
+        "trace",
     )
 
     def __init__(
@@ -168,6 +173,8 @@ class Request:
         self.held: ref[Connection] | None = None
         self.authorization: str | None = None
         self.cookie: str | None = None
+        self.trace: Trace[Request] | None = None
+        self.marks = Marks()
 
     @property
     def session(self) -> Any:  # a ClientSession, which stands above this module
@@ -424,7 +431,7 @@ class Request:
         cookies: Mapping[str, str] | None,
     ) -> "Request":
         """Return the next request of the same call: same timeouts, same deadline."""
-        return Request(
+        request = Request(
             method,
             url,
             self.defaults,
@@ -437,6 +444,8 @@ class Request:
             cookies,
             self._session,
         )
+        request.trace = self.trace
+        return request
 
     def __repr__(self) -> str:
         return f"<Request {self.what}>"

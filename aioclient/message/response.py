@@ -24,6 +24,7 @@ from .media_type import (
 )
 from .request import Request, RequestInfo
 from .stream import StreamReader
+from .timings import Timings
 
 # Bytes that are decoded without a turn for the event loop; a hostile body of this size holds it for 0.1 s at most.
 DECODE_AT_ONCE: Final = 64 * 1024
@@ -59,6 +60,7 @@ class ClientResponse:
         "_content",
         "_cookies",
         "_lease",
+        "_marks",
         "_raw",
         "_released",
         "headers",
@@ -92,6 +94,7 @@ class ClientResponse:
         self._raw = raw
         self._content = content
         self._lease = lease
+        self._marks = request.marks
         self._body: bytes | None = None
         self._cookies: SimpleCookie | None = None
         self._released = False
@@ -122,6 +125,11 @@ class ClientResponse:
     def request_info(self) -> RequestInfo:
         """URL, method and fields of the request, its credentials included; its ``repr`` hides them."""
         return self.request.full_info
+
+    @property
+    def timings(self) -> Timings:
+        """How long each phase of the exchange took, as far as it is over; what is longer ago does not change."""
+        return self._marks.timings()
 
     # Status and fields
 
@@ -185,15 +193,19 @@ class ClientResponse:
         """The body as a stream; after ``release()`` it raises ``ClientConnectionError``."""
         if self._content is None:
             options = self.request.options
+            trace = self.request.trace
             if self._released:
                 self._content = StreamReader(None)
                 self._content.set_exception(self._released_error())
                 return self._content
-            self._content = StreamReader.from_bytes(
+            stream_class = StreamReader if trace is None else trace.stream_class
+            self._content = stream_class.from_bytes(
                 self._raw or b"",
                 content_encoding=self._content_encoding,
                 max_size=options.max_body_size,
             )
+            if trace is not None:
+                trace.watch(self.request, self._content)
         return self._content
 
     async def read(self) -> bytes:
@@ -223,7 +235,7 @@ class ClientResponse:
         if self._released:
             raise self._released_error()
         raw = self._raw
-        if raw is None or self._content is not None:
+        if raw is None or self._content is not None or self.request.trace is not None:
             return None
         coding = self._content_encoding
         if coding is not None:

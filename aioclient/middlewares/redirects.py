@@ -34,6 +34,7 @@ from ..message.headers import HOST, LOCATION, without_secrets
 from ..message.origin import origin_of
 from ..message.request import Request
 from ..message.response import ClientResponse
+from ..message.trace import Trace
 
 REDIRECTS: Final = frozenset((301, 302, 303, 307, 308))
 # Fields that describe a body, beside Content-*.
@@ -61,6 +62,8 @@ async def follow_redirects(request: Request, handler: Handler) -> ClientResponse
     history: tuple[ClientResponse, ...] = ()
     while response.status in REDIRECTS and response.headers.get(LOCATION):
         history = (*history, response)
+        if request.trace is not None:
+            await _tell(request, response, request.trace)
         response.release()
         if len(history) > request.options.max_redirects:
             raise TooManyRedirects(
@@ -73,8 +76,18 @@ async def follow_redirects(request: Request, handler: Handler) -> ClientResponse
         request = next_hop(request, response, method, body)
         request.history = history
         method, body = request.method, request.content
+        if request.trace is not None:
+            request.trace.follow(request)
         response = await handler(request)
     return response
+
+
+async def _tell(request: Request, response: ClientResponse, trace: Trace[Request]) -> None:
+    try:
+        await trace.request_redirect(request, response)
+    except BaseException:
+        response.close()
+        raise
 
 
 def next_hop(request: Request, response: ClientResponse, method: str, body: Body | None) -> Request:

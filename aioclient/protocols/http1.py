@@ -40,9 +40,10 @@ from ..message.origin import ConnectionKey
 from ..message.request import Request
 from ..message.response import ClientResponse
 from ..message.stream import StreamReader
+from ..message.timings import Marks
 from .http1_head import expects_continue
 from .http1_response import ResponseReader
-from .http1_upload import ChunkWriter, CountingWriter
+from .http1_upload import ChunkWriter, CountingWriter, TracedWriter
 
 DRAIN_LIMIT: Final = (
     64 * 1024
@@ -86,6 +87,7 @@ class Http1Connection(asyncio.Protocol):
         "_last_activity",
         "_lease",
         "_loop",
+        "_marks",
         "_owner",
         "_reader",
         "_reading_paused",
@@ -122,6 +124,7 @@ class Http1Connection(asyncio.Protocol):
         self._closed = False
         self._reader = ResponseReader()
         self._request: Request | None = None
+        self._marks = Marks()  # of the exchange under way, or the last one
         self._waiter: asyncio.Future[ClientResponse] | None = None
         self._stream: StreamReader | None = None
         # Weak: the response alone keeps its lease, so that dropping the one ends the other.
@@ -173,6 +176,7 @@ class Http1Connection(asyncio.Protocol):
             self.abort()
             raise ServerDisconnectedError(f"{request.what}: the server has closed the connection")
         self._request = request
+        self._marks = marks = request.marks
         self._reader.begin(request)
         self._waiter = waiter = self._loop.create_future()
         body = request.content
@@ -184,11 +188,14 @@ class Http1Connection(asyncio.Protocol):
             and len(body.data) <= INLINE_BODY
             and not chunked
             and not expects_continue(request)
+            and request.trace is None
         ):
             self._sent = True
             transport.write(head + body.data)
         else:
             self._sent = False
+            marks.sending = self._loop.time()
+            marks.send = None
             transport.write(head)
             self._upload = self._loop.create_task(self._send_body(request, body, chunked))
         self._watch(request.deadline, request.timeout.sock_read)
@@ -239,13 +246,16 @@ class Http1Connection(asyncio.Protocol):
                 decoder = make_decoder(",".join(fields.getall(CONTENT_ENCODING)))
             except ContentDecodingError as error:
                 refusal = error
-        stream = StreamReader(
+        trace = request.trace
+        stream = (StreamReader if trace is None else trace.stream_class)(
             self,
             loop=self._loop,
             limit=options.read_bufsize,
             decoder=decoder,
             max_size=options.max_body_size,
         )
+        if trace is not None:
+            trace.watch(request, stream)
         if refusal is not None:
             stream.set_exception(refusal)
         return stream
@@ -263,8 +273,10 @@ class Http1Connection(asyncio.Protocol):
             self._take_unasked(data)
             return
         self.unanswered = False
-        if self._sock_read is not None:
-            self._last_activity = self._loop.time()
+        self._last_activity = now = self._loop.time()
+        marks = self._marks
+        if marks.answered is None:
+            marks.answered = now
         try:
             if self._remaining:
                 self._take_rest(data)
@@ -279,8 +291,10 @@ class Http1Connection(asyncio.Protocol):
                 self._finish()
             elif reader.head_done:
                 self._take_body()
-            elif reader.continued and self._continue is not None and not self._continue.done():
-                self._continue.set_result(True)
+            elif reader.only_interim:
+                marks.answered = None
+                if reader.continued and self._continue is not None and not self._continue.done():
+                    self._continue.set_result(True)
         except Exception as error:  # noqa: BLE001  (a user's response class may raise anything)
             # The event loop would only log it, and the caller would wait for ever.
             self._fail(error)
@@ -336,6 +350,7 @@ class Http1Connection(asyncio.Protocol):
         request = cast(Request, self._request)
         lease = Connection(self, request.what)
         self._lease = request.held = ref(lease)
+        self._marks.ended = self._last_activity
         self._deliver(b"", lease)
         self.upgraded = rest
         self._request = None
@@ -352,6 +367,7 @@ class Http1Connection(asyncio.Protocol):
         try:
             if self._request is not None:
                 if self._reader.until_eof and self._is_end_confirmed():
+                    self._last_activity = self._loop.time()
                     self._finish()
                 else:
                     self._fail(self._loss(None))
@@ -414,6 +430,7 @@ class Http1Connection(asyncio.Protocol):
 
     def _finish(self) -> None:
         """Deliver the complete response, and become idle or close."""
+        self._marks.ended = self._last_activity
         reader = self._reader
         stream = self._stream
         if stream is not None:
@@ -678,14 +695,15 @@ class Http1Connection(asyncio.Protocol):
 
     async def _send_body(self, request: Request, body: Body, chunked: bool) -> None:
         """Send a body that does not go out with the head; runs beside the wait for the response."""
+        marks, trace = request.marks, request.trace
         try:
             if not expects_continue(request) or await self._may_continue(request):
                 writer = ChunkWriter(self) if chunked else CountingWriter(self, request, body)
-                await body.write(writer)
+                await body.write(writer if trace is None else TracedWriter(writer, request, trace))
                 await writer.finish()
                 self._sent = True
-                if self._sock_read is not None:
-                    self._last_activity = self._loop.time()
+                self._last_activity = now = self._loop.time()
+                marks.send = now - cast(float, marks.sending)
         except UploadAbortedError as error:
             aborted = UploadAbortedError(f"{request.what}: {error}")
             aborted.__cause__ = error.__cause__
@@ -697,12 +715,13 @@ class Http1Connection(asyncio.Protocol):
                 self._fail_upload(_unreadable(request, error))
             raise
         except Exception as error:  # noqa: BLE001  (a user's iterable may raise anything)
-            self._fail_upload(_unreadable(request, error))
+            by_trace = trace is not None and error is trace.raised
+            self._fail_upload(error if by_trace else _unreadable(request, error))
         finally:
             self._upload = None
             await body.close()
 
-    def _fail_upload(self, error: ClientError) -> None:
+    def _fail_upload(self, error: Exception) -> None:
         """End the exchange with an error of the request body's source."""
         self._upload = None  # which is the task that runs here, and shall not be cancelled
         self._fail(error)

@@ -177,6 +177,11 @@ class ResponseReader:
         return int(length) - self.body_bytes
 
     @property
+    def only_interim(self) -> bool:
+        """Whether interim responses are all that came so far."""
+        return self._interim_count > 0 and not self.head_done and not self.fields
+
+    @property
     def reason(self) -> str:
         """The reason phrase."""
         return self._raw_reason.decode("utf-8", "surrogateescape")

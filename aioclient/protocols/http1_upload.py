@@ -3,9 +3,10 @@
 from typing import Protocol
 
 from ..exceptions import BodySizeError
-from ..message.body import Body
+from ..message.body import Body, BodyWriter
 from ..message.headers import CONTENT_LENGTH
 from ..message.request import Request
+from ..message.trace import Trace
 
 
 class Sink(Protocol):
@@ -70,3 +71,19 @@ class CountingWriter:
                 f"{self._request.what}: the request body ended after {self._written} "
                 f"of the {self._size} bytes announced"
             )
+
+
+class TracedWriter:
+    """Tells of each piece of the body before another writer writes it."""
+
+    __slots__ = ("_request", "_trace", "_writer")
+
+    def __init__(self, writer: BodyWriter, request: Request, trace: Trace[Request]) -> None:
+        self._writer = writer
+        self._request = request
+        self._trace = trace
+
+    async def write(self, chunk: bytes | bytearray | memoryview) -> None:
+        """Write a piece of the body, once who follows the call was told."""
+        await self._trace.request_chunk_sent(self._request, chunk)
+        await self._writer.write(chunk)

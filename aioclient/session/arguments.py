@@ -82,6 +82,7 @@ class RequestArguments(RareOptions, total=False):
     timeout: TimeoutLike
     raise_for_status: RaiseForStatus | None
     middlewares: Sequence[Middleware] | None
+    trace_request_ctx: object
 
 
 def check_parts(connector: object, cookie_jar: object) -> None:

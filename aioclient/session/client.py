@@ -15,7 +15,7 @@ from types import TracebackType
 from typing import Any, Final, Self, Unpack, cast
 from weakref import ref
 
-from aiohttp import HttpVersion
+from aiohttp import HttpVersion, TraceConfig
 from aiohttp.abc import AbstractCookieJar
 from aiohttp.typedefs import LooseCookies
 from multidict import CIMultiDict
@@ -45,6 +45,7 @@ from ..middlewares.auth import BasicAuth, authenticate, coerce_auth
 from ..middlewares.auth.basic import AuthLike
 from ..middlewares.cookies import Cookies, cookie_pairs
 from ..middlewares.redirects import follow_redirects
+from ..observe.tracing import RequestTrace, frozen
 from .arguments import (
     UNSET,
     RaiseForStatus,
@@ -91,6 +92,7 @@ class ClientSession(Verbs, State):
         read_bufsize: bytes of a body kept ahead of the reader.
         max_line_size, max_field_size, max_headers: limits on a response's head: bytes, bytes, number of fields.
         response_class: a subclass of ``ClientResponse``.
+        trace_configs: ``aiohttp.TraceConfig`` objects whose callbacks follow each call; they are frozen here.
     """
 
     __slots__ = (
@@ -114,6 +116,7 @@ class ClientSession(Verbs, State):
         "_pid",
         "_raise_for_status",
         "_timeout",
+        "_trace_configs",
         "_weak_self",
     )
 
@@ -142,6 +145,7 @@ class ClientSession(Verbs, State):
         max_field_size: int = 8190,
         max_headers: int = 128,
         response_class: type[ClientResponse] = ClientResponse,
+        trace_configs: Sequence[TraceConfig] | None = None,
     ) -> None:
         self._closed = True  # until everything below was accepted
         self._connector: BaseConnector | None = None
@@ -169,6 +173,7 @@ class ClientSession(Verbs, State):
         self._json_serialize = json_serialize
         self._raise_for_status = raise_for_status
         self._connector_owner = connector_owner
+        self._trace_configs = frozen(trace_configs)
         self._options = RequestOptions(
             response_class=response_class,
             max_redirects=max_redirects,
@@ -265,6 +270,7 @@ class ClientSession(Verbs, State):
             verify_ssl, ssl_context, fingerprint: the older spellings of *ssl*.
             server_hostname: the name to verify, and to send as SNI, instead of the URL's host.
             version: "1.1" or "1.0".
+            trace_request_ctx: any object; the callbacks of a trace config find it in their context.
 
         Raises:
             ValueError, TypeError: before anything is sent, for what cannot be sent.
@@ -292,6 +298,7 @@ class ClientSession(Verbs, State):
         timeout: TimeoutLike | Unset = UNSET,
         raise_for_status: RaiseForStatus | None = None,
         middlewares: Sequence[Middleware] | None = None,
+        trace_request_ctx: object = None,
         **rare: Unpack[RareOptions],
     ) -> ClientResponse:
         loop = self._loop
@@ -336,22 +343,36 @@ class ClientSession(Verbs, State):
             self._weak_self,
         )
         handler = self._chain if middlewares is None else self._compose(middlewares)
-        if rare:
-            handler = prepare_upload(request, rare, handler)
-        if middlewares is None and not self._middlewares:
-            response = await handler(request)
-        else:
-            response = await self._within_total(request, handler)
-        check = self._raise_for_status if raise_for_status is None else raise_for_status
-        if check:
-            if check is True:
-                response.raise_for_status()
+        trace: RequestTrace | None = None
+        response: ClientResponse | None = None
+        try:
+            if self._trace_configs:
+                request.trace = trace = RequestTrace(request)
+                await trace.request_start(self._trace_configs, trace_request_ctx)
+            if rare:
+                handler = prepare_upload(request, rare, handler)
+            if self._middlewares or middlewares is not None or trace is not None:
+                response = await self._within_total(request, handler)
             else:
-                await self._check(response, check)
+                response = await handler(request)
+            check = self._raise_for_status if raise_for_status is None else raise_for_status
+            if check:
+                if check is True:
+                    response.raise_for_status()
+                else:
+                    await self._check(response, check)
+            if trace is not None:
+                await trace.request_end(response)
+        except BaseException as error:
+            if trace is not None:
+                if response is not None:
+                    response.close()
+                await trace.request_exception(error)
+            raise
         return response
 
     async def _within_total(self, request: Request, handler: Handler) -> ClientResponse:
-        """Call *handler*, whose middlewares may wait on their own, within the request's deadline."""
+        """Call *handler*, in which middlewares or traces may wait on their own, within the request's deadline."""
         limit = asyncio.timeout_at(request.deadline)
         try:
             async with limit:

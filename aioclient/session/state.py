@@ -3,6 +3,7 @@
 from collections.abc import Callable
 from typing import Any
 
+from aiohttp import TraceConfig
 from aiohttp.abc import AbstractCookieJar
 from multidict import CIMultiDict
 
@@ -27,6 +28,7 @@ class State:
     _options: RequestOptions
     _raise_for_status: RaiseForStatus
     _timeout: ClientTimeout
+    _trace_configs: list[TraceConfig]
 
     @property
     def closed(self) -> bool:
@@ -67,6 +69,11 @@ class State:
     def raise_for_status(self) -> RaiseForStatus:
         """Whether, or how, responses are checked."""
         return self._raise_for_status
+
+    @property
+    def trace_configs(self) -> list[TraceConfig]:
+        """The trace configs whose callbacks follow each call."""
+        return self._trace_configs
 
     @property
     def auto_decompress(self) -> bool:

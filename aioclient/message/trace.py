@@ -1,0 +1,62 @@
+"""What a request under way tells to those who follow it."""
+
+from typing import Protocol, TypeVar
+
+from .stream import StreamReader
+
+RequestT = TypeVar("RequestT", contravariant=True)
+
+
+class Trace(Protocol[RequestT]):
+    """Who follows one call, from its first hop to the end of its body; ``RequestT`` is ``Request``.
+
+    Each coroutine is awaited at the moment it names. What it raises ends the call: whoever awaits it closes the
+    connection, or gives back the slot, that the call holds at that moment.
+    """
+
+    stream_class: type[StreamReader]
+    raised: BaseException | None  # by the last one that failed
+
+    async def request_redirect(self, request: RequestT, response: object) -> None:
+        """Tell that the *response* leads elsewhere; it was not released yet."""
+
+    def follow(self, request: RequestT) -> None:
+        """Go on with *request*, the next hop."""
+
+    async def connection_queued_start(self) -> None:
+        """Tell that the wait for a slot of the pool begins."""
+
+    async def connection_queued_end(self) -> None:
+        """Tell that the wait is over."""
+
+    async def connection_create_start(self) -> None:
+        """Tell that a slot is reserved, and a connection will be made."""
+
+    async def connection_create_end(self) -> None:
+        """Tell that the connection is ready."""
+
+    async def connection_reuseconn(self) -> None:
+        """Tell that an open connection was taken from the pool."""
+
+    async def dns_cache_hit(self, host: str) -> None:
+        """Tell that the addresses of *host* were known."""
+
+    async def dns_cache_miss(self, host: str) -> None:
+        """Tell that the addresses of *host* were not known."""
+
+    async def dns_resolvehost_start(self, host: str) -> None:
+        """Tell that the resolver will be asked for *host*."""
+
+    async def dns_resolvehost_end(self, host: str) -> None:
+        """Tell that the resolver has answered."""
+
+    async def request_headers_sent(self, request: RequestT, head: bytes) -> None:
+        """Tell that the *head* will be written."""
+
+    async def request_chunk_sent(
+        self, request: RequestT, chunk: bytes | bytearray | memoryview
+    ) -> None:
+        """Tell that a piece of the request's body will be written."""
+
+    def watch(self, request: RequestT, stream: StreamReader) -> None:
+        """Tell what is read from *stream*, a ``stream_class``: the body of the response to *request*."""

@@ -1,0 +1,4 @@
+"""Who looks on while a request is under way.
+
+- ``tracing``: the signals of ``aiohttp.TraceConfig``.
+"""
