@@ -1,5 +1,6 @@
 """One-shot calls: a session for one request."""
 
+import asyncio
 from types import TracebackType
 from typing import Unpack
 
@@ -9,6 +10,8 @@ from .connectors.base import BaseConnector
 from .connectors.tcp import TCPConnector
 from .message.response import ClientResponse
 from .session import ClientSession, RequestArguments, RequestContextManager
+from .session.arguments import CurrentArguments
+from .session.legacy import check_loop, modern, warn_of_loop
 
 __all__ = ("delete", "get", "head", "options", "patch", "post", "put", "request")
 
@@ -16,7 +19,7 @@ __all__ = ("delete", "get", "head", "options", "patch", "post", "put", "request"
 class OneShot(RequestContextManager):
     """One request with a session of its own: await it for the whole response, or enter it to read the body."""
 
-    __slots__ = ("_arguments", "_connector", "_method", "_session", "_url")
+    __slots__ = ("_arguments", "_connector", "_loop", "_method", "_session", "_url")
 
     def __init__(
         self,
@@ -24,17 +27,21 @@ class OneShot(RequestContextManager):
         url: str | URL,
         connector: BaseConnector | None,
         arguments: RequestArguments,
+        loop: asyncio.AbstractEventLoop | None = None,
     ) -> None:
-        super().__init__(_whole(method, url, connector, arguments))
+        warn_of_loop(loop)
+        current = modern(arguments)  # here, where the caller's line is known
+        super().__init__(_whole(method, url, connector, current, loop))
+        self._loop = loop
         self._method = method
         self._url = url
         self._connector = connector
-        self._arguments = arguments
+        self._arguments = current
         self._session: ClientSession | None = None
 
     async def __aenter__(self) -> ClientResponse:
         self._coroutine.close()  # it is entered, not awaited
-        self._session = session = _session_for_one(self._connector)
+        self._session = session = _session_for_one(self._connector, self._loop)
         try:
             self._response = await session.request(self._method, self._url, **self._arguments)
         except BaseException:
@@ -53,8 +60,11 @@ class OneShot(RequestContextManager):
             await self._session.close()
 
 
-def _session_for_one(connector: BaseConnector | None) -> ClientSession:
+def _session_for_one(
+    connector: BaseConnector | None, loop: asyncio.AbstractEventLoop | None
+) -> ClientSession:
     """Return a session that closes its connection after one response; it does not own a *connector* given."""
+    check_loop(loop)
     return ClientSession(
         connector=TCPConnector(force_close=True) if connector is None else connector,
         connector_owner=connector is None,
@@ -62,11 +72,15 @@ def _session_for_one(connector: BaseConnector | None) -> ClientSession:
 
 
 async def _whole(
-    method: str, url: str | URL, connector: BaseConnector | None, arguments: RequestArguments
+    method: str,
+    url: str | URL,
+    connector: BaseConnector | None,
+    arguments: CurrentArguments,
+    loop: asyncio.AbstractEventLoop | None,
 ) -> ClientResponse:
     """Return the response with its body read and the connection closed."""
     async with (
-        _session_for_one(connector) as session,
+        _session_for_one(connector, loop) as session,
         session.request(method, url, **arguments) as response,
     ):
         await response.read()
@@ -78,15 +92,17 @@ def request(
     url: str | URL,
     *,
     connector: BaseConnector | None = None,
+    loop: asyncio.AbstractEventLoop | None = None,
     **arguments: Unpack[RequestArguments],
 ) -> OneShot:
     """Send one request, without a session to keep.
 
     ``await request(...)`` returns the response with its body read; ``async with request(...) as response`` leaves
     the body to be read inside. Either way the connection is closed at the end, unless *connector* was given. The
-    other arguments are those of ``ClientSession.request()``. For more than one request, use a session: it is faster.
+    other arguments are those of ``ClientSession.request()``; *loop* must be the running one (deprecated). For more
+    than one request, use a session: it is faster.
     """
-    return OneShot(method, url, connector, arguments)
+    return OneShot(method, url, connector, arguments, loop)
 
 
 def get(

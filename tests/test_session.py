@@ -460,16 +460,6 @@ class TestCookies:
             "jar=x",
         ]
 
-    async def test_of_a_session(self) -> None:
-        """Cookies of a session without base URL go into the jar for every host."""
-        async with (
-            RawServer.replies([OK], repeat=True) as server,
-            ClientSession(cookies={"a": "1"}, connector=names()) as session,
-        ):
-            await session.get(server.url())
-            await session.get(server.url(host="a.test"))
-        assert [request.value("Cookie") for request in server.requests] == ["a=1", "a=1"]
-
     async def test_of_a_session_with_a_base_url(self) -> None:
         """With a base URL they are for every path of its origin, and for no other host."""
         async with RawServer.replies([OK], repeat=True) as server:

@@ -742,15 +742,14 @@ class TestUploadTracker:
 
 @pytest.mark.rows("S003-34")
 class TestChunked:
-    @pytest.mark.parametrize("chunked", [True, 1, 4096])
-    async def test_on(self, chunked: Any) -> None:
-        """True sends the body in chunks though its length is known; a number, once a chunk's size, does too."""
-        request = await posted(b"hello", chunked=chunked)
+    async def test_on(self) -> None:
+        """True sends the body in chunks though its length is known."""
+        request = await posted(b"hello", chunked=True)
         assert request.value("Transfer-Encoding") == "chunked"
         assert request.value("Content-Length") is None
         assert request.body == b"hello"
 
-    @pytest.mark.parametrize("chunked", [False, None, 0])
+    @pytest.mark.parametrize("chunked", [False, None])
     async def test_off(self, chunked: Any) -> None:
         """Without it a body of known length has a Content-Length, and only one of unknown length goes in chunks."""
         request = await posted(b"hello", chunked=chunked)

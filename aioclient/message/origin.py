@@ -64,6 +64,8 @@ class Origin:
         self.scheme = scheme
         self.port = port
         self.is_tls = scheme in _SECURE_SCHEMES
+        if not host.islower():
+            host = host.lower()  # as yarl has it, except where a URL was marked as encoded
         # A zone of an IPv6 address is written "%25eth0" in a URL (RFC 6874, section 2).
         self.dns_name = host.replace("%25", "%", 1) if ":" in host else host
         self.host = host.rstrip(".") if host[-1:] == "." else host

@@ -4,9 +4,9 @@ Middlewares see it in aiohttp's shape, and may change it; what the call gave sta
 """
 
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
-from typing import Any, Protocol, runtime_checkable
+from typing import Any, Literal, Protocol, runtime_checkable
 from weakref import ref
 
 from aiohttp import FormData, HttpVersion, HttpVersion10, HttpVersion11
@@ -68,6 +68,8 @@ class RequestOptions:
     response_class: type[Any]
     allow_redirects: bool = True
     max_redirects: int = 10
+    on_too_many: Literal["raise", "return"] = "raise"
+    requote_redirect_url: bool = True
     http10: bool = False
     chunked: bool | None = None
     expect100: bool = False
@@ -81,6 +83,7 @@ class RequestOptions:
     max_field_size: int = 8190
     max_headers: int = 128
     max_body_size: int | None = None
+    fallback_charset_resolver: Callable[[Any, bytes], str] | None = None
     skip_auto_headers: frozenset[str] = field(default=frozenset())
     sensitive_headers: frozenset[str] = field(default=frozenset())
     proxies: ProxyTable | None = None

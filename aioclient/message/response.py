@@ -273,8 +273,9 @@ class ClientResponse:
     async def text(self, encoding: str | None = None, errors: str = "strict") -> str:
         """Return the body as text.
 
-        The charset is *encoding*, else the header's, else UTF-8 if the body is valid UTF-8, else what
-        charset-normalizer detects (without it: UTF-8, with U+FFFD for what is not).
+        The charset is *encoding*, else the header's, else what the session's ``fallback_charset_resolver`` says.
+        Without one it is UTF-8 if the body is valid UTF-8, else what charset-normalizer detects (without it: UTF-8,
+        with U+FFFD for what is not).
 
         Raises:
             UnicodeDecodeError: the named charset does not fit and *errors* is ``strict``.
@@ -285,6 +286,8 @@ class ClientResponse:
         charset = self.charset
         if charset is not None and is_text_codec(charset):
             return body.decode(charset, errors)
+        if (resolve := self.request.options.fallback_charset_resolver) is not None:
+            return body.decode(resolve(self, body), errors)
         try:
             return body.decode("utf-8")
         except UnicodeDecodeError:

@@ -32,7 +32,7 @@ from ..exceptions import (
 from ..message.body import Body
 from ..message.headers import HOST, LOCATION, without_secrets
 from ..message.origin import origin_of
-from ..message.request import Request
+from ..message.request import Request, RequestOptions
 from ..message.response import ClientResponse
 from ..message.trace import Trace
 
@@ -40,6 +40,7 @@ REDIRECTS: Final = frozenset((301, 302, 303, 307, 308))
 # Fields that describe a body, beside Content-*.
 _BODY_FIELDS: Final = frozenset(("digest", "repr-digest", "transfer-encoding", "trailer", "expect"))
 _CONTROL_CHARACTER: Final = re.compile(r"[\x00-\x1f\x7f]").search
+_NOT_IN_TARGET: Final = re.compile(r"[^\x21-\x7e]").search
 _UNDECODED_BYTE: Final = re.compile(r"[\udc80-\udcff]")
 _OTHER_SCHEME: Final = re.compile(r"(?!https?:)[a-z][a-z0-9+.\-]*:", re.IGNORECASE).match
 
@@ -47,7 +48,7 @@ _OTHER_SCHEME: Final = re.compile(r"(?!https?:)[a-z][a-z0-9+.\-]*:", re.IGNORECA
 async def follow_redirects(request: Request, handler: Handler) -> ClientResponse:
     """Send *request*, and the requests that its redirects ask for.
 
-    A redirect without ``Location`` is returned as it is.
+    A redirect without ``Location`` is returned as it is, and so is one too many if ``on_too_many`` says so.
 
     Raises:
         TooManyRedirects: more than ``max_redirects``; ``history`` holds the responses.
@@ -61,11 +62,14 @@ async def follow_redirects(request: Request, handler: Handler) -> ClientResponse
         return response
     history: tuple[ClientResponse, ...] = ()
     while response.status in REDIRECTS and response.headers.get(LOCATION):
+        too_many = len(history) >= request.options.max_redirects
+        if too_many and request.options.on_too_many == "return":
+            return response
         history = (*history, response)
         if request.trace is not None:
             await _tell(request, response, request.trace)
         response.release()
-        if len(history) > request.options.max_redirects:
+        if too_many:
             raise TooManyRedirects(
                 request.info,
                 cast(Any, history),
@@ -146,7 +150,7 @@ def target_of(request: Request, response: ClientResponse) -> URL:
         if _CONTROL_CHARACTER(location) is not None:
             raise ValueError("it holds a control character")
         # Bytes that are not UTF-8 are meant as they are.
-        target = URL(_UNDECODED_BYTE.sub(_percent_encoded, location))
+        target = _target(_UNDECODED_BYTE.sub(_percent_encoded, location), request.options)
         if target.scheme and not target.raw_host:
             raise ValueError("it names no host")
         url = request.url.join(target)
@@ -160,6 +164,16 @@ def target_of(request: Request, response: ClientResponse) -> URL:
     if not url.raw_fragment and request.real_url.raw_fragment:
         url = url.with_fragment(request.real_url.fragment)  # RFC 9110, section 10.2.2
     return url
+
+
+def _target(location: str, options: RequestOptions) -> URL:
+    if options.requote_redirect_url:
+        return URL(location)
+    if (found := _NOT_IN_TARGET(location)) is not None:
+        raise ValueError(
+            f"it holds {found.group()!r}, which requote_redirect_url=False leaves as it is"
+        )
+    return URL(location, encoded=True)
 
 
 def _percent_encoded(byte: "re.Match[str]") -> str:

@@ -2,8 +2,9 @@
 
 from collections.abc import Awaitable, Callable, Iterable, Sequence
 from dataclasses import replace
+from difflib import get_close_matches
 from ssl import SSLContext
-from typing import Any, Final, TypedDict
+from typing import Any, Final, Literal, TypedDict
 
 import aiohttp
 from aiohttp import HttpVersion
@@ -67,10 +68,11 @@ class RareOptions(TypedDict, total=False):
     max_headers: int
     max_body_size: int | None
     skip_auto_headers: Iterable[str]
+    on_too_many: Literal["raise", "return"]
 
 
-class RequestArguments(RareOptions, total=False):
-    """The arguments of ``ClientSession.request()`` and of every verb."""
+class CurrentArguments(RareOptions, total=False):
+    """The arguments of a call without those that are old spellings."""
 
     params: Query
     data: object
@@ -85,8 +87,14 @@ class RequestArguments(RareOptions, total=False):
     trace_request_ctx: object
 
 
-def check_parts(connector: object, cookie_jar: object) -> None:
-    """Refuse what is no connector or cookie jar of ours, above all aiohttp's connectors."""
+class RequestArguments(CurrentArguments, total=False):
+    """The arguments of ``ClientSession.request()`` and of every verb; those named here are old spellings."""
+
+    encoding: str | None
+
+
+def check_parts(connector: object, cookie_jar: object, response_class: object) -> None:
+    """Refuse what is no connector, cookie jar or class of responses."""
     if connector is not None and not isinstance(connector, BaseConnector):
         kind = type(connector)
         raise TypeError(
@@ -97,6 +105,25 @@ def check_parts(connector: object, cookie_jar: object) -> None:
         raise TypeError(
             f"cookie_jar must be an aiohttp.abc.AbstractCookieJar, found {type(cookie_jar).__name__}"
         )
+    if not (isinstance(response_class, type) and issubclass(response_class, ClientResponse)):
+        raise TypeError(
+            f"response_class must be a subclass of aioclient.ClientResponse, which knows this library's "
+            f"connections; found {response_class!r}"
+        )
+
+
+def check_callable(argument: str, value: object) -> None:
+    """Refuse a *value* that is given and cannot be called."""
+    if value is not None and not callable(value):
+        raise TypeError(f"{argument} must be callable, found {type(value).__name__}")
+
+
+def unknown_arguments(where: str, names: Iterable[str], known: Iterable[str]) -> TypeError:
+    """Return the error for arguments that *where* does not have, with those of the *known* that may be meant."""
+    among = tuple(known)
+    meant = {near for name in names for near in get_close_matches(name, among, 1)}
+    hint = f"; did you mean {' or '.join(sorted(meant))}?" if meant else ""
+    return TypeError(f"unknown arguments {sorted(names)} of {where}{hint}")
 
 
 def folded(argument: str, names: Iterable[str] | None) -> frozenset[str]:
@@ -116,12 +143,16 @@ def is_chunked(chunked: object) -> bool | None:
 def laid_over(options: RequestOptions, rare: RareOptions) -> RequestOptions:
     """Return *options*, those of a session, with the rare arguments of a call laid over them."""
     if unknown := rare.keys() - RareOptions.__annotations__.keys():
-        raise TypeError(
-            f"unknown arguments {sorted(unknown)}; a request takes {sorted(RequestArguments.__annotations__)}"
-        )
+        raise unknown_arguments("a request", unknown, RequestArguments.__annotations__)
     changes: dict[str, Any] = {
         name: value for name, value in rare.items() if name not in OF_THE_BODY
     }
+    if "max_redirects" in changes:
+        check_count("max_redirects", changes["max_redirects"])
+    if changes.get("on_too_many", "raise") not in ("raise", "return"):
+        raise ValueError(
+            f"on_too_many must be 'raise' or 'return', found {changes['on_too_many']!r}"
+        )
     if "chunked" in changes:
         changes["chunked"] = is_chunked(changes["chunked"])
     if (limit := changes.get("expect100_timeout")) is not None:
@@ -146,9 +177,19 @@ def take_ssl(changes: dict[str, Any]) -> None:
     changes["ssl"] = merge_ssl(**given)
 
 
+def check_count(argument: str, value: object) -> None:
+    """Refuse a *value* that counts nothing."""
+    if isinstance(value, bool) or not isinstance(value, int):
+        raise TypeError(f"{argument} must be an int, found {type(value).__name__}")
+    if value < 0:
+        raise ValueError(f"{argument}={value}: give a number from 0 on")
+
+
 def is_http10(version: HttpVersion | str) -> bool:
     """Tell whether *version* is HTTP/1.0; only 1.0 and 1.1 are spoken."""
     text = version if isinstance(version, str) else f"{version[0]}.{version[1]}"
+    if text in ("2", "2.0"):
+        raise ValueError(f"version {version!r}: HTTP/2 is not supported yet; use '1.1' or '1.0'")
     if text not in ("1.0", "1.1"):
         raise ValueError(f"version {version!r} is not supported; use '1.1' or '1.0'")
     return text == "1.0"

@@ -8,6 +8,7 @@ from collections.abc import (
     Awaitable,
     Callable,
     Iterable,
+    Mapping,
     Sequence,
 )
 from dataclasses import replace
@@ -46,18 +47,23 @@ from ..middlewares.auth.basic import AuthLike
 from ..middlewares.cookies import Cookies, cookie_pairs
 from ..middlewares.redirects import follow_redirects
 from ..observe.tracing import RequestTrace, frozen
+from ..warning import SharedCookiesWarning, warn_caller
 from .arguments import (
     UNSET,
+    CurrentArguments,
     RaiseForStatus,
     RareOptions,
     RequestArguments,
     TimeoutLike,
     Unset,
+    check_callable,
+    check_count,
     check_parts,
     folded,
     is_http10,
     laid_over,
 )
+from .legacy import OLD_ARGUMENTS, OldSessionArguments, modern, take_old
 from .pending import RequestContextManager
 from .state import State
 from .uploads import prepare_upload
@@ -74,11 +80,14 @@ class ClientSession(Verbs, State):
         base_url: relative URLs are joined to it; it must end with ``/``. The session's credentials (``auth``,
             ``cookies``, header fields that carry secrets, a user and password in this URL) then go to its origin only.
         connector: the pool; by default a ``TCPConnector`` of its own.
-        cookies: into the jar at the start; with *base_url* for its origin, else for every host.
+        cookies: into the jar at the start: mapping or pairs; with *base_url* for its origin, else for every host,
+            which ``SharedCookiesWarning`` tells.
         headers: sent with every request; ``session.headers`` stays live.
         skip_auto_headers: names of default fields that are not sent.
         auth: default credentials: ``BasicAuth``, (login, password), or a callable that takes the request.
         json_serialize: makes text or bytes of ``json=``.
+        json_serialize_bytes: makes bytes of ``json=``, in place of *json_serialize*.
+        version: "1.1" or "1.0", or an ``HttpVersion``.
         cookie_jar: an ``aiohttp.abc.AbstractCookieJar``.
         connector_owner: whether closing the session closes the connector.
         raise_for_status: raise for every status of 400 or more; or a coroutine function that checks the response.
@@ -87,35 +96,33 @@ class ClientSession(Verbs, State):
         middlewares: ``async (request, handler) -> response`` steps, the first one outermost.
         sensitive_headers: names of further header fields that carry secrets, beside the usual ones (Authorization,
             Cookie, X-Api-Key …): they follow no redirect to another origin.
-        max_redirects: after which ``TooManyRedirects`` is raised.
+        auto_decompress: whether content codings of responses are undone.
+        max_redirects: after which ``TooManyRedirects`` is raised; 0 follows none.
+        requote_redirect_url: whether what a redirect leads to is percent-encoded anew; False sends it as received.
         max_body_size: bytes of a decoded response body, after which ``BodyTooLargeError`` is raised; None for any.
         read_bufsize: bytes of a body kept ahead of the reader.
         max_line_size, max_field_size, max_headers: limits on a response's head: bytes, bytes, number of fields.
+        fallback_charset_resolver: ``(response, body) -> charset``, asked for the text of a body whose charset no
+            header names.
         response_class: a subclass of ``ClientResponse``.
         trace_configs: ``aiohttp.TraceConfig`` objects whose callbacks follow each call; they are frozen here.
+        read_timeout, conn_timeout: old spellings of ``timeout=ClientTimeout(total=..., connect=...)``.
+        loop: must be the running loop (deprecated).
+
+    Raises:
+        RuntimeError: no event loop runs, or the connector belongs to another one.
+        TypeError, ValueError: an argument that cannot be used, that does not exist, or that contradicts another.
     """
 
     __slots__ = (
         "__weakref__",
-        "_auth",
         "_auto",
         "_base_origin",
-        "_base_url",
         "_chain",
-        "_closed",
-        "_connector",
-        "_connector_owner",
-        "_cookie_jar",
         "_cookies",
-        "_defaults",
-        "_json_serialize",
-        "_loop",
         "_middlewares",
-        "_no_redirects",
-        "_options",
         "_pid",
-        "_raise_for_status",
-        "_timeout",
+        "_serialize",
         "_trace_configs",
         "_weak_self",
     )
@@ -130,6 +137,7 @@ class ClientSession(Verbs, State):
         skip_auto_headers: Iterable[str] | None = None,
         auth: AuthLike | None = None,
         json_serialize: Callable[[Any], str | bytes] = json_module.dumps,
+        json_serialize_bytes: Callable[[Any], bytes] | None = None,
         version: HttpVersion | str = "1.1",
         cookie_jar: AbstractCookieJar | None = None,
         connector_owner: bool = True,
@@ -139,13 +147,16 @@ class ClientSession(Verbs, State):
         middlewares: Sequence[Middleware] = (),
         sensitive_headers: Iterable[str] | None = None,
         max_redirects: int = 10,
+        requote_redirect_url: bool = True,
         max_body_size: int | None = None,
         read_bufsize: int = 2**18,
         max_line_size: int = 8190,
         max_field_size: int = 8190,
         max_headers: int = 128,
+        fallback_charset_resolver: Callable[[ClientResponse, bytes], str] | None = None,
         response_class: type[ClientResponse] = ClientResponse,
         trace_configs: Sequence[TraceConfig] | None = None,
+        **old: Unpack[OldSessionArguments],
     ) -> None:
         self._closed = True  # until everything below was accepted
         self._connector: BaseConnector | None = None
@@ -157,7 +168,13 @@ class ClientSession(Verbs, State):
             ) from None
         self._pid = os.getpid()
         self._weak_self = ref(self)
-        check_parts(connector, cookie_jar)
+        check_parts(connector, cookie_jar, response_class)
+        check_callable("json_serialize", json_serialize)
+        check_callable("json_serialize_bytes", json_serialize_bytes)
+        check_callable("fallback_charset_resolver", fallback_charset_resolver)
+        check_count("max_redirects", max_redirects)
+        if old:
+            timeout = take_old(old, timeout, ClientSession)
         self._base_url = None if base_url is None else checked_base_url(base_url)
         self._base_origin = None if self._base_url is None else origin_of(self._base_url)
         self._timeout = DEFAULT_TIMEOUT if isinstance(timeout, Unset) else coerce_timeout(timeout)
@@ -171,12 +188,14 @@ class ClientSession(Verbs, State):
             self._auth = in_url
             self._base_url = self._base_url.with_user(None)
         self._json_serialize = json_serialize
+        self._serialize = json_serialize if json_serialize_bytes is None else json_serialize_bytes
         self._raise_for_status = raise_for_status
         self._connector_owner = connector_owner
         self._trace_configs = frozen(trace_configs)
         self._options = RequestOptions(
             response_class=response_class,
             max_redirects=max_redirects,
+            requote_redirect_url=requote_redirect_url,
             http10=is_http10(version),
             auto_decompress=auto_decompress,
             read_bufsize=read_bufsize,
@@ -184,6 +203,7 @@ class ClientSession(Verbs, State):
             max_field_size=max_field_size,
             max_headers=max_headers,
             max_body_size=max_body_size,
+            fallback_charset_resolver=fallback_charset_resolver,
             skip_auto_headers=folded("skip_auto_headers", skip_auto_headers),
             sensitive_headers=folded("sensitive_headers", sensitive_headers),
         )
@@ -214,7 +234,18 @@ class ClientSession(Verbs, State):
 
     def _take_cookies(self, cookies: LooseCookies) -> None:
         """Put the session's own cookies into the jar."""
+        if isinstance(cast(object, cookies), (str, bytes)):
+            raise TypeError(f"cookies must be a mapping or pairs, found {type(cookies).__name__}")
+        if not isinstance(cookies, Mapping):
+            cookies = list(cookies)
+        if not cookies:
+            return
         if self._base_url is None or self._base_origin is None:
+            warn_caller(
+                "cookies= are sent to every host, because the session has no base_url that says whose they are; "
+                "give one, or put them into cookie_jar= for their URL",
+                SharedCookiesWarning,
+            )
             self._cookie_jar.update_cookies(cookies, URL())
             return
         if self._base_origin.is_ip and not self._cookie_jar.unsafe:
@@ -255,6 +286,7 @@ class ClientSession(Verbs, State):
             auth: instead of the session's.
             allow_redirects: whether redirects are followed.
             max_redirects: how many.
+            on_too_many: "raise" ``TooManyRedirects`` after that many, or "return" the redirect that would be next.
             timeout: instead of the session's.
             raise_for_status: instead of the session's.
             middlewares: instead of the session's.
@@ -269,8 +301,12 @@ class ClientSession(Verbs, State):
             ssl: True verifies certificates, False does not; an ``SSLContext``, a ``Fingerprint`` or ``"system"``.
             verify_ssl, ssl_context, fingerprint: the older spellings of *ssl*.
             server_hostname: the name to verify, and to send as SNI, instead of the URL's host.
+            skip_auto_headers: names of default fields that are not sent, beside the session's.
             version: "1.1" or "1.0".
             trace_request_ctx: any object; the callbacks of a trace config find it in their context.
+            encoding: the charset of text and forms in *data* (deprecated: encode them yourself).
+            auto_decompress, read_bufsize, max_line_size, max_field_size, max_headers, max_body_size: instead of the
+                session's.
 
         Raises:
             ValueError, TypeError: before anything is sent, for what cannot be sent.
@@ -281,7 +317,10 @@ class ClientSession(Verbs, State):
     def _call(
         self, method: str, url: str | URL, arguments: RequestArguments
     ) -> RequestContextManager:
-        return RequestContextManager(self._request(method, url, **arguments))
+        current: CurrentArguments = arguments
+        if arguments and not OLD_ARGUMENTS.isdisjoint(arguments):
+            current = modern(arguments)
+        return RequestContextManager(self._request(method, url, **current))
 
     async def _request(
         self,
@@ -334,7 +373,7 @@ class ClientSession(Verbs, State):
             own,
             None
             if data is None and json is None
-            else make_body(data, json, json_serialize=self._json_serialize),
+            else make_body(data, json, json_serialize=self._serialize),
             options,
             limits,
             None if total is None else loop.time() + total,

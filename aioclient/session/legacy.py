@@ -1,0 +1,106 @@
+"""The spellings of earlier aiohttp releases: each is warned of once and made the one of today.
+
+An old and a new spelling of the same thing contradict each other, whatever they say, and raise.
+"""
+
+import asyncio
+from dataclasses import replace
+from inspect import signature
+from typing import Any, Final, TypedDict, cast
+
+from ..message.body import make_body
+from ..message.timeout import DEFAULT_TIMEOUT
+from ..warning import warn_legacy
+from .arguments import (
+    CurrentArguments,
+    RequestArguments,
+    TimeoutLike,
+    Unset,
+    take_ssl,
+    unknown_arguments,
+)
+
+
+class OldSessionArguments(TypedDict, total=False):
+    """Arguments of ``ClientSession()`` in their old spelling."""
+
+    read_timeout: float | None
+    conn_timeout: float | None
+    loop: asyncio.AbstractEventLoop | None
+
+
+# Arguments of a call that may be an old spelling: a look at them tells.
+OLD_ARGUMENTS: Final = frozenset(
+    ("chunked", "encoding", "fingerprint", "ssl_context", "verify_ssl")
+)
+
+
+def warn_of_loop(loop: asyncio.AbstractEventLoop | None) -> None:
+    """Warn of a ``loop=`` that is given."""
+    if loop is not None:
+        warn_legacy("loop=", "leave it out: it is the running loop")
+
+
+def check_loop(loop: asyncio.AbstractEventLoop | None) -> None:
+    """Refuse a *loop* that is given and is not the running one."""
+    if loop is not None and loop is not (running := asyncio.get_running_loop()):
+        raise RuntimeError(f"loop={loop!r} is not the running event loop, which is {running!r}")
+
+
+def take_old(
+    old: OldSessionArguments,
+    timeout: TimeoutLike | Unset,
+    session: type,
+) -> TimeoutLike | Unset:
+    """Return the timeout of a session, given its old arguments; *session* has the others.
+
+    Raises:
+        TypeError: there is no such argument.
+        ValueError: both ``timeout`` and one of its old spellings are given.
+        RuntimeError: ``loop`` is another loop than the running one.
+    """
+    if unknown := old.keys() - OldSessionArguments.__annotations__.keys():
+        known = (*signature(session).parameters, *OldSessionArguments.__annotations__)
+        raise unknown_arguments("ClientSession()", unknown, known)
+    warn_of_loop(old.get("loop"))
+    check_loop(old.get("loop"))
+    for name, attribute in (("read_timeout", "total"), ("conn_timeout", "connect")):
+        if name not in old:
+            continue
+        if not isinstance(timeout, Unset):
+            raise ValueError(
+                f"{name} and timeout are both given; say timeout=ClientTimeout({attribute}=...) alone"
+            )
+        warn_legacy(name, f"use timeout=ClientTimeout({attribute}=...)")
+    limits: dict[str, Any] = {}
+    if "read_timeout" in old:
+        limits["total"] = old["read_timeout"]
+    if "conn_timeout" in old:
+        limits["connect"] = old["conn_timeout"]
+    return replace(DEFAULT_TIMEOUT, **limits) if limits else timeout
+
+
+def modern(arguments: RequestArguments) -> CurrentArguments:
+    """Return the arguments of a call without old spellings.
+
+    ``encoding`` becomes part of the body at once: nothing else of a request depends on it.
+
+    Raises:
+        ValueError: two spellings of a TLS setting are given.
+    """
+    result = cast(CurrentArguments, dict(arguments))
+    take_ssl(cast(dict[str, Any], result))
+    chunked: object = result.get("chunked")
+    if isinstance(chunked, int) and not isinstance(chunked, bool):
+        warn_legacy(
+            f"chunked={chunked}", "use chunked=True, the size of chunks is not yours to set"
+        )
+        result["chunked"] = bool(chunked)
+    if "encoding" in arguments:
+        encoding = arguments["encoding"]
+        del cast(dict[str, object], result)["encoding"]
+        warn_legacy("encoding=", "encode data yourself, or leave it out for UTF-8")
+        if encoding is not None and result.get("json") is None:
+            body = make_body(result.get("data"), None, json_serialize=str, encoding=encoding)
+            result["data"] = body
+    return result

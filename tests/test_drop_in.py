@@ -1,0 +1,335 @@
+"""What code written for aiohttp's session finds here: its arguments, its objects and its properties."""
+
+import json
+import re
+import warnings
+from collections.abc import Callable
+from http.cookies import SimpleCookie
+from typing import Any
+
+import aiohttp
+import pytest
+from multidict import CIMultiDict
+from yarl import URL
+
+import aioclient
+from aioclient import BasicAuth, ClientResponse, ClientSession, ClientTimeout
+from aioclient.testing import RawConnection, RawRequest, RawServer
+
+from .loopback import OK, answer, moved, names, open_jar
+
+
+class TestJsonSerializeBytes:
+    @pytest.mark.rows("S003-07")
+    async def test_it_makes_the_body(self) -> None:
+        """json_serialize_bytes makes the body of json=, though json_serialize is given too."""
+        async with RawServer.replies([OK], repeat=True) as server:
+            async with ClientSession(
+                json_serialize=lambda value: "text", json_serialize_bytes=lambda value: b"bytes"
+            ) as session:
+                assert session.json_serialize(1) == "text"
+                await session.post(server.url(), json={"a": 1})
+            async with ClientSession(json_serialize=lambda value: "text") as session:
+                await session.post(server.url(), json={"a": 1})
+            async with ClientSession() as session:
+                assert session.json_serialize is json.dumps
+        assert [request.body for request in server.requests] == [b"bytes", b"text"]
+        assert server.requests[0].value("Content-Type") == "application/json"
+
+
+class TestRequote:
+    LOCATION = "/a%2Fb%7E?q=%27x%27"
+
+    @pytest.mark.rows("S003-21")
+    @pytest.mark.parametrize(
+        ("requote", "target"), [(True, "/a%2Fb~?q='x'"), (False, "/a%2Fb%7E?q=%27x%27")]
+    )
+    @pytest.mark.parametrize("absolute", [True, False])
+    async def test_of_a_session(self, requote: bool, target: str, absolute: bool) -> None:
+        """With False the URL of a redirect is sent as the server wrote it."""
+
+        async def redirect(conn: RawConnection, request: RawRequest) -> None:
+            conn.send(moved(server.url(self.LOCATION) if absolute else self.LOCATION))
+
+        async with (
+            RawServer.replies([redirect, OK]) as server,
+            ClientSession(requote_redirect_url=requote) as session,
+        ):
+            assert session.requote_redirect_url is requote
+            response = await session.get(server.url("/start"))
+            assert response.url.raw_path_qs == target
+        assert server.requests[1].target == target
+
+    @pytest.mark.rows("S003-21")
+    @pytest.mark.parametrize("location", ["/a b", "/ä", "/a\tb", "http://ä.test/"])
+    async def test_what_cannot_be_sent(self, location: str) -> None:
+        """What no request line can hold raises, and is not sent as it is."""
+        async with (
+            RawServer.replies([moved(location)]) as server,
+            ClientSession(requote_redirect_url=False) as session,
+        ):
+            with pytest.raises(aioclient.InvalidUrlRedirectClientError):
+                await session.get(server.url())
+            assert len(server.requests) == 1
+
+
+class TestCharset:
+    async def test_the_resolver_is_asked(self) -> None:
+        """fallback_charset_resolver is asked for a body whose charset no header names, and only then."""
+        asked: list[tuple[int, bytes]] = []
+
+        def resolver(response: ClientResponse, body: bytes) -> str:
+            asked.append((response.status, body))
+            return "cp1251"
+
+        replies = [
+            answer(b"\xcf"),
+            answer(b"\xcf", "Content-Type: text/plain; charset=latin1"),
+            answer(b"\xcf"),
+            answer(b"\xcf", "Content-Type: text/plain; charset=nonsense"),
+        ]
+        async with (
+            RawServer.replies(replies) as server,
+            ClientSession(fallback_charset_resolver=resolver) as session,
+        ):
+            assert await (await session.get(server.url())).text() == "П"
+            assert await (await session.get(server.url())).text() == "Ï"
+            assert await (await session.get(server.url())).text("latin1") == "Ï"
+            assert await (await session.get(server.url())).text() == "П"
+        assert asked == [(200, b"\xcf")] * 2
+
+    async def test_errors(self) -> None:
+        """What it names is taken at its word: bytes that do not fit raise unless errors= says else."""
+        async with (
+            RawServer.replies([answer(b"\xff")], repeat=True) as server,
+            ClientSession(fallback_charset_resolver=lambda response, body: "utf-8") as session,
+        ):
+            response = await session.get(server.url())
+            with pytest.raises(UnicodeDecodeError):
+                await response.text()
+            assert await response.text(errors="replace") == "\ufffd"
+
+    async def test_what_it_cannot_be(self) -> None:
+        """What cannot be called raises when the session is made."""
+        with pytest.raises(TypeError, match="fallback_charset_resolver"):
+            ClientSession(fallback_charset_resolver="utf-8")  # type: ignore[arg-type]
+
+
+class TestResponseClass:
+    @pytest.mark.parametrize("kind", [aiohttp.ClientResponse, dict, "ClientResponse", None])
+    async def test_what_is_no_class_of_responses(self, kind: Any) -> None:
+        """A class that is not below ClientResponse is refused with the reason, aiohttp's too."""
+        with pytest.raises(TypeError, match=r"subclass of aioclient\.ClientResponse, which knows"):
+            ClientSession(response_class=kind)
+
+
+class TestCookies:
+    @pytest.mark.rows("S003-03")
+    @pytest.mark.parametrize(
+        "cookies",
+        [
+            {"a": "1", "b": "2"},
+            [("a", "1"), ("b", "2")],
+            (pair for pair in [("a", "1"), ("b", "2")]),
+            SimpleCookie("a=1; b=2"),
+            CIMultiDict([("a", "1"), ("b", "2")]),
+        ],
+        ids=["mapping", "pairs", "generator", "SimpleCookie", "multidict"],
+    )
+    @pytest.mark.parametrize("jar", [open_jar, lambda: aiohttp.CookieJar(unsafe=True)])
+    async def test_of_a_session(self, cookies: Any, jar: Callable[[], Any]) -> None:
+        """Cookies are a mapping, pairs or a generator of them, whosever the jar is."""
+        if not hasattr(cookies, "__len__"):
+            cookies = (pair for pair in [("a", "1"), ("b", "2")])
+        async with (
+            RawServer.replies([OK]) as server,
+            ClientSession(server.url(), cookies=cookies, cookie_jar=jar()) as session,
+        ):
+            await session.get("")
+        assert server.requests[0].value("Cookie") == "a=1; b=2"
+
+    @pytest.mark.rows("S003-03")
+    @pytest.mark.parametrize("cookies", ["a=1", b"a=1"])
+    async def test_text(self, cookies: Any) -> None:
+        """Text is no cookies."""
+        with pytest.raises(TypeError, match="mapping or pairs, found"):
+            ClientSession("http://a.test/", cookies=cookies)
+
+
+class TestAiohttpsObjects:
+    """aiohttp's own values are taken wherever ours are."""
+
+    @pytest.mark.rows("S003-09", "S003-20")
+    async def test_cookie_jar(self) -> None:
+        """aiohttp.CookieJar keeps and sends cookies; aiohttp.DummyCookieJar keeps none."""
+        for jar, cookie in (
+            (aiohttp.CookieJar(unsafe=True), "a=1"),
+            (aiohttp.DummyCookieJar(), None),
+        ):
+            async with (
+                RawServer.replies([answer(b"", "Set-Cookie: a=1"), OK]) as server,
+                ClientSession(cookie_jar=jar) as session,
+            ):
+                assert session.cookie_jar is jar
+                await session.get(server.url())
+                await session.get(server.url())
+            assert server.requests[1].value("Cookie") == cookie
+
+    @pytest.mark.rows("S003-06", "S003-30")
+    async def test_auth(self) -> None:
+        """aiohttp.BasicAuth is taken by a session and by a call."""
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", DeprecationWarning)
+            auth = aiohttp.BasicAuth("user", "pass")
+        async with RawServer.replies([OK], repeat=True) as server:
+            async with ClientSession(auth=auth) as session:
+                await session.get(server.url())
+            async with ClientSession() as session:
+                await session.get(server.url(), auth=auth)
+        assert [request.value("Authorization") for request in server.requests] == [
+            BasicAuth("user", "pass").encode()
+        ] * 2
+
+    async def test_timeout(self) -> None:
+        """aiohttp.ClientTimeout is taken; the session tells it as ours, with the same names."""
+        async with ClientSession(timeout=aiohttp.ClientTimeout(total=5, sock_read=2)) as session:
+            assert session.timeout == ClientTimeout(total=5, sock_read=2)
+            assert (session.timeout.total, session.timeout.sock_read) == (5, 2)
+
+
+class TestState:
+    """The properties of aiohttp's session."""
+
+    @pytest.mark.rows("S003-13", "S003-18", "S003-19", "S003-20")
+    async def test_they_tell_what_was_given(self) -> None:
+        """Each property tells what the session was made with."""
+        jar = aioclient.CookieJar()
+        connector = aioclient.TCPConnector()
+        session = ClientSession(
+            "http://user:pass@a.test/api/",
+            connector=connector,
+            connector_owner=False,
+            cookie_jar=jar,
+            headers={"X": "1"},
+            skip_auto_headers=["User-Agent"],
+            timeout=7,
+            raise_for_status=True,
+            auto_decompress=False,
+            requote_redirect_url=False,
+        )
+        assert session.base_url == URL("http://a.test/api/")
+        assert session.auth == BasicAuth("user", "pass")
+        assert session.connector is connector
+        assert session.connector_owner is False
+        assert session.cookie_jar is jar
+        assert session.headers["x"] == "1"
+        assert session.skip_auto_headers == {"user-agent"}
+        assert session.timeout.total == 7
+        assert session.raise_for_status is True
+        assert session.auto_decompress is False
+        assert session.requote_redirect_url is False
+        assert not session.closed
+        await session.close()
+        assert session.closed
+        assert session.connector is None
+        assert not connector.closed
+        await connector.close()
+
+    async def test_defaults(self) -> None:
+        """Without arguments they tell aiohttp's defaults."""
+        async with ClientSession() as session:
+            assert session.base_url is session.auth is None
+            assert session.connector_owner is session.auto_decompress is True
+            assert session.requote_redirect_url is True
+            assert session.raise_for_status is False
+            assert session.skip_auto_headers == frozenset()
+            assert isinstance(session.connector, aioclient.TCPConnector)
+
+    @pytest.mark.parametrize(
+        "name",
+        ["auth", "base_url", "closed", "connector", "connector_owner", "headers", "timeout"],
+    )
+    async def test_they_are_read_only(self, name: str) -> None:
+        """None of them can be set."""
+        async with ClientSession() as session:
+            with pytest.raises(AttributeError):
+                setattr(session, name, None)
+
+    @pytest.mark.rows("S004-02")
+    async def test_headers_are_live(self) -> None:
+        """session.headers can be updated; what a call adds does not stay."""
+        async with RawServer.replies([OK], repeat=True) as server, ClientSession() as session:
+            session.headers.update({"x-test": "true"})
+            await session.get(server.url(), headers={"x-test2": "true"})
+            await session.get(server.url())
+        assert [
+            (request.value("X-Test"), request.value("X-Test2")) for request in server.requests
+        ] == [("true", "true"), ("true", None)]
+
+    async def test_hash_and_truth(self) -> None:
+        """Sessions, connectors and responses are true, whatever they hold, and can be put into sets."""
+        async with (
+            RawServer.replies([answer(b"", status="404 No")]) as server,
+            ClientSession() as session,
+        ):
+            response = await session.get(server.url())
+            for each in (session, session.connector, response):
+                assert each
+                assert each in {each}
+        assert session
+
+
+class TestEncodedUrls:
+    @pytest.mark.rows("S003-24")
+    @pytest.mark.parametrize(
+        "target",
+        ["/a%2fb", "/%7euser", "/a//b", "/x?y=%zz", "/x?a=b+c%20d", "/'(x)'", "/x?q=[1]", "/a%00b"],
+    )
+    async def test_they_are_sent_as_they_are(self, target: str) -> None:
+        """URL(encoded=True) reaches the wire untouched, absolute or below a base URL."""
+        async with RawServer.replies([OK], repeat=True) as server:
+            async with ClientSession() as session:
+                url = URL(server.url() + target[1:], encoded=True)
+                await session.get(url)
+                await session.get(url, params={"more": "ä"})
+            async with ClientSession(server.url()) as session:
+                await session.get(URL(target, encoded=True))
+        more = "&" if "?" in target else "?"
+        assert [request.target for request in server.requests] == [
+            target,
+            f"{target}{more}more=%C3%A4",
+            target,
+        ]
+
+    @pytest.mark.rows("S003-24")
+    @pytest.mark.parametrize("target", ["/a b", "/a\r\nX: y", "/ä", "/\x7f"])
+    async def test_what_must_not_be_sent(self, target: str) -> None:
+        """What would end the line or leave ASCII raises before a connection is made."""
+        async with RawServer.replies([OK]) as server, ClientSession() as session:
+            with pytest.raises(ValueError, match=re.escape("percent-encode it")):
+                await session.get(URL(server.url() + target[1:], encoded=True))
+            assert server.connections == 0
+
+    @pytest.mark.rows("S003-24")
+    async def test_a_host_in_capitals(self) -> None:
+        """The host of an encoded URL is the same host in any case: one origin, one connection."""
+        async with (
+            RawServer.replies([OK], repeat=True) as server,
+            ClientSession(connector=names(), auth=("u", "p")) as session,
+        ):
+            for host in ("a.test", "A.TEST"):
+                await session.get(URL(server.url(host=host), encoded=True))
+        assert server.connections == 1
+        assert {request.value("Host") for request in server.requests} == {f"a.test:{server.port}"}
+
+
+class TestVersion:
+    @pytest.mark.rows("S003-08")
+    @pytest.mark.parametrize("version", ["2", "2.0", aiohttp.HttpVersion(2, 0)])
+    async def test_http2(self, version: Any) -> None:
+        """HTTP/2 is refused with the reason, of a session and of a call."""
+        with pytest.raises(ValueError, match="HTTP/2 is not supported yet"):
+            ClientSession(version=version)
+        async with ClientSession() as session:
+            with pytest.raises(ValueError, match="HTTP/2 is not supported yet"):
+                await session.get("http://127.0.0.1:1/", version=version)
