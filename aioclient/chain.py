@@ -26,6 +26,23 @@ class _Step:
         return f"{name} → {self._handler!r}"
 
 
+async def release_what_is_dropped(request: Request, handler: Handler) -> ClientResponse:
+    """Call *handler*, a user's middlewares, and release the response that they got and did not return.
+
+    They raised, or returned another one. Its connection would be held as long as something knows the response; an
+    exception's traceback does.
+    """
+    try:
+        response = await handler(request)
+    except BaseException:
+        request.let_go()
+        raise
+    held = None if request.held is None else request.held()
+    if held is not None and held is not getattr(response, "connection", held):
+        request.let_go()
+    return response
+
+
 def compose(middlewares: Sequence[Middleware], handler: Handler) -> Handler:
     """Return *handler* with *middlewares* around it, the first one outermost."""
     for middleware in reversed(middlewares):

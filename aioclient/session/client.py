@@ -22,7 +22,7 @@ from aiohttp.typedefs import LooseCookies
 from multidict import CIMultiDict
 from yarl import URL, Query
 
-from ..chain import Handler, Middleware, compose
+from ..chain import Handler, Middleware, compose, release_what_is_dropped
 from ..connectors.base import BaseConnector
 from ..connectors.tcp import TCPConnector
 from ..cookies import CookieJar
@@ -260,7 +260,7 @@ class ClientSession(Verbs, State):
         return compose(
             [
                 follow_redirects,
-                *middlewares,
+                *((release_what_is_dropped, *middlewares) if middlewares else ()),
                 authenticate,
                 self._cookies,
             ],

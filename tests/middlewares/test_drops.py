@@ -1,0 +1,216 @@
+"""What a middleware drops, raises or forgets costs no connection, with a pool of one."""
+
+import asyncio
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from typing import Any
+
+import pytest
+
+import aioclient
+from aioclient import ClientResponse, ClientSession, Handler, Request, TCPConnector
+from aioclient.testing import RawConnection, RawServer
+
+from ..loopback import OK, answer
+
+LARGE = bytes(5_000_000)
+
+
+class Oops(Exception):
+    """What the middlewares here raise."""
+
+
+async def site(conn: RawConnection) -> None:
+    """Answer /large with a body that nobody will read, everything else with ok."""
+    while True:
+        request = await conn.read_request()
+        conn.send(answer(LARGE) if request.target == "/large" else OK)
+
+
+@asynccontextmanager
+async def pool_of_one() -> AsyncIterator[tuple[RawServer, ClientSession]]:
+    """Give a server and a session; at the end the session's only connection must be free."""
+    connector = TCPConnector(limit=1)
+    async with RawServer(site) as server, ClientSession(connector=connector) as session:
+        yield server, session
+        assert connector.statistics().in_use == 0
+        async with session.get(server.url()) as response:
+            assert await response.text() == "ok"
+
+
+async def raises_before(request: Request, handler: Handler) -> ClientResponse:
+    raise Oops
+
+
+async def raises_after(request: Request, handler: Handler) -> ClientResponse:
+    response = await handler(request)
+    raise Oops(response)
+
+
+async def raises_after_two(request: Request, handler: Handler) -> ClientResponse:
+    kept = [await handler(request), await handler(request)]
+    raise Oops(kept)
+
+
+async def raises_while_reading(request: Request, handler: Handler) -> ClientResponse:
+    response = await handler(request)
+    await response.content.readany()
+    raise Oops(response)
+
+
+async def is_cancelled(request: Request, handler: Handler) -> ClientResponse:
+    kept = await handler(request)
+    raise asyncio.CancelledError(kept)
+
+
+async def passes_on(request: Request, handler: Handler) -> ClientResponse:
+    return await handler(request)
+
+
+@pytest.mark.rows("MISC-10")
+class TestRaising:
+    @pytest.mark.parametrize(
+        "middleware",
+        [raises_before, raises_after, raises_after_two, raises_while_reading, is_cancelled],
+    )
+    @pytest.mark.parametrize("around", [[], [passes_on, passes_on]], ids=["alone", "within others"])
+    @pytest.mark.parametrize("path", ["/", "/large"])
+    async def test_the_connection_is_free_at_once(
+        self, middleware: aioclient.Middleware, around: list[aioclient.Middleware], path: str
+    ) -> None:
+        """It is free while the exception, and with it the response, is still in somebody's hand."""
+        async with pool_of_one() as (server, session):
+            with pytest.raises((Oops, asyncio.CancelledError)) as caught:
+                await session.get(server.url(path), middlewares=[*around, middleware])
+            async with session.get(server.url()) as response:
+                assert await response.text() == "ok"
+            assert caught.value is not None
+
+    async def test_it_can_be_tried_again_where_it_is_caught(self) -> None:
+        """The next request of an except block gets the connection."""
+        async with pool_of_one() as (server, session):
+            try:
+                await session.get(server.url("/large"), middlewares=[raises_after])
+            except Oops:
+                assert (await session.get(server.url())).status == 200
+
+
+async def another(request: Request, handler: Handler) -> ClientResponse:
+    """Get /large, drop it, and answer with something else."""
+    dropped = await handler(request)
+    dropped.release()
+    response: ClientResponse = await request.session.get(request.url.with_path("/"), middlewares=())
+    return response
+
+
+def made_up() -> Callable[..., Any]:
+    """Return a middleware that answers from its memory, without the server from the second time on."""
+    memory: list[ClientResponse] = []
+
+    async def remember(request: Request, handler: Handler) -> ClientResponse:
+        if not memory:
+            response = await handler(request)
+            await response.read()
+            memory.append(response)
+        return memory[0]
+
+    return remember
+
+
+@pytest.mark.rows("MISC-10")
+class TestReturning:
+    async def test_another_response(self) -> None:
+        """A middleware may answer with the response to another request."""
+        async with pool_of_one() as (server, session):
+            response = await session.get(server.url("/large"), middlewares=[another])
+            assert await response.text() == "ok"
+
+    async def test_a_response_of_before(self) -> None:
+        """A middleware may answer without the handler: nothing is sent."""
+        memory = made_up()
+        async with pool_of_one() as (server, session):
+            for _ in range(3):
+                response = await session.get(server.url(), middlewares=[memory])
+                assert await response.text() == "ok"
+            assert len(server.requests) == 1
+
+    async def test_the_last_of_two(self) -> None:
+        """The response to the first attempt is released when the second one begins; the second one is good."""
+        firsts: list[ClientResponse] = []
+
+        async def twice(request: Request, handler: Handler) -> ClientResponse:
+            firsts.append(await handler(request))
+            return await handler(request)
+
+        async with pool_of_one() as (server, session):
+            response = await session.get(server.url("/large"), middlewares=[twice])
+            assert await response.read() == LARGE
+            with pytest.raises(aioclient.ClientConnectionError, match="closed"):
+                await firsts[0].read()
+
+    async def test_the_first_of_two(self) -> None:
+        """Whoever sends twice and returns the first response returns one that was given up; no connection is lost."""
+
+        async def first(request: Request, handler: Handler) -> ClientResponse:
+            response = await handler(request)
+            await handler(request)
+            return response
+
+        async with pool_of_one() as (server, session):
+            response = await session.get(server.url("/large"), middlewares=[first])
+            with pytest.raises(aioclient.ClientConnectionError, match="closed"):
+                await response.read()
+
+    async def test_one_that_it_has_read(self) -> None:
+        """A first response that was read is as good as any."""
+
+        async def first(request: Request, handler: Handler) -> ClientResponse:
+            response = await handler(request)
+            await response.read()
+            await handler(request)
+            return response
+
+        async with pool_of_one() as (server, session):
+            response = await session.get(server.url("/large"), middlewares=[first])
+            assert await response.read() == LARGE
+
+    async def test_a_wrapper(self) -> None:
+        """What is returned around a response leaves that response alone."""
+
+        class Wrapper:
+            def __init__(self, response: ClientResponse) -> None:
+                self._response = response
+
+            def __getattr__(self, name: str) -> Any:
+                return getattr(self._response, name)
+
+        class Opaque:
+            status, headers = 200, {}
+
+            def __init__(self, response: ClientResponse) -> None:
+                self.inner = response
+
+        async def wrap(request: Request, handler: Handler) -> Any:
+            return Wrapper(await handler(request))
+
+        async def hide(request: Request, handler: Handler) -> Any:
+            return Opaque(await handler(request))
+
+        async with pool_of_one() as (server, session):
+            response = await session.get(server.url("/large"), middlewares=[wrap])
+            assert await response.read() == LARGE
+            opaque: Any = await session.get(server.url("/large"), middlewares=[hide])
+            assert await opaque.inner.read() == LARGE
+
+    async def test_a_dropped_one(self) -> None:
+        """A large response that a middleware gets, forgets and replaces is released without a warning."""
+
+        async def replace(request: Request, handler: Handler) -> ClientResponse:
+            kept.append(await handler(request))
+            return old
+
+        kept: list[ClientResponse] = []
+        async with pool_of_one() as (server, session):
+            old = await session.get(server.url())
+            assert await session.get(server.url("/large"), middlewares=[replace]) is old
+            assert kept[0].closed
