@@ -28,6 +28,7 @@ Every aiohttp client exception is here, the same class object, so that ``except 
     ├── ClientResponseError                      status, headers, message, request_info, history
     │   ├── ServerProtocolError *                the head is not HTTP
     │   │   └── HeadTooLargeError *              … or larger than allowed
+    │   ├── StatusError *                        … and the first 64 KiB of the body
     │   ├── TooManyRedirects
     │   ├── ContentTypeError
     │   ├── ClientHttpProxyError
@@ -50,7 +51,7 @@ Every aiohttp client exception is here, the same class object, so that ``except 
     WSMessageTypeError (+ TypeError)             a use of the API, not of the network
 """
 
-from typing import Any
+from typing import Any, cast
 
 from aiohttp import (
     ClientConnectionError,
@@ -64,6 +65,7 @@ from aiohttp import (
     ClientOSError,
     ClientPayloadError,
     ClientProxyConnectionError,
+    ClientResponse,
     ClientResponseError,
     ClientSSLError,
     ConnectionTimeoutError,
@@ -74,6 +76,7 @@ from aiohttp import (
     NonHttpUrlClientError,
     NonHttpUrlRedirectClientError,
     RedirectClientError,
+    RequestInfo,
     ServerConnectionError,
     ServerDisconnectedError,
     ServerFingerprintMismatch,
@@ -85,6 +88,7 @@ from aiohttp import (
     WSServerHandshakeError,
 )
 from aiohttp.client_exceptions import UnixClientConnectorError
+from multidict import CIMultiDict, MultiMapping
 from yarl import URL
 
 __all__ = (
@@ -126,6 +130,7 @@ __all__ = (
     "ServerProtocolError",
     "ServerTimeoutError",
     "SocketTimeoutError",
+    "StatusError",
     "TooManyRedirects",
     "TotalTimeoutError",
     "UnixClientConnectorError",
@@ -241,6 +246,48 @@ class ServerProtocolError(ClientResponseError):
 
 class HeadTooLargeError(ServerProtocolError):
     """The response head is larger than the limits on lines, fields and their number allow."""
+
+
+class StatusError(ClientResponseError):
+    """The response's status is 400 or more, and was asked to be an error.
+
+    ``body`` is what came of its body, decoded, at most 64 KiB; ``text`` the same as text. It is in no message: servers
+    repeat in it what they were sent. The error can be pickled; its ``history`` is then left out.
+    """
+
+    def __init__(
+        self,
+        request_info: RequestInfo,
+        history: tuple[ClientResponse, ...],
+        *,
+        status: int | None = None,
+        message: str = "",
+        headers: MultiMapping[str] | None = None,
+        body: bytes = b"",
+        charset: str = "utf-8",
+    ) -> None:
+        super().__init__(request_info, history, status=status, message=message, headers=headers)
+        self.body = body
+        self.charset = charset
+
+    @property
+    def text(self) -> str:
+        """The body as text, in the response's charset, with U+FFFD for what does not fit or was cut off."""
+        return self.body.decode(self.charset, "replace")
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        # Views of multidicts, of which real errors are made, cannot be pickled; nor can responses.
+        info = self.request_info._replace(headers=cast(Any, CIMultiDict(self.request_info.headers)))
+        headers = None if self.headers is None else CIMultiDict(self.headers)
+        state = {**self.__dict__, "request_info": info, "headers": headers, "history": ()}
+        return type(self), (info, ()), state
+
+    def __repr__(self) -> str:
+        info = self.request_info
+        return (
+            f"<{type(self).__name__} {self.status} {self.message!r} of {info.method} {shown(info.real_url)}, "
+            f"{len(self.body)} bytes of its body>"
+        )
 
 
 class IncompleteBodyError(ClientPayloadError):

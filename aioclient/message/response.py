@@ -11,7 +11,7 @@ from aiohttp import HttpVersion
 from multidict import CIMultiDictProxy
 from yarl import URL
 
-from ..exceptions import ClientConnectionError, ClientResponseError, ContentTypeError, shown
+from ..exceptions import ClientConnectionError, ClientError, ContentTypeError, StatusError, shown
 from .codings import body_too_large, decode_all
 from .connection import Connection
 from .headers import CONTENT_ENCODING, CONTENT_TYPE, SET_COOKIE, shown_text
@@ -28,6 +28,10 @@ from .timings import Timings
 
 # Bytes that are decoded without a turn for the event loop; a hostile body of this size holds it for 0.1 s at most.
 DECODE_AT_ONCE: Final = 64 * 1024
+ERROR_BODY: Final = 64 * 1024  # bytes of a body, decoded, that an error for its status carries
+ERROR_BODY_TIME: Final = (
+    5.0  # seconds to wait for them: a body that drips must not hold back what its status says
+)
 
 
 class _Done:
@@ -173,18 +177,51 @@ class ClientResponse:
     def raise_for_status(self) -> None:
         """Release the response and raise if its status is 400 or more.
 
+        The error carries of the body what is here already, without waiting: all of it when it came with the head or
+        was read before, up to 64 KiB. ``check_status()`` waits for it.
+
         Raises:
-            ClientResponseError: with ``status``, ``message`` (the reason), ``headers`` and ``history``.
+            StatusError: with ``status``, ``message`` (the reason), ``headers``, ``history``, ``body`` and ``text``.
         """
         if self.status >= 400:
+            body = self._start_of_body()
             self.release()
-            raise ClientResponseError(
+            raise StatusError(
                 self.request.info,
                 cast(Any, self.history),
                 status=self.status,
                 message=self.reason,
                 headers=self.headers,
+                body=body,
+                charset=self.get_encoding(),
             )
+
+    async def check_status(self) -> None:
+        """Do as ``raise_for_status()``, and wait for the first 64 KiB of the body: within the deadline, 5 s at most.
+
+        It is what ``raise_for_status=True`` of a session or a call does. When the body fails meanwhile, the error has
+        what came of it, and the failure as its context.
+        """
+        if self.status >= 400 and self._raw is None and self._body is None and not self._released:
+            try:
+                async with asyncio.timeout(ERROR_BODY_TIME):
+                    await self.content.prefetch(ERROR_BODY)
+            except (ClientError, TimeoutError):
+                self.raise_for_status()
+                return
+            except BaseException:
+                self.close()
+                raise
+        self.raise_for_status()
+
+    def _start_of_body(self) -> bytes:
+        """Return what is here of the body, decoded, at most as much as an error carries."""
+        if self._body is not None:
+            return self._body[:ERROR_BODY]
+        if self._released:
+            return b""
+        limit = self.request.options.max_body_size
+        return self.content.peek(ERROR_BODY if limit is None else min(ERROR_BODY, limit))
 
     # The body
 

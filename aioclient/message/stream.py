@@ -93,6 +93,7 @@ class StreamReader:
         "_decoded",
         "_decoder",
         "_encoded_ends",
+        "_end_waiter",
         "_eof",
         "_exception",
         "_high",
@@ -142,6 +143,7 @@ class StreamReader:
         self.total_raw_bytes = 0
         """Bytes that came from the connection, before decoding."""
         self._waiter: asyncio.Future[None] | None = None
+        self._end_waiter: asyncio.Future[None] | None = None
         # The number of incoming bytes at which feeding has more to do than to append: the reader
         # has what it waits for, or the connection is to be paused. 0 when nothing may come now.
         self._idle_mark = self._high + 1
@@ -192,6 +194,7 @@ class StreamReader:
             return
         total = self.total_raw_bytes + size
         if total > self._max_raw:
+            self.feed_data(data[: self._max_raw - self.total_raw_bytes])
             self._fail(body_too_large(self._max_raw))
             return
         self.total_raw_bytes = total
@@ -227,12 +230,14 @@ class StreamReader:
                 self._resume()
             self._end()
 
-    def set_exception(self, exc: BaseException) -> None:
-        """End the body with an error, which readers get after the bytes before it.
+    def set_exception(self, exc: BaseException, exc_cause: BaseException | None = None) -> None:
+        """End the body with an error, and with *exc_cause* as its cause; readers get it after the bytes before it.
 
         It is ignored when the body is complete, or ended with another error before.
         """
         if self._idle_mark:
+            if exc_cause is not None:
+                exc.__cause__ = exc_cause
             self._exception = exc
             self._end()
 
@@ -249,6 +254,8 @@ class StreamReader:
         self._source = None
         self._mark = self._idle_mark = 0
         self._wake()
+        if self._end_waiter is not None and not self._end_waiter.done():
+            self._end_waiter.set_result(None)
 
     def _reach_mark(self) -> None:
         if not self._idle_mark:
@@ -412,6 +419,42 @@ class StreamReader:
         if data:
             self._ready.put_back(bytes(data))
 
+    async def prefetch(self, n: int) -> None:
+        """Wait until *n* bytes can be read without waiting, or the body is at its end.
+
+        Bytes that come before an error, which is raised, stay here too.
+        """
+        pieces: list[bytes] = []
+        try:
+            while n > 0 and (data := await self.read(n)):
+                pieces.append(data)
+                n -= len(data)
+        finally:
+            self.unread_data(b"".join(pieces))
+
+    def peek(self, n: int) -> bytes:
+        """Return up to *n* bytes of what is there without taking them; empty too where a read would raise."""
+        if self._decoder is not None and self._waiter is None:
+            self._decode(n)
+        return self._ready.peek(n)
+
+    async def wait_eof(self) -> None:
+        """Wait until the whole raw body is here, while another task reads it, or until it fails.
+
+        The connection is paused as usual: what nobody reads may never come to its end.
+        """
+        if self._idle_mark:
+            if self._end_waiter is not None:
+                raise self._occupied("wait_eof")
+            loop = self._loop or asyncio.get_running_loop()
+            self._end_waiter = loop.create_future()
+            try:
+                await self._end_waiter
+            finally:
+                self._end_waiter = None
+        if self._exception is not None:
+            raise self._exception
+
     def iter_chunked(self, n: int) -> "_Iterator":
         """Iterate over the body by at most *n* bytes."""
         if n < 1:
@@ -452,7 +495,7 @@ class StreamReader:
     async def _read_everything(self) -> bytes:
         if self._waiter is not None:
             raise self._occupied("read")
-        if not self._eof or self._decoder is not None:
+        if not self._eof or self._decoder is not None or self._exception is not None:
             # Nobody asks for chunk ends any more: a million tiny chunks must not be kept apart.
             self._chunk_ends.clear()
             self._encoded_ends.clear()
@@ -596,7 +639,10 @@ class StreamReader:
                 else:
                     break
                 piece = decoder.decode(data, STEP)
-                if self._decoded + len(piece) > self._max_decoded:
+                if (room := self._max_decoded - self._decoded) < len(piece):
+                    if room:
+                        self._decoded = self._max_decoded
+                        ready.append(piece[:room])
                     raise body_too_large(self._max_decoded)
             except (ClientPayloadError, MemoryError) as error:
                 self._decoder = None  # its state is undefined
@@ -660,8 +706,17 @@ class _Pieces:
         self.size += len(piece)
 
     def peek(self, n: int) -> bytes:
-        """Return up to *n* bytes of the first piece, without taking them."""
-        return self.pieces[0][self.offset : self.offset + n] if self.pieces else b""
+        """Return up to *n* bytes without taking them."""
+        parts = []
+        start = self.offset
+        for piece in self.pieces:
+            if n <= 0:
+                break
+            part = piece[start : start + n]
+            parts.append(part)
+            n -= len(part)
+            start = 0
+        return b"".join(parts)
 
     def take_piece(self) -> bytes:
         """Take what is left of the first piece; empty when there is none."""

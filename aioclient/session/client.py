@@ -90,7 +90,8 @@ class ClientSession(Verbs, State):
         version: "1.1" or "1.0", or an ``HttpVersion``.
         cookie_jar: an ``aiohttp.abc.AbstractCookieJar``.
         connector_owner: whether closing the session closes the connector.
-        raise_for_status: raise for every status of 400 or more; or a coroutine function that checks the response.
+        raise_for_status: raise ``StatusError`` for every status of 400 or more, with the first 64 KiB of the body; or a
+            coroutine function that checks the response.
         timeout: seconds in total, (connect, read), None, or a ``ClientTimeout``; by default 300 s in total and 30 s
             to connect.
         middlewares: ``async (request, handler) -> response`` steps, the first one outermost.
@@ -397,7 +398,7 @@ class ClientSession(Verbs, State):
             check = self._raise_for_status if raise_for_status is None else raise_for_status
             if check:
                 if check is True:
-                    response.raise_for_status()
+                    await response.check_status()
                 else:
                     await self._check(response, check)
             if trace is not None:

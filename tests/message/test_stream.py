@@ -276,6 +276,111 @@ class TestReading:
         stream.feed_eof()
         assert stream.read_nowait() == b""
 
+    async def test_unread_data(self) -> None:
+        """What is put back is read next, by whichever call; the body's size is what it was."""
+        stream = fed(b"abc", b"de")
+        assert await stream.read(2) == b"ab"
+        stream.unread_data(b"b")
+        stream.unread_data(b"")
+        assert await stream.readexactly(3) == b"bcd"
+        stream.unread_data(b"x\n")
+        assert await stream.readline() == b"x\n"
+        assert await stream.read() == b"e"
+        assert stream.at_eof()
+        stream.unread_data(b"again")
+        assert not stream.at_eof()
+        assert await stream.read() == b"again"
+        assert stream.total_bytes == 5
+        stream = opened()
+        task = await waiting(stream.read(1))
+        with pytest.raises(RuntimeError, match="unread_data"):
+            stream.unread_data(b"x")
+        task.cancel()
+
+    @pytest.mark.parametrize("coding", [None, "gzip"])
+    async def test_prefetch_and_peek(self, coding: str | None) -> None:
+        """prefetch() waits for bytes and peek() shows them; neither takes them."""
+        stream = opened(coding=coding)
+        assert stream.peek(10) == b""
+        task = await waiting(stream.prefetch(6))
+        compressor = zlib.compressobj(wbits=31)
+        for piece in (b"0123", b"4567"):
+            if coding is not None:
+                piece = compressor.compress(piece) + compressor.flush(zlib.Z_SYNC_FLUSH)
+            assert not task.done()
+            stream.feed_data(piece)
+            await asyncio.sleep(0)
+            await asyncio.sleep(0)
+        await task
+        assert stream.peek(6) == b"012345"
+        assert stream.peek(1) == b"0"
+        assert await stream.readexactly(8) == b"01234567"
+        task = await waiting(stream.prefetch(6))
+        stream.feed_data(b"" if coding is None else compressor.flush())
+        stream.feed_eof()
+        await task
+        assert stream.peek(6) == b""
+
+    async def test_prefetch_before_an_error(self) -> None:
+        """prefetch() raises the body's error and keeps what came before it, peek() shows it."""
+        stream = opened()
+        task = await waiting(stream.prefetch(6))
+        stream.feed_data(b"012")
+        stream.set_exception(IncompleteBodyError("cut"))
+        with pytest.raises(IncompleteBodyError):
+            await task
+        assert stream.peek(6) == b"012"
+
+    async def test_cancelled_prefetch(self) -> None:
+        """A cancelled prefetch() takes nothing."""
+        stream = opened()
+        stream.feed_data(b"012")
+        task = await waiting(stream.prefetch(6))
+        task.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await task
+        assert stream.peek(6) == b"012"
+
+    async def test_peek_of_what_cannot_be_decoded(self) -> None:
+        """peek() raises nothing; the next read does."""
+        for look in ("peek", "read_nowait"):
+            stream = fed(gzip.compress(b"ok"), b"JUNK", coding="gzip")
+            assert getattr(stream, look)(10) == b"ok"
+            assert stream.exception() is not None
+            with pytest.raises(ContentDecodingError):
+                await stream.read()
+
+    async def test_wait_eof(self) -> None:
+        """wait_eof() returns when the whole body is here, read or not, and raises what it failed with."""
+        stream = opened()
+        task = await waiting(stream.wait_eof())
+        with pytest.raises(RuntimeError, match="wait_eof"):
+            await stream.wait_eof()
+        stream.feed_data(b"abc")
+        assert await stream.read(3) == b"abc"
+        assert not task.done()
+        stream.feed_eof()
+        await task
+        await stream.wait_eof()
+        stream = opened()
+        task = await waiting(stream.wait_eof())
+        task.cancel()
+        await asyncio.sleep(0)
+        task = await waiting(stream.wait_eof())
+        stream.set_exception(IncompleteBodyError("cut"))
+        for wait in (task, stream.wait_eof()):
+            with pytest.raises(IncompleteBodyError):
+                await wait
+
+    async def test_set_exception_with_its_cause(self) -> None:
+        """set_exception() chains the cause that it is given."""
+        stream = opened()
+        cause = OSError("broken pipe")
+        stream.set_exception(ClientPayloadError("cut"), cause)
+        with pytest.raises(ClientPayloadError) as caught:
+            await stream.read(1)
+        assert caught.value.__cause__ is cause
+
     async def test_iterators(self) -> None:
         """The iterators end with the body."""
         assert await collect(fed(b"abc", b"de").iter_chunked(2)) == [b"ab", b"cd", b"e"]
@@ -674,17 +779,18 @@ class TestErrors:
         assert await fed(bytes(10), max_size=10).read() == bytes(10)
 
     async def test_max_size_of_iterators(self) -> None:
-        """Iterators give at most max_size bytes and then raise."""
+        """Iterators give max_size bytes and then raise."""
         for encoded in (None, "gzip"):
-            stream = opened(max_size=10, coding=encoded)
-            for part in (bytes(6), bytes(4), bytes(1)):
-                stream.feed_data(gzip.compress(part) if encoded else part)
-            stream.feed_eof()
-            size = 0
-            with pytest.raises(BodyTooLargeError):
-                async for piece in stream.iter_any():
-                    size += len(piece)
-            assert size <= 10
+            for last in (bytes(1), bytes(5)):
+                stream = opened(max_size=10, coding=encoded)
+                for part in (bytes(6), bytes(3), last, bytes(2)):
+                    stream.feed_data(gzip.compress(part) if encoded else part)
+                stream.feed_eof()
+                size = 0
+                with pytest.raises(BodyTooLargeError):
+                    async for piece in stream.iter_any():
+                        size += len(piece)
+                assert size == 10
 
 
 class TestCodings:
