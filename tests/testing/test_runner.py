@@ -98,6 +98,7 @@ def test_fails(report: str, name: str) -> None:
     assert FAILING[name] in report
 
 
+@pytest.mark.rows("MISC-11")
 @pytest.mark.parametrize("name", LEAKING)
 def test_leaks(report: str, name: str) -> None:
     """What is left behind is an error of the test that left it."""
