@@ -28,8 +28,8 @@ def legacy(*texts: str, category: type[Warning] = LegacyParameterWarning) -> Ite
     assert [warning.category for warning in found] == [category] * len(texts), found
     for warning, text in zip(found, texts, strict=True):
         assert text in str(warning.message)
-        assert warning.filename == __file__
         code = test.f_code
+        assert warning.filename == code.co_filename
         lines = {line for _, _, line in code.co_lines() if line is not None}
         assert warning.lineno in lines, f"{warning.lineno} is not in {code.co_name}"
 

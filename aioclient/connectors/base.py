@@ -31,8 +31,11 @@ from ..message.request import Request
 from ..message.response import ClientResponse
 from ..message.timings import Marks, Way
 from ..message.trace import Trace
+from ..message.unset import UNSET, Unset
 from ..protocols.http1 import BufferedHttp1Connection, Http1Connection
 from ..protocols.http1_head import encode_head
+from ..warning import warn_legacy
+from .closing import Closing
 from .pool import Grant, Open, Pool, PoolStatistics, Ticket
 from .tls import Fingerprint, Setting, TLSPlan, ssl_context_for
 
@@ -40,9 +43,9 @@ from .tls import Fingerprint, Setting, TLSPlan, ssl_context_for
 IDEMPOTENT: Final = frozenset(("GET", "HEAD", "OPTIONS", "TRACE", "PUT", "DELETE"))
 # Bytes taken from a socket at a time, as asyncio's own loops do; less costs more system calls for large bodies.
 READ_SIZE: Final = 256 * 1024
-CLOSE_TIME: Final = (
-    2.0  # seconds for TLS goodbyes, of one connection and in close(); then it is aborted
-)
+KEEPALIVE_TIMEOUT: Final = 15.0  # seconds, as aiohttp's
+# Seconds for TLS goodbyes, of one connection and in close(); then it is aborted.
+CLOSE_TIME: Final = 2.0
 # A socket of a failed handshake is closed one round of the event loop later, or a few; more than enough.
 CLOSE_TURNS: Final = 100
 
@@ -92,18 +95,23 @@ class BaseConnector:
     """A pool of connections and the way to make them.
 
     Args:
-        keepalive_timeout: seconds for which an idle connection may be reused; None for ever, 0 as ``force_close``.
+        keepalive_timeout: seconds for which an idle connection may be reused, 15 by default; None for ever, 0 as
+            ``force_close``.
         force_close: close each connection after one response.
         limit: connections at a time, idle ones included; 0 or None for no limit.
         limit_per_host: connections at a time to one host, port and TLS setting; 0 for no limit.
         retry_stale: repeat a request whose reused connection the server had closed, when nothing of a response came
             and the method is idempotent or nothing of the request left (RFC 9112, section 9.3.1).
-        enable_cleanup_closed: accepted; the event loop does this now.
-        loop: accepted; must be the running loop.
+        enable_cleanup_closed: does nothing (deprecated: the event loop does it now).
+        loop: must be the loop of the first session (deprecated: it is anyway).
+
+    Raises:
+        ValueError: ``force_close`` and a ``keepalive_timeout`` are both given.
     """
 
     _closed = True  # for __del__, when __init__ was called with arguments that it has not
     _ssl: Setting = True
+    _conn_timeout: float | None = None
 
     takes_proxies = False
     """Whether requests may go by a proxy; a connector to one place only has no use for one."""
@@ -111,7 +119,7 @@ class BaseConnector:
     def __init__(
         self,
         *,
-        keepalive_timeout: float | None = 15.0,
+        keepalive_timeout: float | Unset | None = UNSET,
         force_close: bool = False,
         limit: int | None = 100,
         limit_per_host: int | None = 0,
@@ -120,6 +128,16 @@ class BaseConnector:
         loop: asyncio.AbstractEventLoop | None = None,
     ) -> None:
         self._closed = True  # until everything below was accepted
+        if isinstance(keepalive_timeout, Unset):
+            keepalive_timeout = KEEPALIVE_TIMEOUT
+        elif force_close and keepalive_timeout:
+            raise ValueError(
+                f"keepalive_timeout={keepalive_timeout} and force_close=True contradict each other; leave out one"
+            )
+        if enable_cleanup_closed:
+            warn_legacy("enable_cleanup_closed", "leave it out: the event loop closes them itself")
+        if loop is not None:
+            warn_legacy("loop=", "leave it out: it is the loop of the first session")
         self._force_close = force_close or keepalive_timeout == 0
         self._retry_stale = retry_stale
         self._limit = limit or 0
@@ -367,7 +385,11 @@ class BaseConnector:
             (
                 ("total", timeout.total, request.deadline),
                 *_ends(start, connect=timeout.connect),
-                *_ends(loop.time(), sock_connect=timeout.sock_connect),
+                *_ends(
+                    loop.time(),
+                    sock_connect=timeout.sock_connect,
+                    conn_timeout=self._conn_timeout,
+                ),
             )
         )
         dial = Dial(
@@ -558,10 +580,34 @@ class BaseConnector:
 
     # The end
 
-    async def close(self) -> None:
-        """Close all connections, fail all who wait or dial, and return when the last socket is closed."""
+    def close(self) -> Closing:
+        """Close all connections and fail all who wait or dial; await it for the end of the last socket.
+
+        Raises:
+            RuntimeError: the connector's event loop runs in another thread.
+        """
         if not self._closed:
+            if self._is_elsewhere:
+                raise RuntimeError(
+                    f"{self!r} belongs to the event loop of another thread; close it there, "
+                    "as with asyncio.run_coroutine_threadsafe()"
+                )
             self._shut()
+        return Closing(self._wait_closed())
+
+    @property
+    def _is_elsewhere(self) -> bool:
+        """Whether the event loop of these sockets runs in another thread."""
+        loop = self._loop
+        if loop is None or self._is_forked or not loop.is_running():
+            return False
+        try:
+            return asyncio.get_running_loop() is not loop
+        except RuntimeError:
+            return True
+
+    async def _wait_closed(self) -> None:
+        """Return when the last socket is closed."""
         loop = self._loop
         if loop is not asyncio.get_running_loop() or self._is_forked:
             return

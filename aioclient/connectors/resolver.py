@@ -277,17 +277,21 @@ class CachingResolver(AbstractResolver):
         """A snapshot of the answers kept, by host and port."""
         return MappingProxyType({key[:2]: answer.all() for key, answer in self._answers.items()})
 
-    async def close(self) -> None:
-        """Fail those who wait, cancel the lookups, and close the default resolver."""
+    def shut(self) -> None:
+        """Fail those who wait and cancel the lookups; ``close()`` waits for their end."""
         self._closed = True
         self._answers.clear()
         for (host, *_), lookup in self._lookups.items():
             if not lookup.end.done():
                 lookup.end.set_exception(_closed_error(host))
         self._lookups.clear()
-        tasks = list(self._tasks)
-        for task in tasks:
+        for task in self._tasks:
             task.cancel()
+
+    async def close(self) -> None:
+        """Fail those who wait, cancel the lookups, and close the default resolver."""
+        self.shut()
+        tasks = list(self._tasks)
         try:
             if tasks:
                 # The resolver is closed when nothing of it runs any more, not under its feet.

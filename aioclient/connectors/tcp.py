@@ -2,6 +2,7 @@
 
 import asyncio
 import socket
+from collections.abc import Mapping
 from ssl import SSLContext
 from typing import Final
 
@@ -10,7 +11,9 @@ from aiohttp.abc import AbstractResolver, ResolveResult
 from ..message.origin import ConnectionKey, Origin, SSLOption
 from ..message.request import Request
 from ..message.trace import Trace
+from ..message.unset import UNSET, Unset
 from ..protocols.http1 import Http1Connection
+from ..warning import warn_legacy
 from .address_policy import AddressPolicy
 from .base import BaseConnector, Dial
 from .dial import addr_infos_of, open_socket
@@ -60,7 +63,7 @@ class TCPConnector(BaseConnector):
         address_policy: AddressPolicy | None = None,
         happy_eyeballs_delay: float | None = 0.25,
         interleave: int | None = None,
-        keepalive_timeout: float | None = 15.0,
+        keepalive_timeout: float | Unset | None = UNSET,
         force_close: bool = False,
         limit: int | None = 100,
         limit_per_host: int | None = 0,
@@ -84,6 +87,7 @@ class TCPConnector(BaseConnector):
         self._resolver = CachingResolver(
             resolver, ttl=ttl_dns_cache, max_size=dns_cache_max_size if use_dns_cache else 0
         )
+        self._use_dns_cache = use_dns_cache
         self._address_policy = address_policy
         self._happy_eyeballs_delay = happy_eyeballs_delay
         self._interleave = interleave
@@ -164,14 +168,49 @@ class TCPConnector(BaseConnector):
         dial.way.connect = loop.time() - begin
         return sock
 
-    async def close(self) -> None:
-        """Close all connections and the resolver; return when the last socket is closed."""
+    # Addresses
+
+    @property
+    def family(self) -> int:
+        """``socket.AF_INET``, ``AF_INET6``, or 0 for both."""
+        return self._family
+
+    @property
+    def use_dns_cache(self) -> bool:
+        """Whether addresses are kept."""
+        return self._use_dns_cache
+
+    @property
+    def dns_cache(self) -> bool:
+        """Whether addresses are kept (deprecated: an earlier name of ``use_dns_cache``)."""
+        warn_legacy("connector.dns_cache", "use connector.use_dns_cache")
+        return self._use_dns_cache
+
+    @property
+    def cached_hosts(self) -> Mapping[tuple[str, int], list[ResolveResult]]:
+        """A snapshot of the addresses kept, by host and port (deprecated: nothing takes its place)."""
+        warn_legacy("connector.cached_hosts", "there is no other way to see the addresses kept")
+        return self._resolver.cached_hosts
+
+    def clear_dns_cache(self, host: str | None = None, port: int | None = None) -> None:
+        """Forget the addresses of *host* and *port*, or all when neither is given.
+
+        Raises:
+            ValueError: only one of them is given.
+        """
+        self._resolver.clear(host, port)
+
+    # The end
+
+    def _shut(self) -> None:
+        super()._shut()
+        self._resolver.shut()
+
+    async def _wait_closed(self) -> None:
         try:
-            if not self._closed:
-                self._shut()
-                await self._resolver.close()
+            await self._resolver.close()
         finally:
-            await super().close()
+            await super()._wait_closed()
 
 
 def _allowed(

@@ -8,7 +8,10 @@ from ssl import SSLContext, SSLError
 
 from ..message.origin import ConnectionKey, SSLOption
 from ..message.request import Request
+from ..message.timeout import seconds
+from ..message.unset import UNSET, Unset
 from ..protocols.http1 import Http1Connection
+from ..warning import warn_legacy
 from .base import BaseConnector, Dial
 from .errors import connect_error, unix_error
 from .tls import merge_ssl, plan_tls
@@ -24,6 +27,7 @@ class UnixConnector(BaseConnector):
         ssl: for ``https`` requests that say nothing: True verifies certificates, False does not, an ``SSLContext`` or
             a ``Fingerprint`` decides for itself, ``"system"`` lets the system verify (macOS: an extra).
         verify_ssl, ssl_context, fingerprint: the older spellings of *ssl*.
+        conn_timeout: seconds for one new connection (deprecated: ``ClientTimeout(sock_connect=...)`` says it).
 
     The host of the URL goes into the ``Host`` field, and is the name that a certificate is checked for. All further
     arguments are those of ``BaseConnector``.
@@ -37,11 +41,12 @@ class UnixConnector(BaseConnector):
         verify_ssl: bool | None = None,
         ssl_context: SSLContext | None = None,
         fingerprint: bytes | str | None = None,
-        keepalive_timeout: float | None = 15.0,
+        keepalive_timeout: float | Unset | None = UNSET,
         force_close: bool = False,
         limit: int | None = 100,
         limit_per_host: int | None = 0,
         retry_stale: bool = True,
+        conn_timeout: float | None = None,
         loop: asyncio.AbstractEventLoop | None = None,
     ) -> None:
         setting = merge_ssl(ssl, verify_ssl, ssl_context, fingerprint)
@@ -55,6 +60,11 @@ class UnixConnector(BaseConnector):
         )
         self._path = os.fspath(path)
         self._ssl = setting
+        if conn_timeout is not None:
+            warn_legacy(
+                "conn_timeout", "use ClientSession(timeout=ClientTimeout(sock_connect=...))"
+            )
+            self._conn_timeout = seconds("conn_timeout", conn_timeout)
 
     @property
     def path(self) -> str:

@@ -33,14 +33,6 @@ RaiseForStatus = bool | Callable[[ClientResponse], Awaitable[None]]
 OF_THE_BODY: Final = frozenset(("compress", "progress", "upload_tracker"))  # what ``uploads`` takes
 
 
-class Unset:
-    """Stands for 'not given' where None has a meaning."""
-
-    def __repr__(self) -> str:
-        return "<default>"
-
-
-UNSET: Final = Unset()
 _SSL_ARGUMENTS: Final = frozenset(("ssl", "verify_ssl", "ssl_context", "fingerprint"))
 
 

@@ -42,6 +42,7 @@ from ..message.origin import origin_of
 from ..message.request import Auth, Request, RequestOptions
 from ..message.response import ClientResponse
 from ..message.timeout import DEFAULT_TIMEOUT, coerce_timeout
+from ..message.unset import UNSET, Unset
 from ..middlewares.auth import BasicAuth, authenticate, coerce_auth
 from ..middlewares.auth.basic import AuthLike
 from ..middlewares.cookies import Cookies, cookie_pairs
@@ -49,13 +50,11 @@ from ..middlewares.redirects import follow_redirects
 from ..observe.tracing import RequestTrace, frozen
 from ..warning import SharedCookiesWarning, warn_caller
 from .arguments import (
-    UNSET,
     CurrentArguments,
     RaiseForStatus,
     RareOptions,
     RequestArguments,
     TimeoutLike,
-    Unset,
     check_callable,
     check_count,
     check_parts,
@@ -472,13 +471,19 @@ class ClientSession(Verbs, State):
     # The end
 
     async def close(self) -> None:
-        """Close the session, and its connector if it owns it; afterwards no socket is left."""
+        """Close the session, and its connector if it owns it; afterwards no socket is left.
+
+        Raises:
+            RuntimeError: the session's event loop runs in another thread.
+        """
         if self._closed:
             return
+        connector = self._connector
+        closing = None if connector is None or not self._connector_owner else connector.close()
+        self._connector = None
         self._closed = True
-        connector, self._connector = self._connector, None
-        if connector is not None and self._connector_owner:
-            await connector.close()
+        if closing is not None:
+            await closing
 
     def detach(self) -> None:
         """Let go of the connector without closing it; the session is closed then."""

@@ -10,12 +10,12 @@ from typing import Any, Final, TypedDict, cast
 
 from ..message.body import make_body
 from ..message.timeout import DEFAULT_TIMEOUT
+from ..message.unset import Unset
 from ..warning import warn_legacy
 from .arguments import (
     CurrentArguments,
     RequestArguments,
     TimeoutLike,
-    Unset,
     take_ssl,
     unknown_arguments,
 )
