@@ -32,6 +32,7 @@ from .api import delete, get, head, options, patch, post, put, request
 from .chain import Handler, Middleware
 from .connectors.address_policy import AddressPolicy
 from .connectors.base import BaseConnector
+from .connectors.dns import DefaultResolver
 from .connectors.pool import PoolStatistics
 from .connectors.tcp import TCPConnector
 from .connectors.tls import Fingerprint
@@ -60,6 +61,7 @@ __all__ = (
     "ClientTimeout",
     "Connection",
     "CookieJar",
+    "DefaultResolver",
     "DummyCookieJar",
     "Fingerprint",
     "FormData",

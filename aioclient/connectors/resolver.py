@@ -1,15 +1,15 @@
-"""Names to addresses: the default resolver, and the cache in front of any resolver.
+"""Names to addresses: what is known without asking, and the cache in front of any resolver.
 
 `aiohttp.abc.AbstractResolver` is the seam: what implements it can be plugged in.
 
 The rules of `CachingResolver`:
 
-1. An IP address needs no lookup; nor does `localhost`, or a name under it, which is always the
-   loopback interface (RFC 6761, section 6.3).
+1. What `resolve=` gives is not looked up. An IP address needs no lookup; nor does `localhost`, or a
+   name under it, which is always the loopback interface (RFC 6761, section 6.3).
 2. One lookup for all who ask for the same at the same time. Who gives up leaves the others alone;
    when the last one gives up the lookup is cancelled.
-3. Answers are kept for `ttl` seconds, failures are not. At most `max_size` answers are kept; the
-   least recently used one goes first.
+3. Answers are kept for as long as their records say, between 1 s and 10 min, or for `ttl` seconds;
+   failures are not kept. At most `max_size` answers are kept; the least recently used one goes first.
 4. Who asks again gets the addresses of each family in turn, so that connections spread over them;
    which family stands where stays as the resolver ordered it (RFC 6724).
 5. After `close()`, and for those who wait when it is called, asking raises.
@@ -22,92 +22,42 @@ import math
 import socket
 import time
 from collections import OrderedDict
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from enum import Enum
 from functools import partial
 from types import MappingProxyType
+from typing import Final, Literal, Protocol, cast, runtime_checkable
 
-import aiodns
-import aiohttp
 from aiohttp.abc import AbstractResolver, ResolveResult
 
 from ..exceptions import ClientConnectionError
+from .overrides import Overrides
 
-__all__ = ("CachingResolver", "DefaultResolver", "Source")
+__all__ = ("CachingResolver", "Source", "TimedResult")
 
 Key = tuple[str, int, int]  # host, port, family
 
-# What c-ares answers when asking the system would bring nothing new, or nothing soon. Everything
-# else, such as no name server in reach, is about c-ares itself.
-_NO_SUCH_NAME = (aiodns.error.ARES_ENOTFOUND, aiodns.error.ARES_ENODATA)
-_GAVE_UP = (
-    aiodns.error.ARES_ETIMEOUT,
-    aiodns.error.ARES_ESERVFAIL,
-    aiodns.error.ARES_EREFUSED,
-    aiodns.error.ARES_ECANCELLED,
-    aiodns.error.ARES_EDESTRUCTION,
-)
+# Seconds. The bounds of what records say: below, a name would be looked up for nearly each connection, above, a change
+# would not be noticed for long. And what is kept when they say nothing, as aiohttp does.
+MIN_TTL: Final = 1.0
+MAX_TTL: Final = 600.0
+DEFAULT_TTL: Final = 10.0
+
+TTL = float | Literal["record"] | None
 
 
-class DefaultResolver(AbstractResolver):
-    """Ask DNS by aiodns, without a thread, and the system where aiodns cannot answer.
+class TimedResult(ResolveResult, total=False):
+    """What a resolver found, and for how many seconds it holds; any resolver may say so."""
 
-    The system is asked in a thread when aiodns cannot be set up or finds no name server, and for
-    the names that it may know from elsewhere than DNS: those without a dot, and those that end in
-    `.local` (mDNS, RFC 6762). It is not asked again what DNS has answered or failed to answer in
-    time: names that do not exist would pile up in the threads.
-    """
-
-    def __init__(self) -> None:
-        self._threaded: aiohttp.ThreadedResolver | None = None
-        self._async: aiohttp.AsyncResolver | None = None
-        self._started = False
-
-    async def resolve(
-        self, host: str, port: int = 0, family: socket.AddressFamily = socket.AF_INET
-    ) -> list[ResolveResult]:
-        """Return the addresses of *host*.
-
-        Raises:
-            OSError: There are none, or nobody answered.
-        """
-        if not self._started:
-            self._start()
-        if self._async is not None:
-            try:
-                return await self._async.resolve(host, port, family)
-            except OSError as error:
-                if not _system_may_know(host, error):
-                    raise
-        if self._threaded is None:
-            self._threaded = aiohttp.ThreadedResolver()
-        return await self._threaded.resolve(host, port, family)
-
-    def _start(self) -> None:
-        # On the first lookup: c-ares reads the system's configuration and starts a thread.
-        self._started = True
-        try:
-            self._async = aiohttp.AsyncResolver()
-        except (RuntimeError, OSError):
-            # An event loop it does not work on, such as Windows' proactor loop.
-            self._async = None
-
-    async def close(self) -> None:
-        """Cancel the lookups that run, and free what aiodns holds."""
-        if self._async is not None:
-            await self._async.close()
-            self._async = None
-            self._started = False
+    ttl: float
 
 
-def _system_may_know(host: str, error: OSError) -> bool:
-    """Tell whether the system may find *host*, for which c-ares failed with *error*."""
-    cause = error.__cause__
-    code = cause.args[0] if isinstance(cause, aiodns.error.DNSError) and cause.args else None
-    if code is None or code in _NO_SUCH_NAME:
-        name = host.rstrip(".").lower()
-        return "." not in name or name.endswith(".local")
-    return code not in _GAVE_UP
+@runtime_checkable
+class Forgetful(Protocol):
+    """A resolver that remembers answers itself, and can forget them."""
+
+    def clear(self) -> None:
+        """Forget them."""
 
 
 class _Answer:
@@ -151,7 +101,7 @@ class _Lookup:
 class Source(Enum):
     """Where the addresses of a name come from."""
 
-    NAME = "the name itself: an IP address, or the loopback's name"
+    NAME = "the name itself: an IP address, the loopback's name, or one whose addresses are given"
     CACHE = "an answer that was kept"
     LOOKUP = "a lookup that another request began"
     RESOLVER = "the resolver, as the cache has no answer"
@@ -167,10 +117,11 @@ class CachingResolver(AbstractResolver):
     """Answers from the cache where it can, and asks the resolver behind it where not.
 
     Args:
-        resolver: Whom to ask; it is the caller's to close. None makes a `DefaultResolver`, which
-            is closed by `close()`.
-        ttl: Seconds an answer is kept; None for ever. The answers of most resolvers carry no time
-            to live of their own: 10 s is what aiohttp keeps them.
+        resolver: Whom to ask.
+        owns_resolver: Whether `close()` closes it.
+        ttl: Seconds an answer is kept; None for ever. "record": as its records say, at least
+            `MIN_TTL` and at most `MAX_TTL`, and `DEFAULT_TTL` if they say nothing.
+        overrides: What is given and not looked up.
         max_size: Most answers kept; 0 turns the cache off. Rule 2 stays.
         clock: The time in seconds.
 
@@ -180,19 +131,22 @@ class CachingResolver(AbstractResolver):
 
     def __init__(
         self,
-        resolver: AbstractResolver | None = None,
+        resolver: AbstractResolver,
         *,
-        ttl: float | None = 10.0,
+        owns_resolver: bool = False,
+        ttl: TTL = "record",
+        overrides: Overrides | None = None,
         max_size: int = 1024,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
-        if ttl is not None and not ttl >= 0:
-            raise ValueError(f"ttl={ttl!r}: give seconds from 0 on, or None for ever")
+        if ttl is not None and ttl != "record" and not ttl >= 0:
+            raise ValueError(f'ttl={ttl!r}: give seconds from 0 on, None for ever, or "record"')
         if max_size < 0:
             raise ValueError(f"max_size={max_size!r}: give a number from 0 on")
-        self._resolver = DefaultResolver() if resolver is None else resolver
-        self._owns_resolver = resolver is None
+        self._resolver = resolver
+        self._owns_resolver = owns_resolver
         self._ttl = math.inf if ttl is None else ttl
+        self._overrides = overrides
         self._max_size = max_size
         self._clock = clock
         self._answers: OrderedDict[Key, _Answer] = OrderedDict()
@@ -204,8 +158,12 @@ class CachingResolver(AbstractResolver):
         """Return what is known of *host* without a lookup; None when it takes one.
 
         Raises:
-            OSError: *host* is an IP address of another family.
+            OSError: *host* is an IP address of another family, or given none of this one.
         """
+        if self._overrides:
+            given = self._overrides.find(host, port)
+            if given is not None:
+                return _given(host, port, family, given)
         answer = self._answers.get((host, port, family))
         if answer is None:
             return _without_lookup(host, port, family)
@@ -218,6 +176,8 @@ class CachingResolver(AbstractResolver):
     def source(self, host: str, port: int = 0, family: int = 0) -> Source:
         """Return where `resolve()` would take the addresses of *host* from at this moment."""
         key = host, port, family
+        if self._overrides and self._overrides.find(host, port) is not None:
+            return Source.NAME
         answer = self._answers.get(key)
         if answer is not None and answer.expiry > self._clock():
             return Source.CACHE
@@ -271,6 +231,8 @@ class CachingResolver(AbstractResolver):
         else:
             for family in (socket.AF_UNSPEC, socket.AF_INET, socket.AF_INET6):
                 self._answers.pop((host, port, family), None)
+        if isinstance(self._resolver, Forgetful):
+            self._resolver.clear()
 
     @property
     def cached_hosts(self) -> Mapping[tuple[str, int], list[ResolveResult]]:
@@ -313,7 +275,8 @@ class CachingResolver(AbstractResolver):
         addresses = await self._resolver.resolve(host, port, socket.AddressFamily(family))
         if not addresses:
             raise OSError(None, f"{host} has no address")
-        return _Answer(list(addresses), self._clock() + self._ttl)
+        ttl = _ttl_of(addresses) if self._ttl == "record" else self._ttl
+        return _Answer(list(addresses), self._clock() + ttl)
 
     def _ended(self, key: Key, lookup: _Lookup, task: "asyncio.Task[_Answer]") -> None:
         self._tasks.discard(task)
@@ -346,22 +309,28 @@ def _is_own_name(host: str) -> bool:
     return _without_lookup(host, 0, socket.AF_UNSPEC) is not None
 
 
+def _ttl_of(addresses: Iterable[ResolveResult]) -> float:
+    """Return for how many seconds all of *addresses* hold, within the bounds."""
+    said = [float(cast(TimedResult, address).get("ttl", math.inf)) for address in addresses]
+    shortest = min(said)
+    return DEFAULT_TTL if shortest == math.inf else min(max(shortest, MIN_TTL), MAX_TTL)
+
+
 def _without_lookup(host: str, port: int, family: int) -> list[ResolveResult] | None:
     """Return the addresses of an IP address and of the loopback's names; None for others."""
     name = host.rstrip(".").lower()
     if name == "localhost" or name.endswith(".localhost"):
-        both = ((socket.AF_INET6, "::1"), (socket.AF_INET, "127.0.0.1"))
-        found = [pair for pair in both if family in (0, pair[0])]
-    else:
-        try:
-            version = ipaddress.ip_address(host).version
-        except ValueError:
-            return None
-        found = [(socket.AF_INET6 if version == 6 else socket.AF_INET, host)]
-        if family not in (0, found[0][0]):
-            wanted = socket.AddressFamily(family).name
-            raise OSError(errno.EAFNOSUPPORT, f"{host} is no address of the family {wanted}")
-    return [
+        return _given(host, port, family, ("::1", "127.0.0.1"))
+    try:
+        ipaddress.ip_address(host)
+    except ValueError:
+        return None
+    return _given(host, port, family, (host,))
+
+
+def _given(host: str, port: int, family: int, addresses: Iterable[str]) -> list[ResolveResult]:
+    """Return *addresses* of the family as a resolver would."""
+    found = [
         ResolveResult(
             hostname=host,
             host=address,
@@ -370,8 +339,14 @@ def _without_lookup(host: str, port: int, family: int) -> list[ResolveResult] | 
             proto=socket.IPPROTO_TCP,
             flags=socket.AI_NUMERICHOST | socket.AI_NUMERICSERV,
         )
-        for address_family, address in found
+        for address in addresses
+        if family in (0, address_family := socket.AF_INET6 if ":" in address else socket.AF_INET)
     ]
+    if not found:
+        wanted = socket.AddressFamily(family).name
+        text = f"{', '.join(addresses)} is no address of the family {wanted}"
+        raise OSError(errno.EAFNOSUPPORT, text)
+    return found
 
 
 def _closed_error(host: str) -> ClientConnectionError:

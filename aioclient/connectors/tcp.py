@@ -17,8 +17,10 @@ from ..warning import warn_legacy
 from .address_policy import AddressPolicy
 from .base import BaseConnector, Dial
 from .dial import addr_infos_of, open_socket
+from .dns import DefaultResolver
 from .errors import connect_error, dns_error, policy_error
-from .resolver import CachingResolver, Source
+from .overrides import Overrides, ResolveLike
+from .resolver import TTL, CachingResolver, Source
 from .tls import merge_ssl, plan_tls
 
 # Of which an answer of the resolver is told.
@@ -35,8 +37,10 @@ class TCPConnector(BaseConnector):
         family: ``socket.AF_INET``, ``AF_INET6``, or 0 for both.
         local_addr: (host, port) to bind to.
         resolver: an ``aiohttp.abc.AbstractResolver``; by default aiodns, or threads where it does not work.
+        resolve: addresses that are not looked up: ``{"a.example:443": "127.0.0.1", "*:80": ["::1", "127.0.0.1"]}``.
         use_dns_cache: whether addresses are kept.
-        ttl_dns_cache: seconds for which; None for ever.
+        ttl_dns_cache: seconds for which; None for ever. ``"record"``: as DNS says, between 1 s and 10 min, and 10 s
+            with a resolver that does not tell.
         dns_cache_max_size: hosts that are kept.
         address_policy: which servers may be connected to; None for any. Programs that fetch what others name want
             ``AddressPolicy.public_only()``.
@@ -57,8 +61,9 @@ class TCPConnector(BaseConnector):
         family: int = 0,
         local_addr: tuple[str, int] | None = None,
         resolver: AbstractResolver | None = None,
+        resolve: ResolveLike | None = None,
         use_dns_cache: bool = True,
-        ttl_dns_cache: float | None = 10.0,
+        ttl_dns_cache: TTL = "record",
         dns_cache_max_size: int = 1000,
         address_policy: AddressPolicy | None = None,
         happy_eyeballs_delay: float | None = 0.25,
@@ -71,6 +76,7 @@ class TCPConnector(BaseConnector):
         retry_stale: bool = True,
         loop: asyncio.AbstractEventLoop | None = None,
     ) -> None:
+        overrides = None if resolve is None else Overrides(resolve)
         setting = merge_ssl(ssl, verify_ssl, ssl_context, fingerprint)
         super().__init__(
             keepalive_timeout=keepalive_timeout,
@@ -85,7 +91,11 @@ class TCPConnector(BaseConnector):
         self._family = family
         self._local_addr = local_addr
         self._resolver = CachingResolver(
-            resolver, ttl=ttl_dns_cache, max_size=dns_cache_max_size if use_dns_cache else 0
+            DefaultResolver() if resolver is None else resolver,
+            owns_resolver=resolver is None,
+            ttl=ttl_dns_cache,
+            overrides=overrides,
+            max_size=dns_cache_max_size if use_dns_cache else 0,
         )
         self._use_dns_cache = use_dns_cache
         self._address_policy = address_policy

@@ -5,12 +5,11 @@ import socket
 from collections.abc import Callable
 from typing import Any
 
-import aiodns
-import aiohttp
 import pytest
 from aiohttp.abc import AbstractResolver, ResolveResult
 
-from aioclient.connectors.resolver import CachingResolver, DefaultResolver
+from aioclient.connectors.dns import DefaultResolver
+from aioclient.connectors.resolver import CachingResolver
 from aioclient.exceptions import ClientConnectionError
 from aioclient.testing import cancel_everywhere
 
@@ -360,83 +359,13 @@ class TestClose:
         await CachingResolver(inner).close()
         assert inner.closed == 0
 
-    async def test_the_default_one_at_each_moment(self) -> None:
-        """Closing while aiodns looks a name up raises nothing but what is documented."""
+    async def test_an_owned_one_at_each_moment(self) -> None:
+        """Closing while aiodns looks a name up raises nothing but what is documented, and closes it once."""
         for rounds in range(12):
-            resolver = CachingResolver()
+            resolver = CachingResolver(DefaultResolver(), owns_resolver=True)
             task = asyncio.create_task(resolver.resolve("a.invalid", 80, 0))
             for _ in range(rounds):
                 await asyncio.sleep(0)
             await resolver.close()
             with pytest.raises((OSError, ClientConnectionError)):
                 await task
-
-
-@pytest.mark.both_loops
-class TestDefaultResolver:
-    async def test_names_of_this_machine(self) -> None:
-        """A name of the hosts file resolves without a network."""
-        resolver = DefaultResolver()
-        try:
-            found = await resolver.resolve("localhost", 80, socket.AF_INET)
-        finally:
-            await resolver.close()
-        assert hosts(found) == ["127.0.0.1"]
-        assert found[0]["port"] == 80
-
-    async def test_nothing_is_started_before_the_first_lookup(self) -> None:
-        """A resolver may be made without an event loop, and closed unused."""
-        await DefaultResolver().close()
-
-    async def test_usable_after_close(self) -> None:
-        """A lookup after close() starts anew."""
-        resolver = DefaultResolver()
-        for _ in range(2):
-            assert await resolver.resolve("localhost", 80, socket.AF_INET)
-            await resolver.close()
-
-    @pytest.mark.parametrize(
-        ("name", "code", "asked"),
-        [
-            ("a.test", aiodns.error.ARES_ENOTFOUND, False),
-            ("a.test", aiodns.error.ARES_ENODATA, False),
-            ("a.test", aiodns.error.ARES_ETIMEOUT, False),
-            ("a.test", aiodns.error.ARES_ESERVFAIL, False),
-            ("a.test", aiodns.error.ARES_ECONNREFUSED, True),
-            ("printer", aiodns.error.ARES_ENOTFOUND, True),
-            ("printer.", aiodns.error.ARES_ENOTFOUND, True),
-            ("printer.local", aiodns.error.ARES_ENOTFOUND, True),
-            ("printer.local", aiodns.error.ARES_ETIMEOUT, False),
-            ("notlocal.test", aiodns.error.ARES_ENOTFOUND, False),
-        ],
-    )
-    async def test_when_the_system_is_asked(
-        self, monkeypatch: pytest.MonkeyPatch, name: str, code: int, asked: bool
-    ) -> None:
-        """The system is asked for names that DNS may not know, and when DNS is out of reach."""
-        dns, system = Counting(), Counting("203.0.113.7")
-        dns.error = OSError(None, "c-ares' text")
-        dns.error.__cause__ = aiodns.error.DNSError(code, "c-ares' text")
-        monkeypatch.setattr(aiohttp, "AsyncResolver", lambda: dns)
-        monkeypatch.setattr(aiohttp, "ThreadedResolver", lambda: system)
-        resolver = DefaultResolver()
-        if asked:
-            assert hosts(await resolver.resolve(name, 80, socket.AF_INET)) == ["203.0.113.7"]
-        else:
-            with pytest.raises(OSError, match="c-ares' text"):
-                await resolver.resolve(name, 80, socket.AF_INET)
-        assert len(system.asked) == asked
-        await resolver.close()
-        assert dns.closed == 1
-
-    async def test_aiodns_cannot_be_set_up(self, monkeypatch: pytest.MonkeyPatch) -> None:
-        """Where aiodns does not work on the event loop the system is asked."""
-
-        def refuse() -> None:
-            raise RuntimeError("aiodns needs a SelectorEventLoop on Windows")
-
-        monkeypatch.setattr(aiohttp, "AsyncResolver", refuse)
-        resolver = DefaultResolver()
-        found = await resolver.resolve("localhost", 80, socket.AF_INET)
-        await resolver.close()
-        assert hosts(found) == ["127.0.0.1"]

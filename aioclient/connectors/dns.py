@@ -1,0 +1,189 @@
+"""The default resolver: DNS by aiodns, and the system where DNS cannot answer.
+
+c-ares, the library below aiodns, remembers answers on its own: for their time to live or an hour, failures among
+them, and it offers no way to turn that off. Two caches would make neither's limits hold. So a *channel*, which is what
+remembers, is used for one second and then replaced; that costs 0.1 ms. It is closed when its last lookup has ended.
+"""
+
+import asyncio
+import socket
+from collections.abc import Sequence
+from typing import Final
+
+import aiodns
+import aiohttp
+from aiohttp.abc import AbstractResolver, ResolveResult
+
+from .resolver import TimedResult
+
+__all__ = ("DefaultResolver",)
+
+CHANNEL_TIME: Final = 1.0  # seconds; also the least that an answer is kept above
+
+# What c-ares answers when asking the system would bring nothing new, or nothing soon. Everything
+# else, such as no name server in reach, is about c-ares itself.
+_NO_SUCH_NAME = (aiodns.error.ARES_ENOTFOUND, aiodns.error.ARES_ENODATA)
+_GAVE_UP = (
+    aiodns.error.ARES_ETIMEOUT,
+    aiodns.error.ARES_ESERVFAIL,
+    aiodns.error.ARES_EREFUSED,
+    aiodns.error.ARES_ECANCELLED,
+    aiodns.error.ARES_EDESTRUCTION,
+)
+
+
+class _Channel:
+    """An aiodns resolver, when it is too old, and how many lookups it has to end."""
+
+    __slots__ = ("dns", "end", "running")
+
+    def __init__(self, dns: aiodns.DNSResolver, end: float) -> None:
+        self.dns = dns
+        self.end = end
+        self.running = 0
+
+
+class DefaultResolver(AbstractResolver):
+    """Ask DNS by aiodns, without a thread for each name, and the system where aiodns cannot answer.
+
+    The system is asked in a thread when aiodns cannot be set up or finds no name server, and for
+    the names that it may know from elsewhere than DNS: those without a dot, and those that end in
+    `.local` (mDNS, RFC 6762). It is not asked again what DNS has answered or failed to answer in
+    time: names that do not exist would pile up in the threads.
+
+    Each result carries `ttl`, the seconds for which DNS says it holds.
+
+    Args:
+        nameservers: IP addresses of the servers to ask, with or without a port: "10.0.0.53",
+            "127.0.0.1:5353". None asks those that the system is configured for. With servers of
+            your own the system is never asked.
+        timeout: Seconds for the first attempt at each server; None leaves it to c-ares, which
+            begins with 2 s or what the server's past answers suggest.
+        tries: Attempts at each server; None is 3.
+
+    Raises:
+        ValueError: *nameservers* is empty.
+    """
+
+    def __init__(
+        self,
+        nameservers: Sequence[str] | None = None,
+        *,
+        timeout: float | None = None,
+        tries: int | None = None,
+    ) -> None:
+        if nameservers is not None and (isinstance(nameservers, str) or not nameservers):
+            raise ValueError(f"nameservers={nameservers!r}: give a list of IP addresses, or None")
+        self._nameservers = nameservers
+        self._timeout = timeout
+        self._tries = tries
+        self._threaded: aiohttp.ThreadedResolver | None = None
+        self._channel: _Channel | None = None
+        self._channels: set[_Channel] = set()
+        self._unavailable = False
+
+    async def resolve(
+        self, host: str, port: int = 0, family: socket.AddressFamily = socket.AF_INET
+    ) -> list[ResolveResult]:
+        """Return the addresses of *host*.
+
+        Raises:
+            OSError: There are none, or nobody answered.
+        """
+        channel = self._current_channel()
+        if channel is not None:
+            try:
+                return await self._ask(channel, host, port, family)
+            except OSError as error:
+                if self._nameservers is not None or not _system_may_know(host, error):
+                    raise
+        if self._threaded is None:
+            self._threaded = aiohttp.ThreadedResolver()
+        return await self._threaded.resolve(host, port, family)
+
+    def clear(self) -> None:
+        """Forget what c-ares remembers: the next lookup asks."""
+        self._retire()
+
+    async def close(self) -> None:
+        """Cancel the lookups that run, and free what aiodns holds."""
+        self._channel = None
+        while self._channels:
+            await self._channels.pop().dns.close()
+
+    def _current_channel(self) -> _Channel | None:
+        """Return the channel for new lookups; None where aiodns does not work."""
+        if self._unavailable:
+            return None
+        loop = asyncio.get_running_loop()
+        now = loop.time()
+        if self._channel is not None and self._channel.end <= now:
+            self._retire()
+        if self._channel is None:
+            options = {} if self._tries is None else {"tries": self._tries}
+            try:
+                dns = aiodns.DNSResolver(
+                    self._nameservers, loop=loop, timeout=self._timeout, **options
+                )
+            except (RuntimeError, OSError):
+                if self._nameservers is not None:
+                    raise
+                # An event loop it does not work on, such as Windows' proactor loop.
+                self._unavailable = True
+                return None
+            self._channel = _Channel(dns, now + CHANNEL_TIME)
+            self._channels.add(self._channel)
+        return self._channel
+
+    def _retire(self) -> None:
+        channel, self._channel = self._channel, None
+        if channel is not None and not channel.running:
+            self._drop(channel)
+
+    def _drop(self, channel: _Channel) -> None:
+        self._channels.discard(channel)
+        channel.dns.cancel()  # what nobody waits for any more; the channel goes with its last reference
+
+    async def _ask(
+        self, channel: _Channel, host: str, port: int, family: int
+    ) -> list[ResolveResult]:
+        channel.running += 1
+        try:
+            answer = await channel.dns.getaddrinfo(
+                host, port=port, type=socket.SOCK_STREAM, family=socket.AddressFamily(family)
+            )
+        except aiodns.error.DNSError as error:
+            text = error.args[1] if len(error.args) > 1 else "no answer"
+            raise OSError(None, text) from error
+        finally:
+            channel.running -= 1
+            if not channel.running and channel is not self._channel and channel in self._channels:
+                self._drop(channel)
+        return [
+            TimedResult(
+                hostname=host,
+                host=_host_of(node.addr),
+                port=port,
+                family=node.family,
+                proto=0,
+                flags=socket.AI_NUMERICHOST | socket.AI_NUMERICSERV,
+                ttl=node.ttl,
+            )
+            for node in answer.nodes
+        ]
+
+
+def _host_of(address: "tuple[bytes, int] | tuple[bytes, int, int, int]") -> str:
+    host = address[0].decode("ascii")
+    # A link-local address from the hosts file has a scope, without which it leads nowhere.
+    return f"{host}%{address[3]}" if len(address) == 4 and address[3] else host
+
+
+def _system_may_know(host: str, error: OSError) -> bool:
+    """Tell whether the system may find *host*, for which c-ares failed with *error*."""
+    cause = error.__cause__
+    code = cause.args[0] if isinstance(cause, aiodns.error.DNSError) and cause.args else None
+    if code is None or code in _NO_SUCH_NAME:
+        name = host.rstrip(".").lower()
+        return "." not in name or name.endswith(".local")
+    return code not in _GAVE_UP

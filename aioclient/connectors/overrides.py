@@ -1,0 +1,65 @@
+"""Addresses that are given and not looked up, as curl's ``--resolve``: ``{"a.example:443": "127.0.0.1"}``.
+
+The key is a host and a port; ``*`` as the host stands for all hosts without an entry of their own. The value is an IP
+address or several, in the order in which they are tried. Host, SNI and certificate stay the URL's.
+"""
+
+from collections.abc import Iterable, Mapping
+from ipaddress import ip_address
+
+from yarl import URL
+
+from ..message.origin import origin_of
+
+__all__ = ("Overrides", "ResolveLike")
+
+ResolveLike = Mapping[str, str | Iterable[str]]
+
+
+class Overrides:
+    """Addresses by host and port.
+
+    Raises:
+        ValueError: A key is no host and port, or a value no IP address.
+    """
+
+    __slots__ = ("_addresses",)
+
+    def __init__(self, resolve: ResolveLike) -> None:
+        self._addresses = {_place(key): _addresses(key, value) for key, value in resolve.items()}
+
+    def find(self, host: str, port: int) -> tuple[str, ...] | None:
+        """Return the addresses that are given for *host*, which may end with a dot; None if there are none."""
+        known = self._addresses
+        return known.get((host.rstrip("."), port)) or known.get(("*", port))
+
+    def __bool__(self) -> bool:
+        return bool(self._addresses)
+
+
+def _place(key: str) -> tuple[str, int]:
+    host, colon, digits = key.rpartition(":")
+    if not (host and colon and digits.isascii() and digits.isdigit() and 0 < int(digits) < 65536):
+        raise ValueError(f"resolve: {key!r} is no host and port such as 'a.example:443'")
+    if host == "*":
+        return host, int(digits)
+    try:
+        origin = origin_of(URL.build(scheme="https", host=host.removeprefix("[").removesuffix("]")))
+    except ValueError as error:
+        raise ValueError(f"resolve: {key!r} begins with no host: {error}") from error
+    return origin.dns_name.rstrip("."), int(digits)
+
+
+def _addresses(key: str, value: str | Iterable[str]) -> tuple[str, ...]:
+    texts = (value,) if isinstance(value, str) else tuple(value)
+    addresses = tuple(text.removeprefix("[").removesuffix("]") for text in texts)
+    for address in addresses:
+        try:
+            ip_address(address)
+        except ValueError as error:
+            raise ValueError(
+                f"resolve: {address!r} for {key!r} is no IP address; a name would have to be looked up"
+            ) from error
+    if not addresses:
+        raise ValueError(f"resolve: no address for {key!r}")
+    return addresses
