@@ -35,6 +35,7 @@ Every aiohttp client exception is here, the same class object, so that ``except 
     │   └── WSServerHandshakeError
     ├── ClientPayloadError
     │   ├── IncompleteBodyError *                the response's body ended early
+    │   ├── UnexpectedJSONError * (+ ValueError) JSON that is not of the type asked for
     │   ├── ContentDecodingError *               a content coding could not be undone
     │   ├── BodyTooLargeError *                  more bytes than ``max_body_size``
     │   ├── BodyConsumedError *                  a request body cannot be sent again
@@ -134,6 +135,7 @@ __all__ = (
     "TooManyRedirects",
     "TotalTimeoutError",
     "UnixClientConnectorError",
+    "UnexpectedJSONError",
     "UnsafeRedirectError",
     "UploadAbortedError",
     "WSMessageTypeError",
@@ -276,8 +278,7 @@ class StatusError(ClientResponseError):
         return self.body.decode(self.charset, "replace")
 
     def __reduce__(self) -> tuple[Any, ...]:
-        # Views of multidicts, of which real errors are made, cannot be pickled; nor can responses.
-        info = self.request_info._replace(headers=cast(Any, CIMultiDict(self.request_info.headers)))
+        info = _picklable(self.request_info)
         headers = None if self.headers is None else CIMultiDict(self.headers)
         state = {**self.__dict__, "request_info": info, "headers": headers, "history": ()}
         return type(self), (info, ()), state
@@ -292,6 +293,58 @@ class StatusError(ClientResponseError):
 
 class IncompleteBodyError(ClientPayloadError):
     """The response's body ended before the length its head announced (RFC 9112, section 8)."""
+
+
+class UnexpectedJSONError(ClientPayloadError, ValueError):
+    """The response's body is JSON, and not of the type that ``json(type=...)`` was asked for.
+
+    ``path`` is the place (``$.items[3].id``), ``expected`` and ``found`` name what should be there and what is (empty
+    when there is no name for it), ``reason`` says it in words, ``snippet`` is the beginning of what is there, without
+    the values of names such as ``token``.
+    """
+
+    def __init__(
+        self,
+        request_info: RequestInfo,
+        *,
+        path: str,
+        reason: str,
+        expected: str = "",
+        found: str = "",
+        snippet: str = "",
+    ) -> None:
+        super().__init__(request_info)
+        self.request_info = request_info
+        self.path = path
+        self.reason = reason
+        self.expected = expected
+        self.found = found
+        self.snippet = snippet
+
+    def __str__(self) -> str:
+        info = self.request_info
+        there = f"; there is {self.snippet}" if self.snippet else ""
+        return f"{info.method} {shown(info.real_url)}: JSON at {self.path}: {self.reason}{there}"
+
+    def __repr__(self) -> str:
+        return f"<{type(self).__name__} {self}>"
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        info = _picklable(self.request_info)
+        return _unexpected_json, (type(self), info, {**self.__dict__, "request_info": info})
+
+
+def _picklable(info: RequestInfo) -> RequestInfo:
+    """Return a copy that can be pickled: views of multidicts, of which real ones are made, cannot."""
+    return info._replace(headers=cast(Any, CIMultiDict(info.headers)))
+
+
+def _unexpected_json(
+    kind: type[UnexpectedJSONError], info: RequestInfo, state: dict[str, Any]
+) -> UnexpectedJSONError:
+    error = kind(info, path="", reason="")
+    error.__dict__.update(state)
+    return error
 
 
 class ContentDecodingError(ClientPayloadError):

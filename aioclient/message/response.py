@@ -5,7 +5,7 @@ import json as json_module
 from collections.abc import Awaitable, Callable, Generator
 from http.cookies import CookieError, SimpleCookie
 from types import TracebackType
-from typing import Any, Final, Self, cast
+from typing import Any, Final, Self, TypeVar, cast, overload
 
 from aiohttp import HttpVersion
 from multidict import CIMultiDictProxy
@@ -15,6 +15,7 @@ from ..exceptions import ClientConnectionError, ClientError, ContentTypeError, S
 from .codings import body_too_large, decode_all
 from .connection import Connection
 from .headers import CONTENT_ENCODING, CONTENT_TYPE, SET_COOKIE, shown_text
+from .json_body import decode_json, decode_json_as, typed_decoder
 from .media_type import (
     DEFAULT_CONTENT_TYPE,
     detected_charset,
@@ -32,6 +33,11 @@ ERROR_BODY: Final = 64 * 1024  # bytes of a body, decoded, that an error for its
 ERROR_BODY_TIME: Final = (
     5.0  # seconds to wait for them: a body that drips must not hold back what its status says
 )
+
+
+T = TypeVar("T")
+
+_ANY: Final = object()  # stands for 'no type given': None is one
 
 
 class _Done:
@@ -330,22 +336,67 @@ class ClientResponse:
         except UnicodeDecodeError:
             return body.decode(detected_charset(body), "replace")
 
+    @overload
     async def json(
         self,
         *,
         encoding: str | None = None,
         loads: Callable[[str], Any] = json_module.loads,
         content_type: str | None = "application/json",
+    ) -> Any: ...
+
+    @overload
+    async def json(
+        self,
+        *,
+        type: type[T],
+        encoding: str | None = None,
+        content_type: str | None = "application/json",
+    ) -> T: ...
+
+    @overload
+    async def json(
+        self,
+        *,
+        type: Any,  # a union, for which there is no type yet (PEP 747)
+        encoding: str | None = None,
+        content_type: str | None = "application/json",
+    ) -> Any: ...
+
+    async def json(
+        self,
+        *,
+        type: Any = _ANY,
+        encoding: str | None = None,
+        loads: Callable[[str], Any] = json_module.loads,
+        content_type: str | None = "application/json",
     ) -> Any:
         """Return the body parsed as JSON; None for a blank one.
 
-        *content_type* is the media type that the response must have (``application/json`` also stands for
-        ``application/*+json``); None accepts any.
+        The result is that of ``json.loads``; msgspec, where it is installed, makes it three times as fast.
+
+        Args:
+            type: what to decode into, and to check against: a dataclass, a TypedDict, a ``msgspec.Struct``, an attrs
+                class, ``list[int]`` or another generic of such types, a union. It needs msgspec; a blank body then
+                counts as null.
+            encoding: the charset, instead of the header's, or else UTF-8.
+            loads: what parses the text, instead.
+            content_type: the media type that the response must have (``application/json`` also stands for
+                ``application/*+json``); None accepts any.
 
         Raises:
             ContentTypeError: the response has another media type.
-            ValueError: the body is not JSON (``json.JSONDecodeError`` with the default *loads*).
+            json.JSONDecodeError: the body is not JSON (with the default *loads*).
+            UnexpectedJSONError: it is JSON, and not of this *type*.
+            MissingExtraError: *type* is given and msgspec is not installed.
         """
+        decoder = None
+        if type is not _ANY:
+            if loads is not json_module.loads:
+                raise ValueError(
+                    "json() takes type= or loads=, not both: msgspec decodes into types"
+                )
+            decoder = typed_decoder(type)
         body = self._body_at_hand() or await self.read()
         found = self.headers.get(CONTENT_TYPE, "")
         expected, charset = judge_content_type(found, content_type)
@@ -357,9 +408,14 @@ class ClientResponse:
                 message=f"Attempt to decode JSON with unexpected mimetype: {found}",
                 headers=self.headers,
             )
+        charset = encoding or charset
+        if decoder is not None:
+            return decode_json_as(decoder, body, charset, self.request)
         if not body or body.isspace():
             return None
-        return loads(body.decode(encoding or charset))
+        if loads is json_module.loads:
+            return decode_json(body, charset)
+        return loads(body.decode(charset))
 
     # The end
 

@@ -1,0 +1,220 @@
+"""JSON bodies as values: fast where msgspec is installed, with the standard library's results and errors.
+
+msgspec's decoder takes bytes and agrees with ``json.loads`` on whatever it accepts, integers of any size included
+(orjson makes floats of those above 64 bits). What it refuses, such as NaN, lone surrogates and 1e400, is given to the
+standard library, whose result or error counts. Without msgspec that one does everything.
+
+Into types msgspec alone decodes. It is imported when it is first needed.
+"""
+
+import json
+import re
+from collections.abc import Callable, Iterator
+from functools import cache, lru_cache
+from typing import Any, Final
+
+from ..exceptions import MissingExtraError, UnexpectedJSONError
+from .headers import is_secret
+from .request import Request
+
+# Spellings that need no look at the codecs; another one of UTF-8 takes the standard library's way.
+_UTF_8: Final = frozenset(("utf-8", "UTF-8", "utf8", "UTF8"))
+_KINDS: Final = {
+    dict: "object",
+    list: "array",
+    str: "str",
+    bool: "bool",
+    int: "int",
+    float: "float",
+    type(None): "null",
+}
+_REASON: Final = re.compile(
+    r"(?P<reason>.*?)(?: - at (?P<key>`key` in )?`(?P<path>.*)`)?", re.DOTALL
+).fullmatch
+_EXPECTED: Final = re.compile(r"Expected (?P<expected>.*?)(?:, got (?P<found>.*))?").fullmatch
+_STEP: Final = re.compile(r"\.([^.\[]+)|\[(\d+|\.\.\.)\]").finditer
+_CAMEL: Final = re.compile(r"(?<=[a-z])(?=[A-Z])").sub
+_MOST_ENTRIES: Final = 5  # of an object or array in a snippet
+_MOST_CHARACTERS: Final = 60  # of a string in a snippet
+
+
+@cache
+def _msgspec() -> Any:
+    """Return the module, or None."""
+    try:
+        import msgspec
+    except ImportError:
+        return None
+    return msgspec
+
+
+@cache
+def _fast_decoder() -> tuple[Callable[[bytes], Any], tuple[type[Exception], ...]] | None:
+    """Return msgspec's decoder into plain values and what it may raise; None without it."""
+    msgspec = _msgspec()
+    if msgspec is None:
+        return None
+    return msgspec.json.Decoder().decode, (msgspec.MsgspecError, UnicodeError, RecursionError)
+
+
+def decode_json(body: bytes, charset: str) -> Any:
+    """Return *body*, which must not be blank, as ``json.loads`` does.
+
+    Raises:
+        json.JSONDecodeError: it is not JSON, or nested more deeply than Python's recursion limit allows.
+        UnicodeDecodeError: it is not in *charset*.
+    """
+    fast = _fast_decoder() if charset in _UTF_8 else None
+    if fast is not None:
+        decode, failures = fast
+        try:
+            return decode(body)
+        except failures:
+            pass  # the standard library has the last word
+    return _decode_text(body.decode(charset))
+
+
+def _decode_text(text: str) -> Any:
+    try:
+        return json.loads(text)
+    except RecursionError:
+        raise json.JSONDecodeError("Nested too deeply", text, 0) from None
+
+
+def typed_decoder(wanted: Any) -> Any:
+    """Return msgspec's decoder into *wanted*.
+
+    Raises:
+        MissingExtraError: msgspec is not installed.
+        TypeError: *wanted* is no type that JSON can be decoded into.
+    """
+    if _msgspec() is None:
+        raise MissingExtraError(
+            "json(type=...) needs msgspec, which is not installed: pip install 'aioclient[json]'"
+        )
+    try:
+        return _cached_decoder(wanted)
+    except TypeError as error:
+        try:
+            hash(wanted)
+        except TypeError:
+            return _msgspec().json.Decoder(wanted)
+        raise TypeError(f"json(type={wanted!r}): {error}") from error
+
+
+@lru_cache(maxsize=256)
+def _cached_decoder(wanted: Any) -> Any:
+    return _msgspec().json.Decoder(wanted)
+
+
+def decode_json_as(decoder: Any, body: bytes, charset: str, request: Request) -> Any:
+    """Return *body* decoded by *decoder*; a blank one counts as null.
+
+    Raises:
+        UnexpectedJSONError: it is JSON of another form; *request* is for its message.
+        json.JSONDecodeError: it is not JSON.
+        UnicodeDecodeError: it is not in *charset*.
+    """
+    msgspec = _msgspec()
+    blank = not body or body.isspace()
+    try:
+        if blank:
+            return decoder.decode(b"null")
+        return decoder.decode(body if charset in _UTF_8 else body.decode(charset))
+    except msgspec.ValidationError as error:
+        refusal = error
+    except (msgspec.DecodeError, UnicodeError, RecursionError):
+        # Perhaps something that the standard library takes: NaN, a lone surrogate.
+        value = _decode_text(body.decode(charset))
+        try:
+            return msgspec.convert(value, decoder.type, str_keys=True)
+        except msgspec.ValidationError as error:
+            refusal = error
+    value = None if blank else decode_json(body, charset)
+    raise _explained(str(refusal), value, request, blank=blank) from refusal
+
+
+def _explained(
+    message: str, value: object, request: Request, *, blank: bool
+) -> UnexpectedJSONError:
+    """Return the error for msgspec's *message* about the decoded *value*."""
+    parts: Any = _REASON(message)
+    reason = parts["reason"]
+    stated: Any = _EXPECTED(reason)
+    expected = found = ""
+    if stated is not None:
+        expected = stated["expected"].replace("`", "")
+        found = (stated["found"] or "").replace("`", "")
+    path = "$"
+    name = ""
+    steps = [step[1] or step[2] for step in _STEP(parts["path"] or "$")]
+    place = next(_places(value, steps, found if "..." in steps else ""), None)
+    if place is None:
+        path = parts["path"] or "$"
+        snippet = ""
+    else:
+        keys, value = place
+        for key in keys:
+            path += f"[{key}]" if isinstance(key, int) else _as_step(key)
+            name = key if isinstance(key, str) else name
+        found = "an empty body" if blank else found or _KINDS.get(type(value), "")
+        snippet = "" if blank else _snippet(value, name)
+    if _is_secret(name):
+        reason = re.sub(r"'.*'", "'***'", reason)
+    if parts["key"] is not None:
+        reason = f"a key of the object: {reason}"
+    return UnexpectedJSONError(
+        request.info, path=path, reason=reason, expected=expected, found=found, snippet=snippet
+    )
+
+
+def _places(value: Any, steps: list[str], found: str) -> Iterator[tuple[list[str | int], Any]]:
+    """Yield the ways along *steps*, with the value at their end.
+
+    ``...`` is any entry of an object, of which msgspec does not tell the key: the wrong one is of the kind *found*.
+    """
+    if not steps:
+        if found in ("", _KINDS.get(type(value), "")):
+            yield [], value
+        return
+    step, *rest = steps
+    keys: list[Any] = []
+    if step == "...":
+        keys = list(value) if isinstance(value, dict) else []
+    elif isinstance(value, dict):
+        keys = [step] if step in value else []
+    elif isinstance(value, list) and step.isdigit() and int(step) < len(value):
+        keys = [int(step)]
+    for key in keys:
+        for way, end in _places(value[key], rest, found):
+            yield [key, *way], end
+
+
+def _as_step(key: str) -> str:
+    return f".{key}" if key.isidentifier() else f"[{json.dumps(key[:_MOST_CHARACTERS])}]"
+
+
+def _snippet(value: object, name: str = "", *, nested: bool = False) -> str:
+    """Return the beginning of *value* as JSON, without what its name says is a secret."""
+    if _is_secret(name):
+        return '"***"'
+    if isinstance(value, dict):
+        if nested:
+            return "{…}" if value else "{}"
+        entries = [
+            f"{json.dumps(key[:_MOST_CHARACTERS])}: {_snippet(item, key, nested=True)}"
+            for key, item in list(value.items())[:_MOST_ENTRIES]
+        ]
+        return "{" + ", ".join(entries + ["…"] * (len(value) > _MOST_ENTRIES)) + "}"
+    if isinstance(value, list):
+        if nested:
+            return "[…]" if value else "[]"
+        entries = [_snippet(item, nested=True) for item in value[:_MOST_ENTRIES]]
+        return "[" + ", ".join(entries + ["…"] * (len(value) > _MOST_ENTRIES)) + "]"
+    if isinstance(value, str):
+        return json.dumps(value[:_MOST_CHARACTERS]) + "…" * (len(value) > _MOST_CHARACTERS)
+    return json.dumps(value)[:_MOST_CHARACTERS]
+
+
+def _is_secret(name: str) -> bool:
+    return bool(name) and is_secret(_CAMEL("-", name).replace("_", "-"))
