@@ -8,7 +8,7 @@ A map of the library:
 * ``TCPConnector``, ``UnixConnector``, ``PoolStatistics``, ``Fingerprint``: the way there      (``connectors``)
 * ``AddressPolicy``: where a connector may connect to                                           (``connectors``)
 * ``CookieJar``, ``DummyCookieJar``: cookies by RFC 6265bis, kept in memory and in files        (``cookies``)
-* ``BasicAuth``, and the steps that act around a request                                       (``middlewares``)
+* ``BasicAuth``, ``NO_AUTH``, ``Netrc``, and the steps that act around a request              (``middlewares``)
 * ``ClientError`` and its tree                                                                 (``exceptions``)
 * ``LegacyParameterWarning``: what old spellings say                                           (``warning``)
 * a raw byte server, a leak check, a virtual clock, for your tests                             (``testing``)
@@ -46,9 +46,9 @@ from .message.request import Auth, Request, RequestInfo
 from .message.response import ClientResponse
 from .message.stream import StreamReader
 from .message.timeout import ClientTimeout
-from .middlewares.auth import BasicAuth
+from .middlewares.auth import NO_AUTH, BasicAuth, Netrc
 from .session import ClientSession
-from .warning import LegacyParameterWarning, SharedCookiesWarning
+from .warning import LegacyParameterWarning, NetrcWarning, SharedCookiesWarning
 
 __all__ = (
     "AddressPolicy",
@@ -72,6 +72,9 @@ __all__ = (
     "LegacyParameterWarning",
     "Middleware",
     "MultipartWriter",
+    "NO_AUTH",
+    "Netrc",
+    "NetrcWarning",
     "PoolStatistics",
     "Request",
     "RequestInfo",

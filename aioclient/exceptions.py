@@ -48,6 +48,7 @@ Every aiohttp client exception is here, the same class object, so that ``except 
     │   └── NonHttpUrlRedirectClientError (+ NonHttpUrlClientError)
     │       └── UnsafeRedirectError * (+ ValueError)
     ├── UploadAbortedError
+    ├── NetrcError *                             the netrc file that the session was given
     └── MissingExtraError * (+ ImportError)      names the pip command
     WSMessageTypeError (+ TypeError)             a use of the API, not of the network
 """
@@ -120,6 +121,7 @@ __all__ = (
     "InvalidUrlClientError",
     "InvalidUrlRedirectClientError",
     "MissingExtraError",
+    "NetrcError",
     "NonHttpUrlClientError",
     "NonHttpUrlRedirectClientError",
     "PoolTimeoutError",
@@ -384,6 +386,10 @@ class AddressNotAllowedError(ClientConnectorError):
 
     def __str__(self) -> str:
         return f"No connection to {self.host}:{self.port}: {self.rule}; the connector's address_policy decides it"
+
+
+class NetrcError(ClientError):
+    """The netrc file that the session was given cannot be read or understood; nothing was sent."""
 
 
 class MissingExtraError(ClientError, ImportError):

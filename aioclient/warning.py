@@ -9,13 +9,17 @@ import warnings
 from types import FrameType
 from typing import Final
 
-__all__ = ("LegacyParameterWarning", "SharedCookiesWarning")
+__all__ = ("LegacyParameterWarning", "NetrcWarning", "SharedCookiesWarning")
 
 _PACKAGE: Final = __name__.partition(".")[0]
 
 
 class LegacyParameterWarning(DeprecationWarning):
     """A spelling of an earlier aiohttp was used; it works, and the text says what to write instead."""
+
+
+class NetrcWarning(UserWarning):
+    """The environment's netrc file cannot be used, or others may read it; the text says which, and what to do."""
 
 
 class SharedCookiesWarning(UserWarning):

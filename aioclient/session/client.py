@@ -43,8 +43,16 @@ from ..message.request import Auth, Request, RequestOptions
 from ..message.response import ClientResponse
 from ..message.timeout import DEFAULT_TIMEOUT, coerce_timeout
 from ..message.unset import UNSET, Unset
-from ..middlewares.auth import BasicAuth, authenticate, coerce_auth
-from ..middlewares.auth.basic import AuthLike
+from ..middlewares.auth import (
+    NO_AUTH,
+    AuthLike,
+    NetrcLike,
+    NetrcStep,
+    authenticate,
+    coerce_auth,
+    coerce_netrc,
+    credentials_in,
+)
 from ..middlewares.cookies import Cookies, cookie_pairs
 from ..middlewares.redirects import follow_redirects
 from ..observe.tracing import RequestTrace, frozen
@@ -106,6 +114,9 @@ class ClientSession(Verbs, State):
             header names.
         response_class: a subclass of ``ClientResponse``.
         trace_configs: ``aiohttp.TraceConfig`` objects whose callbacks follow each call; they are frozen here.
+        trust_env: whether the environment's netrc file is used.
+        netrc: the same for netrc alone: True or False, the path of a file, or a ``Netrc``. Its credentials go to the
+            hosts that it names, where no others are given.
         read_timeout, conn_timeout: old spellings of ``timeout=ClientTimeout(total=..., connect=...)``.
         loop: must be the running loop (deprecated).
 
@@ -116,6 +127,7 @@ class ClientSession(Verbs, State):
 
     __slots__ = (
         "__weakref__",
+        "_authenticate",
         "_auto",
         "_base_origin",
         "_chain",
@@ -156,6 +168,8 @@ class ClientSession(Verbs, State):
         fallback_charset_resolver: Callable[[ClientResponse, bytes], str] | None = None,
         response_class: type[ClientResponse] = ClientResponse,
         trace_configs: Sequence[TraceConfig] | None = None,
+        trust_env: bool = False,
+        netrc: NetrcLike | None = None,
         **old: Unpack[OldSessionArguments],
     ) -> None:
         self._closed = True  # until everything below was accepted
@@ -179,14 +193,14 @@ class ClientSession(Verbs, State):
         self._base_origin = None if self._base_url is None else origin_of(self._base_url)
         self._timeout = DEFAULT_TIMEOUT if isinstance(timeout, Unset) else coerce_timeout(timeout)
         self._auth = None if auth is None else coerce_auth(auth)
-        if (
-            self._base_url is not None
-            and (in_url := BasicAuth.from_url(self._base_url)) is not None
-        ):
+        if self._base_url is not None and (in_url := credentials_in(self._base_url)) is not None:
             if auth is not None:
                 raise ValueError(_AUTH_AND_URL)
             self._auth = in_url
             self._base_url = self._base_url.with_user(None)
+        self._trust_env = trust_env
+        netrc = coerce_netrc(netrc, trust_env)
+        self._authenticate: Middleware = authenticate if netrc is None else NetrcStep(netrc)
         self._json_serialize = json_serialize
         self._serialize = json_serialize if json_serialize_bytes is None else json_serialize_bytes
         self._raise_for_status = raise_for_status
@@ -261,7 +275,7 @@ class ClientSession(Verbs, State):
             [
                 follow_redirects,
                 *((release_what_is_dropped, *middlewares) if middlewares else ()),
-                authenticate,
+                self._authenticate,
                 self._cookies,
             ],
             cast(BaseConnector, self._connector).send,
@@ -283,7 +297,7 @@ class ClientSession(Verbs, State):
             json: body: any value that ``json_serialize`` takes; not together with *data*.
             cookies: sent with this request (not to another origin), not stored.
             headers: laid over the session's; None as a value removes a field.
-            auth: instead of the session's.
+            auth: instead of the session's; ``NO_AUTH`` for none.
             allow_redirects: whether redirects are followed.
             max_redirects: how many.
             on_too_many: "raise" ``TooManyRedirects`` after that many, or "return" the redirect that would be next.
@@ -436,15 +450,15 @@ class ClientSession(Verbs, State):
         self, target: URL, auth: AuthLike | None, own: "CIMultiDict[str] | None"
     ) -> tuple[URL, Auth]:
         """Take userinfo out of the URL; refuse credentials that contradict each other."""
-        in_url = BasicAuth.from_url(target)
+        in_url = credentials_in(target)
         if auth is not None and in_url is not None:
             raise ValueError(_AUTH_AND_URL)
-        if AUTHORIZATION in (self._defaults.fields if own is None else own):
+        if auth is not NO_AUTH and AUTHORIZATION in (self._defaults.fields if own is None else own):
             raise ValueError(
                 "Cannot combine AUTHORIZATION header with AUTH argument or credentials encoded in URL; "
                 'headers={"Authorization": None} leaves out the session\'s'
             )
-        return target.with_user(None), coerce_auth(cast(AuthLike, auth or in_url))
+        return target.with_user(None), coerce_auth(cast(AuthLike, in_url if auth is None else auth))
 
     def _without_auto(
         self, own: "CIMultiDict[str] | None", skipped: frozenset[str]

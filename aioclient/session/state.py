@@ -14,12 +14,13 @@ from ..connectors.base import BaseConnector
 from ..message.headers import DefaultHeaders
 from ..message.request import Auth, RequestOptions
 from ..message.timeout import ClientTimeout
+from ..middlewares.auth import AuthLike, coerce_auth
 from ..warning import warn_legacy
 from .arguments import RaiseForStatus
 
 
 class State:
-    """The properties of a session; all but ``requote_redirect_url`` are to be read."""
+    """The properties of a session; all but ``auth`` and ``requote_redirect_url`` are to be read."""
 
     __slots__ = (
         "_auth",
@@ -35,6 +36,7 @@ class State:
         "_options",
         "_raise_for_status",
         "_timeout",
+        "_trust_env",
     )
 
     _auth: Auth | None
@@ -50,6 +52,7 @@ class State:
     _options: RequestOptions
     _raise_for_status: RaiseForStatus
     _timeout: ClientTimeout
+    _trust_env: bool
     _trace_configs: list[TraceConfig]
 
     @property
@@ -89,8 +92,17 @@ class State:
 
     @property
     def auth(self) -> Auth | None:
-        """The default credentials."""
+        """The default credentials; what is set here, in any spelling, counts from the next request on."""
         return self._auth
+
+    @auth.setter
+    def auth(self, auth: AuthLike | None) -> None:
+        self._auth = None if auth is None else coerce_auth(auth)
+
+    @property
+    def trust_env(self) -> bool:
+        """Whether the environment may say which credentials to use."""
+        return self._trust_env
 
     @property
     def timeout(self) -> ClientTimeout:

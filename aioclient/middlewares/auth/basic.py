@@ -4,7 +4,7 @@ import base64
 import binascii
 import inspect
 from collections.abc import Callable
-from typing import NamedTuple, Self
+from typing import Final, NamedTuple, Self
 
 from aiohttp import BasicAuth as AiohttpBasicAuth
 from yarl import URL
@@ -96,19 +96,55 @@ class BasicAuth(_BasicAuth):
         return f"BasicAuth(login={self.login!r}, password='***', encoding={self.encoding!r})"
 
 
+class LoginOfUrl(BasicAuth):
+    """The user of a URL that has no password, which a netrc file may know."""
+
+    __slots__ = ()
+
+
+class NoAuth:
+    """No credentials at all; see ``NO_AUTH``."""
+
+    __slots__ = ()
+
+    def authorize(self, request: Request) -> None:
+        """Do nothing."""
+
+    def __repr__(self) -> str:
+        return "<NO_AUTH>"
+
+
+NO_AUTH: Final = NoAuth()
+"""As ``auth=`` of a call: send neither the session's credentials nor those of a netrc file."""
+
+
 class _CallableAuth:
     """A user's function as credentials."""
 
     __slots__ = ("_function",)
 
-    def __init__(self, function: Callable[[Request], None]) -> None:
+    def __init__(self, function: Callable[[Request], object]) -> None:
         self._function = function
 
     def authorize(self, request: Request) -> None:
-        self._function(request)
+        result: object = self._function(request)
+        if inspect.iscoroutine(result):
+            result.close()
+            raise TypeError(f"auth={self._function!r} must not be a coroutine function")
 
 
-AuthLike = Auth | tuple[str, str] | AiohttpBasicAuth | Callable[[Request], None]
+def credentials_in(url: URL) -> BasicAuth | None:
+    """Return the credentials in *url*, None if it has none.
+
+    Raises:
+        ValueError: they hold a character that Basic cannot carry.
+    """
+    if url.raw_password is None and url.user is not None:
+        return LoginOfUrl(url.user)
+    return BasicAuth.from_url(url)
+
+
+AuthLike = Auth | tuple[str, str] | AiohttpBasicAuth | Callable[[Request], object]
 
 
 def coerce_auth(value: AuthLike) -> Auth:
@@ -123,8 +159,12 @@ def coerce_auth(value: AuthLike) -> Auth:
         return BasicAuth(*value)
     if isinstance(value, Auth):
         return value
-    if not inspect.iscoroutinefunction(value) and callable(value):
-        return _CallableAuth(value)
+    function: object = value
+    if callable(function) and not (
+        inspect.iscoroutinefunction(function)
+        or inspect.iscoroutinefunction(getattr(type(function), "__call__", None))  # noqa: B004
+    ):
+        return _CallableAuth(function)
     raise TypeError(
         f"auth must be BasicAuth, a (login, password) tuple or a callable taking the request, "
         f"found {type(value).__name__}"

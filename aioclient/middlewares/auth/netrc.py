@@ -1,0 +1,206 @@
+"""Credentials from a netrc file, for the host of each hop.
+
+What is decided here, and by which rule:
+
+* An entry is chosen by the canonical host of the request that is sent, for each attempt and each hop anew: what was
+  chosen for one host is not known at the next one.
+* Explicit credentials go first: ``auth=``, user and password of the URL, an ``Authorization`` field.
+* A URL that names a user gets that user's password and nobody else's.
+* A hop from https to http gets nothing: whoever redirects must not make a password travel in the open.
+* The file is read in a thread, and looked at again a second later at the earliest.
+"""
+
+import asyncio
+import os
+import stat
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Final, NamedTuple
+
+from ...chain import Handler
+from ...exceptions import NetrcError
+from ...message.headers import AUTHORIZATION
+from ...message.request import Request
+from ...message.response import ClientResponse
+from ...warning import NetrcWarning, warn_caller
+from .basic import BasicAuth, LoginOfUrl
+from .netrc_file import Entry, find_entry, parse_netrc
+
+LOOK_AGAIN: Final = 1.0  # seconds; a look costs a thread's turn
+MAX_SIZE: Final = 1024 * 1024  # bytes; the largest files in use have a few thousand
+
+
+class Netrc:
+    """A netrc file, for ``ClientSession(netrc=...)``.
+
+    Args:
+        path: the file, which must be there; None for the one that ``$NETRC`` names, else ``~/.netrc``, if there is
+            one.
+        use_default: whether the ``default`` entry goes to every host that has none of its own. It is off unless asked
+            for: with it, whoever is asked for anything gets a password.
+    """
+
+    __slots__ = ("path", "use_default")
+
+    def __init__(
+        self, path: str | os.PathLike[str] | None = None, *, use_default: bool = False
+    ) -> None:
+        self.path = None if path is None else Path(path)
+        self.use_default = use_default
+
+    def find(self) -> Path | None:
+        """Return the file's path; None when there is nowhere to look for it."""
+        if self.path is not None:
+            return self.path
+        if named := os.environ.get("NETRC"):
+            return Path(named)
+        try:
+            home = Path.home()
+        except RuntimeError:
+            return None
+        names = (".netrc", "_netrc") if os.name == "nt" else (".netrc",)
+        return next((home / name for name in names if (home / name).exists()), None)
+
+    def __repr__(self) -> str:
+        return f"<Netrc {self.path or 'of the environment'}>"
+
+
+NetrcLike = bool | str | os.PathLike[str] | Netrc
+
+
+def coerce_netrc(netrc: NetrcLike | None, trust_env: bool) -> Netrc | None:
+    """Return what ``netrc=`` and ``trust_env=`` ask for; None for no netrc file.
+
+    Raises:
+        TypeError: *netrc* is no path, bool, None or ``Netrc``.
+    """
+    if netrc is None:
+        netrc = trust_env
+    if isinstance(netrc, bool):
+        return Netrc() if netrc else None
+    if isinstance(netrc, Netrc):
+        return netrc
+    if isinstance(netrc, (str, os.PathLike)):
+        return Netrc(netrc)
+    raise TypeError(
+        f"netrc must be a bool, a path or an aioclient.Netrc, found {type(netrc).__name__}"
+    )
+
+
+class _Look(NamedTuple):
+    """What was found when the file was looked at."""
+
+    stamp: tuple[object, ...]
+    entries: Sequence[Entry] = ()
+    problem: str | None = None
+    remark: str | None = None
+
+
+class NetrcStep:
+    """The step that writes credentials into requests, where a netrc file may have them."""
+
+    __slots__ = ("_lock", "_look", "_netrc", "_next_look")
+
+    def __init__(self, netrc: Netrc) -> None:
+        self._netrc = netrc
+        self._look = _Look(())
+        self._next_look = 0.0
+        self._lock = asyncio.Lock()
+
+    async def __call__(self, request: Request, handler: Handler) -> ClientResponse:
+        """Authorize *request* anew, with its own credentials or those of the file, then send it.
+
+        Raises:
+            NetrcError: the file that the session was given cannot be read.
+        """
+        request.authorization = None
+        auth = request.auth
+        if (
+            (auth is None or isinstance(auth, LoginOfUrl))
+            and AUTHORIZATION not in request.fields
+            and not _is_downgrade(request)
+        ):
+            entry = find_entry(
+                await self._entries(),
+                request.origin.host,
+                None if auth is None else auth.login,
+                use_default=self._netrc.use_default,
+            )
+            if entry is not None:
+                auth = _basic(entry)
+        if auth is not None:
+            auth.authorize(request)
+        return await handler(request)
+
+    async def _entries(self) -> Sequence[Entry]:
+        loop = asyncio.get_running_loop()
+        if loop.time() >= self._next_look:
+            async with self._lock:
+                if loop.time() >= self._next_look:
+                    await self._look_again(loop)
+        if self._look.problem is not None and self._netrc.path is not None:
+            raise NetrcError(self._look.problem)
+        return self._look.entries
+
+    async def _look_again(self, loop: asyncio.AbstractEventLoop) -> None:
+        before = self._look
+        self._look = look = await loop.run_in_executor(None, _read, self._netrc, before)
+        self._next_look = loop.time() + LOOK_AGAIN
+        if look.stamp == before.stamp:
+            return
+        if look.remark is not None:
+            warn_caller(look.remark, NetrcWarning)
+        if look.problem is not None and self._netrc.path is None:
+            warn_caller(f"{look.problem}; its credentials are not used", NetrcWarning)
+
+
+def _is_downgrade(request: Request) -> bool:
+    return not request.origin.is_tls and any(
+        hop.url.scheme in ("https", "wss") for hop in request.history
+    )
+
+
+def _basic(entry: Entry) -> BasicAuth:
+    try:
+        return BasicAuth(entry.login, entry.password)
+    except ValueError:  # not Latin-1
+        return BasicAuth(entry.login, entry.password, "utf-8")
+
+
+def _read(netrc: Netrc, before: _Look) -> _Look:
+    """Look at the file, in a thread; the last look again if nothing has changed."""
+    path = netrc.find()
+    if path is None:
+        return _Look((None,))
+    stamp: tuple[object, ...] = (path, None)
+    try:
+        found = os.stat(path)
+        stamp = (path, found.st_mtime_ns, found.st_size, found.st_ino, found.st_mode)
+        if stamp == before.stamp:
+            return before
+        if not stat.S_ISREG(found.st_mode):
+            return _Look(stamp, problem=f"the netrc file {path} is no file")
+        if found.st_size > MAX_SIZE:
+            return _Look(
+                stamp, problem=f"the netrc file {path} has more than the {MAX_SIZE} bytes allowed"
+            )
+        content = path.read_bytes()
+    except OSError as error:
+        return _Look(
+            stamp, problem=f"the netrc file {path} cannot be read: {error.strerror or error}"
+        )
+    try:
+        text = content.decode("utf-8-sig")
+    except UnicodeDecodeError:
+        text = content.decode("latin-1")
+    try:
+        entries = parse_netrc(text)
+    except ValueError as error:
+        return _Look(stamp, problem=f"the netrc file {path} cannot be understood: {error}")
+    remark = None
+    if os.name == "posix" and found.st_mode & 0o077 and any(entry.password for entry in entries):
+        remark = (
+            f"the netrc file {path} holds passwords and can be read or changed by others "
+            f"(mode {stat.S_IMODE(found.st_mode):04o}): chmod 600 {path}"
+        )
+    return _Look(stamp, entries, remark=remark)
