@@ -4,6 +4,7 @@ import asyncio
 from types import TracebackType
 from typing import Unpack
 
+import aiohttp
 from yarl import URL
 
 from .connectors.base import BaseConnector
@@ -12,6 +13,8 @@ from .message.response import ClientResponse
 from .session import ClientSession, RequestArguments, RequestContextManager
 from .session.arguments import CurrentArguments
 from .session.legacy import check_loop, modern, warn_of_loop
+
+AnyConnector = BaseConnector | aiohttp.BaseConnector
 
 __all__ = ("delete", "get", "head", "options", "patch", "post", "put", "request")
 
@@ -25,7 +28,7 @@ class OneShot(RequestContextManager):
         self,
         method: str,
         url: str | URL,
-        connector: BaseConnector | None,
+        connector: AnyConnector | None,
         arguments: RequestArguments,
         loop: asyncio.AbstractEventLoop | None = None,
     ) -> None:
@@ -61,7 +64,7 @@ class OneShot(RequestContextManager):
 
 
 def _session_for_one(
-    connector: BaseConnector | None, loop: asyncio.AbstractEventLoop | None
+    connector: AnyConnector | None, loop: asyncio.AbstractEventLoop | None
 ) -> ClientSession:
     """Return a session that closes its connection after one response; it does not own a *connector* given."""
     check_loop(loop)
@@ -74,7 +77,7 @@ def _session_for_one(
 async def _whole(
     method: str,
     url: str | URL,
-    connector: BaseConnector | None,
+    connector: AnyConnector | None,
     arguments: CurrentArguments,
     loop: asyncio.AbstractEventLoop | None,
 ) -> ClientResponse:
@@ -91,7 +94,7 @@ def request(
     method: str,
     url: str | URL,
     *,
-    connector: BaseConnector | None = None,
+    connector: AnyConnector | None = None,
     loop: asyncio.AbstractEventLoop | None = None,
     **arguments: Unpack[RequestArguments],
 ) -> OneShot:
@@ -106,21 +109,21 @@ def request(
 
 
 def get(
-    url: str | URL, *, connector: BaseConnector | None = None, **arguments: Unpack[RequestArguments]
+    url: str | URL, *, connector: AnyConnector | None = None, **arguments: Unpack[RequestArguments]
 ) -> OneShot:
     """Send one GET request; see ``request()``."""
     return OneShot("GET", url, connector, arguments)
 
 
 def options(
-    url: str | URL, *, connector: BaseConnector | None = None, **arguments: Unpack[RequestArguments]
+    url: str | URL, *, connector: AnyConnector | None = None, **arguments: Unpack[RequestArguments]
 ) -> OneShot:
     """Send one OPTIONS request; see ``request()``."""
     return OneShot("OPTIONS", url, connector, arguments)
 
 
 def head(
-    url: str | URL, *, connector: BaseConnector | None = None, **arguments: Unpack[RequestArguments]
+    url: str | URL, *, connector: AnyConnector | None = None, **arguments: Unpack[RequestArguments]
 ) -> OneShot:
     """Send one HEAD request, which follows no redirects unless told to; see ``request()``."""
     arguments.setdefault("allow_redirects", False)
@@ -128,28 +131,28 @@ def head(
 
 
 def post(
-    url: str | URL, *, connector: BaseConnector | None = None, **arguments: Unpack[RequestArguments]
+    url: str | URL, *, connector: AnyConnector | None = None, **arguments: Unpack[RequestArguments]
 ) -> OneShot:
     """Send one POST request; see ``request()``."""
     return OneShot("POST", url, connector, arguments)
 
 
 def put(
-    url: str | URL, *, connector: BaseConnector | None = None, **arguments: Unpack[RequestArguments]
+    url: str | URL, *, connector: AnyConnector | None = None, **arguments: Unpack[RequestArguments]
 ) -> OneShot:
     """Send one PUT request; see ``request()``."""
     return OneShot("PUT", url, connector, arguments)
 
 
 def patch(
-    url: str | URL, *, connector: BaseConnector | None = None, **arguments: Unpack[RequestArguments]
+    url: str | URL, *, connector: AnyConnector | None = None, **arguments: Unpack[RequestArguments]
 ) -> OneShot:
     """Send one PATCH request; see ``request()``."""
     return OneShot("PATCH", url, connector, arguments)
 
 
 def delete(
-    url: str | URL, *, connector: BaseConnector | None = None, **arguments: Unpack[RequestArguments]
+    url: str | URL, *, connector: AnyConnector | None = None, **arguments: Unpack[RequestArguments]
 ) -> OneShot:
     """Send one DELETE request; see ``request()``."""
     return OneShot("DELETE", url, connector, arguments)

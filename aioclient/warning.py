@@ -47,7 +47,8 @@ def warn_caller(message: str, category: type[Warning]) -> None:
         category,
         frame.f_code.co_filename,
         frame.f_lineno,
-        frame.f_globals.get("__name__"),
+        frame.f_globals.get("__name__")
+        or frame.f_code.co_filename,  # with None it would say nothing
         frame.f_globals.setdefault("__warningregistry__", {}),
     )
 

@@ -1168,13 +1168,6 @@ class TestParts:
         with pytest.raises((TypeError, ValueError), match=re.escape(text)):
             ClientSession(**arguments)
 
-    async def test_aiohttps_connector(self) -> None:
-        """A connector of aiohttp's is refused by name, not with an AttributeError later."""
-        connector = aiohttp.TCPConnector()
-        with pytest.raises(TypeError, match=r"found aiohttp\.connector\.TCPConnector"):
-            ClientSession(connector=connector)  # type: ignore[arg-type]
-        await connector.close()
-
 
 class TestState:
     async def test_closed(self) -> None:

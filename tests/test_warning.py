@@ -58,6 +58,13 @@ class TestOnce:
         assert {warning.filename for warning in found} == {__file__}
         assert all(warning.category is LegacyParameterWarning for warning in found)
 
+    def test_code_without_a_module(self) -> None:
+        """Code that is executed without a module's name, as in a notebook's magic, is warned as well."""
+        space: dict[str, Any] = {"warn_legacy": warn_legacy}
+        with pytest.warns(LegacyParameterWarning) as found:
+            exec(compile("warn_legacy('old', 'use new')", "<cell>", "exec"), space)
+        assert found[0].filename == "<cell>"
+
     def test_it_can_be_an_error(self) -> None:
         """It is a DeprecationWarning: a filter for those makes an error of it, or silences it."""
         with warnings.catch_warnings():

@@ -87,7 +87,7 @@ class RequestArguments(CurrentArguments, total=False):
 
 def check_parts(connector: object, cookie_jar: object, response_class: object) -> None:
     """Refuse what is no connector, cookie jar or class of responses."""
-    if connector is not None and not isinstance(connector, BaseConnector):
+    if connector is not None and not isinstance(connector, (BaseConnector, aiohttp.BaseConnector)):
         kind = type(connector)
         raise TypeError(
             f"connector must be one of aioclient's, such as aioclient.TCPConnector; "

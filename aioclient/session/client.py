@@ -16,6 +16,7 @@ from types import TracebackType
 from typing import Any, Final, Self, Unpack, cast
 from weakref import ref
 
+import aiohttp
 from aiohttp import HttpVersion, TraceConfig
 from aiohttp.abc import AbstractCookieJar
 from aiohttp.typedefs import LooseCookies
@@ -23,6 +24,7 @@ from multidict import CIMultiDict
 from yarl import URL, Query
 
 from ..chain import Handler, Middleware, compose, release_what_is_dropped
+from ..connectors.adopt import Adoption, adopt
 from ..connectors.base import BaseConnector
 from ..connectors.tcp import TCPConnector
 from ..cookies import CookieJar
@@ -86,7 +88,8 @@ class ClientSession(Verbs, State):
     Args:
         base_url: relative URLs are joined to it; it must end with ``/``. The session's credentials (``auth``,
             ``cookies``, header fields that carry secrets, a user and password in this URL) then go to its origin only.
-        connector: the pool; by default a ``TCPConnector`` of its own.
+        connector: the pool; by default a ``TCPConnector`` of its own. The settings of an ``aiohttp.TCPConnector`` or
+            ``aiohttp.UnixConnector`` are taken over.
         cookies: into the jar at the start: mapping or pairs; with *base_url* for its origin, else for every host,
             which ``SharedCookiesWarning`` tells.
         headers: sent with every request; ``session.headers`` stays live.
@@ -127,6 +130,7 @@ class ClientSession(Verbs, State):
 
     __slots__ = (
         "__weakref__",
+        "_adoption",
         "_authenticate",
         "_auto",
         "_base_origin",
@@ -143,7 +147,7 @@ class ClientSession(Verbs, State):
         self,
         base_url: str | URL | None = None,
         *,
-        connector: BaseConnector | None = None,
+        connector: BaseConnector | aiohttp.BaseConnector | None = None,
         cookies: LooseCookies | None = None,
         headers: LooseHeaders | None = None,
         skip_auto_headers: Iterable[str] | None = None,
@@ -240,10 +244,16 @@ class ClientSession(Verbs, State):
         if cookies is not None:
             self._take_cookies(cookies)
         self._cookies = Cookies(self._cookie_jar)
+        self._adoption: Adoption | None = None
+        if isinstance(connector, aiohttp.BaseConnector):
+            self._adoption = adopt(connector, self._loop)
+            connector = self._adoption.connector
         self._connector = TCPConnector() if connector is None else connector
         self._connector.bind(self._loop)
         self._middlewares = tuple(middlewares)
         self._chain = self._compose(self._middlewares)
+        if self._adoption is not None:
+            self._adoption.enter()
         self._closed = False
 
     def _take_cookies(self, cookies: LooseCookies) -> None:
@@ -493,7 +503,11 @@ class ClientSession(Verbs, State):
         if self._closed:
             return
         connector = self._connector
-        closing = None if connector is None or not self._connector_owner else connector.close()
+        closing: Awaitable[None] | None = None
+        if self._adoption is not None:
+            closing = self._adoption.leave(owner=self._connector_owner)
+        elif connector is not None and self._connector_owner:
+            closing = connector.close()
         self._connector = None
         self._closed = True
         if closing is not None:
@@ -501,6 +515,8 @@ class ClientSession(Verbs, State):
 
     def detach(self) -> None:
         """Let go of the connector without closing it; the session is closed then."""
+        if self._adoption is not None and not self._closed:
+            self._adoption.let_go()
         self._connector = None
         self._closed = True
 

@@ -1,0 +1,149 @@
+"""Connectors of aiohttp's: their settings are taken over, the connections are made here.
+
+The connector itself never gets a connection. As long as sessions use it there is one pool that stands for it, which
+all of them share; the pool is closed with the last of them. A session that owns its connector closes aiohttp's as
+well, as aiohttp's session does.
+
+A subclass may add to aiohttp's class and set other defaults. What it overrides would not be called here, and is
+refused.
+"""
+
+import asyncio
+from collections.abc import Coroutine, Iterator
+from typing import Any, Final, cast
+from weakref import ReferenceType, WeakKeyDictionary, ref
+
+import aiohttp
+
+from .base import BaseConnector
+from .closing import Closing
+from .tcp import TCPConnector
+from .unix import UnixConnector
+
+_KNOWN: Final = (aiohttp.TCPConnector, aiohttp.UnixConnector)
+
+
+class Adoption:
+    """A connector of aiohttp's, and the pool that stands for it."""
+
+    __slots__ = ("__weakref__", "_original", "_sessions", "connector")
+
+    def __init__(self, original: aiohttp.BaseConnector) -> None:
+        self._original = original
+        self._sessions = 0
+        self.connector = _like(original)
+
+    def enter(self) -> None:
+        """Note that one more session uses it."""
+        self._sessions += 1
+
+    def leave(self, *, owner: bool) -> Coroutine[Any, Any, None]:
+        """Note that a session uses it no longer; close it after the last one, or when it was the *owner*.
+
+        Raises:
+            RuntimeError: its event loop runs in another thread.
+        """
+        closing = self.connector.close() if owner or self._sessions == 1 else None
+        self._sessions -= 1
+        return self._end(closing, owner)
+
+    async def _end(self, closing: Closing | None, owner: bool) -> None:
+        if closing is not None:
+            await closing
+        if owner:
+            await self._original.close()
+
+    def let_go(self) -> None:
+        """As ``leave()``, where nobody can wait."""
+        self._sessions -= 1
+        if not self._sessions:
+            self.connector.close().close()
+
+
+_adoptions: "WeakKeyDictionary[aiohttp.BaseConnector, ReferenceType[Adoption]]" = (
+    WeakKeyDictionary()
+)
+
+
+def adopt(original: aiohttp.BaseConnector, loop: asyncio.AbstractEventLoop) -> Adoption:
+    """Return the pool that stands for *original*, the same one for all sessions that use it now.
+
+    Raises:
+        TypeError: it is not aiohttp's TCP or Unix connector, or overrides what they do.
+        ValueError: it has a setting that cannot be taken over.
+        RuntimeError: it is closed, or belongs to another event loop than *loop*.
+    """
+    if original.closed:
+        raise RuntimeError(f"{original!r} is closed")
+    if original._loop is not loop:
+        raise RuntimeError(f"{original!r} belongs to another event loop")
+    known = _adoptions.get(original)
+    adoption = None if known is None else known()
+    if adoption is None or adoption.connector.closed:
+        _check_kind(original)
+        adoption = Adoption(original)
+        _adoptions[original] = ref(adoption)
+    return adoption
+
+
+def _check_kind(original: aiohttp.BaseConnector) -> None:
+    kind = type(original)
+    shown = f"{kind.__module__}.{kind.__qualname__}"
+    base = next((known for known in _KNOWN if isinstance(original, known)), None)
+    if base is None:
+        raise TypeError(
+            f"connector is {shown}; of aiohttp's connectors TCPConnector and UnixConnector are taken over"
+        )
+    overridden = sorted(set(_overridden(original, base)))
+    if overridden:
+        raise TypeError(
+            f"connector is {shown}, which overrides {', '.join(overridden)} of aiohttp's {base.__name__}; "
+            f"that would never be called here, where connections are made by aioclient.{base.__name__}"
+        )
+
+
+def _overridden(original: aiohttp.BaseConnector, base: type) -> Iterator[str]:
+    """Tell the names that a subclass of *base*, or the object itself, has in place of those of *base*."""
+    kind = type(original)
+    for each in kind.__mro__[: kind.__mro__.index(base)]:
+        for name in vars(each):
+            if hasattr(base, name) and not name.startswith("__"):
+                yield name
+    for name in vars(original):
+        if callable(getattr(base, name, None)):
+            yield name
+
+
+def _like(original: aiohttp.BaseConnector) -> BaseConnector:
+    """Return a connector of ours with the settings of *original*, which has no public names for most of them."""
+    private = cast(Any, original)
+    pool: dict[str, Any] = {
+        "limit": original.limit,
+        "limit_per_host": original.limit_per_host,
+        "force_close": original.force_close,
+        "keepalive_timeout": private._keepalive_timeout,
+    }
+    if isinstance(original, aiohttp.UnixConnector):
+        return UnixConnector(original.path, **pool)
+    if private._socket_factory is not None:
+        raise ValueError(
+            "connector has a socket_factory, which is not taken over; "
+            "give aioclient.TCPConnector with local_addr= or a resolver= that says where to connect"
+        )
+    return TCPConnector(
+        **pool,
+        ssl=private._ssl,
+        family=private._family,
+        local_addr=_address(private._local_addr_infos),
+        resolver=None if private._resolver_owner else private._resolver,
+        use_dns_cache=private._use_dns_cache,
+        ttl_dns_cache=private._cached_hosts._ttl,
+        dns_cache_max_size=private._cached_hosts._max_size,
+        happy_eyeballs_delay=private._happy_eyeballs_delay,
+        interleave=private._interleave,
+    )
+
+
+def _address(infos: Any) -> tuple[str, int] | None:
+    """Return the local address that aiohttp keeps as what ``getaddrinfo()`` would say of it."""
+    return None if not infos else infos[0][4][:2]
