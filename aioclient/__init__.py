@@ -42,6 +42,7 @@ from .exceptions import *  # noqa: F403
 from .exceptions import __all__ as _exceptions
 from .message.body import UploadTracker
 from .message.connection import Connection
+from .message.disposition import ContentDisposition
 from .message.request import Auth, Request, RequestInfo
 from .message.response import ClientResponse
 from .message.stream import StreamReader
@@ -60,6 +61,7 @@ __all__ = (
     "ClientSession",
     "ClientTimeout",
     "Connection",
+    "ContentDisposition",
     "CookieJar",
     "DefaultResolver",
     "DummyCookieJar",

@@ -237,6 +237,7 @@ class DefaultHeaders:
 
 
 AUTHORIZATION = istr("Authorization")
+CONTENT_DISPOSITION = istr("Content-Disposition")
 CONTENT_ENCODING = istr("Content-Encoding")
 CONTENT_LENGTH = istr("Content-Length")
 CONTENT_TYPE = istr("Content-Type")
@@ -244,6 +245,7 @@ CONNECTION = istr("Connection")
 COOKIE = istr("Cookie")
 EXPECT = istr("Expect")
 HOST = istr("Host")
+LINK = istr("Link")
 LOCATION = istr("Location")
 PROXY_AUTHORIZATION = istr("Proxy-Authorization")
 SET_COOKIE = istr("Set-Cookie")

@@ -3,19 +3,28 @@
 import asyncio
 import json as json_module
 from collections.abc import Awaitable, Callable, Generator
-from http.cookies import CookieError, SimpleCookie
+from http.cookies import SimpleCookie
 from types import TracebackType
 from typing import Any, Final, Self, TypeVar, cast, overload
 
 from aiohttp import HttpVersion
-from multidict import CIMultiDictProxy
+from multidict import CIMultiDictProxy, MultiDictProxy
 from yarl import URL
 
 from ..exceptions import ClientConnectionError, ClientError, ContentTypeError, StatusError, shown
 from .codings import body_too_large, decode_all
 from .connection import Connection
-from .headers import CONTENT_ENCODING, CONTENT_TYPE, SET_COOKIE, shown_text
+from .disposition import ContentDisposition, parse_disposition
+from .headers import (
+    CONTENT_DISPOSITION,
+    CONTENT_ENCODING,
+    CONTENT_TYPE,
+    LINK,
+    SET_COOKIE,
+    shown_text,
+)
 from .json_body import decode_json, decode_json_as, typed_decoder
+from .links import parse_links
 from .media_type import (
     DEFAULT_CONTENT_TYPE,
     detected_charset,
@@ -24,6 +33,7 @@ from .media_type import (
     parse_content_type,
 )
 from .request import Request, RequestInfo
+from .set_cookie import morsel_of
 from .stream import StreamReader
 from .timings import Timings
 
@@ -172,13 +182,27 @@ class ClientResponse:
     def cookies(self) -> SimpleCookie:
         """The cookies that this response set; what cannot be parsed is left out."""
         if self._cookies is None:
-            self._cookies = SimpleCookie()
-            for line in self.headers.getall(SET_COOKIE, ()):
-                try:
-                    self._cookies.load(line)
-                except CookieError:
-                    continue
+            self._cookies = cookies = SimpleCookie()
+            for field in self.headers.getall(SET_COOKIE, ()):
+                morsel = morsel_of(field)
+                if morsel is not None:
+                    cookies[morsel.key] = morsel
         return self._cookies
+
+    @property
+    def links(self) -> "MultiDictProxy[MultiDictProxy[str | URL]]":
+        """The links of the ``Link`` fields by their relation: ``response.links["next"]["url"]`` (RFC 8288).
+
+        URLs are absolute. A link with several relations is under each of them, one without under its target; names of
+        relations are the same in upper and lower case.
+        """
+        return parse_links(", ".join(self.headers.getall(LINK, ())), self.url)
+
+    @property
+    def content_disposition(self) -> ContentDisposition | None:
+        """Type, parameters and file name of ``Content-Disposition``; None when there is none (RFC 6266)."""
+        field = self.headers.get(CONTENT_DISPOSITION)
+        return None if field is None else parse_disposition(field)
 
     def raise_for_status(self) -> None:
         """Release the response and raise if its status is 400 or more.

@@ -1,0 +1,32 @@
+"""Links in header fields (RFC 8288): ``<https://a.example/?page=2>; rel="next"``."""
+
+from multidict import CIMultiDict, CIMultiDictProxy, MultiDict, MultiDictProxy
+from yarl import URL
+
+from .parameters import read_parameters
+
+
+def parse_links(field: str, base: URL) -> "CIMultiDictProxy[MultiDictProxy[str | URL]]":
+    """Return the links in *field*, by relation, their URLs resolved against *base*.
+
+    A link with several relations is listed under each, one with none under its target as written. What is no link, or
+    has no valid URL, is left out.
+    """
+    links: CIMultiDict[MultiDictProxy[str | URL]] = CIMultiDict()
+    at = 0
+    while (at := field.find("<", at)) >= 0:
+        end = field.find(">", at)
+        if end < 0:
+            break
+        target = field[at + 1 : end].strip(" \t")
+        parameters, at = read_parameters(field, end + 1, in_list=True)
+        try:
+            url = base.join(URL(target))
+        except ValueError:
+            continue
+        link: MultiDict[str | URL] = MultiDict(parameters)
+        link["url"] = url
+        relations = str(link.get("rel", "")).split()
+        for relation in relations or [target]:
+            links.add(relation, MultiDictProxy(link))
+    return CIMultiDictProxy(links)
