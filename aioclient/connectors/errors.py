@@ -18,10 +18,12 @@ from .address_policy import Denial
 
 # What to do, as a note below the traceback: by OpenSSL's code of a refused certificate …
 _CERTIFICATE_ADVICE: Final = {
+    9: "the certificate is not valid yet: are the clocks of both machines right?",
     10: "the certificate has expired: the server needs a new one",
     18: "the certificate is signed by itself: pin it with ssl=Fingerprint(sha256), or trust it in an SSLContext",
     19: "its authority is not trusted: load the authority into an SSLContext and pass it as ssl=",
     20: "its authority is not trusted: load the authority into an SSLContext and pass it as ssl=",
+    26: "the certificate is for another purpose: the server needs one for server authentication",
     62: "the certificate is for another name: ask for that one, or pass it as server_hostname=",
     64: "the certificate is for another address: ask for a name, or pass one as server_hostname=",
 }
@@ -29,6 +31,11 @@ _CERTIFICATE_ADVICE: Final = {
 _TLS_ADVICE: Final = {
     "WRONG_VERSION_NUMBER": "the port may not speak TLS: is the URL's scheme http?",
     "RECORD_LAYER_FAILURE": "the port may not speak TLS: is the URL's scheme http?",
+    "TLSV1_ALERT_PROTOCOL_VERSION": "the server speaks no version of TLS that is allowed here",
+    "UNSUPPORTED_PROTOCOL": "the server speaks no version of TLS that is allowed here",
+    "SSLV3_ALERT_HANDSHAKE_FAILURE": "the server may want a client certificate: load_cert_chain() of an SSLContext",
+    "TLSV13_ALERT_CERTIFICATE_REQUIRED": "the server wants a client certificate: load_cert_chain() of an SSLContext",
+    "TLSV1_UNRECOGNIZED_NAME": "the server knows no host of this name",
     "HTTP_REQUEST": "the port speaks http, not https",
 }
 
@@ -62,10 +69,18 @@ def connect_error(key: ConnectionKey, error: OSError) -> ClientConnectorError:
         found = ClientConnectorSSLError(aiohttp_key, error)
         advice = _TLS_ADVICE.get(getattr(error, "reason", None) or "")  # of OpenSSL's errors only
     else:
-        found = ClientConnectorError(aiohttp_key, error)
+        found = ClientConnectorError(aiohttp_key, _with_text(error))
     if advice is not None:
         found.add_note(advice)
     return found
+
+
+def _with_text(error: OSError) -> OSError:
+    """Return *error* with a text: event loops tell of an end within the TLS handshake without one."""
+    if error.strerror:
+        return error
+    told = str(error) or "the server closed the connection within the TLS handshake"
+    return type(error)(error.errno or errno.ECONNRESET, told)
 
 
 def _as_aiohttp(key: ConnectionKey) -> Any:

@@ -229,6 +229,8 @@ def _new_context(kind: _Kind) -> ssl.SSLContext:
         context: ssl.SSLContext = truststore.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
     elif kind:
         context = ssl.create_default_context()
+        # A name in the subject's CN counts for nothing (RFC 9525, section 2); OpenSSL still takes it.
+        context.hostname_checks_common_name = False
     else:
         context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
         context.check_hostname = False

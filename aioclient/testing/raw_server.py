@@ -278,10 +278,10 @@ class RawConnection(asyncio.Protocol):
 
         For a client that shall read what was sent before, `await turns()` comes first.
         """
-        if not self.lost:
-            fd = self.transport.get_extra_info("socket").fileno()
-            with socket.socket(fileno=os.dup(fd)) as sock:
-                sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, LINGER_RESET)
+        sock = None if self.lost else self.transport.get_extra_info("socket")
+        if sock is not None:  # uvloop has none any more once the client has said goodbye
+            with socket.socket(fileno=os.dup(sock.fileno())) as own:
+                own.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, LINGER_RESET)
             self.transport.abort()
 
     def stop_reading(self) -> None:

@@ -137,7 +137,7 @@ class TestKeys:
                     await fetch(session, url, ssl=context, **more)
             assert await fetch(session, url, ssl=context, server_hostname="a.test") == b"0"
 
-    @pytest.mark.parametrize((), [pytest.param(id="POOL-08")])
+    @pytest.mark.parametrize((), [pytest.param(id="POOL-08-TLS-08")])
     async def test_no_session_is_resumed(self, certificates: Certificates) -> None:
         """Each connection does a full handshake: what one did not verify, another does not inherit."""
         resumed: list[bool] = []
@@ -296,6 +296,7 @@ class TestRefusals:
             with pytest.raises(aioclient.ClientConnectorError, match=f"127.0.0.1:{server.port}"):
                 await fetch(session, server.url().replace("http:", "https:"))
 
+    @pytest.mark.parametrize((), [pytest.param(id="TLS-07")])
     async def test_another_pin(self, certificates: Certificates) -> None:
         """A certificate that is not the pinned one ends the connection before a byte of the request."""
         seen: list[RawConnection] = []

@@ -155,22 +155,6 @@ class TestProperties:
         assert TCPConnector(ssl=context).ssl_context is context
 
 
-@pytest.fixture
-def no_contexts(monkeypatch: pytest.MonkeyPatch) -> None:
-    """No context of our own was made yet."""
-    monkeypatch.setattr(tls, "_contexts", {})
-
-
-@pytest.fixture
-def trusted(
-    monkeypatch: pytest.MonkeyPatch, no_contexts: None, certificates: Certificates
-) -> Certificates:
-    """The machine trusts the test authority; every name is in its certificate's NAMES."""
-    monkeypatch.setenv("SSL_CERT_FILE", str(certificates.ca_file))
-    monkeypatch.setenv("SSL_CERT_DIR", str(certificates.ca_file.parent / "none"))
-    return certificates
-
-
 class Made:
     """Counts the contexts that are made, and by which threads."""
 

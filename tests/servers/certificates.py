@@ -2,9 +2,23 @@
 
 import hashlib
 import ssl
+import tempfile
+from collections.abc import Sequence
+from datetime import UTC, datetime, timedelta
+from ipaddress import ip_address
 from pathlib import Path
 
 import trustme
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.hazmat.primitives.serialization import (
+    Encoding,
+    NoEncryption,
+    PrivateFormat,
+    load_pem_private_key,
+)
+from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
 NAMES = ("localhost", "127.0.0.1", "::1", "a.test", "b.test")
 
@@ -49,3 +63,68 @@ class Certificates:
         pem = self.cert_file.read_text()
         first = pem[: pem.index("-----END CERTIFICATE-----")] + "-----END CERTIFICATE-----\n"
         return hashlib.sha256(ssl.PEM_cert_to_DER_cert(first)).digest()
+
+
+class Forge:
+    """Issues what `trustme` would not: certificates that a client must refuse.
+
+    They are signed by the same authority, so that nothing but what is named is wrong with them.
+    """
+
+    def __init__(self, certificates: Certificates) -> None:
+        authority = certificates.authority
+        self._key = load_pem_private_key(authority.private_key_pem.bytes(), None)
+        self._issuer = x509.load_pem_x509_certificate(authority.cert_pem.bytes())
+
+    def context(
+        self,
+        *names: str,
+        common_name: str = "forged",
+        addresses: Sequence[str] = (),
+        days: tuple[int, int] = (-1, 1),
+        self_signed: bool = False,
+        usage: x509.ObjectIdentifier | None = ExtendedKeyUsageOID.SERVER_AUTH,
+        chain: int = 0,
+    ) -> ssl.SSLContext:
+        """Return a server's context.
+
+        Args:
+            names: DNS names in subjectAltName, taken as they are; none and no addresses: no such field.
+            common_name: The subject's.
+            addresses: IP addresses in subjectAltName.
+            days: From when to when it is valid, counted from now.
+            self_signed: Signed with its own key.
+            usage: What the key may be used for.
+            chain: How many copies of the authority's certificate the server sends besides.
+        """
+        key = ec.generate_private_key(ec.SECP256R1())
+        subject = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, common_name)])
+        now = datetime.now(UTC)
+        builder = (
+            x509.CertificateBuilder()
+            .subject_name(subject)
+            .issuer_name(subject if self_signed else self._issuer.subject)
+            .public_key(key.public_key())
+            .serial_number(x509.random_serial_number())
+            .not_valid_before(now + timedelta(days=days[0]))
+            .not_valid_after(now + timedelta(days=days[1]))
+            .add_extension(x509.BasicConstraints(ca=False, path_length=None), critical=True)
+        )
+        if usage is not None:
+            builder = builder.add_extension(x509.ExtendedKeyUsage([usage]), critical=False)
+        alternatives: list[x509.GeneralName] = [x509.DNSName(name) for name in names]
+        alternatives += [x509.IPAddress(ip_address(address)) for address in addresses]
+        if alternatives:
+            builder = builder.add_extension(
+                x509.SubjectAlternativeName(alternatives), critical=False
+            )
+        certificate = builder.sign(key if self_signed else self._key, hashes.SHA256())  # type: ignore[arg-type]
+        pem = key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
+        pem += certificate.public_bytes(Encoding.PEM)
+        pem += self._issuer.public_bytes(Encoding.PEM) * chain
+        context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        with tempfile.NamedTemporaryFile() as file:
+            file.write(pem)
+            file.flush()
+            context.load_cert_chain(file.name)
+        return context
