@@ -4,13 +4,16 @@ With Python's default filters each line warns once. ``python -W error::Deprecati
 into errors, and ``warnings.filterwarnings("ignore", category=aioclient.LegacyParameterWarning)`` silences them.
 """
 
+import asyncio
 import sys
 import warnings
+from traceback import StackSummary, walk_stack
 from types import FrameType
 from typing import Final
 
 __all__ = ("LegacyParameterWarning", "NetrcWarning", "SharedCookiesWarning")
 
+_DEBUG_STACK_DEPTH: Final = 10  # as asyncio's own
 _PACKAGE: Final = __name__.partition(".")[0]
 
 
@@ -37,6 +40,30 @@ def caller() -> FrameType:
 def _is_ours(frame: FrameType) -> bool:
     name = frame.f_globals.get("__name__", "")
     return bool(name == _PACKAGE or name.startswith(f"{_PACKAGE}."))
+
+
+class Birthplace:
+    """Where the caller made something, for the warning that it was never closed.
+
+    In asyncio's debug mode it is the way there as well: ``stack``, the outermost call first.
+    """
+
+    __slots__ = ("_line", "stack")
+
+    def __init__(self, loop: asyncio.AbstractEventLoop | None) -> None:
+        frame = caller()
+        self._line = f"{frame.f_code.co_filename}:{frame.f_lineno}"
+        self.stack: StackSummary | None = None
+        if loop is not None and loop.get_debug():
+            self.stack = StackSummary.extract(
+                walk_stack(frame), limit=_DEBUG_STACK_DEPTH, lookup_lines=False
+            )
+            self.stack.reverse()
+
+    def __str__(self) -> str:
+        if self.stack is None:
+            return self._line
+        return f"{self._line} (most recent call last):\n{''.join(self.stack.format())}"
 
 
 def warn_caller(message: str, category: type[Warning]) -> None:

@@ -1,5 +1,6 @@
 """What code written for aiohttp's session finds here: its arguments, its objects and its properties."""
 
+import asyncio
 import json
 import re
 import warnings
@@ -247,7 +248,7 @@ class TestState:
 
     @pytest.mark.parametrize(
         "name",
-        ["auth", "base_url", "closed", "connector", "connector_owner", "headers", "timeout"],
+        ["base_url", "closed", "connector", "connector_owner", "headers", "timeout"],
     )
     async def test_they_are_read_only(self, name: str) -> None:
         """None of them can be set."""
@@ -277,6 +278,68 @@ class TestState:
                 assert each
                 assert each in {each}
         assert session
+
+
+class TestPrivateNames:
+    """Names that are no interface, but that other people's code is known to read."""
+
+    # What our session has no part for.
+    MISSING = (
+        "_default_proxy",
+        "_default_proxy_auth",
+        "_json_serialize_bytes",
+        "_request_class",
+        "_retry_connection",
+        "_ws_response_class",
+    )
+
+    @pytest.mark.parametrize("name", sorted(aiohttp.ClientSession.ATTRS.difference(MISSING)))
+    async def test_a_read_does_not_crash(self, name: str) -> None:
+        """What aiohttp's session keeps can be read of ours, where ours has it."""
+        async with ClientSession("http://a.test/") as session:
+            getattr(session, name)
+
+    async def test_what_they_tell(self) -> None:
+        """They tell what the session has, and cannot be set."""
+        async with ClientSession(
+            "http://a.test/api/",
+            auth=("u", "p"),
+            headers={"X": "1"},
+            version="1.0",
+            read_bufsize=7,
+            requote_redirect_url=False,
+            skip_auto_headers=["Accept"],
+        ) as session:
+            told: Any = session
+            assert told._loop is asyncio.get_running_loop()
+            assert told._base_url == URL("http://a.test/api/")
+            assert told._base_url_origin == URL("http://a.test")
+            assert told._default_auth == BasicAuth("u", "p")
+            assert told._default_headers is session.headers
+            assert told._version == aiohttp.HttpVersion10
+            assert told._read_bufsize == 7
+            assert told._requote_redirect_url is False
+            assert told._skip_auto_headers == {"accept"}
+            assert told._source_traceback is None
+            assert told._response_class is ClientResponse
+            assert told._timeout is session.timeout
+            assert told._connector is session.connector
+            with pytest.raises(AttributeError):
+                told._default_headers = {}
+            with pytest.raises(AttributeError, match="no attribute '_nonsense'"):
+                told._nonsense  # noqa: B018
+
+    async def test_a_subclass(self) -> None:
+        """A session below ours finds its own names, and is told of a missing one."""
+
+        class Mine(ClientSession):
+            def __init__(self) -> None:
+                super().__init__()
+                self.mine = 1
+
+        async with Mine() as session:
+            assert session.mine == 1
+            assert not hasattr(session, "other")
 
 
 class TestEncodedUrls:

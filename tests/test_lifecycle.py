@@ -4,6 +4,7 @@ import asyncio
 import contextlib
 import gc
 import os
+import re
 import sys
 import warnings
 import weakref
@@ -45,8 +46,8 @@ async def fetch(session: ClientSession, path: str = "/", **more: Any) -> bytes:
 
 
 @contextlib.contextmanager
-def warned(*texts: str) -> Iterator[None]:
-    """Expect exactly these ResourceWarnings, in any order."""
+def warned(*texts: str, exactly: bool = True) -> Iterator[list[str]]:
+    """Expect these ResourceWarnings, in any order, and no more if *exactly*; give what they say."""
     found: list[str] = []
 
     def note(message: Warning | str, category: type[Warning], *_: Any) -> None:
@@ -57,9 +58,9 @@ def warned(*texts: str) -> Iterator[None]:
     with warnings.catch_warnings():
         warnings.simplefilter("always")
         warnings.showwarning = note
-        yield
+        yield found
         gc.collect()
-    assert len(found) == len(texts), found
+    assert not exactly or len(found) == len(texts), found
     for text in texts:
         assert any(text in message for message in found), found
 
@@ -170,6 +171,61 @@ class TestUnclosed:
 
 
 @both_loops
+class TestPlace:
+    """What was forgotten says where it was made."""
+
+    async def test_session_and_connector(self) -> None:
+        """They name the line that made them, as file and number, outside of debug mode too."""
+        async with RawServer(site) as server:
+            session = ClientSession(server.url(), connector=TCPConnector())
+            place = f"{__file__}:{sys._getframe().f_lineno - 1}"
+            await fetch(session)
+            with warned(
+                f"or await its close(): made at {place}", f"await its close(): made at {place}"
+            ):
+                del session
+            await turns(20)
+
+    async def test_the_way_there(self) -> None:
+        """In asyncio's debug mode each of them, and a response, tells the calls that led to it."""
+
+        async def make() -> ClientSession:
+            return ClientSession(server.url())
+
+        async def ask(session: ClientSession) -> aioclient.ClientResponse:
+            return await asyncio.create_task(session.get("/hold"))
+
+        asyncio.get_running_loop().set_debug(True)
+        async with RawServer(site) as server:
+            session = await make()
+            response = await ask(session)
+            await turns(1)
+            text = rf"asked for at {__file__}:\d+ \(most recent call last\):\n(.*\n)*.* in ask\n"
+            with warned(exactly=False) as found:
+                del response
+            with warned(exactly=False) as more:
+                del session
+            await turns(20)
+        (asked,) = found
+        assert re.search(text, asked), asked
+        assert "aioclient/session" not in asked
+        made = [message for message in more if "unclosed" in message]
+        assert len(made) == 2
+        for message in made:
+            assert re.search(r"made at .* \(most recent call last\):\n(.*\n)*.* in make\n", message)
+
+    async def test_a_response_without_debug_mode(self) -> None:
+        """Without debug mode a response names its request alone: a place for each would cost too much."""
+        async with RawServer(site) as server, ClientSession(server.url()) as session:
+            response = await session.get("/hold")
+            await turns(1)
+            with warned(exactly=False) as found:
+                del response
+            assert found[0].endswith("or release it")
+            await turns(20)
+
+
+@both_loops
 class TestAfterwards:
     """What is closed refuses work and says so."""
 
@@ -267,6 +323,40 @@ class TestOtherPlaces:
         asyncio.run(session.close())
         assert session.closed
 
+    async def test_a_thread(self) -> None:
+        """A thread with a loop of its own is refused, request and close() alike; one without a loop as well."""
+        async with RawServer(site) as server:
+            session = ClientSession(server.url())
+            assert await fetch(session) == b"ok"
+
+            async def use() -> list[str]:
+                said = []
+                for call in (session.get("/"), session.close()):
+                    try:
+                        await call
+                    except RuntimeError as error:
+                        said.append(str(error))
+                return said
+
+            def make() -> str:
+                try:
+                    ClientSession()
+                except RuntimeError as error:
+                    return str(error)
+                raise AssertionError
+
+            used, closed = await asyncio.to_thread(lambda: asyncio.run(use()))
+            assert "the session belongs to another event loop" in used
+            assert "belongs to the event loop of another thread; close it there" in closed
+            assert "create it inside an async function" in await asyncio.to_thread(make)
+            assert not session.closed
+            future = asyncio.run_coroutine_threadsafe
+            loop = asyncio.get_running_loop()
+            # What the text advises.
+            assert await asyncio.to_thread(lambda: future(fetch(session), loop).result()) == b"ok"
+            await asyncio.to_thread(lambda: future(session.close(), loop).result())
+            assert session.closed
+
     def test_no_loop(self) -> None:
         """A session needs a running event loop, and says where to make it."""
         with pytest.raises(RuntimeError, match="create it inside an async function"):
@@ -325,8 +415,19 @@ def _in_child(session: ClientSession) -> int:
             return 2
     else:
         return 3
+    if not asyncio.run(_refuses(session.connector)):
+        return 5
     asyncio.run(session.close())
     return 0 if session.closed else 4
+
+
+async def _refuses(connector: Any) -> bool:
+    """Tell whether a session of the child's cannot be made with the parent's connector, and says why."""
+    try:
+        ClientSession(connector=connector)
+    except RuntimeError as error:
+        return "was made before a fork; make a new one in this process" in str(error)
+    return False
 
 
 @both_loops

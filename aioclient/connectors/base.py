@@ -34,7 +34,7 @@ from ..message.trace import Trace
 from ..message.unset import UNSET, Unset
 from ..protocols.http1 import BufferedHttp1Connection, Http1Connection
 from ..protocols.http1_head import encode_head
-from ..warning import warn_legacy
+from ..warning import Birthplace, warn_legacy
 from .closing import Closing
 from .pool import Grant, Open, Pool, PoolStatistics, Ticket
 from .tls import Fingerprint, Setting, TLSPlan, ssl_context_for
@@ -156,6 +156,7 @@ class BaseConnector:
         self._all_gone = asyncio.Event()
         self._sweeper: asyncio.TimerHandle | None = None
         self._buffer: memoryview | None = None
+        self._made_at = Birthplace(loop or asyncio._get_running_loop())
         self._closed = False
         live_connectors.add(self)
 
@@ -271,6 +272,10 @@ class BaseConnector:
         if self._loop is loop:
             return
         if self._loop is not None:
+            if self._is_forked:
+                raise RuntimeError(
+                    f"{self!r} was made before a fork; make a new one in this process"
+                )
             raise RuntimeError(
                 f"{self!r} belongs to another event loop; make one inside the loop that uses it"
             )
@@ -671,7 +676,7 @@ class BaseConnector:
         if self._closed or not self._sockets or self._is_forked:
             return
         _warn(
-            f"unclosed connector {self!r}; await its close()",
+            f"unclosed connector {self!r}; await its close(): made at {self._made_at}",
             ResourceWarning,
             source=self,
             stacklevel=2,

@@ -4,6 +4,8 @@ import asyncio
 import warnings
 from typing import Protocol
 
+from ..warning import Birthplace
+
 
 class Carrier(Protocol):
     """What carries the body of a response, as that response sees it."""
@@ -34,11 +36,14 @@ class Connection:
     without a finalizer on every response.
     """
 
-    __slots__ = ("__weakref__", "_carrier", "_description")
+    __slots__ = ("__weakref__", "_carrier", "_description", "_made_at")
 
-    def __init__(self, carrier: Carrier, description: str) -> None:
+    def __init__(
+        self, carrier: Carrier, description: str, made_at: Birthplace | None = None
+    ) -> None:
         self._carrier: Carrier | None = carrier
         self._description = description
+        self._made_at = made_at
 
     @property
     def closed(self) -> bool:
@@ -83,8 +88,9 @@ class Connection:
 
     def __del__(self) -> None:
         if self._carrier is not None:
+            place = "" if self._made_at is None else f"; asked for at {self._made_at}"
             warnings.warn(
-                f"unclosed response to {self._description}: use 'async with', read it to its end, or release it",
+                f"unclosed response to {self._description}: use 'async with', read it to its end, or release it{place}",
                 ResourceWarning,
                 source=self,
                 stacklevel=2,

@@ -16,6 +16,7 @@ from multidict import CIMultiDict, CIMultiDictProxy
 from yarl import URL
 
 from ..exceptions import public, shown
+from ..warning import Birthplace
 from .body import Body, check_coding, make_body
 from .body.compressed import recoded
 from .body.payload import as_payload, body_of
@@ -84,6 +85,7 @@ class RequestOptions:
     max_headers: int = 128
     max_body_size: int | None = None
     fallback_charset_resolver: Callable[[Any, bytes], str] | None = None
+    made_at: Birthplace | None = None
     skip_auto_headers: frozenset[str] = field(default=frozenset())
     sensitive_headers: frozenset[str] = field(default=frozenset())
     proxies: ProxyTable | None = None

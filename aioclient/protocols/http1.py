@@ -220,7 +220,7 @@ class Http1Connection(asyncio.Protocol):
         stream = None
         if raw is None:
             self._stream = stream = self._open_stream(request)
-            lease = Connection(self, request.what)
+            lease = Connection(self, request.what, request.options.made_at)
             self._lease = request.held = ref(lease)
         response = request.options.response_class(
             request,
@@ -348,7 +348,7 @@ class Http1Connection(asyncio.Protocol):
     def _switch_protocol(self, rest: bytes) -> None:
         """Speak HTTP no longer: the server has switched protocols (101)."""
         request = cast(Request, self._request)
-        lease = Connection(self, request.what)
+        lease = Connection(self, request.what, request.options.made_at)
         self._lease = request.held = ref(lease)
         self._marks.ended = self._last_activity
         self._deliver(b"", lease)

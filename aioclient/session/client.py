@@ -58,7 +58,7 @@ from ..middlewares.auth import (
 from ..middlewares.cookies import Cookies, cookie_pairs
 from ..middlewares.redirects import follow_redirects
 from ..observe.tracing import RequestTrace, frozen
-from ..warning import SharedCookiesWarning, warn_caller
+from ..warning import Birthplace, SharedCookiesWarning, warn_caller
 from .arguments import (
     CurrentArguments,
     RaiseForStatus,
@@ -136,6 +136,8 @@ class ClientSession(Verbs, State):
         "_base_origin",
         "_chain",
         "_cookies",
+        "_debug",
+        "_made_at",
         "_middlewares",
         "_pid",
         "_serialize",
@@ -185,6 +187,8 @@ class ClientSession(Verbs, State):
                 "ClientSession() needs a running event loop: create it inside an async function"
             ) from None
         self._pid = os.getpid()
+        self._made_at = Birthplace(self._loop)
+        self._debug = self._loop.get_debug()
         self._weak_self = ref(self)
         check_parts(connector, cookie_jar, response_class)
         check_callable("json_serialize", json_serialize)
@@ -344,6 +348,10 @@ class ClientSession(Verbs, State):
         current: CurrentArguments = arguments
         if arguments and not OLD_ARGUMENTS.isdisjoint(arguments):
             current = modern(arguments)
+        if self._debug:
+            return RequestContextManager(
+                self._request(method, url, **current, made_at=Birthplace(self._loop))
+            )
         return RequestContextManager(self._request(method, url, **current))
 
     async def _request(
@@ -362,6 +370,7 @@ class ClientSession(Verbs, State):
         raise_for_status: RaiseForStatus | None = None,
         middlewares: Sequence[Middleware] | None = None,
         trace_request_ctx: object = None,
+        made_at: Birthplace | None = None,
         **rare: Unpack[RareOptions],
     ) -> ClientResponse:
         loop = self._loop
@@ -382,6 +391,8 @@ class ClientSession(Verbs, State):
             options = laid_over(options, rare)
             if options.skip_auto_headers is not self._options.skip_auto_headers:
                 own = self._without_auto(own, options.skip_auto_headers)
+        if made_at is not None:
+            options = replace(options, made_at=made_at)
         if headers is not None:
             if own is None:
                 own = self._defaults.fields.copy()
@@ -541,7 +552,7 @@ class ClientSession(Verbs, State):
         # Of a session whose construction failed early there is nothing.
         if not getattr(self, "_closed", True) and self._connector_owner:
             warnings.warn(
-                f"unclosed session {self!r}; use 'async with', or await its close()",
+                f"unclosed session {self!r}; use 'async with', or await its close(): made at {self._made_at}",
                 ResourceWarning,
                 source=self,
                 stacklevel=2,
