@@ -137,7 +137,8 @@ def _is_ip(host: str) -> bool:
     if len(host) > 253 and ":" not in host:
         raise ValueError("the host has more than 253 characters (RFC 1035, section 2.3.4)")
     try:
-        address = ipaddress.ip_address(host)
+        # A zone is written after "%25"; an empty one makes no address.
+        address = ipaddress.ip_address(host.replace("%25", "%", 1) if ":" in host else host)
     except ValueError:
         pass
     else:
@@ -148,6 +149,8 @@ def _is_ip(host: str) -> bool:
         return True
     if _REG_NAME.fullmatch(host) is None:
         raise ValueError(f"the host {host!r} holds a character that no host name has")
+    if host.startswith(".") or ".." in host:
+        raise ValueError(f"the host {host!r} has an empty label (RFC 1034, section 3.1)")
     if _LAST_LABEL_IS_NUMBER.fullmatch(host):
         raise ValueError(f"the host {host!r} is not an IPv4 address of four decimal numbers")
     if "xn--" in host:
