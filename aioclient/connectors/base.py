@@ -29,7 +29,7 @@ from ..exceptions import (
 from ..message.origin import ConnectionKey
 from ..message.request import Request
 from ..message.response import ClientResponse
-from ..message.timings import Marks, Way
+from ..message.timings import Way
 from ..message.trace import Trace
 from ..message.unset import UNSET, Unset
 from ..protocols.http1 import BufferedHttp1Connection, Http1Connection
@@ -227,9 +227,9 @@ class BaseConnector:
         if request.held is not None:
             request.let_go()
         loop = cast(asyncio.AbstractEventLoop, self._loop)
-        if request.marks.began is not None:
-            request.marks = Marks()  # sent again: the other ones belong to a response
-        request.marks.began = now = loop.time()
+        if request.began is not None:  # it is sent again
+            request.answered = request.ended = request.way = None
+        request.began = now = loop.time()
         connection = self._pool.reuse(key, now)
         if connection is None:
             connection = await self._obtain(request, key)
@@ -261,7 +261,8 @@ class BaseConnector:
         except BaseException:
             connection.close()
             raise
-        request.marks.sending = cast(asyncio.AbstractEventLoop, self._loop).time()
+        request.way = way = request.way or Way()
+        way.sending = cast(asyncio.AbstractEventLoop, self._loop).time()
 
     def bind(self, loop: asyncio.AbstractEventLoop) -> None:
         """Belong to *loop*, that of the first session.
@@ -303,7 +304,7 @@ class BaseConnector:
         """Reserve a slot and dial, or wait for either; *fresh* takes no connection that was used before."""
         loop = cast(asyncio.AbstractEventLoop, self._loop)
         start = loop.time()
-        request.marks.way = way = Way()
+        request.way = way = Way()
         decision = self._pool.reserve(key)
         if isinstance(decision, Open):
             if decision.evict is not None:
@@ -313,11 +314,11 @@ class BaseConnector:
             way.pool_wait = loop.time() - start
             if connection is not None:
                 if not fresh:
-                    request.marks.sending = loop.time()
+                    way.sending = loop.time()
                     return connection
                 self._drop(connection)  # the slot stays ours
         connection = await self._open(request, key, start, way)
-        request.marks.sending = loop.time()
+        way.sending = loop.time()
         return connection
 
     async def _wait(
@@ -528,7 +529,7 @@ class BaseConnector:
         if self._closed or self._force_close or loop is None:
             connection.close()
             return
-        grant = self._pool.release(connection.key, connection, loop.time())
+        grant = self._pool.release(connection.key, connection, connection.last_activity)
         if grant is not None:
             self._perform(grant)
         elif self._sweeper is None:

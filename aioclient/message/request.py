@@ -35,7 +35,7 @@ from .headers import (
 from .origin import ConnectionKey, SSLOption, origin_of
 from .proxy import ProxyTable
 from .timeout import ClientTimeout
-from .timings import Marks
+from .timings import Way
 from .trace import Trace
 
 
@@ -120,7 +120,9 @@ class Request:
     request is sent. ``content`` is the body that is sent, None for none; ``body`` is the same as aiohttp shows it.
     ``deadline`` is in the event loop's time; None means no total limit. ``authorization`` and ``cookie`` are the
     credential fields that the steps next to the connector set anew on every attempt. ``trace`` is who follows the
-    call, None if nobody does; ``marks`` are the moments of the last exchange.
+    call, None if nobody does.
+
+    ``began``, ``answered``, ``ended`` and ``way`` are what ``timings_between()`` takes, of the last exchange.
     """
 
     __slots__ = (
@@ -128,22 +130,25 @@ class Request:
         "_original_url",
         "_session",
         "_url",
+        "answered",
         "auth",
         "authorization",
+        "began",
         "content",
         "cookie",
         "cookies",
         "deadline",
         "defaults",
+        "ended",
         "given",
         "held",
         "history",
-        "marks",
         "method",
         "options",
         "origin",
         "timeout",
         "trace",
+        "way",
     )
 
     def __init__(
@@ -179,7 +184,10 @@ class Request:
         self.authorization: str | None = None
         self.cookie: str | None = None
         self.trace: Trace[Request] | None = None
-        self.marks = Marks()
+        self.began: float | None = None
+        self.answered: float | None = None
+        self.ended: float | None = None
+        self.way: Way | None = None
 
     @property
     def session(self) -> Any:  # a ClientSession, which stands above this module

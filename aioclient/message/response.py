@@ -35,7 +35,7 @@ from .media_type import (
 from .request import Request, RequestInfo
 from .set_cookie import morsel_of
 from .stream import StreamReader
-from .timings import Timings
+from .timings import Timings, timings_between
 
 # Bytes that are decoded without a turn for the event loop; a hostile body of this size holds it for 0.1 s at most.
 DECODE_AT_ONCE: Final = 64 * 1024
@@ -76,13 +76,16 @@ class ClientResponse:
 
     __slots__ = (
         "__weakref__",
+        "_answered",
+        "_began",
         "_body",
         "_content",
         "_cookies",
+        "_ended",
         "_lease",
-        "_marks",
         "_raw",
         "_released",
+        "_way",
         "headers",
         "method",
         "reason",
@@ -114,7 +117,10 @@ class ClientResponse:
         self._raw = raw
         self._content = content
         self._lease = lease
-        self._marks = request.marks
+        self._began = request.began
+        self._answered = request.answered
+        self._ended = request.ended
+        self._way = request.way
         self._body: bytes | None = None
         self._cookies: SimpleCookie | None = None
         self._released = False
@@ -149,7 +155,10 @@ class ClientResponse:
     @property
     def timings(self) -> Timings:
         """How long each phase of the exchange took, as far as it is over; what is longer ago does not change."""
-        return self._marks.timings()
+        ended = self._ended
+        if ended is None and self._content is not None:
+            ended = self._content.ended
+        return timings_between(self._began, self._answered, ended, self._way)
 
     # Status and fields
 

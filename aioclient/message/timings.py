@@ -1,4 +1,4 @@
-"""How long each phase of an exchange took: the moments that are noted, and the seconds made of them."""
+"""How long each phase of an exchange took: what is noted under way, and the seconds made of it."""
 
 from dataclasses import dataclass
 
@@ -8,8 +8,8 @@ class Timings:
     """How long each phase of the exchange that brought a response took, in seconds.
 
     None stands for a phase that did not happen (a reused connection needs no ``dns``, ``connect`` and ``tls``) or is
-    not over yet. After a redirect these are the last hop's alone; those of the others are in ``history``. The clock
-    is the event loop's: asyncio's counts nanoseconds, uvloop's milliseconds.
+    not over. After a redirect these are the last hop's alone; the responses in ``history`` have those of the others.
+    The clock is the event loop's: asyncio's counts nanoseconds, uvloop's milliseconds.
 
     Attributes:
         pool_wait: in the pool's queue, from the moment there was no free slot to the moment there was one.
@@ -21,8 +21,9 @@ class Timings:
             in one piece. A wait for ``100 Continue`` is part of it.
         first_byte: from the last byte of the request handed to the socket to the first byte of the response (not of
             an interim one); 0 when the response came before the request was sent to its end.
-        body: from the first byte of the response to the last byte of its body that arrived: all of its head, and the
-            time for which nobody read a long body, are part of it. Reading and decoding what arrived are not.
+        body: from the first byte of the response to the last byte of its body that arrived: the rest of its head, and
+            the time for which nobody read a long body, are part of it; decoding is not. It stays None when the
+            response was released before.
         total: from the moment the request asked for a connection to the last byte of the body. What middlewares, and
             the hops before this one, took is not part of it; what the callbacks of a trace config took is.
     """
@@ -38,50 +39,43 @@ class Timings:
 
 
 class Way:
-    """The way to a connection that was not idle in the pool: seconds for each phase, None for one that was not."""
+    """What an exchange needed beyond an idle connection and one write; most need nothing, and have none.
 
-    __slots__ = ("connect", "dns", "pool_wait", "tls")
+    ``pool_wait``, ``dns``, ``connect``, ``tls``: seconds of each phase, None for what did not happen. ``sending``: the
+    moment the head was written; None for the moment the exchange began. ``send``: seconds from then to the end of the
+    request's body, None while it is not there.
+    """
+
+    __slots__ = ("connect", "dns", "pool_wait", "send", "sending", "tls")
 
     def __init__(self) -> None:
         self.pool_wait: float | None = None
         self.dns: float | None = None
         self.connect: float | None = None
         self.tls: float | None = None
-
-
-class Marks:
-    """The moments of one exchange, in the event loop's time; None for what did not happen yet.
-
-    ``began``: the request asked for a connection. ``sending``: its head was written; None if at that same moment.
-    ``send``: how many seconds later its body was. ``answered``: the first byte of the response came. ``ended``: the
-    last one came. ``way``: how the connection came about; None if it was idle in the pool.
-    """
-
-    __slots__ = ("answered", "began", "ended", "send", "sending", "way")
-
-    def __init__(self) -> None:
-        self.began: float | None = None
-        self.way: Way | None = None
         self.sending: float | None = None
         self.send: float | None = 0.0
-        self.answered: float | None = None
-        self.ended: float | None = None
 
-    def timings(self) -> Timings:
-        """Return the seconds between the moments."""
-        way = self.way or Way()
-        began, answered, ended = self.began, self.answered, self.ended
-        if began is None or answered is None:
-            return Timings()
-        sending = began if self.sending is None else self.sending
-        sent = answered if self.send is None else sending + self.send
-        return Timings(
-            pool_wait=way.pool_wait,
-            dns=way.dns,
-            connect=way.connect,
-            tls=way.tls,
-            send=self.send,
-            first_byte=max(answered - sent, 0.0),
-            body=None if ended is None else ended - answered,
-            total=None if ended is None else ended - began,
-        )
+
+def timings_between(
+    began: float | None, answered: float | None, ended: float | None, way: Way | None
+) -> Timings:
+    """Return the seconds between the moments of an exchange, each None as long as it did not come.
+
+    *began*: the request asked for a connection; *answered*: the first byte of the response came; *ended*: the last one.
+    """
+    if began is None or answered is None:
+        return Timings()
+    way = way or Way()
+    sending = began if way.sending is None else way.sending
+    sent = answered if way.send is None else sending + way.send
+    return Timings(
+        pool_wait=way.pool_wait,
+        dns=way.dns,
+        connect=way.connect,
+        tls=way.tls,
+        send=way.send,
+        first_byte=max(answered - sent, 0.0),
+        body=None if ended is None else ended - answered,
+        total=None if ended is None else ended - began,
+    )

@@ -40,7 +40,7 @@ from ..message.origin import ConnectionKey
 from ..message.request import Request
 from ..message.response import ClientResponse
 from ..message.stream import StreamReader
-from ..message.timings import Marks
+from ..message.timings import Way
 from .http1_head import expects_continue
 from .http1_response import ResponseReader
 from .http1_upload import ChunkWriter, CountingWriter, TracedWriter
@@ -75,19 +75,19 @@ class Http1Connection(asyncio.Protocol):
 
     ``exchanges`` counts the requests it has carried. ``unanswered`` tells, after a failure, that not one byte of a
     response came; ``unsent``, that not one byte of the request left. ``opened`` is the owner's: it holds a slot.
+    ``last_activity`` is when bytes came last, in the event loop's time.
     """
 
     __slots__ = (
         "__weakref__",
+        "_answered",
         "_closed",
         "_continue",
         "_deadline",
         "_drain_budget",
         "_drain_waiter",
-        "_last_activity",
         "_lease",
         "_loop",
-        "_marks",
         "_owner",
         "_reader",
         "_reading_paused",
@@ -104,6 +104,7 @@ class Http1Connection(asyncio.Protocol):
         "_writing_paused",
         "exchanges",
         "key",
+        "last_activity",
         "opened",
         "transport",
         "unanswered",
@@ -124,7 +125,7 @@ class Http1Connection(asyncio.Protocol):
         self._closed = False
         self._reader = ResponseReader()
         self._request: Request | None = None
-        self._marks = Marks()  # of the exchange under way, or the last one
+        self._answered: float | None = None
         self._waiter: asyncio.Future[ClientResponse] | None = None
         self._stream: StreamReader | None = None
         # Weak: the response alone keeps its lease, so that dropping the one ends the other.
@@ -141,7 +142,7 @@ class Http1Connection(asyncio.Protocol):
         self._timer_when = 0.0
         self._deadline: float | None = None
         self._sock_read: float | None = None
-        self._last_activity = 0.0
+        self.last_activity = 0.0
         self._unsent_bytes = 0  # at the last look
 
     # The exchange
@@ -176,7 +177,7 @@ class Http1Connection(asyncio.Protocol):
             self.abort()
             raise ServerDisconnectedError(f"{request.what}: the server has closed the connection")
         self._request = request
-        self._marks = marks = request.marks
+        self._answered = None
         self._reader.begin(request)
         self._waiter = waiter = self._loop.create_future()
         body = request.content
@@ -194,8 +195,9 @@ class Http1Connection(asyncio.Protocol):
             transport.write(head + body.data)
         else:
             self._sent = False
-            marks.sending = self._loop.time()
-            marks.send = None
+            request.way = way = request.way or Way()
+            way.sending = self._loop.time()
+            way.send = None
             transport.write(head)
             self._upload = self._loop.create_task(self._send_body(request, body, chunked))
         self._watch(request.deadline, request.timeout.sock_read)
@@ -215,6 +217,7 @@ class Http1Connection(asyncio.Protocol):
         if waiter is None or waiter.done() or request is None:
             self._waiter = None
             return
+        request.answered = self._answered
         reader = self._reader
         trailers = reader.trailers
         stream = None
@@ -273,10 +276,9 @@ class Http1Connection(asyncio.Protocol):
             self._take_unasked(data)
             return
         self.unanswered = False
-        self._last_activity = now = self._loop.time()
-        marks = self._marks
-        if marks.answered is None:
-            marks.answered = now
+        self.last_activity = now = self._loop.time()
+        if self._answered is None:
+            self._answered = now
         try:
             if self._remaining:
                 self._take_rest(data)
@@ -292,7 +294,7 @@ class Http1Connection(asyncio.Protocol):
             elif reader.head_done:
                 self._take_body()
             elif reader.only_interim:
-                marks.answered = None
+                self._answered = None
                 if reader.continued and self._continue is not None and not self._continue.done():
                     self._continue.set_result(True)
         except Exception as error:  # noqa: BLE001  (a user's response class may raise anything)
@@ -350,7 +352,7 @@ class Http1Connection(asyncio.Protocol):
         request = cast(Request, self._request)
         lease = Connection(self, request.what, request.options.made_at)
         self._lease = request.held = ref(lease)
-        self._marks.ended = self._last_activity
+        request.ended = self.last_activity
         self._deliver(b"", lease)
         self.upgraded = rest
         self._request = None
@@ -367,7 +369,7 @@ class Http1Connection(asyncio.Protocol):
         try:
             if self._request is not None:
                 if self._reader.until_eof and self._is_end_confirmed():
-                    self._last_activity = self._loop.time()
+                    self.last_activity = self._loop.time()
                     self._finish()
                 else:
                     self._fail(self._loss(None))
@@ -430,15 +432,17 @@ class Http1Connection(asyncio.Protocol):
 
     def _finish(self) -> None:
         """Deliver the complete response, and become idle or close."""
-        self._marks.ended = self._last_activity
         reader = self._reader
         stream = self._stream
         if stream is not None:
             self._feed_stream(stream)
+            stream.ended = self.last_activity
             stream.feed_eof()
             self._stream = None
         elif self._drain_budget < 0:
             chunks = reader.chunks
+            if self._request is not None:
+                self._request.ended = self.last_activity
             self._deliver(chunks[0] if len(chunks) == 1 else b"".join(chunks))
         else:
             self._drain(sum(map(len, reader.chunks)))
@@ -584,8 +588,8 @@ class Http1Connection(asyncio.Protocol):
         self._sock_read = sock_read
         when = deadline
         if sock_read is not None:
-            self._last_activity = self._loop.time()
-            until = self._last_activity + sock_read
+            self.last_activity = self._loop.time()
+            until = self.last_activity + sock_read
             when = until if when is None else min(when, until)
         if when is not None and (self._timer is None or when < self._timer_when):
             self._arm(when)
@@ -614,8 +618,8 @@ class Http1Connection(asyncio.Protocol):
         when = deadline
         if sock_read is not None:
             if self._reading_paused or self._is_sending():
-                self._last_activity = now
-            until = self._last_activity + sock_read
+                self.last_activity = now
+            until = self.last_activity + sock_read
             if now >= until:
                 self._fail(
                     ReadTimeoutError(request.method, request.url, sock_read, self._missing())
@@ -653,7 +657,7 @@ class Http1Connection(asyncio.Protocol):
         if self._reading_paused:
             self._reading_paused = False
             if self._sock_read is not None:
-                self._last_activity = self._loop.time()
+                self.last_activity = self._loop.time()
             if self.transport is not None and not self.transport.is_closing():
                 self.transport.resume_reading()
 
@@ -682,7 +686,7 @@ class Http1Connection(asyncio.Protocol):
             )
         self.transport.write(data)
         if self._sock_read is not None:
-            self._last_activity = self._loop.time()
+            self.last_activity = self._loop.time()
         if self._writing_paused:
             self._unsent_bytes = self.transport.get_write_buffer_size()
             self._drain_waiter = self._loop.create_future()
@@ -695,15 +699,16 @@ class Http1Connection(asyncio.Protocol):
 
     async def _send_body(self, request: Request, body: Body, chunked: bool) -> None:
         """Send a body that does not go out with the head; runs beside the wait for the response."""
-        marks, trace = request.marks, request.trace
+        way, trace = request.way, request.trace
         try:
             if not expects_continue(request) or await self._may_continue(request):
                 writer = ChunkWriter(self) if chunked else CountingWriter(self, request, body)
                 await body.write(writer if trace is None else TracedWriter(writer, request, trace))
                 await writer.finish()
                 self._sent = True
-                self._last_activity = now = self._loop.time()
-                marks.send = now - cast(float, marks.sending)
+                self.last_activity = now = self._loop.time()
+                if way is not None and way.sending is not None:
+                    way.send = now - way.sending
         except UploadAbortedError as error:
             aborted = UploadAbortedError(f"{request.what}: {error}")
             aborted.__cause__ = error.__cause__

@@ -56,6 +56,10 @@ def said(params: Any) -> str:
         if name == "response":
             value = value.status
         elif name == "exception":
-            value = type(value).__name__
+            # Some of ours derive from aiohttp's.
+            kinds = [
+                kind for kind in type(value).__mro__ if not kind.__module__.startswith("aioclient")
+            ]
+            value = kinds[0].__name__
         parts.append(f"{name}={value}")
     return " ".join(parts)
