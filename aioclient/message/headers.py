@@ -9,7 +9,7 @@ import re
 import sys
 from collections.abc import Iterable, Mapping
 from functools import lru_cache
-from typing import Any, cast
+from typing import Any, Final, cast
 
 from multidict import CIMultiDict, MultiMapping, getversion, istr
 
@@ -19,6 +19,8 @@ type_Pairs = Iterable[tuple[str, str | None]]
 LooseHeaders = Mapping[str, str | None] | MultiMapping[str] | type_Pairs
 
 USER_AGENT = f"Python/{sys.version_info[0]}.{sys.version_info[1]} aioclient/{__version__}"
+
+MAX_TARGET: Final = 64 * 1024  # characters; servers take 8 KiB, few 64
 
 _METHODS = frozenset(
     ("GET", "HEAD", "POST", "PUT", "DELETE", "PATCH", "OPTIONS", "TRACE", "CONNECT")
@@ -57,8 +59,12 @@ def check_target(target: str) -> str:
     """Return *target*, the path and query of a request line.
 
     Raises:
-        ValueError: it holds a space, a control character or a character outside ASCII.
+        ValueError: it holds a space, a control character or a character outside ASCII, or is longer than 64 KiB.
     """
+    if len(target) > MAX_TARGET:
+        raise ValueError(
+            f"the request target {shown_text(target)} has {len(target)} characters, more than the {MAX_TARGET} allowed"
+        )
     if (found := _FORBIDDEN_IN_TARGET(target)) is not None:
         raise ValueError(
             f"the request target {shown_text(target)} holds {found.group()!r} at position {found.start()}; "

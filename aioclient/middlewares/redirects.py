@@ -31,7 +31,7 @@ from ..exceptions import (
 )
 from ..message.body import Body
 from ..message.headers import HOST, LOCATION, without_secrets
-from ..message.origin import origin_of
+from ..message.origin import check_length, origin_of
 from ..message.request import Request, RequestOptions
 from ..message.response import ClientResponse
 from ..message.trace import Trace
@@ -149,6 +149,7 @@ def target_of(request: Request, response: ClientResponse) -> URL:
     try:
         if _CONTROL_CHARACTER(location) is not None:
             raise ValueError("it holds a control character")
+        check_length(location)
         # Bytes that are not UTF-8 are meant as they are.
         target = _target(_UNDECODED_BYTE.sub(_percent_encoded, location), request.options)
         if target.scheme and not target.raw_host:

@@ -7,7 +7,7 @@ from typing import Any, Final, cast
 from yarl import URL, Query
 
 from ..exceptions import InvalidUrlClientError, shown, shown_bad
-from ..message.origin import origin_of
+from ..message.origin import check_length, origin_of
 
 _CONTROL_CHARACTER: Final = re.compile(r"[\x00-\x1f\x7f]").search
 
@@ -16,13 +16,15 @@ def parsed(url: str | URL) -> URL:
     """Return *url* as a ``URL``.
 
     Raises:
-        InvalidUrlClientError: it is none, or holds a control character, which yarl would drop.
+        InvalidUrlClientError: it is none, is too long, or holds a control character, which yarl would drop.
     """
     if isinstance(url, str) and not url.isprintable() and _CONTROL_CHARACTER(url) is not None:
         raise InvalidUrlClientError(
             shown_bad(url), "it holds a control character; percent-encode it"
         )
     try:
+        if isinstance(url, str):
+            check_length(url)
         return URL(url)
     except (ValueError, TypeError) as error:
         # Not chained: the text of yarl's error may hold a password.

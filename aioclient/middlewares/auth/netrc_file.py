@@ -10,7 +10,7 @@ from typing import NamedTuple
 from yarl import URL
 
 from ...exceptions import InvalidURL
-from ...message.origin import origin_of
+from ...message.origin import MAX_HOST, origin_of
 
 
 class Entry(NamedTuple):
@@ -87,6 +87,8 @@ def _entry(tokens: "_Tokens", host: str | None, start: _Token) -> Entry:
 
 def _canonical(name: str) -> str:
     """Return a host's name as ``Origin.host`` has it; what is no host's name is nobody's."""
+    if len(name) > MAX_HOST:
+        return ""
     try:
         return origin_of(URL.build(scheme="http", host=name.strip("[]"))).host
     except (ValueError, InvalidURL):
