@@ -38,6 +38,7 @@ from .connectors.tcp import TCPConnector
 from .connectors.tls import Fingerprint
 from .connectors.unix import UnixConnector
 from .cookies import CookieJar, DummyCookieJar
+from .doh import DoHResolver
 from .exceptions import *  # noqa: F403
 from .exceptions import __all__ as _exceptions
 from .message.body import UploadTracker
@@ -64,6 +65,7 @@ __all__ = (
     "ContentDisposition",
     "CookieJar",
     "DefaultResolver",
+    "DoHResolver",
     "DummyCookieJar",
     "Fingerprint",
     "FormData",

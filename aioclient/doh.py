@@ -1,0 +1,200 @@
+"""DNS over HTTPS (RFC 8484): names are looked up by requests that nobody on the way can read or change."""
+
+import asyncio
+import math
+import socket
+from importlib.util import find_spec
+from types import TracebackType
+from typing import TYPE_CHECKING, Final, Self
+
+from aiohttp.abc import AbstractResolver, ResolveResult
+from yarl import URL
+
+from .connectors.overrides import Overrides, ResolveLike
+from .connectors.resolver import TimedResult
+from .connectors.tcp import TCPConnector
+from .cookies import DummyCookieJar
+from .exceptions import ClientError, MissingExtraError, shown
+from .message.origin import SSLOption, origin_of
+from .session import ClientSession
+
+if TYPE_CHECKING:
+    import dns.message
+
+__all__ = ("DoHResolver",)
+
+MEDIA_TYPE: Final = "application/dns-message"
+MAX_SIZE: Final = 65535  # bytes of a DNS message (RFC 8484, section 6)
+PADDING: Final = 128  # a question's length tells less of the name when it is a multiple of this (RFC 8467, section 4.1)
+_FAMILIES: Final = {"AAAA": socket.AF_INET6, "A": socket.AF_INET}
+
+
+class DoHResolver(AbstractResolver):
+    """Look names up at a server that speaks DNS over HTTPS; as ``TCPConnector(resolver=...)``.
+
+    Use it as ``async with DoHResolver(...) as resolver``, around the session that uses it, or ``close()`` it. It has a
+    session of its own, made with the first lookup. Results carry ``ttl``.
+
+    Args:
+        url: the server's ``https`` URL, such as ``"https://192.0.2.1/dns-query"``. Its host is an IP address, or a
+            name whose addresses *resolve* gives: the first question must not go by plain DNS.
+        resolve: as for ``TCPConnector``: ``{"dns.example:443": ["192.0.2.1", "2001:db8::1"]}``.
+        timeout: seconds for one question.
+        ssl: as for ``TCPConnector``.
+
+    Raises:
+        ValueError: the URL is not ``https``, or nothing gives its host's address.
+        MissingExtraError: dnspython is not installed.
+    """
+
+    def __init__(
+        self,
+        url: str | URL,
+        *,
+        resolve: ResolveLike | None = None,
+        timeout: float = 5.0,
+        ssl: SSLOption = True,
+    ) -> None:
+        if find_spec("dns") is None:
+            raise MissingExtraError(
+                'DoHResolver needs the package dnspython: pip install "aioclient[doh]"'
+            )
+        self._url = URL(url)
+        origin = origin_of(self._url)
+        if origin.scheme != "https":
+            raise ValueError(f"{shown(self._url)}: DNS over HTTPS needs an https URL")
+        known = None if resolve is None else Overrides(resolve).find(origin.host, origin.port)
+        if known is None and not origin.is_ip:
+            raise ValueError(
+                f"{shown(self._url)}: give the host's addresses, "
+                f'as resolve={{"{origin.host}:{origin.port}": "192.0.2.1"}}, or an IP address in its place'
+            )
+        self._resolve = resolve
+        self._timeout = timeout
+        self._ssl = ssl
+        self._session: ClientSession | None = None
+
+    async def resolve(
+        self, host: str, port: int = 0, family: socket.AddressFamily = socket.AF_INET
+    ) -> list[ResolveResult]:
+        """Return the addresses of *host*, those of IPv6 first.
+
+        Raises:
+            OSError: there are none, or the server did not answer as it should.
+        """
+        kinds = [kind for kind, its in _FAMILIES.items() if family in (socket.AF_UNSPEC, its)]
+        answers = await asyncio.gather(
+            *(self._ask(host, kind) for kind in kinds), return_exceptions=True
+        )
+        found: list[ResolveResult] = []
+        failure: OSError | None = None
+        for kind, answer in zip(kinds, answers, strict=True):
+            if isinstance(answer, OSError):
+                failure = answer
+            elif isinstance(answer, BaseException):
+                raise answer
+            else:
+                addresses, ttl = answer
+                found += (_result(host, address, port, kind, ttl) for address in addresses)
+        if not found:
+            # One family without an address is nothing special; both are.
+            raise failure or OSError(None, f"{host} has no address")
+        return found
+
+    async def close(self) -> None:
+        """Close the session; lookups that run fail."""
+        session, self._session = self._session, None
+        if session is not None:
+            await session.close()
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        await self.close()
+
+    async def _ask(self, host: str, kind: str) -> tuple[list[str], float]:
+        """Return the addresses of one kind, and for how many seconds they hold."""
+        question, wire = _question(host, kind)
+        try:
+            async with self._own_session().post(
+                self._url,
+                data=wire,
+                headers={"Content-Type": MEDIA_TYPE, "Accept": MEDIA_TYPE},
+                allow_redirects=False,
+                max_body_size=MAX_SIZE,
+                timeout=self._timeout,
+            ) as response:
+                if response.status != 200 or response.content_type != MEDIA_TYPE:
+                    raise OSError(
+                        None,
+                        f"{shown(self._url)} answered the lookup of {host} with status {response.status} "
+                        f"and {response.content_type}, not with {MEDIA_TYPE}",
+                    )
+                body = await response.read()
+                age = response.headers.get("Age", "0")
+        except ClientError as error:
+            raise OSError(None, f"lookup of {host}: {error}") from error
+        addresses, ttl = _addresses(question, body)
+        # What a cache on the way kept it for is over already (RFC 8484, section 5.1).
+        return addresses, max(0.0, ttl - float(age)) if age.isascii() and age.isdigit() else ttl
+
+    def _own_session(self) -> ClientSession:
+        if self._session is None:
+            connector = TCPConnector(resolve=self._resolve, ssl=self._ssl)
+            self._session = ClientSession(connector=connector, cookie_jar=DummyCookieJar())
+        return self._session
+
+
+def _question(host: str, kind: str) -> "tuple[dns.message.QueryMessage, bytes]":
+    import dns.exception
+    import dns.message
+
+    try:
+        # The identifier is 0, so that equal questions are equal requests (RFC 8484, section 4.1).
+        question = dns.message.make_query(host, kind, use_edns=0, pad=PADDING, id=0)
+        return question, question.to_wire()
+    except dns.exception.DNSException as error:
+        raise OSError(None, f"{host!r} is no name that DNS can be asked for: {error}") from error
+
+
+def _addresses(question: "dns.message.QueryMessage", body: bytes) -> tuple[list[str], float]:
+    """Return the addresses that *body* answers to *question*, and for how many seconds they hold.
+
+    Raises:
+        OSError: it is no answer to it, or says that there is none.
+    """
+    import dns.exception
+    import dns.message
+    import dns.rcode
+
+    name = question.question[0].name.to_text(omit_final_dot=True)
+    try:
+        answer = dns.message.from_wire(body)
+        if not isinstance(answer, dns.message.QueryMessage) or not question.is_response(answer):
+            raise OSError(None, f"lookup of {name}: the answer is to another question")
+        if answer.rcode() != dns.rcode.NOERROR:
+            raise OSError(None, f"lookup of {name}: {dns.rcode.to_text(answer.rcode())}")
+        found = answer.resolve_chaining()
+    except dns.exception.DNSException as error:
+        raise OSError(None, f"lookup of {name}: the answer is damaged: {error!r}") from error
+    if found.answer is None:
+        return [], math.inf
+    return [record.address for record in found.answer], float(found.minimum_ttl)
+
+
+def _result(host: str, address: str, port: int, kind: str, ttl: float) -> ResolveResult:
+    return TimedResult(
+        hostname=host,
+        host=address,
+        port=port,
+        family=_FAMILIES[kind],
+        proto=0,
+        flags=socket.AI_NUMERICHOST | socket.AI_NUMERICSERV,
+        ttl=ttl,
+    )
