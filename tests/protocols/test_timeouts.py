@@ -193,6 +193,38 @@ class TestUploads:
         async with RawServer(serve) as server, aioclient.ClientSession(timeout=limits) as session:
             assert (await fetch(session, server.url(), "POST", data=source())).body == b"ok"
 
+    @pytest.mark.rows("S003-26")
+    async def test_slow_source(self) -> None:
+        """A source, or a callback, that takes longer than `sock_read` is no silence of the server; `total` counts."""
+
+        async def source() -> AsyncIterator[bytes]:
+            for _ in range(3):
+                await asyncio.sleep(12)
+                yield b"x"
+
+        async def progress(sent: int, total: int | None) -> None:
+            await asyncio.sleep(12)
+
+        async def serve(conn: RawConnection) -> None:
+            while True:
+                request = await conn.read_request()
+                if request.target == "/":
+                    conn.send(OK + END)
+
+        limits = aioclient.ClientTimeout(sock_read=5)
+        loop = asyncio.get_running_loop()
+        async with RawServer(serve) as server, aioclient.ClientSession(timeout=limits) as session:
+            assert (await fetch(session, server.url(), "POST", data=source())).body == b"ok"
+            reading = await fetch(session, server.url(), "POST", data=b"x", progress=progress)
+            assert reading.body == b"ok"
+            begin = loop.time()
+            reading = await fetch(session, server.url("/silent"), "POST", data=source())
+            assert reading.error == "ReadTimeoutError"
+            assert loop.time() - begin == pytest.approx(36 + 5)
+            limits = aioclient.ClientTimeout(sock_read=5, total=20)
+            reading = await fetch(session, server.url(), "POST", data=source(), timeout=limits)
+            assert reading.error == "TotalTimeoutError"
+
     async def test_waits_for_continue(self) -> None:
         """The second for 100 Continue counts towards `total`."""
 
