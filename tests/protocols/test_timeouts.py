@@ -194,7 +194,7 @@ class TestUploads:
             assert (await fetch(session, server.url(), "POST", data=source())).body == b"ok"
 
     @pytest.mark.rows("S003-26")
-    async def test_slow_source(self) -> None:
+    async def test_slow_source_and_callback(self) -> None:
         """A source, or a callback, that takes longer than `sock_read` is no silence of the server; `total` counts."""
 
         async def source() -> AsyncIterator[bytes]:
