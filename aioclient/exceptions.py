@@ -191,7 +191,7 @@ class _Timeout(Exception):
 
     def __init__(self, method: str, url: URL, limit: float | None, found: str) -> None:
         self.method = method
-        self.url = url
+        self.url = public(url)
         self.limit = limit
         self.found = found
         super().__init__()  # OSError, a base of TimeoutError, would take arguments for errno and strerror
