@@ -22,7 +22,7 @@ import aioclient
 from aioclient import ClientSession
 from aioclient.testing import RawConnection, RawRequest, RawServer
 
-from .loopback import OK
+from .loopback import OK, moved
 from .test_refusals import GOOD_IN_VALUE, TOKEN
 
 ROOT = Path(__file__).parent.parent
@@ -341,6 +341,29 @@ class TestMessages:
                 await session.post(server.url(), data=file, expect100=True, expect100_timeout=0.01)
         assert "\\x1b[2J\\nb" in str(caught.value)
         assert str(caught.value).isprintable()
+
+    async def test_media_types(self) -> None:
+        """A media type with control characters that a field may hold is escaped where a body is named."""
+
+        async def source() -> AsyncIterator[bytes]:
+            yield b"x"
+
+        payload = aiohttp.AsyncIterablePayload(source(), content_type="text/\x9b2J")
+        async with RawServer.replies([moved("/b", status=307)]) as server:
+            requests: list[aioclient.Request] = []
+
+            async def keep(
+                request: aioclient.Request, handler: aioclient.Handler
+            ) -> aioclient.ClientResponse:
+                requests.append(request)
+                return await handler(request)
+
+            async with ClientSession(middlewares=[keep]) as session:
+                with pytest.raises(aioclient.BodyConsumedError) as caught:
+                    await session.post(server.url(), data=payload)
+        assert str(caught.value).isprintable()
+        assert repr(requests[0].content).isprintable()
+        assert "\\x9b2J" in repr(requests[0].content)
 
     async def test_sources(self) -> None:
         """So is what a source or a callback raises."""

@@ -592,6 +592,33 @@ class TestProgress:
         assert isinstance(caught.value.__cause__, LookupError)
         assert isinstance(caught.value, aioclient.ClientError)
 
+    @pytest.mark.both_loops
+    async def test_cancelled_while_it_waits(self) -> None:
+        """A call cancelled while a callback waits ends the callback, the upload and the tracker's future."""
+        ended = asyncio.Event()
+        waiting = asyncio.Event()
+        tracker = UploadTracker()
+
+        async def progress(sent: int, total: int | None) -> None:
+            waiting.set()
+            try:
+                await asyncio.Event().wait()
+            finally:
+                ended.set()
+
+        async with RawServer.replies([OK]) as server, ClientSession() as session:
+            call = session.post(server.url(), data=b"x", progress=progress, upload_tracker=tracker)
+            task = asyncio.ensure_future(call)
+            await waiting.wait()
+            task.cancel()
+            with pytest.raises(asyncio.CancelledError):
+                await task
+            await ended.wait()
+            assert session.connector is not None
+            assert session.connector.statistics().in_use == 0
+        with pytest.raises(aioclient.UploadAbortedError, match="after 0 bytes"):
+            await tracker.upload_complete
+
     async def test_must_be_callable(self) -> None:
         """What cannot be called raises TypeError before anything is sent."""
         await refused(TypeError, "progress must be a callable", progress=5)

@@ -105,7 +105,10 @@ class Body:
 
     def __repr__(self) -> str:
         size = "unknown size" if self.size is None else f"{self.size} bytes"
-        return f"<{type(self).__name__} {self.content_type}, {size}>"
+        kind = self.content_type
+        if kind is not None and not kind.isprintable():  # 0x80 to 0x9F, which a field may hold
+            kind = repr(kind)
+        return f"<{type(self).__name__} {kind}, {size}>"
 
 
 class SourceBody(Body):
