@@ -9,11 +9,12 @@ A map of the library:
 * ``AddressPolicy``: where a connector may connect to                                           (``connectors``)
 * ``CookieJar``, ``DummyCookieJar``: cookies by RFC 6265bis, kept in memory and in files        (``cookies``)
 * ``BasicAuth``, ``NO_AUTH``, ``Netrc``, and the steps that act around a request              (``middlewares``)
+* ``TraceConfig``, ``Timings``: who follows a request, and how long it took                     (``observe``)
 * ``ClientError`` and its tree                                                                 (``exceptions``)
 * ``LegacyParameterWarning``: what old spellings say                                           (``warning``)
 * a raw byte server, a leak check, a virtual clock, for your tests                             (``testing``)
 
-``FormData``, ``MultipartWriter``, ``HttpVersion`` and the resolvers are aiohttp's.
+``FormData``, ``MultipartWriter``, ``HttpVersion``, ``TraceConfig`` and the resolvers are aiohttp's.
 """
 
 from aiohttp import (
@@ -26,6 +27,8 @@ from aiohttp import (
     ThreadedResolver,
     hdrs,
 )
+from aiohttp.tracing import *  # noqa: F403
+from aiohttp.tracing import __all__ as _tracing
 
 from ._version import __version__
 from .api import delete, get, head, options, patch, post, put, request
@@ -48,6 +51,7 @@ from .message.request import Auth, Request, RequestInfo
 from .message.response import ClientResponse
 from .message.stream import StreamReader
 from .message.timeout import ClientTimeout
+from .message.timings import Timings
 from .middlewares.auth import NO_AUTH, BasicAuth, Netrc
 from .session import ClientSession
 from .warning import LegacyParameterWarning, NetrcWarning, SharedCookiesWarning
@@ -86,6 +90,7 @@ __all__ = (
     "StreamReader",
     "TCPConnector",
     "ThreadedResolver",
+    "Timings",
     "UnixConnector",
     "UploadTracker",
     "__version__",
@@ -99,4 +104,5 @@ __all__ = (
     "put",
     "request",
     *_exceptions,
+    *_tracing,
 )

@@ -23,9 +23,9 @@ class Log(list[str]):
         self.before = before
         self.seen: list[tuple[str, Any, SimpleNamespace, Any]] = []
 
-    def config(self) -> aiohttp.TraceConfig:
-        """Return a config whose callbacks write here."""
-        config = aiohttp.TraceConfig()
+    def config(self, context: type[SimpleNamespace] = SimpleNamespace) -> aiohttp.TraceConfig:
+        """Return a config whose callbacks write here, with a class for its contexts."""
+        config = aiohttp.TraceConfig(context)
         for name in SIGNALS:
             getattr(config, name).append(self._callback(name))
         return config

@@ -12,8 +12,7 @@ from typing import Any, cast
 import pytest
 from aiohttp.abc import ResolveResult
 
-from aioclient import ClientResponse, ClientSession, TCPConnector, UnixConnector
-from aioclient.message.timings import Timings
+from aioclient import ClientResponse, ClientSession, TCPConnector, Timings, UnixConnector
 from aioclient.testing import RawConnection, RawServer, VirtualClockLoop
 
 from ..loopback import Loopback, answer, moved
