@@ -16,6 +16,8 @@ from contextlib import contextmanager
 
 from aiohttp import web
 
+BASIC = "Basic YWRhOmxvdmVsYWNl"  # ada:lovelace
+
 
 async def hello(request: web.Request) -> web.Response:
     """Greet ``?name=``."""
@@ -46,6 +48,15 @@ async def whoami(request: web.Request) -> web.Response:
     return web.json_response({"user": request.cookies.get("user")})
 
 
+async def private(request: web.Request) -> web.Response:
+    """Greet whoever comes with the user name ``ada`` and the password ``lovelace``, or with the token ``t-2``."""
+    welcome = {BASIC: "Ada", "Bearer t-2": "token t-2"}
+    name = welcome.get(request.headers.get("Authorization", ""))
+    if name is None:
+        return web.Response(status=401, headers={"WWW-Authenticate": 'Basic realm="private"'})
+    return web.Response(text=f"Welcome, {name}!")
+
+
 async def lines(request: web.Request) -> web.StreamResponse:
     """Send ``?count=`` numbered lines, each in a chunk of its own."""
     response = web.StreamResponse(headers={"Content-Type": "text/plain; charset=utf-8"})
@@ -68,6 +79,7 @@ def application() -> web.Application:
     app.router.add_route("*", "/echo", echo)
     app.router.add_get("/login", login)
     app.router.add_get("/whoami", whoami)
+    app.router.add_get("/private", private)
     app.router.add_get("/lines", lines)
     app.router.add_get("/slow", slow)
     return app

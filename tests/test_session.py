@@ -79,6 +79,7 @@ class TestVerbs:
         (request,) = server.requests
         assert (request.method, request.target) == (verb.upper(), "/x?a=1")
 
+    @pytest.mark.rows("S003-31")
     @pytest.mark.parametrize("verb", VERBS)
     async def test_only_head_stays_at_a_redirect(self, verb: str) -> None:
         """HEAD follows no redirect unless told to, all others do unless told not to."""
@@ -559,6 +560,7 @@ class TestAuth:
         assert BasicAuth.decode(second.value("Authorization") or "") == ("user", "", "latin1")
         assert first.value("Host") == f"127.0.0.1:{server.port}"
 
+    @pytest.mark.rows("S003-06")
     async def test_a_call_goes_before_the_session(self) -> None:
         """auth of a call and user and password of its URL replace the session's auth."""
         async with (
@@ -574,6 +576,7 @@ class TestAuth:
             ["mine"],
         ]
 
+    @pytest.mark.rows("S003-30")
     async def test_contradictions(self) -> None:
         """Two explicit credentials raise ValueError: auth and URL, auth or URL and Authorization."""
         in_url = "http://a:b@127.0.0.1:1/"

@@ -545,7 +545,7 @@ class TestChain:
             assert response.url.path == "/c"
         assert server.connections == 1
 
-    @row("RED-11")
+    @row("RED-11", "S003-32")
     @pytest.mark.parametrize(("limit", "sent"), [(None, 11), (3, 4), (1, 2), (0, 1)])
     @pytest.mark.parametrize("of_session", [True, False])
     async def test_max_redirects(self, limit: int | None, sent: int, of_session: bool) -> None:
