@@ -5,6 +5,7 @@
 #   make test     run the tests               make test T=tests/test_pool.py   some of them
 #   make check    format, lint, import rules, types, docs: silent when all is well
 #   make bench    measure against other clients
+#   make tables   make the docs' tables of rows, weaknesses and parameters
 #   make docs     build the pages into docs/_build/html
 #   make format   format the code and fix what can be fixed
 #   make clean    remove what was built       make distclean   and the environment
@@ -18,7 +19,7 @@ T ?=
 export PIP_DISABLE_PIP_VERSION_CHECK = 1
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test check format bench docs clean distclean
+.PHONY: help demo test check format bench tables docs clean distclean
 .DELETE_ON_ERROR:
 
 help:
@@ -61,7 +62,7 @@ quietly = @log=$$(mktemp) && if $(1) >"$$log" 2>&1; then rm -f "$$log"; \
 sphinx = $(BIN)/sphinx-build --quiet --fail-on-warning --fresh-env --doctree-dir docs/_build/doctrees
 
 # All of them run, side by side, so that one failure does not hide the next.
-CHECKS := check-format check-lint check-imports check-types check-docs
+CHECKS := check-format check-lint check-imports check-types check-tables check-docs
 .PHONY: $(CHECKS)
 
 check: $(VENV)/.installed-test $(VENV)/.installed-check $(VENV)/.installed-docs
@@ -79,6 +80,10 @@ check-imports:
 check-types:
 	$(call quietly,$(BIN)/mypy --strict aioclient)
 
+# The tables of the reference that name tests and parameters say what is true now.
+check-tables:
+	$(call quietly,$(BIN)/python docs/tables --check)
+
 check-docs:
 	$(call quietly,$(sphinx) --builder html docs docs/_build/html)
 	$(call quietly,$(sphinx) --builder doctest docs docs/_build/doctest)
@@ -89,7 +94,10 @@ format: $(VENV)/.installed-check
 bench: $(VENV)/.installed-test $(VENV)/.installed-bench
 	@$(BIN)/python -m benchmarks $(ARGS)
 
-docs: $(VENV)/.installed-docs
+tables: $(VENV)/.installed-test
+	@$(BIN)/python docs/tables
+
+docs: $(VENV)/.installed-docs tables
 	@$(sphinx) --builder html docs docs/_build/html
 	@echo docs/_build/html/index.html
 

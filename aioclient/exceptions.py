@@ -240,7 +240,20 @@ class ReadTimeoutError(_Timeout, SocketTimeoutError):
     phase = "sock_read"
 
 
-class ServerProtocolError(ClientResponseError):
+class _WithCode(ClientResponseError):
+    """What of ``ClientResponseError`` is ours says ``code`` without the warning that aiohttp's gives."""
+
+    @property
+    def code(self) -> int:
+        """The status, under the name that it had in aiohttp 2."""
+        return self.status
+
+    @code.setter
+    def code(self, value: int) -> None:
+        self.status = value
+
+
+class ServerProtocolError(_WithCode):
     """What the server sent in place of a response head is not HTTP/1.1 (RFC 9112)."""
 
     def __str__(self) -> str:
@@ -252,7 +265,7 @@ class HeadTooLargeError(ServerProtocolError):
     """The response head is larger than the limits on lines, fields and their number allow."""
 
 
-class StatusError(ClientResponseError):
+class StatusError(_WithCode):
     """The response's status is 400 or more, and was asked to be an error.
 
     ``body`` is what came of its body, decoded, at most 64 KiB; ``text`` the same as text. It is in no message: servers

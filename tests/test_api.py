@@ -15,6 +15,7 @@ from .loopback import OK, answer, moved
 VERBS = ("get", "options", "head", "post", "put", "patch", "delete")
 
 
+@pytest.mark.rows("S003-68", "S004-06")
 class TestAwaited:
     @pytest.mark.parametrize("verb", VERBS)
     async def test_verbs(self, verb: str) -> None:
@@ -106,6 +107,7 @@ class TestAwaited:
             aioclient.get("http://127.0.0.1:1/")
 
 
+@pytest.mark.rows("S003-68")
 class TestEntered:
     async def test_the_body_is_read_inside(self) -> None:
         """Entered, the response comes with its head, and the body can be streamed."""
@@ -148,6 +150,7 @@ class TestEntered:
                     raise AssertionError("not reached")
 
 
+@pytest.mark.rows("S003-68")
 class TestConnector:
     @pytest.mark.parametrize("entered", [True, False])
     async def test_it_stays_open(self, entered: bool) -> None:

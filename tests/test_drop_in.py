@@ -18,6 +18,7 @@ from aioclient import BasicAuth, ClientResponse, ClientSession, ClientTimeout
 from aioclient.testing import RawConnection, RawRequest, RawServer
 
 from .loopback import OK, answer, moved, names, open_jar
+from .test_legacy import legacy
 
 
 class TestJsonSerializeBytes:
@@ -384,6 +385,153 @@ class TestEncodedUrls:
                 await session.get(URL(server.url(host=host), encoded=True))
         assert server.connections == 1
         assert {request.value("Host") for request in server.requests} == {f"a.test:{server.port}"}
+
+
+class TestUrls:
+    @pytest.mark.rows("S003-24")
+    async def test_text_or_url(self) -> None:
+        """A URL is text or a yarl.URL."""
+        async with RawServer.replies([OK], repeat=True) as server, ClientSession() as session:
+            for url in (server.url("/x"), URL(server.url("/x"))):
+                assert (await session.get(url)).url == URL(server.url("/x"))
+
+    @pytest.mark.rows("S003-24", "S003-111")
+    @pytest.mark.parametrize("url", ["http://", "//a b/", "/relative", "", None, 5, "http://a:x/"])
+    async def test_what_is_none(self, url: Any) -> None:
+        """What is no URL raises InvalidUrlClientError, which is an InvalidURL and shows what was passed."""
+        async with ClientSession() as session:
+            with pytest.raises(aioclient.InvalidUrlClientError) as caught:
+                await session.get(url)
+        assert isinstance(caught.value, aiohttp.InvalidURL)
+        assert isinstance(caught.value, ValueError)
+        assert str(url) in str(caught.value.url)
+
+    @pytest.mark.rows("S003-24", "S003-113")
+    @pytest.mark.parametrize("url", ["ftp://a.test/", "data:,x", "mailto:a@b.test"])
+    async def test_another_scheme(self, url: str) -> None:
+        """Another scheme raises NonHttpUrlClientError, which is no InvalidURL."""
+        async with ClientSession() as session:
+            with pytest.raises(aioclient.NonHttpUrlClientError) as caught:
+                await session.get(url)
+        assert not isinstance(caught.value, aiohttp.InvalidURL)
+
+
+class TestErrors:
+    @pytest.mark.rows("S003-109")
+    async def test_of_a_response(self) -> None:
+        """It carries request, status, message, fields and history; code is the status, without a warning."""
+        replies = [moved("/x"), answer(b"no", "X: 1", status="404 Gone Away")]
+        async with RawServer.replies(replies) as server, ClientSession() as session:
+            with pytest.raises(aioclient.ClientResponseError) as caught:
+                await session.get(server.url(), raise_for_status=True)
+        error = caught.value
+        assert error.request_info.method == "GET"
+        assert error.request_info.url == URL(server.url("/x"))
+        assert (error.status, error.message) == (404, "Gone Away")
+        assert error.headers is not None
+        assert error.headers["X"] == "1"
+        assert [response.status for response in error.history] == [302]
+        assert error.code == 404
+        error.code = 410
+        assert error.status == 410
+
+    @pytest.mark.rows("S003-109")
+    async def test_of_what_is_no_response(self) -> None:
+        """An error of the protocol has it as well."""
+        async with RawServer.replies([b"SSH-2.0\r\n"]) as server, ClientSession() as session:
+            with pytest.raises(aioclient.ServerProtocolError) as caught:
+                await session.get(server.url())
+        assert caught.value.code == caught.value.status
+
+    @pytest.mark.rows("S003-109")
+    async def test_of_aiohttps_own_class(self) -> None:
+        """Of the errors that are aiohttp's own, code is the status too, with aiohttp's warning."""
+        async with (
+            RawServer.replies([moved("/")], repeat=True) as server,
+            ClientSession(max_redirects=1) as session,
+        ):
+            with pytest.raises(aioclient.TooManyRedirects) as caught:
+                await session.get(server.url())
+        with pytest.warns(DeprecationWarning, match="use status instead") as found:
+            assert caught.value.code == 302
+        assert found[0].filename == __file__
+
+    @pytest.mark.rows("S003-112")
+    async def test_of_a_server_that_hung_up(self) -> None:
+        """ServerDisconnectedError says what happened in message."""
+        async with RawServer.replies([b""], close=True) as server, ClientSession() as session:
+            with pytest.raises(aioclient.ServerDisconnectedError) as caught:
+                await session.get(server.url())
+        assert "GET" in str(caught.value.message)
+        assert caught.value.message == str(caught.value)
+        assert aioclient.ServerDisconnectedError().message == "Server disconnected"
+
+
+class TestJars:
+    @pytest.mark.rows("S003-103", "S003-107")
+    @pytest.mark.parametrize("kind", [aioclient.CookieJar, aioclient.DummyCookieJar])
+    async def test_loop(self, kind: Any) -> None:
+        """A jar takes loop=, needs none, and warns."""
+        with legacy("loop= is deprecated; leave it out: a jar needs no loop"):
+            kind(loop=asyncio.get_running_loop())
+        with legacy():
+            kind(loop=None)
+
+
+class TestAsWithRequests:
+    """What the requests tutorial shows of a session, awaited."""
+
+    @pytest.mark.rows("S004-01")
+    async def test_cookies_of_a_redirect_are_kept(self) -> None:
+        """A cookie that came with a redirect is sent with the next request."""
+        replies = [moved("/cookies", "Set-Cookie: sessioncookie=123456789; Path=/"), OK, OK]
+        async with (
+            RawServer.replies(replies) as server,
+            ClientSession(connector=names()) as session,
+        ):
+            base = server.url(host="localhost")
+            await session.get(f"{base}cookies/set/sessioncookie/123456789")
+            await session.get(f"{base}cookies")
+        assert [request.value("Cookie") for request in server.requests] == [
+            None,
+            "sessioncookie=123456789",
+            "sessioncookie=123456789",
+        ]
+
+    @pytest.mark.rows("S004-04")
+    async def test_text_and_json(self) -> None:
+        """text() and json() give the body; in a session that blocks they are plain."""
+        async with (
+            RawServer.replies(
+                [answer(b'{"a": 1}', "Content-Type: application/json")] * 2
+            ) as server,
+            ClientSession() as session,
+        ):
+            assert await (await session.get(server.url())).text() == '{"a": 1}'
+            assert await (await session.get(server.url())).json() == {"a": 1}
+
+    @pytest.mark.rows("S004-05")
+    async def test_arguments_are_for_one_call(self) -> None:
+        """What a call is given, cookies included, is for that call alone."""
+        async with (
+            RawServer.replies([OK], repeat=True) as server,
+            ClientSession(cookie_jar=open_jar()) as session,
+        ):
+            given: dict[str, Any] = {
+                "cookies": {"from-my": "browser"},
+                "headers": {"X": "1"},
+                "params": {"a": "1"},
+                "auth": ("u", "p"),
+            }
+            await session.get(server.url(), **given)
+            await session.get(server.url())
+            assert len(session.cookie_jar) == 0
+        first, second = server.requests
+        assert first.target == "/?a=1"
+        assert second.target == "/"
+        for name in ("Cookie", "X", "Authorization"):
+            assert first.value(name) is not None
+            assert second.value(name) is None
 
 
 class TestVersion:

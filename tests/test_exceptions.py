@@ -51,6 +51,7 @@ def named(name: str) -> type:
     return getattr({"asyncio": asyncio, "ssl": ssl}[module], attribute)  # type: ignore[no-any-return]
 
 
+@pytest.mark.rows("S003-110")
 def test_the_drawn_tree_is_true() -> None:
     """Each class stands below the class that it is drawn under, with its other bases, and ours are marked."""
     tree = drawn()
@@ -61,6 +62,7 @@ def test_the_drawn_tree_is_true() -> None:
         assert ours == (named(name) in OURS), name
 
 
+@pytest.mark.rows("S003-110")
 def test_the_drawn_tree_is_whole() -> None:
     """Every public exception is drawn, and none is drawn elsewhere than under its nearest base."""
     tree = drawn()
@@ -73,6 +75,7 @@ def test_the_drawn_tree_is_whole() -> None:
                 )
 
 
+@pytest.mark.rows("S003-113")
 @pytest.mark.parametrize("name", exceptions.__all__)
 def test_each_is_importable(name: str) -> None:
     """Each exception can be imported from aioclient; aiohttp's are the same objects."""
@@ -81,6 +84,7 @@ def test_each_is_importable(name: str) -> None:
         assert getattr(aioclient, name) is getattr(client_exceptions, name)
 
 
+@pytest.mark.rows("S003-113")
 def test_none_is_forgotten() -> None:
     """Every client exception that aiohttp exports is exported here too."""
     for name in client_exceptions.__all__:

@@ -430,6 +430,7 @@ async def _refuses(connector: Any) -> bool:
     return False
 
 
+@pytest.mark.rows("S003-66")
 @both_loops
 class TestClosing:
     """close() returns when no socket is left: nobody has to sleep."""
@@ -683,6 +684,7 @@ class TestClosingInTime:
 class TestSharing:
     """A connector may serve several sessions."""
 
+    @pytest.mark.rows("S003-13")
     async def test_two_sessions(self) -> None:
         """Two sessions share one pool; closing one leaves the other at work."""
         async with RawServer(site) as server, TCPConnector() as connector:
@@ -699,6 +701,7 @@ class TestSharing:
             await two.close()
             assert connector.statistics().idle == 1
 
+    @pytest.mark.rows("S003-67")
     async def test_detach(self) -> None:
         """A session that lets go of its connector is closed; the connector is not."""
         async with RawServer(site) as server, TCPConnector() as connector:

@@ -67,6 +67,7 @@ async def refuses(error: Errors, text: str | None = None, **arguments: Any) -> E
 
 
 class TestVerbs:
+    @pytest.mark.rows("S003-46", "S003-47", "S003-48", "S003-49", "S003-50", "S003-51", "S003-52")
     @pytest.mark.parametrize("verb", VERBS)
     async def test_a_verb_is_its_method(self, verb: str) -> None:
         """Each verb sends its own method and takes the arguments of request()."""
@@ -79,7 +80,7 @@ class TestVerbs:
         (request,) = server.requests
         assert (request.method, request.target) == (verb.upper(), "/x?a=1")
 
-    @pytest.mark.rows("S003-31")
+    @pytest.mark.rows("S003-31", "S003-46", "S003-50", "S003-51")
     @pytest.mark.parametrize("verb", VERBS)
     async def test_only_head_stays_at_a_redirect(self, verb: str) -> None:
         """HEAD follows no redirect unless told to, all others do unless told not to."""
@@ -96,10 +97,12 @@ class TestVerbs:
             other = await getattr(session, verb)(server.url(), allow_redirects=verb == "head")
             assert other.status == (200 if verb == "head" else 302)
 
+    @pytest.mark.rows("S003-23")
     async def test_any_method(self) -> None:
         """A method of one's own is sent in upper case."""
         assert (await sent(method="propfind")).method == "PROPFIND"
 
+    @pytest.mark.rows("S003-44")
     async def test_await_or_enter(self) -> None:
         """A call is a coroutine: it can be awaited, entered, or made a task."""
         async with RawServer.replies([OK], repeat=True) as server, ClientSession() as session:
@@ -110,6 +113,7 @@ class TestVerbs:
             assert await (await task).text() == "ok"
 
 
+@pytest.mark.rows("S003-25")
 class TestParams:
     @pytest.mark.parametrize(
         ("params", "query"),
@@ -154,7 +158,9 @@ class TestParams:
         assert server.requests[1].target == "/there"
 
 
+@pytest.mark.rows("S003-28")
 class TestHeaders:
+    @pytest.mark.rows("S003-04")
     @pytest.mark.parametrize(
         "headers",
         [
@@ -176,6 +182,7 @@ class TestHeaders:
         for request in server.requests:
             assert (request.value("X-A"), request.value("X-B")) == ("1", "2")
 
+    @pytest.mark.rows("S003-04", "S004-02")
     async def test_a_call_lays_its_own_over_the_sessions(self) -> None:
         """A name in the call replaces the session's fields of that name, None removes, others stay."""
         async with (
@@ -198,6 +205,7 @@ class TestHeaders:
         request = await sent(headers=[("X", "1"), ("Y", "-"), ("x", "2")])
         assert request.values("X") == ["1", "2"]
 
+    @pytest.mark.rows("S003-04", "S004-02")
     async def test_they_are_live(self) -> None:
         """A change of session.headers counts from the next request on."""
         async with RawServer.replies([OK], repeat=True) as server, ClientSession() as session:
@@ -213,6 +221,7 @@ class TestHeaders:
                 await session.get(server.url())
         assert [request.values("X") for request in server.requests] == [[], ["1"], ["1", "2"], []]
 
+    @pytest.mark.rows("S004-03")
     async def test_what_is_sent_by_default(self) -> None:
         """Host, Accept, Accept-Encoding and User-Agent are sent, and all but Host can be replaced or dropped."""
         request = await sent()
@@ -226,6 +235,7 @@ class TestHeaders:
         assert (await sent(headers={"User-Agent": "mine"})).values("User-Agent") == ["mine"]
         assert (await sent(headers={"User-Agent": None})).values("User-Agent") == []
 
+    @pytest.mark.rows("S003-05", "S003-29")
     async def test_skip_auto_headers(self) -> None:
         """Skipped are default fields of session and call, Content-Type too, but none that was given."""
         async with (
@@ -253,6 +263,7 @@ class TestHeaders:
         assert dict(request.headers)[b"X"] == "ä".encode()
         assert dict(request.headers)[b"Y"] == b"\xff"
 
+    @pytest.mark.rows("S003-04")
     @pytest.mark.parametrize(
         ("headers", "text"),
         [
@@ -298,6 +309,7 @@ BODIES: dict[str, Callable[[Path], Any]] = {
 }
 
 
+@pytest.mark.rows("S003-26")
 class TestData:
     @pytest.mark.parametrize("kind", BODIES)
     @pytest.mark.parametrize("chunked", [False, True])
@@ -378,6 +390,7 @@ class TestData:
         await refuses(TypeError, "a request body is made of bytes", method="POST", data=data)
 
 
+@pytest.mark.rows("S003-27")
 class TestJson:
     async def test_it_is_serialized(self) -> None:
         """json= is sent as JSON with its Content-Type."""
@@ -395,6 +408,7 @@ class TestJson:
         """data= and json= together raise ValueError."""
         await refuses(ValueError, "can not be used at the same time", data=b"x", json=1)
 
+    @pytest.mark.rows("S003-07")
     @pytest.mark.parametrize("result", ['{"mine":1}', b'{"mine":1}'])
     async def test_json_serialize(self, result: str | bytes) -> None:
         """The session's json_serialize makes the text or bytes."""
@@ -442,6 +456,7 @@ class MiniJar(AbstractCookieJar):
 
 
 class TestCookies:
+    @pytest.mark.rows("S004-05")
     @pytest.mark.parametrize(
         "cookies", [{"a": "1", "b": 2}, [("a", "1"), ("b", "2")], SimpleCookie("a=1; b=2")]
     )
@@ -461,6 +476,7 @@ class TestCookies:
             "jar=x",
         ]
 
+    @pytest.mark.rows("S003-03")
     async def test_of_a_session_with_a_base_url(self) -> None:
         """With a base URL they are for every path of its origin, and for no other host."""
         async with RawServer.replies([OK], repeat=True) as server:
@@ -471,6 +487,7 @@ class TestCookies:
                 await session.get(server.url(host="b.test"))
         assert [request.value("Cookie") for request in server.requests] == ["a=1", "a=1", None]
 
+    @pytest.mark.rows("S003-03")
     async def test_for_an_address(self) -> None:
         """A jar that takes no cookies of IP addresses does not drop the session's in silence."""
         with pytest.raises(ValueError, match="unsafe=True"):
@@ -482,6 +499,7 @@ class TestCookies:
             await session.get("")
         assert server.requests[0].value("Cookie") == "a=1"
 
+    @pytest.mark.rows("S003-09")
     async def test_a_jar_of_ones_own(self) -> None:
         """Any AbstractCookieJar serves: it gets what is set and gives what is sent."""
         async with (
@@ -495,6 +513,7 @@ class TestCookies:
         assert jar.urls == [URL(server.url("/x"))]
         assert server.requests[1].value("Cookie") == "a=1"
 
+    @pytest.mark.rows("S003-09", "S003-107")
     async def test_no_jar(self) -> None:
         """A DummyCookieJar keeps nothing; cookies of a call are sent all the same."""
         async with (
@@ -517,6 +536,7 @@ class Signature:
         request.authorization = "Signed"
 
 
+@pytest.mark.rows("S003-06", "S003-30")
 class TestAuth:
     @pytest.mark.parametrize(
         ("auth", "field", "value"),
@@ -643,6 +663,7 @@ async def late(conn: RawConnection) -> None:
     conn.send(OK)
 
 
+@pytest.mark.rows("S003-39")
 @pytest.mark.virtual_clock
 class TestTimeout:
     @pytest.mark.parametrize(
@@ -704,6 +725,7 @@ class TestTimeout:
             assert asyncio.get_running_loop().time() - start < 10
 
 
+@pytest.mark.rows("S003-12")
 class TestRaiseForStatus:
     @pytest.mark.parametrize("status", ["400 Bad Request", "404 Not Found", "500 Oh", "599 X"])
     async def test_when_asked(self, status: str) -> None:
@@ -918,6 +940,7 @@ class TestBaseUrl:
 
 
 class TestWire:
+    @pytest.mark.rows("S003-08")
     @pytest.mark.parametrize("version", ["1.0", aioclient.HttpVersion10])
     async def test_version(self, version: Any) -> None:
         """version= of session or call is the version that is spoken."""
@@ -931,6 +954,7 @@ class TestWire:
             await session.get(server.url(), version=aioclient.HttpVersion11)
         assert [request.version for request in server.requests] == ["HTTP/1.0", "HTTP/1.1"]
 
+    @pytest.mark.rows("S003-08")
     @pytest.mark.parametrize(
         "version", ["2", "3", (2, 0), "", pytest.param("1.1\r\nX: y", id="INJ-04")]
     )
@@ -955,6 +979,7 @@ class TestWire:
             assert await response.read() == b"body"
         assert (await sent(method="POST", data=b"x")).value("Expect") is None
 
+    @pytest.mark.rows("S003-36")
     async def test_read_until_eof(self) -> None:
         """Without a length the body lasts until the connection ends; with False there is none."""
         async with (
@@ -965,6 +990,7 @@ class TestWire:
             response = await session.get(server.url(), read_until_eof=False)
             assert await response.read() == b""
 
+    @pytest.mark.rows("S003-14")
     async def test_auto_decompress(self) -> None:
         """False leaves the body as it came, of session or call."""
         async with serve() as app:
@@ -1130,6 +1156,7 @@ class TestParts:
         ):
             assert type(await session.get(server.url())) is Mine
 
+    @pytest.mark.rows("S003-01", "S003-13", "S003-19")
     @pytest.mark.parametrize("owner", [True, False])
     async def test_connector_owner(self, owner: bool) -> None:
         """A session closes its connector unless it does not own it."""
@@ -1145,6 +1172,7 @@ class TestParts:
                     await session.get(server.url())
                 assert server.connections == 1
 
+    @pytest.mark.rows("S003-67")
     async def test_detach(self) -> None:
         """detach() closes the session and leaves the connector open."""
         async with aioclient.TCPConnector() as connector:
@@ -1173,6 +1201,7 @@ class TestParts:
 
 
 class TestState:
+    @pytest.mark.rows("S003-18", "S003-66")
     async def test_closed(self) -> None:
         """A closed session refuses requests; closing again does nothing."""
         async with ClientSession() as session:
@@ -1195,6 +1224,7 @@ class TestState:
         async with ClientSession("http://a.test/") as session:
             assert repr(session).startswith("<ClientSession http://a.test/ <TCPConnector ")
 
+    @pytest.mark.rows("S003-17")
     async def test_plain_with(self) -> None:
         """A plain `with` says what to write."""
         async with ClientSession() as session:

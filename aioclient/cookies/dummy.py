@@ -9,17 +9,20 @@ from aiohttp.abc import AbstractCookieJar, ClearCookiePredicate
 from aiohttp.typedefs import LooseCookies, StrOrURL
 from yarl import URL
 
+from ..warning import warn_legacy
+
 
 class DummyCookieJar(AbstractCookieJar):
     """A jar that ignores every cookie; needs no running loop.
 
     Args:
-        loop: accepted for code written for older aiohttp; not used.
+        loop: not used (deprecated).
     """
 
     def __init__(self, *, loop: asyncio.AbstractEventLoop | None = None) -> None:
         # The base class's constructor is not called: it asks for a running loop.
-        pass
+        if loop is not None:
+            warn_legacy("loop=", "leave it out: a jar needs no loop")
 
     @property
     def unsafe(self) -> bool:

@@ -13,6 +13,7 @@ from aiohttp.abc import AbstractCookieJar, ClearCookiePredicate
 from aiohttp.typedefs import LooseCookies, PathLike, StrOrURL
 from yarl import URL
 
+from ..warning import warn_legacy
 from . import cookies_txt, json_file
 from .acceptance import accept, accept_shared, prefix_of
 from .cookie import Cookie, find_fault, quote, unquote
@@ -63,7 +64,7 @@ class CookieJar(AbstractCookieJar):
             (RFC 2109), and send quoted values back with their quotes. A value that came without quotes goes back as it
             came, either way.
         treat_as_secure_origin: origins that get and set Secure cookies although their scheme is not https or wss.
-        loop: accepted for code written for older aiohttp; not used.
+        loop: not used (deprecated).
         clock: tells the POSIX time.
         max_cookies: in all; beyond it the least recently used go, from domains with more than 50 first.
         max_cookies_per_domain: beyond it the domain's least recently used go, Secure ones last.
@@ -83,6 +84,8 @@ class CookieJar(AbstractCookieJar):
         max_cookies_per_domain: int = MAX_PER_DOMAIN,
     ) -> None:
         # The base class's constructor is not called: it asks for a running loop.
+        if loop is not None:
+            warn_legacy("loop=", "leave it out: a jar needs no loop")
         if max_cookies < 1 or max_cookies_per_domain < 1:
             raise ValueError(
                 "max_cookies and max_cookies_per_domain must be at least 1, "

@@ -260,6 +260,37 @@ class TestAddresses:
                 assert connector.dns_cache is False
 
 
+class TestResolvers:
+    @pytest.mark.rows("S003-80")
+    async def test_the_default(self) -> None:
+        """Without one, names are looked up by the library's own, which needs no thread."""
+        async with TCPConnector() as connector:
+            assert isinstance(connector._resolver._resolver, aioclient.DefaultResolver)
+
+    @pytest.mark.rows("S003-80")
+    @pytest.mark.parametrize("kind", [aioclient.AsyncResolver, aioclient.ThreadedResolver])
+    async def test_aiohttps(self, kind: Any) -> None:
+        """aiohttp's resolvers serve as well; who made one closes it."""
+        resolver = kind()
+        asked: list[str] = []
+        original = resolver.resolve
+
+        async def resolve(host: str, *rest: Any, **more: Any) -> Any:
+            asked.append(host)
+            return await original("localhost", *rest, **more)
+
+        resolver.resolve = resolve
+        async with (
+            RawServer.replies([OK]) as server,
+            ClientSession(
+                connector=TCPConnector(resolver=resolver, family=socket.AF_INET)
+            ) as session,
+        ):
+            assert (await session.get(server.url(host="a.test"))).status == 200
+        assert asked == ["a.test"]
+        await resolver.close()
+
+
 class TestNotForUsers:
     @pytest.mark.rows("S003-72", "S003-73")
     @pytest.mark.parametrize("kind", [TCPConnector, UnixConnector, aioclient.BaseConnector])

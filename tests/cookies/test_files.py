@@ -46,6 +46,7 @@ def everything(jar: CookieJar) -> list[Any]:
     ]
 
 
+@pytest.mark.rows("S003-106")
 class TestJson:
     def test_round_trip(self, tmp_path: Path) -> None:
         """A jar that is saved and loaded sends and shows what it did before."""
@@ -278,6 +279,7 @@ class TestJson:
         assert 150 <= len(jar) <= 180
 
 
+@pytest.mark.rows("S003-106")
 @pytest.mark.usefixtures("open_umask")
 class TestFile:
     @pytest.fixture(params=["save", "save_cookies_txt"])
@@ -354,6 +356,7 @@ class TestFile:
             getattr(CookieJar(), save)(tmp_path / "none" / "jar")
 
 
+@pytest.mark.rows("S003-106")
 class TestCookiesTxt:
     def test_format(self, tmp_path: Path) -> None:
         """Seven fields a line, a dot before a domain whose subdomains get it, #HttpOnly_ before HttpOnly ones."""

@@ -24,6 +24,7 @@ from .parts import NOW, Clock, held, jar_of, receive, row, sent
 A = URL("https://a.example/")
 
 
+@pytest.mark.rows("S003-105")
 class TestSending:
     def test_order(self) -> None:
         """Longer paths come first, then what was created earlier (section 5.8.3)."""
@@ -134,6 +135,7 @@ class TestSending:
             assert len(list(jar)) == 1000 - second
 
 
+@pytest.mark.rows("S003-103")
 class TestQuoting:
     @pytest.mark.parametrize(
         ("field", "quoted", "plain"),
@@ -186,6 +188,7 @@ class TestQuoting:
         assert output == expected
 
 
+@pytest.mark.rows("S003-104")
 class TestGiven:
     def test_shared(self) -> None:
         """Cookies given without a URL go to every host, addresses too, until the host sets its own."""
@@ -322,6 +325,7 @@ class TestGiven:
 
 
 class TestContents:
+    @pytest.mark.rows("S003-103", "S003-108")
     def test_iteration_and_length(self) -> None:
         """Iterating yields Morsels, oldest first; the length does not look at clocks."""
         clock = Clock()
@@ -338,6 +342,7 @@ class TestContents:
         dates = [(morsel["max-age"], morsel["expires"]) for morsel in jar_of(fields)]
         assert dates == [("60", ""), ("", "Fri, 01 Dec 2023 00:00:00 GMT"), ("", "")]
 
+    @pytest.mark.rows("S003-103")
     def test_properties(self) -> None:
         """The cookies by domain and path, and the host-only ones, read as aiohttp's jar shows them."""
         jar = jar_of(["a=1", "b=2; Domain=a.example; Path=/x/"])
@@ -367,6 +372,7 @@ class TestContents:
         )
         assert repr(cookie) == "<Cookie a of a.example/x host-only secure>"
 
+    @pytest.mark.rows("S003-108")
     def test_clear(self) -> None:
         """Clearing takes all, or what a predicate picks; it may use the jar meanwhile."""
         jar = jar_of(["a=1", "b=2", "c=3"])
@@ -376,6 +382,7 @@ class TestContents:
         assert len(jar) == 0
         assert sent(jar, "https://a.example/") is None
 
+    @pytest.mark.rows("S003-108")
     @pytest.mark.parametrize("domain", ["site.example", ".site.example", "SITE.example"])
     def test_clear_domain(self, domain: str) -> None:
         """Clearing a domain takes its cookies and its subdomains', and no others."""
@@ -433,6 +440,7 @@ class TestContents:
         assert len(list(jar)) == len(jar) <= 200
 
 
+@pytest.mark.rows("S003-107")
 class TestDummy:
     def test_keeps_nothing(self) -> None:
         """A dummy jar takes everything and holds nothing."""
@@ -603,6 +611,7 @@ class TestInSessions:
             assert values[0] == "s=1"
             assert set((values[1] or "").split("; ")) == {"s=1", "a=1", "r=1"}
 
+    @pytest.mark.rows("S003-103")
     async def test_no_loop_is_needed(self) -> None:
         """Jars are made with or without a running loop, and know no loop."""
         jars: list[AbstractCookieJar] = [CookieJar(), DummyCookieJar()]

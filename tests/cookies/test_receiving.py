@@ -267,6 +267,7 @@ class TestDomain:
         )
         assert sent(jar, "https://y.x.example/") == "b=1"
 
+    @pytest.mark.rows("S003-103")
     @pytest.mark.parametrize("host", ["127.0.0.1", "[::1]", "127.1", "0x7f000001"])
     def test_addresses_need_unsafe(self, host: str) -> None:
         """A host that is an address has cookies only in a jar with unsafe=True, and they are its own."""
@@ -455,6 +456,7 @@ class TestSecurity:
         """An insecure origin sets no cookie with a prefix."""
         assert len(jar_of("__Host-a=1; Secure; Path=/", "http://a.example/")) == 0
 
+    @pytest.mark.rows("S003-103")
     @pytest.mark.parametrize(
         "origins",
         [

@@ -18,6 +18,7 @@ from aioclient.testing import RawServer
 from ..loopback import OK, moved
 
 
+@pytest.mark.rows("S003-102")
 class TestBasicAuth:
     @pytest.mark.parametrize(
         ("auth", "field"),
@@ -76,6 +77,7 @@ class TestBasicAuth:
         )
 
 
+@pytest.mark.rows("S003-102")
 class TestLikeAiohttp:
     """S003-102: the same in, the same out, as aiohttp's BasicAuth, but for what it sends broken."""
 

@@ -51,6 +51,7 @@ async def hops(location: str, start: str = "/start", **arguments: Any) -> list[R
 
 
 class TestMethod:
+    @pytest.mark.rows("S003-31")
     @pytest.mark.parametrize(
         ("method", "status", "after"),
         [
@@ -590,6 +591,7 @@ class TestChain:
         assert len(caught.value.history) == 11
         assert len(server.requests) == 22
 
+    @pytest.mark.rows("S003-32")
     async def test_as_many_as_allowed(self) -> None:
         """As many redirects as allowed are followed."""
         async with (
@@ -663,6 +665,7 @@ class TestChain:
             await session.get(server.url())
         assert server.connections == 1
 
+    @pytest.mark.rows("S003-31")
     async def test_not_followed(self) -> None:
         """With allow_redirects=False the redirect is the response, its body readable."""
         async with RawServer.replies([moved("ftp://x")]) as server, ClientSession() as session:
