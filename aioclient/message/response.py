@@ -311,7 +311,8 @@ class ClientResponse:
         if self._released:
             raise self._released_error()
         raw = self._raw
-        if raw is None or self._content is not None or self.request.trace is not None:
+        trace = self.request.trace
+        if raw is None or self._content is not None or (trace is not None and trace.hears_body):
             return None
         coding = self._content_encoding
         if coding is not None:

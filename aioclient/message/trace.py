@@ -14,8 +14,10 @@ class Trace(Protocol[RequestT]):
     connection, or gives back the slot, that the call holds at that moment.
     """
 
-    stream_class: type[StreamReader]
     raised: BaseException | None  # by the last one that failed
+    hears_upload: bool  # whether anybody listens to request_chunk_sent()
+    hears_body: bool  # whether anybody listens to what is read of a response
+    stream_class: type[StreamReader]
 
     async def request_redirect(self, request: RequestT, response: object) -> None:
         """Tell that the *response* leads elsewhere; it was not released yet."""

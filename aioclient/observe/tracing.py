@@ -65,14 +65,22 @@ def frozen(configs: Sequence[TraceConfig] | None) -> list[TraceConfig]:
 class RequestTrace:
     """The trace configs of one call, each with its context."""
 
-    __slots__ = ("_followers", "_request", "raised")
-
-    stream_class: type[StreamReader] = TracedStreamReader
+    __slots__ = (
+        "_followers",
+        "_request",
+        "hears_body",
+        "hears_upload",
+        "raised",
+        "stream_class",
+    )
 
     def __init__(self, request: Request) -> None:
         self._request = request
         self._followers: list[tuple[TraceConfig, SimpleNamespace]] = []
         self.raised: BaseException | None = None
+        self.hears_upload = False
+        self.hears_body = False
+        self.stream_class: type[StreamReader] = StreamReader
 
     def follow(self, request: Request) -> None:
         """Go on with *request*, the next hop."""
@@ -101,6 +109,11 @@ class RequestTrace:
                     ),
                 )
             self._followers.append((config, context))
+            if config.on_request_chunk_sent:
+                self.hears_upload = True
+            if config.on_response_chunk_received:
+                self.hears_body = True
+                self.stream_class = TracedStreamReader
 
     def request_end(self, response: ClientResponse) -> Fired:
         """Fire ``on_request_end``."""

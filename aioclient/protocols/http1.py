@@ -189,7 +189,7 @@ class Http1Connection(asyncio.Protocol):
             and len(body.data) <= INLINE_BODY
             and not chunked
             and not expects_continue(request)
-            and request.trace is None
+            and (request.trace is None or not request.trace.hears_upload)
         ):
             self._sent = True
             transport.write(head + body.data)
