@@ -56,6 +56,9 @@ SCENARIOS = {
         Scenario("post", "POST JSON", "post_json", "/post"),
         Scenario("gzip", "gzip JSON, 10 KB", "get_gzip", "/gzip.json"),
         Scenario("tls", "small JSON, TLS", "get_json", "/small", "tls"),
+        Scenario(
+            "handshake", "new TLS connection", "get_json_and_close", "/close", "tls", requests=300
+        ),
         Scenario("unix", "small JSON, unix socket", "get_json", "/small", "unix"),
         _bulk("chunks", "100 MB in chunks", "download"),
         _bulk("chunks-steady", "100 MB in chunks, steady malloc", "download", steady_malloc=True),

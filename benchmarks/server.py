@@ -54,6 +54,7 @@ http {{
         ssl_certificate {folder}/server.pem;
         ssl_certificate_key {folder}/server.key;
         location = /small {{ return 200 '{small}'; }}
+        location = /close {{ keepalive_timeout 0; return 200 '{small}'; }}
         location = /post {{ return 200 '{small}'; }}
         location = /headers {{
 {headers}

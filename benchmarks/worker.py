@@ -55,6 +55,7 @@ def check_answer(scenario: Scenario, answer: object) -> None:
     """Raise RuntimeError when a client did not do the work it is measured at."""
     checks: dict[str, Callable[[], bool]] = {
         "get_json": lambda: answer["n"] == 7,  # type: ignore[index]
+        "get_json_and_close": lambda: answer["n"] == 7,  # type: ignore[index]
         "post_json": lambda: answer["n"] == 7,  # type: ignore[index]
         "get_gzip": lambda: answer[7]["name"] == "user 7",  # type: ignore[index]
         "get_headers": lambda: len(answer) == 5 + EXTRA_HEADERS,  # type: ignore[arg-type]

@@ -63,6 +63,10 @@ class Client:
         """Get and decode JSON."""
         raise NotImplementedError
 
+    async def get_json_and_close(self, url: str) -> Any:
+        """Get and decode JSON from a server that closes the connection: each request makes a new one."""
+        return await self.get_json(url)
+
     async def get_headers(self, url: str) -> dict[str, str]:
         """Get and decode JSON, and return all response headers as text."""
         raise NotImplementedError

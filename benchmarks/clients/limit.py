@@ -162,6 +162,15 @@ class LimitClient(Client):
         check(status)
         return json.loads(body)
 
+    async def get_json_and_close(self, url: str) -> Any:
+        target = self._targets.get(url) or self._target(url)
+        connection = await self._connect(target)
+        status, _, body = await connection.send(target.get)
+        self._connections.remove(connection)
+        connection.transport.close()
+        check(status)
+        return json.loads(body)
+
     async def get_headers(self, url: str) -> dict[str, str]:
         target = self._targets.get(url) or self._target(url)
         connection = target.idle.pop() if target.idle else await self._connect(target)
