@@ -11,7 +11,7 @@ from aiohttp.abc import AbstractResolver, ResolveResult
 from yarl import URL
 
 from .connectors.overrides import Overrides, ResolveLike
-from .connectors.resolver import TimedResult
+from .connectors.resolver import NUMERIC, TimedResult
 from .connectors.tcp import TCPConnector
 from .cookies import DummyCookieJar
 from .exceptions import ClientError, MissingExtraError, shown
@@ -195,6 +195,6 @@ def _result(host: str, address: str, port: int, kind: str, ttl: float) -> Resolv
         port=port,
         family=_FAMILIES[kind],
         proto=0,
-        flags=socket.AI_NUMERICHOST | socket.AI_NUMERICSERV,
+        flags=NUMERIC,
         ttl=ttl,
     )

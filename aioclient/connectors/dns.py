@@ -14,7 +14,7 @@ import aiodns
 import aiohttp
 from aiohttp.abc import AbstractResolver, ResolveResult
 
-from .resolver import TimedResult
+from .resolver import NUMERIC, TimedResult
 
 __all__ = ("DefaultResolver",)
 
@@ -166,7 +166,7 @@ class DefaultResolver(AbstractResolver):
                 port=port,
                 family=node.family,
                 proto=0,
-                flags=socket.AI_NUMERICHOST | socket.AI_NUMERICSERV,
+                flags=NUMERIC,
                 ttl=node.ttl,
             )
             for node in answer.nodes

@@ -24,7 +24,7 @@ import time
 from collections import OrderedDict
 from collections.abc import Callable, Iterable, Mapping
 from enum import Enum
-from functools import partial
+from functools import lru_cache, partial
 from types import MappingProxyType
 from typing import Final, Literal, Protocol, cast, runtime_checkable
 
@@ -42,6 +42,9 @@ Key = tuple[str, int, int]  # host, port, family
 MIN_TTL: Final = 1.0
 MAX_TTL: Final = 600.0
 DEFAULT_TTL: Final = 10.0
+
+# What addresses are told to be: neither host nor port needs to be looked up.
+NUMERIC: Final = int(socket.AI_NUMERICHOST | socket.AI_NUMERICSERV)
 
 TTL = float | Literal["record"] | None
 
@@ -166,7 +169,8 @@ class CachingResolver(AbstractResolver):
                 return _given(host, port, family, given)
         answer = self._answers.get((host, port, family))
         if answer is None:
-            return _without_lookup(host, port, family)
+            own = _own_addresses(host)
+            return None if own is None else _given(host, port, family, own)
         if answer.expiry <= self._clock():
             del self._answers[host, port, family]
             return None
@@ -181,7 +185,7 @@ class CachingResolver(AbstractResolver):
         answer = self._answers.get(key)
         if answer is not None and answer.expiry > self._clock():
             return Source.CACHE
-        if _is_own_name(host):
+        if _own_addresses(host) is not None:
             return Source.NAME
         if not self._max_size:
             return Source.UNCACHED
@@ -304,11 +308,6 @@ class CachingResolver(AbstractResolver):
             self._answers.popitem(last=False)
 
 
-def _is_own_name(host: str) -> bool:
-    """Tell whether *host* says its address itself."""
-    return _without_lookup(host, 0, socket.AF_UNSPEC) is not None
-
-
 def _ttl_of(addresses: Iterable[ResolveResult]) -> float:
     """Return for how many seconds all of *addresses* hold, within the bounds."""
     said = [float(cast(TimedResult, address).get("ttl", math.inf)) for address in addresses]
@@ -316,16 +315,17 @@ def _ttl_of(addresses: Iterable[ResolveResult]) -> float:
     return DEFAULT_TTL if shortest == math.inf else min(max(shortest, MIN_TTL), MAX_TTL)
 
 
-def _without_lookup(host: str, port: int, family: int) -> list[ResolveResult] | None:
-    """Return the addresses of an IP address and of the loopback's names; None for others."""
+@lru_cache(maxsize=1024)
+def _own_addresses(host: str) -> tuple[str, ...] | None:
+    """Return the addresses that *host* says itself: an IP address, or a name of the loopback; None for others."""
     name = host.rstrip(".").lower()
     if name == "localhost" or name.endswith(".localhost"):
-        return _given(host, port, family, ("::1", "127.0.0.1"))
+        return "::1", "127.0.0.1"
     try:
         ipaddress.ip_address(host)
     except ValueError:
         return None
-    return _given(host, port, family, (host,))
+    return (host,)
 
 
 def _given(host: str, port: int, family: int, addresses: Iterable[str]) -> list[ResolveResult]:
@@ -337,7 +337,7 @@ def _given(host: str, port: int, family: int, addresses: Iterable[str]) -> list[
             port=port,
             family=address_family,
             proto=socket.IPPROTO_TCP,
-            flags=socket.AI_NUMERICHOST | socket.AI_NUMERICSERV,
+            flags=NUMERIC,
         )
         for address in addresses
         if family in (0, address_family := socket.AF_INET6 if ":" in address else socket.AF_INET)
