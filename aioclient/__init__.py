@@ -6,6 +6,7 @@ A map of the library:
 * ``ClientSession``: many calls with common defaults, a pool and a cookie jar                  (``session``)
 * ``ClientResponse``, ``StreamReader``, ``ClientTimeout``, ``UploadTracker``: the values         (``message``)
 * ``TCPConnector``, ``UnixConnector``, ``PoolStatistics``, ``Fingerprint``: the way there      (``connectors``)
+* ``Proxy``, ``ProxyDigestAuth``, ``DIRECT``: by way of others                                 (``message``)
 * ``AddressPolicy``: where a connector may connect to                                           (``connectors``)
 * ``CookieJar``, ``DummyCookieJar``: cookies by RFC 6265bis, kept in memory and in files        (``cookies``)
 * ``BasicAuth``, ``NO_AUTH``, ``Netrc``, and the steps that act around a request              (``middlewares``)
@@ -47,6 +48,7 @@ from .exceptions import __all__ as _exceptions
 from .message.body import UploadTracker
 from .message.connection import Connection
 from .message.disposition import ContentDisposition
+from .message.proxy import DIRECT, Proxy, ProxyDigestAuth
 from .message.request import Auth, Request, RequestInfo
 from .message.response import ClientResponse
 from .message.stream import StreamReader
@@ -57,6 +59,7 @@ from .session import ClientSession
 from .warning import LegacyParameterWarning, NetrcWarning, SharedCookiesWarning
 
 __all__ = (
+    "DIRECT",
     "AddressPolicy",
     "AsyncResolver",
     "Auth",
@@ -84,6 +87,8 @@ __all__ = (
     "Netrc",
     "NetrcWarning",
     "PoolStatistics",
+    "Proxy",
+    "ProxyDigestAuth",
     "Request",
     "RequestInfo",
     "SharedCookiesWarning",

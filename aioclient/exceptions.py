@@ -32,6 +32,7 @@ Every aiohttp client exception is here, the same class object, so that ``except 
     │   ├── TooManyRedirects
     │   ├── ContentTypeError
     │   ├── ClientHttpProxyError
+    │   │   └── ProxyRefusedError *              proxy
     │   └── WSServerHandshakeError
     ├── ClientPayloadError
     │   ├── IncompleteBodyError *                the response's body ended early
@@ -125,6 +126,7 @@ __all__ = (
     "NonHttpUrlClientError",
     "NonHttpUrlRedirectClientError",
     "PoolTimeoutError",
+    "ProxyRefusedError",
     "ReadTimeoutError",
     "RedirectClientError",
     "ServerConnectionError",
@@ -304,6 +306,21 @@ class StatusError(_WithCode):
             f"<{type(self).__name__} {self.status} {self.message!r} of {info.method} {shown(info.real_url)}, "
             f"{len(self.body)} bytes of its body>"
         )
+
+
+class ProxyRefusedError(ClientHttpProxyError):
+    """An HTTP proxy refused to open a tunnel, or asked for other credentials (407).
+
+    ``status``, ``message`` and ``headers`` are of its response, ``proxy`` is its address. ``request_info`` is that of
+    the ``CONNECT``, or of the request that it should have forwarded.
+    """
+
+    proxy = ""
+
+    def __str__(self) -> str:
+        info = self.request_info
+        text = f"{info.method} {shown(info.real_url)}: the proxy {self.proxy} answered {self.status} {self.message}"
+        return f"{text}; give it other credentials in proxy_auth" if self.status == 407 else text
 
 
 class IncompleteBodyError(ClientPayloadError):

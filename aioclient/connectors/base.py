@@ -7,6 +7,7 @@ cancellation can lose one.
 """
 
 import asyncio
+import errno
 import os
 import socket
 import warnings
@@ -471,8 +472,11 @@ class BaseConnector:
         key: ConnectionKey,
         plan: TLSPlan | None,
         dial: Dial,
+        peer: ConnectionKey | None = None,
     ) -> Http1Connection:
         """Make a connection of a connected socket: with *create*, a method of the event loop, and TLS by *plan*.
+
+        The handshake is with *peer* where that is another one than the key's host.
 
         Raises:
             OSError: the TLS handshake failed, or agreed on a protocol that is not HTTP/1.1.
@@ -485,7 +489,8 @@ class BaseConnector:
             if plan is None:
                 await create(lambda: connection, sock=sock)
             else:
-                dial.missing = f"no TLS handshake with {key.host}:{key.port}"
+                other = key if peer is None else peer
+                dial.missing = f"no TLS handshake with {other.host}:{other.port}"
                 begin = loop.time()
                 await create(
                     lambda: connection,
@@ -507,6 +512,48 @@ class BaseConnector:
             except BaseException:
                 connection.abort()
                 raise
+        return connection
+
+    async def _establish_within(
+        self, outer: asyncio.Transport, key: ConnectionKey, plan: TLSPlan | None, dial: Dial
+    ) -> Http1Connection:
+        """Make a connection within *outer*, through which bytes go on to the key's host; TLS by *plan*.
+
+        *outer* is a transport that ``start_tls()`` takes; it is closed if this fails.
+
+        Raises:
+            OSError, ServerFingerprintMismatch: as ``_establish()``.
+        """
+        loop = cast(asyncio.AbstractEventLoop, self._loop)
+        connection = self._new_connection(key)
+        transport = outer
+        try:
+            if plan is None:
+                outer.set_protocol(connection)
+            else:
+                dial.missing = f"no TLS handshake with {key.host}:{key.port}"
+                begin = loop.time()
+                secured = await loop.start_tls(
+                    outer,
+                    connection,
+                    plan.context,
+                    server_hostname=plan.server_hostname,
+                    ssl_shutdown_timeout=CLOSE_TIME,
+                )
+                dial.way.tls = loop.time() - begin
+                # uvloop does not tell of a loss within the handshake.
+                if secured is None or connection.ended or outer.is_closing():
+                    raise OSError(
+                        errno.ECONNRESET, "the connection was closed within the handshake"
+                    )
+                transport = secured
+            connection.connection_made(transport)
+            if plan is not None:
+                plan.check(transport)
+        except BaseException:
+            connection.abort()
+            outer.abort()
+            raise
         return connection
 
     def _new_connection(self, key: ConnectionKey) -> Http1Connection:

@@ -11,6 +11,7 @@ from ..exceptions import (
     ClientConnectorDNSError,
     ClientConnectorError,
     ClientConnectorSSLError,
+    ClientProxyConnectionError,
     UnixClientConnectorError,
 )
 from ..message.origin import ConnectionKey
@@ -55,6 +56,16 @@ def policy_error(key: ConnectionKey, denials: Sequence[Denial]) -> AddressNotAll
     rule = ", and ".join(str(denial) for denial in denials)
     error = PermissionError(errno.EACCES, rule)
     return AddressNotAllowedError(_as_aiohttp(key), error, denials[0].address, rule)
+
+
+def proxy_error(
+    proxy: ConnectionKey, error: OSError, key: ConnectionKey
+) -> ClientProxyConnectionError:
+    """Return the error that stands for *error* of an attempt to reach *proxy*, on the way to *key*."""
+    found = ClientProxyConnectionError(_as_aiohttp(proxy), error)
+    scheme = "https" if key.is_ssl else "http"
+    found.add_note(f"this is the proxy on the way to {scheme}://{key.host}:{key.port}")
+    return found
 
 
 def connect_error(key: ConnectionKey, error: OSError) -> ClientConnectorError:

@@ -4,22 +4,25 @@ import asyncio
 import socket
 from collections.abc import Mapping
 from ssl import SSLContext
-from typing import Final
+from typing import Final, cast
 
 from aiohttp.abc import AbstractResolver, ResolveResult
 
 from ..message.origin import ConnectionKey, Origin, SSLOption
+from ..message.proxy import Proxy
 from ..message.request import Request
 from ..message.trace import Trace
 from ..message.unset import UNSET, Unset
 from ..protocols.http1 import Http1Connection
 from ..warning import warn_legacy
 from .address_policy import AddressPolicy
-from .base import BaseConnector, Dial
+from .base import Dial
 from .dial import addr_infos_of, open_socket
 from .dns import DefaultResolver
 from .errors import connect_error, dns_error, policy_error
 from .overrides import Overrides, ResolveLike
+from .proxied import ProxiedConnector
+from .proxies.logins import Logins
 from .resolver import TTL, CachingResolver, Source
 from .tls import merge_ssl, plan_tls
 
@@ -27,7 +30,7 @@ from .tls import merge_ssl, plan_tls
 _ASKED: Final = (Source.RESOLVER, Source.UNCACHED)
 
 
-class TCPConnector(BaseConnector):
+class TCPConnector(ProxiedConnector):
     """Connections over TCP.
 
     Args:
@@ -99,6 +102,7 @@ class TCPConnector(BaseConnector):
         )
         self._use_dns_cache = use_dns_cache
         self._address_policy = address_policy
+        self._logins = Logins()
         self._happy_eyeballs_delay = happy_eyeballs_delay
         self._interleave = interleave
 
@@ -110,6 +114,8 @@ class TCPConnector(BaseConnector):
         if key.is_ssl:
             option = self._ssl if key.ssl is True else key.ssl
             plan = await plan_tls(option, key.server_hostname or origin.host)
+        if key.proxy is not None:
+            return await self._connect_by(cast(Proxy, key.proxy), request, key, plan, dial)
         sock = await self._dial(origin.dns_name, key, dial)
         try:
             return await self._establish(loop.create_connection, sock, key, plan, dial)

@@ -174,7 +174,7 @@ class Proxy:
         except ValueError as error:
             raise InvalidUrlClientError(_spelled(parsed), str(error)) from error
         self.auth = login
-        self.headers = _checked_fields(headers)
+        self.headers = checked_fields(headers)
         self.ssl: SSLOption = True if ssl is None else ssl
         self._check()
 
@@ -192,6 +192,11 @@ class Proxy:
     def is_http(self) -> bool:
         """Whether it is an HTTP proxy, reached with TLS or without."""
         return self.scheme in HTTP_SCHEMES
+
+    @property
+    def is_socks4(self) -> bool:
+        """Whether it speaks SOCKS4, which knows neither passwords nor IPv6."""
+        return self.scheme in ("socks4", "socks4a")
 
     @property
     def address(self) -> ConnectionKey:
@@ -220,7 +225,7 @@ class Proxy:
         proxy.scheme = self.scheme
         proxy.origin = self.origin
         proxy.auth = self.auth if auth is None else coerce_proxy_auth(auth)
-        proxy.headers = self.headers if headers is None else _checked_fields(headers)
+        proxy.headers = self.headers if headers is None else checked_fields(headers)
         proxy.ssl = self.ssl if ssl is None else ssl
         if auth is not None and headers is None:
             proxy.headers = tuple(pair for pair in self.headers if not _is_authorization(pair))
@@ -328,8 +333,12 @@ def _spelled(url: URL) -> str:
     return f"{url.scheme}://{f'[{host}]' if ':' in host else host}{port}"
 
 
-def _checked_fields(headers: LooseHeaders | None) -> tuple[tuple[str, str], ...]:
-    """Return fields that may be sent to a proxy."""
+def checked_fields(headers: LooseHeaders | None) -> tuple[tuple[str, str], ...]:
+    """Return the fields in any spelling of headers, which may be sent to a proxy.
+
+    Raises:
+        TypeError, ValueError: one may not.
+    """
     pairs = tuple(
         (check_name(name), check_value(name, value))
         for name, value in to_multidict(headers).items()
@@ -350,7 +359,7 @@ def _check_socks_login(proxy: Proxy, login: ProxyLogin) -> None:
         raise ValueError(f"the proxy {proxy} cannot be shown a digest; give (login, password)")
     if not login.login.isascii() or not login.password.isascii():
         raise ValueError(f"login and password for the proxy {proxy} must be ASCII")
-    if proxy.scheme.startswith("socks4"):
+    if proxy.is_socks4:
         if login.password:
             raise ValueError(f"the proxy {proxy} takes a login and no password: SOCKS4 has none")
         if "\x00" in login.login:

@@ -375,6 +375,12 @@ class Request:
     def version(self, version: HttpVersion) -> None:
         self.options = replace(self.options, http10=version == HttpVersion10)
 
+    @property
+    def proxy(self) -> URL | None:
+        """The proxy that the request goes by, without credentials; None when it goes directly."""
+        proxy = None if self.options.proxies is None else self.options.proxies.choose(self.origin)
+        return None if proxy is None else URL(str(proxy))
+
     # What the engine reads
 
     @property

@@ -14,10 +14,12 @@ from yarl import Query
 
 from ..chain import Middleware
 from ..connectors.base import BaseConnector
+from ..connectors.proxies.decide import ProxyOrNone
 from ..connectors.tls import merge_ssl
 from ..message.body import Progress, UploadTracker
 from ..message.headers import LooseHeaders
 from ..message.origin import SSLOption
+from ..message.proxy import ProxyAuthLike
 from ..message.request import RequestOptions
 from ..message.response import ClientResponse
 from ..message.timeout import ClientTimeout, seconds
@@ -31,6 +33,11 @@ RaiseForStatus = bool | Callable[[ClientResponse], Awaitable[None]]
 
 
 OF_THE_BODY: Final = frozenset(("compress", "progress", "upload_tracker"))  # what ``uploads`` takes
+# What ``proxies`` takes.
+OF_PROXIES: Final = frozenset(("proxy", "proxy_auth", "proxy_headers", "proxy_ssl"))
+
+
+_TAKEN_ELSEWHERE: Final = OF_THE_BODY | OF_PROXIES
 
 
 _SSL_ARGUMENTS: Final = frozenset(("ssl", "verify_ssl", "ssl_context", "fingerprint"))
@@ -53,6 +60,10 @@ class RareOptions(TypedDict, total=False):
     ssl_context: SSLContext | None
     fingerprint: bytes | str | None
     server_hostname: str | None
+    proxy: ProxyOrNone
+    proxy_auth: ProxyAuthLike | None
+    proxy_headers: LooseHeaders | None
+    proxy_ssl: SSLOption | None
     auto_decompress: bool
     read_bufsize: int
     max_line_size: int
@@ -137,7 +148,7 @@ def laid_over(options: RequestOptions, rare: RareOptions) -> RequestOptions:
     if unknown := rare.keys() - RareOptions.__annotations__.keys():
         raise unknown_arguments("a request", unknown, RequestArguments.__annotations__)
     changes: dict[str, Any] = {
-        name: value for name, value in rare.items() if name not in OF_THE_BODY
+        name: value for name, value in rare.items() if name not in _TAKEN_ELSEWHERE
     }
     if "max_redirects" in changes:
         check_count("max_redirects", changes["max_redirects"])

@@ -26,6 +26,7 @@ from yarl import URL, Query
 from ..chain import Handler, Middleware, compose, release_what_is_dropped
 from ..connectors.adopt import Adoption, adopt
 from ..connectors.base import BaseConnector
+from ..connectors.proxies.decide import ProxyOrNone
 from ..connectors.tcp import TCPConnector
 from ..cookies import CookieJar
 from ..exceptions import TotalTimeoutError, shown
@@ -40,7 +41,8 @@ from ..message.headers import (
     merge_into,
     without_secrets,
 )
-from ..message.origin import origin_of
+from ..message.origin import SSLOption, origin_of
+from ..message.proxy import ProxyAuthLike
 from ..message.request import Auth, Request, RequestOptions
 from ..message.response import ClientResponse
 from ..message.timeout import DEFAULT_TIMEOUT, coerce_timeout
@@ -60,6 +62,7 @@ from ..middlewares.redirects import follow_redirects
 from ..observe.tracing import RequestTrace, frozen
 from ..warning import Birthplace, SharedCookiesWarning, warn_caller
 from .arguments import (
+    OF_PROXIES,
     CurrentArguments,
     RaiseForStatus,
     RareOptions,
@@ -74,6 +77,7 @@ from .arguments import (
 )
 from .legacy import OLD_ARGUMENTS, OldSessionArguments, modern, take_old
 from .pending import RequestContextManager
+from .proxies import SessionProxies
 from .state import State
 from .uploads import prepare_upload
 from .urls import checked_base_url, parsed, with_params
@@ -116,8 +120,17 @@ class ClientSession(Verbs, State):
         fallback_charset_resolver: ``(response, body) -> charset``, asked for the text of a body whose charset no
             header names.
         response_class: a subclass of ``ClientResponse``.
+        proxy: a URL or ``Proxy`` by which every request goes.
+        proxies: the same by scheme and host: ``{"https": ..., "all": ..., "http://a.example": ...}``, the most
+            specific key first; None as a value for no proxy; ``"no_proxy"`` for hosts that need none.
+        proxy_auth: (login, password), ``BasicAuth`` or ``ProxyDigestAuth`` for the proxies that the session is given;
+            if it is given none, for those of the environment and of calls.
+        proxy_headers: fields that these proxies get, and no server.
+        proxy_ssl: as *ssl*, for TLS with ``https`` proxies.
+        env_proxies: whether the proxies that the environment names are used; None for what *trust_env* says.
         trace_configs: ``aiohttp.TraceConfig`` objects whose callbacks follow each call; they are frozen here.
-        trust_env: whether the environment's netrc file is used.
+        trust_env: whether the environment's proxies (``HTTP_PROXY``, ``HTTPS_PROXY``, ``ALL_PROXY``, ``NO_PROXY``), as
+            they are when the session is made, and its netrc file are used.
         netrc: the same for netrc alone: True or False, the path of a file, or a ``Netrc``. Its credentials go to the
             hosts that it names, where no others are given.
         read_timeout, conn_timeout: old spellings of ``timeout=ClientTimeout(total=..., connect=...)``.
@@ -140,6 +153,7 @@ class ClientSession(Verbs, State):
         "_made_at",
         "_middlewares",
         "_pid",
+        "_proxies",
         "_serialize",
         "_trace_configs",
         "_weak_self",
@@ -173,6 +187,12 @@ class ClientSession(Verbs, State):
         max_headers: int = 128,
         fallback_charset_resolver: Callable[[ClientResponse, bytes], str] | None = None,
         response_class: type[ClientResponse] = ClientResponse,
+        proxy: ProxyOrNone = None,
+        proxies: Mapping[str, ProxyOrNone] | None = None,
+        proxy_auth: ProxyAuthLike | None = None,
+        proxy_headers: LooseHeaders | None = None,
+        proxy_ssl: SSLOption | None = None,
+        env_proxies: bool | None = None,
         trace_configs: Sequence[TraceConfig] | None = None,
         trust_env: bool = False,
         netrc: NetrcLike | None = None,
@@ -214,6 +234,15 @@ class ClientSession(Verbs, State):
         self._raise_for_status = raise_for_status
         self._connector_owner = connector_owner
         self._trace_configs = frozen(trace_configs)
+        self._proxies = SessionProxies(
+            connector,
+            proxy,
+            proxy_auth,
+            proxy_headers,
+            proxy_ssl,
+            proxies,
+            trust_env if env_proxies is None else env_proxies,
+        )
         self._options = RequestOptions(
             response_class=response_class,
             max_redirects=max_redirects,
@@ -228,6 +257,7 @@ class ClientSession(Verbs, State):
             fallback_charset_resolver=fallback_charset_resolver,
             skip_auto_headers=folded("skip_auto_headers", skip_auto_headers),
             sensitive_headers=folded("sensitive_headers", sensitive_headers),
+            proxies=self._proxies.table,
         )
         self._no_redirects = replace(self._options, allow_redirects=False)
         self._auto = {
@@ -329,6 +359,9 @@ class ClientSession(Verbs, State):
             ssl: True verifies certificates, False does not; an ``SSLContext``, a ``Fingerprint`` or ``"system"``.
             verify_ssl, ssl_context, fingerprint: the older spellings of *ssl*.
             server_hostname: the name to verify, and to send as SNI, instead of the URL's host.
+            proxy: a URL or ``Proxy`` to go by, all redirects included; ``DIRECT`` for none; None as the session says.
+            proxy_auth, proxy_headers, proxy_ssl: for *proxy*; without it for the one that the session chooses for this
+                URL, in place of what the session says. A redirect to where another proxy serves leaves them behind.
             skip_auto_headers: names of default fields that are not sent, beside the session's.
             version: "1.1" or "1.0".
             trace_request_ctx: any object; the callbacks of a trace config find it in their context.
@@ -391,6 +424,9 @@ class ClientSession(Verbs, State):
             options = laid_over(options, rare)
             if options.skip_auto_headers is not self._options.skip_auto_headers:
                 own = self._without_auto(own, options.skip_auto_headers)
+            if not OF_PROXIES.isdisjoint(rare):
+                table = self._proxies.for_call(rare, origin_of(target))
+                options = replace(options, proxies=table)
         if made_at is not None:
             options = replace(options, made_at=made_at)
         if headers is not None:

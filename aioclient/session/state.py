@@ -102,7 +102,7 @@ class State:
 
     @property
     def trust_env(self) -> bool:
-        """Whether the environment may say which credentials to use."""
+        """Whether the environment may say which proxies and credentials to use."""
         return self._trust_env
 
     @property

@@ -25,6 +25,7 @@ from dataclasses import dataclass, field
 from types import TracebackType
 from typing import Self, TypeAlias, cast
 
+from ..connectors.proxies.wire import Nested
 from .tasks import turns
 
 Script: TypeAlias = "Callable[[RawConnection], Awaitable[None]]"
@@ -301,9 +302,13 @@ class RawConnection(asyncio.Protocol):
             OSError: The handshake failed (`ssl.SSLError`) or the client went away.
         """
         loop = asyncio.get_running_loop()
+        outer = self.transport
+        if self._tls and isinstance(loop, asyncio.BaseEventLoop):
+            outer = Nested(outer)
         try:
-            secured = await loop.start_tls(self.transport, self, context, server_side=True)
-            if secured is None:
+            secured = await loop.start_tls(outer, self, context, server_side=True)
+            # uvloop returns a transport that will never tell of its loss.
+            if secured is None or outer.is_closing():
                 raise ConnectionResetError("the client closed the connection during the handshake")
         except BaseException:
             # The loop reports the loss of a connection in its handshake to nobody.

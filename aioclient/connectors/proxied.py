@@ -1,0 +1,222 @@
+"""Requests by way of a proxy: forwarded by it, or through a tunnel that it opens.
+
+=================  =======================  ==============================================================
+the proxy is       the URL is               what it is asked
+=================  =======================  ==============================================================
+``http(s)``        ``http``                 the request itself, with all of its URL (RFC 9112, section 3.2.2)
+``http(s)``        ``https``, ``ws(s)``     ``CONNECT`` host and port; the request goes through the tunnel
+``socks5(h)``      any                      host and port; the request goes through the tunnel
+``socks4(a)``      any                      the same
+=================  =======================  ==============================================================
+
+Of a request that goes through a tunnel the proxy learns host and port, and of the session nothing at all.
+"""
+
+import asyncio
+import errno
+import socket
+from typing import Final, cast
+
+from aiohttp.abc import ResolveResult
+from multidict import CIMultiDictProxy
+
+from ..exceptions import AddressNotAllowedError, ClientConnectorError, ProxyRefusedError
+from ..message.origin import ConnectionKey, Origin
+from ..message.proxy import REMOTE_DNS_SCHEMES, Proxy
+from ..message.request import Request
+from ..message.response import ClientResponse
+from ..protocols.http1 import Http1Connection
+from ..protocols.http1_head import encode_head_for
+from .base import CLOSE_TIME, BaseConnector, Dial
+from .errors import connect_error, proxy_error
+from .proxies.connect import ask_for_tunnel, authority, refusal
+from .proxies.logins import Logins
+from .proxies.socks import ask_for_connection, require_socks
+from .proxies.wire import Nested, SocketWire, TransportWire, Wire
+from .tls import TLSPlan, plan_tls
+
+_AUTHENTICATION_REQUIRED: Final = 407  # Proxy Authentication Required (RFC 9110, section 15.5.8)
+
+
+class ProxiedConnector(BaseConnector):
+    """A connector whose requests may go by a proxy; the subclass knows how an address is reached.
+
+    All arguments are those of ``BaseConnector``.
+    """
+
+    takes_proxies = True
+    _logins: Logins
+
+    def _check_target(self, origin: Origin, key: ConnectionKey) -> None:
+        """Refuse a server that must not be asked for, whoever looks its name up."""
+        raise NotImplementedError
+
+    async def _addresses(
+        self, dns_name: str, key: ConnectionKey, dial: Dial
+    ) -> list[ResolveResult]:
+        """Return the addresses of *dns_name*."""
+        raise NotImplementedError
+
+    async def _dial(self, dns_name: str, key: ConnectionKey, dial: Dial) -> socket.socket:
+        """Return a socket connected to *dns_name* at the key's port."""
+        raise NotImplementedError
+
+    async def _send_to_proxy(self, request: Request, key: ConnectionKey) -> ClientResponse:
+        """Send *request* to an HTTP proxy that forwards it, a second time when the proxy wants its challenge answered.
+
+        Raises:
+            ProxyRefusedError: it wants other credentials (407).
+            BodyConsumedError: it wants the request again, whose body cannot be sent twice.
+        """
+        self._check_target(request.origin, key)
+        proxy = cast(Proxy, key.proxy)
+        target = f"http://{request.origin.host_field}{request.url.raw_path_qs}"
+        again = False
+        while True:
+            fields = self._logins.fields(proxy, request.method, target)
+            head, chunked = encode_head_for(request, target, fields, not self._force_close)
+            response = await self._exchange(request, key, head, chunked)
+            if response.status != _AUTHENTICATION_REQUIRED:
+                return response
+            response.release()
+            if again or not self._logins.learn(proxy, response.headers):
+                raise refusal(
+                    request, proxy, response.status, response.reason or "", response.headers
+                )
+            again = True
+            if request.content is not None:
+                request.content.rewind()
+
+    async def _connect_by(
+        self, proxy: Proxy, request: Request, key: ConnectionKey, plan: TLSPlan | None, dial: Dial
+    ) -> Http1Connection:
+        """Make a connection for *key* to *proxy*, or through it; *plan* is for TLS with the key's host.
+
+        Raises:
+            ClientProxyConnectionError: the proxy cannot be reached, or breaks the connection.
+            ProxyRefusedError: an HTTP proxy opens no tunnel.
+            MissingExtraError: for SOCKS a package is missing.
+            ClientConnectorError: TLS with the proxy or the server failed.
+        """
+        loop = asyncio.get_running_loop()
+        self._check_target(request.origin, key)
+        near = proxy.address
+        near_plan = await plan_tls(proxy.ssl, proxy.host) if near.is_ssl else None
+        if not key.tunnel:
+            sock = await self._dial_proxy(proxy, key, dial)
+            try:
+                return await self._establish(
+                    loop.create_connection, sock, key, near_plan, dial, near
+                )
+            except OSError as error:
+                raise connect_error(near, error) from error
+        host = None if proxy.is_http else await self._host_for(proxy, request, key, dial)
+        again = False
+        while True:
+            try:
+                wire, sock = await self._open_tunnel(proxy, near_plan, request, key, host, dial)
+            except ProxyRefusedError as error:
+                # On a connection of its own: few proxies keep one after a refusal.
+                headers = cast("CIMultiDictProxy[str]", error.headers)
+                wanted = error.status == _AUTHENTICATION_REQUIRED
+                if again or not wanted or not self._logins.learn(proxy, headers):
+                    raise
+                again = True
+                continue
+            try:
+                if wire is None:
+                    return await self._establish(loop.create_connection, sock, key, plan, dial)
+                outer = cast(asyncio.Transport, wire.transport)
+                if plan is not None and isinstance(loop, asyncio.BaseEventLoop):
+                    outer = Nested(outer)
+                return await self._establish_within(outer, key, plan, dial)
+            except OSError as error:
+                raise connect_error(key, error) from error
+
+    async def _dial_proxy(self, proxy: Proxy, key: ConnectionKey, dial: Dial) -> socket.socket:
+        try:
+            return await self._dial(proxy.origin.dns_name, proxy.address, dial)
+        except AddressNotAllowedError:
+            raise
+        except ClientConnectorError as error:
+            raise proxy_error(proxy.address, error.os_error, key) from error
+
+    async def _host_for(
+        self, proxy: Proxy, request: Request, key: ConnectionKey, dial: Dial
+    ) -> str:
+        """Return what a SOCKS proxy is asked for: a name where it looks names up itself, else an address."""
+        require_socks()
+        origin = request.origin
+        if proxy.scheme in REMOTE_DNS_SCHEMES and not origin.is_ip:
+            return origin.host
+        addresses = [
+            address["host"].partition("%")[0]
+            for address in await self._addresses(origin.dns_name, key, dial)
+        ]
+        if proxy.is_socks4:
+            addresses = [address for address in addresses if ":" not in address]
+            if not addresses:
+                missing = OSError(
+                    errno.EAFNOSUPPORT, f"{origin.host} has no IPv4 address for SOCKS4"
+                )
+                raise proxy_error(proxy.address, missing, key)
+        return addresses[0]
+
+    async def _open_tunnel(
+        self,
+        proxy: Proxy,
+        near_plan: TLSPlan | None,
+        request: Request,
+        key: ConnectionKey,
+        host: str | None,
+        dial: Dial,
+    ) -> tuple[TransportWire | None, socket.socket]:
+        """Return the socket of an open tunnel, or with TLS to the proxy the wire in it."""
+        loop = asyncio.get_running_loop()
+        sock = await self._dial_proxy(proxy, key, dial)
+        secured: TransportWire | None = None
+        self._handshakes.add(sock)
+        try:
+            wire: Wire = SocketWire(loop, sock)
+            if near_plan is not None:
+                wire = secured = TransportWire(loop)
+                await self._secure(secured, sock, proxy, near_plan, dial)
+            try:
+                if host is None:
+                    dial.missing = f"no answer to CONNECT from the proxy {proxy}"
+                    fields = self._logins.fields(proxy, "CONNECT", authority(request.origin))
+                    await ask_for_tunnel(wire, request, proxy, fields)
+                    if secured is not None and secured.unread:
+                        raise OSError(errno.EPROTO, "the proxy sent something behind its answer")
+                else:
+                    dial.missing = f"no answer from the proxy {proxy}"
+                    await ask_for_connection(loop, sock, proxy, host, key.port)
+            except OSError as error:
+                raise proxy_error(proxy.address, error, key) from error
+        except BaseException:
+            if secured is None:
+                sock.close()
+            elif secured.transport is not None:
+                secured.transport.abort()
+            raise
+        if secured is None:
+            self._handshakes.discard(sock)
+        return secured, sock
+
+    @staticmethod
+    async def _secure(
+        wire: TransportWire, sock: socket.socket, proxy: Proxy, plan: TLSPlan, dial: Dial
+    ) -> None:
+        """Speak TLS with an ``https`` proxy; nothing is sent to one that does not."""
+        dial.missing = f"no TLS handshake with the proxy {proxy}"
+        try:
+            await asyncio.get_running_loop().create_connection(
+                lambda: wire,
+                sock=sock,
+                ssl=plan.context,
+                server_hostname=plan.server_hostname,
+                ssl_shutdown_timeout=CLOSE_TIME,
+            )
+            plan.check(cast(asyncio.Transport, wire.transport))
+        except OSError as error:
+            raise connect_error(proxy.address, error) from error

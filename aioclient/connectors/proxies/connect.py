@@ -1,0 +1,103 @@
+"""Asking an HTTP proxy for a tunnel (RFC 9110, section 9.3.6).
+
+The request is written and its answer read by what serves every other request and response, limits included. After a
+2xx the bytes are the server's: of ``Content-Length`` and ``Transfer-Encoding`` in such an answer nothing is believed,
+and a byte that came along with it is nobody's answer to anything.
+"""
+
+import errno
+from typing import Any, cast
+
+from multidict import CIMultiDict, CIMultiDictProxy
+
+from ...exceptions import ProxyRefusedError, ServerProtocolError
+from ...message.headers import DefaultHeaders
+from ...message.origin import Origin
+from ...message.proxy import Proxy
+from ...message.request import Request, RequestOptions
+from ...message.response import ClientResponse
+from ...protocols.http1_head import encode_head_for
+from ...protocols.http1_response import ResponseReader
+from .wire import Wire
+
+
+def authority(origin: Origin) -> str:
+    """Return host and port of *origin*, as ``CONNECT`` has them (RFC 9112, section 3.2.3)."""
+    host = origin.host.partition("%")[0]
+    return f"{f'[{host}]' if ':' in host else host}:{origin.port}"
+
+
+async def ask_for_tunnel(
+    wire: Wire, request: Request, proxy: Proxy, fields: list[tuple[str, str]]
+) -> None:
+    """Let *proxy* open a tunnel for *request*; it is told *fields*, and of the request no more than its origin.
+
+    Raises:
+        ProxyRefusedError: it answered anything but 2xx.
+        ServerProtocolError: its answer is not HTTP/1.1, or something came behind it.
+        OSError: the connection broke, or ended before an answer.
+        ValueError: a field must not reach the wire.
+    """
+    target = authority(request.origin)
+    asked = _request_for(request, target)
+    head, _ = encode_head_for(asked, target, fields)
+    reader = ResponseReader()
+    reader.begin(asked)
+    await wire.send(head)
+    try:
+        while not reader.head_done:
+            data = await wire.receive()
+            if not data:
+                raise OSError(
+                    errno.ECONNRESET,
+                    f"it closed the connection before an answer to CONNECT {target}",
+                )
+            reader.feed(data)
+            if reader.error is not None:
+                raise reader.error
+        if not 200 <= reader.status < 300:
+            raise refusal(
+                asked, proxy, reader.status, reader.reason, CIMultiDictProxy(reader.fields)
+            )
+        if reader.extra:
+            raise ServerProtocolError(
+                asked.info,
+                cast(Any, asked.history),
+                status=reader.status,
+                message=f"the answer of the proxy {proxy} is refused: something came behind its head",
+            )
+    finally:
+        reader.end()
+
+
+def refusal(
+    request: Request, proxy: Proxy, status: int, reason: str, headers: "CIMultiDictProxy[str]"
+) -> ProxyRefusedError:
+    """Return the error that says what *proxy* answered to *request*."""
+    error = ProxyRefusedError(
+        request.info, cast(Any, request.history), status=status, message=reason, headers=headers
+    )
+    error.proxy = str(proxy)
+    return error
+
+
+def _request_for(request: Request, target: str) -> Request:
+    """Return the ``CONNECT`` for *request*: it knows nothing of its path, its fields and its credentials."""
+    options = request.options
+    asked = request.hop(
+        "CONNECT",
+        request.url.origin(),
+        None,
+        None,
+        RequestOptions(
+            response_class=ClientResponse,
+            max_line_size=options.max_line_size,
+            max_field_size=options.max_field_size,
+            max_headers=options.max_headers,
+        ),
+        None,
+        None,
+    )
+    asked.defaults = DefaultHeaders(CIMultiDict({"Host": target}))
+    asked.history = request.history
+    return asked

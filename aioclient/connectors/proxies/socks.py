@@ -1,0 +1,85 @@
+"""Asking a SOCKS proxy for a connection: SOCKS4, SOCKS4a and SOCKS5 (RFC 1928, RFC 1929).
+
+python-socks speaks the protocol, on a socket that we have connected: so addresses, deadlines and cancellation are as
+everywhere. It reads exactly the answer; what follows that is the server's.
+"""
+
+import asyncio
+import errno
+import socket
+from typing import Any, Final
+
+from ...exceptions import MissingExtraError
+from ...message.proxy import Proxy
+
+# python-socks wants a limit of its own; ours are those of the call, which may have none.
+_NO_LIMIT: Final = 365 * 86400.0
+
+
+class _Connected:
+    """What python-socks takes for the way to its proxy: it is there already."""
+
+    __slots__ = ("_sock",)
+
+    def __init__(self, sock: socket.socket) -> None:
+        self._sock = sock
+
+    async def connect(self, *_: Any, **__: Any) -> socket.socket:
+        """Return the connected socket."""
+        return self._sock
+
+
+def require_socks() -> tuple[Any, Any]:
+    """Return the package that speaks SOCKS, and its class of a proxy for asyncio.
+
+    Raises:
+        MissingExtraError: it is not installed.
+    """
+    try:
+        import python_socks
+        from python_socks.async_.asyncio import Proxy as AsyncioProxy
+    except ImportError as error:
+        raise MissingExtraError(
+            "SOCKS proxies need python-socks: pip install 'aioclient[socks]'"
+        ) from error
+    return python_socks, AsyncioProxy
+
+
+async def ask_for_connection(
+    loop: asyncio.AbstractEventLoop, sock: socket.socket, proxy: Proxy, host: str, port: int
+) -> None:
+    """Let *proxy*, at the other end of *sock*, connect to *host* (a name or an address) and *port*.
+
+    Raises:
+        OSError: it refused, broke the protocol or the connection, or cannot carry the host.
+        MissingExtraError: python-socks is not installed.
+    """
+    package, make = require_socks()
+    _check_name(host)
+    login = proxy.auth
+    kind = package.ProxyType.SOCKS4 if proxy.is_socks4 else package.ProxyType.SOCKS5
+    way = make(
+        kind,
+        proxy.host,
+        proxy.port,
+        None if login is None else login.login,
+        None if login is None else login.password,
+        rdns=True,  # a name is sent as it is: to look it up, or not, was decided before
+        forward=_Connected(sock),
+        loop=loop,
+    )
+    try:
+        await way.connect(host, port, timeout=_NO_LIMIT)
+    except package.ProxyError as error:
+        raise OSError(errno.ECONNREFUSED, f"the SOCKS proxy answered: {error}") from error
+    except ValueError as error:  # what stands for an address in the answer is none
+        raise OSError(errno.EPROTO, f"the SOCKS proxy's answer is broken: {error}") from error
+
+
+def _check_name(host: str) -> None:
+    """Raise OSError if no SOCKS message can hold *host*: its length has one byte, as that of each label in DNS."""
+    if len(host) > 255 or (":" not in host and any(len(label) > 63 for label in host.split("."))):
+        raise OSError(
+            errno.ENAMETOOLONG,
+            "the name is too long for SOCKS: 255 characters, 63 between two dots",
+        )

@@ -1,0 +1,133 @@
+"""The proxies of a session, and what a call says instead: read once, and nothing at all where nothing is said."""
+
+import os
+from collections.abc import Mapping
+from typing import Any
+
+import aiohttp
+
+from ..connectors.base import BaseConnector
+from ..connectors.proxies.decide import (
+    Always,
+    Overlaid,
+    Proxies,
+    ProxyOrNone,
+    Settings,
+    source_of,
+)
+from ..connectors.proxies.environment import source_of_environment
+from ..connectors.proxies.socks import require_socks
+from ..connectors.tls import coerce_ssl
+from ..message.headers import LooseHeaders
+from ..message.origin import Origin, SSLOption
+from ..message.proxy import (
+    DIRECT,
+    Proxy,
+    ProxyAuthLike,
+    ProxyTable,
+    checked_fields,
+    coerce_proxy_auth,
+)
+
+
+class SessionProxies:
+    """What a session says of proxies.
+
+    ``table`` tells which one an origin is reached by; None when no proxy is configured.
+    """
+
+    __slots__ = ("_has_own", "_settings", "_takes_proxies", "table")
+
+    def __init__(
+        self,
+        connector: BaseConnector | aiohttp.BaseConnector | None,
+        proxy: ProxyOrNone,
+        auth: ProxyAuthLike | None,
+        headers: LooseHeaders | None,
+        ssl: SSLOption | None,
+        proxies: Mapping[str, ProxyOrNone] | None,
+        environment: bool,
+    ) -> None:
+        if proxy is not None and proxies is not None:
+            raise ValueError(
+                'proxy= and proxies= are both given; write proxy= as proxies={"all": ...}'
+            )
+        self._takes_proxies = _takes_proxies(connector)
+        self._settings = settings = _settings(auth, headers, ssl)
+        self._has_own = proxy is not None or proxies is not None
+        self.table: ProxyTable | None = None
+        if self._has_own:
+            self._check_connector()
+        if proxy is not None:
+            self.table = Always(_one(proxy, settings))
+            return
+        sources = []
+        if proxies is not None:
+            source = source_of(proxies, settings)
+            for value in source.table.values():
+                _check_installed(value)
+            sources.append(source)
+        if environment and self._takes_proxies:
+            named = source_of_environment(os.environ, None if self._has_own else settings)
+            if named is not None:
+                sources.append(named)
+        if sources:
+            self.table = Proxies(sources)
+
+    def for_call(self, said: Mapping[str, Any], origin: Origin) -> ProxyTable | None:
+        """Return the table for a call to *origin* that says *said*, of what ``OF_PROXIES`` names.
+
+        Raises:
+            ValueError, TypeError: it cannot be meant.
+            MissingExtraError: a package is missing for a SOCKS proxy.
+        """
+        settings = _settings(
+            said.get("proxy_auth"), said.get("proxy_headers"), said.get("proxy_ssl")
+        )
+        proxy: ProxyOrNone = said.get("proxy")
+        if proxy is None:
+            if self.table is None or settings == Settings():
+                return self.table
+            return Overlaid(self.table, origin, settings)
+        chosen = _one(proxy, settings)
+        if chosen is None:
+            return None
+        self._check_connector()
+        return Always(chosen if self._has_own else self._settings.complete(chosen))
+
+    def _check_connector(self) -> None:
+        if not self._takes_proxies:
+            raise ValueError("the session's connector reaches one place only and takes no proxy")
+
+
+def _takes_proxies(connector: BaseConnector | aiohttp.BaseConnector | None) -> bool:
+    if isinstance(connector, aiohttp.BaseConnector):
+        return isinstance(connector, aiohttp.TCPConnector)
+    return connector is None or connector.takes_proxies
+
+
+def _settings(
+    auth: ProxyAuthLike | None, headers: LooseHeaders | None, ssl: SSLOption | None
+) -> Settings:
+    return Settings(
+        None if auth is None else coerce_proxy_auth(auth),
+        None if headers is None else checked_fields(headers),
+        None if ssl is None else coerce_ssl(ssl),
+    )
+
+
+def _one(proxy: ProxyOrNone, settings: Settings) -> Proxy | None:
+    """Return the one proxy that was given in any spelling, with *settings*, which are for it alone."""
+    if proxy is None or proxy is DIRECT:
+        return None
+    if isinstance(proxy, Proxy):
+        proxy = proxy.changed(*settings)
+    else:
+        proxy = Proxy(proxy, auth=settings.auth, headers=settings.headers, ssl=settings.ssl)
+    _check_installed(proxy)
+    return proxy
+
+
+def _check_installed(proxy: Proxy | str | None) -> None:
+    if isinstance(proxy, Proxy) and not proxy.is_http:
+        require_socks()
