@@ -18,6 +18,7 @@ from .disposition import ContentDisposition, parse_disposition
 from .headers import (
     CONTENT_DISPOSITION,
     CONTENT_ENCODING,
+    CONTENT_LENGTH,
     CONTENT_TYPE,
     LINK,
     SET_COOKIE,
@@ -180,6 +181,12 @@ class ClientResponse:
         """The media type, without parameters; ``application/octet-stream`` when there is none."""
         value = self.headers.get(CONTENT_TYPE)
         return DEFAULT_CONTENT_TYPE if value is None else parse_content_type(value)[0]
+
+    @property
+    def content_length(self) -> int | None:
+        """The number that ``Content-Length`` says, before decoding; None without one."""
+        value = self.headers.get(CONTENT_LENGTH)
+        return int(value) if value is not None and value.isdecimal() else None
 
     @property
     def charset(self) -> str | None:

@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import AsyncIterator
 
 import pytest
+from aiohttp import DigestAuthMiddleware
 
 from aioclient import (
     ClientConnectionError,
@@ -183,6 +184,31 @@ class TestSentAgain:
             assert server.connections == (1 if rest < 2**16 else 2)
             with pytest.raises(ClientConnectionError, match=r"released|closed"):
                 await seen[0].read()
+
+    @pytest.mark.parametrize("rest", [1, 2**20], ids=["short", "long"])
+    async def test_digest_of_aiohttp(self, rest: int) -> None:
+        """aiohttp's DigestAuthMiddleware, which drops the challenge unread, needs no second connection for it."""
+
+        async def script(conn: RawConnection) -> None:
+            while True:
+                request = await conn.read_request()
+                if request.value("Authorization"):
+                    conn.send(OK)
+                else:
+                    challenge = b'WWW-Authenticate: Digest realm="r", nonce="n", qop="auth"'
+                    conn.send(b"HTTP/1.1 401 No\r\n%b\r\n" % challenge)
+                    conn.send(b"Content-Length: %d\r\n\r\nx" % (rest + 1))
+                    await turns(3)
+                    conn.send(bytes(rest))
+
+        digest = DigestAuthMiddleware("user", "password")
+        async with (
+            RawServer(script) as server,
+            ClientSession(connector=TCPConnector(limit=1), middlewares=[digest]) as session,  # type: ignore[list-item]
+        ):
+            response = await session.get(server.url(), timeout=20)
+            assert await response.read() == b"ok"
+            assert server.connections == (1 if rest == 1 else 2)
 
     async def test_the_first_is_left_alone_when_it_was_read(self) -> None:
         """A response that was read stays readable when its request is sent again."""

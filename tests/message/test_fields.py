@@ -245,6 +245,18 @@ class TestRawHeaders:
 
 
 @pytest.mark.rows("S003-84")
+@pytest.mark.parametrize("method", ["GET", "HEAD"])
+async def test_content_length(method: str) -> None:
+    """content_length is the number that the field says, as aiohttp's; None without one."""
+    replies = [answer(b"okay"), b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n"]
+    if method == "HEAD":
+        replies = [reply.partition(b"\r\n\r\n")[0] + b"\r\n\r\n" for reply in replies]
+    async with RawServer.replies(replies) as server, ClientSession() as session:
+        for length in (4, None):
+            assert (await session.request(method, server.url())).content_length == length
+
+
+@pytest.mark.rows("S003-84")
 async def test_values() -> None:
     """Responses are true and hashable, and equal only to themselves."""
     async with (
