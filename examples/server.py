@@ -66,6 +66,19 @@ async def lines(request: web.Request) -> web.StreamResponse:
     return response
 
 
+async def items(request: web.Request) -> web.Response:
+    """Answer with a page of things, as JSON, and a link to the next one."""
+    page = int(request.query.get("page", "1"))
+    things = [{"id": number, "name": f"thing {number}"} for number in (page * 2 - 1, page * 2)]
+    return web.json_response(things, headers={"Link": f'</items?page={page + 1}>; rel="next"'})
+
+
+async def report(request: web.Request) -> web.Response:
+    """Answer with a file to be saved."""
+    disposition = "attachment; filename=\"report.csv\"; filename*=UTF-8''%E2%82%AC-report.csv"
+    return web.Response(text="name,euro\n", headers={"Content-Disposition": disposition})
+
+
 async def slow(request: web.Request) -> web.Response:
     """Wait ``?seconds=`` before answering."""
     await asyncio.sleep(float(request.query.get("seconds", "5")))
@@ -81,6 +94,8 @@ def application() -> web.Application:
     app.router.add_get("/whoami", whoami)
     app.router.add_get("/private", private)
     app.router.add_get("/lines", lines)
+    app.router.add_get("/items", items)
+    app.router.add_get("/report", report)
     app.router.add_get("/slow", slow)
     return app
 
