@@ -22,8 +22,12 @@ class _Step:
         return self._middleware(request, self._handler)
 
     def __repr__(self) -> str:
-        name = getattr(self._middleware, "__qualname__", None) or repr(self._middleware)
-        return f"{name} → {self._handler!r}"
+        return f"{name_of(self._middleware)} → {self._handler!r}"
+
+
+def name_of(function: object) -> str:
+    """Return the name of a user's function or object; its ``repr`` may hold a token that it was made with."""
+    return str(getattr(function, "__qualname__", None) or type(function).__qualname__)
 
 
 async def release_what_is_dropped(request: Request, handler: Handler) -> ClientResponse:

@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import functools
 import gc
 import io
 import logging
@@ -251,4 +252,28 @@ async def test_bad_credentials(caplog: pytest.LogCaptureFixture) -> None:
     with pytest.raises(ValueError, match="Cannot combine") as of_session:
         ClientSession(f"http://user:{SECRET}@a.test/", auth=("user", SECRET))
     everything.texts += [str(of_session.value), caplog.text]
+    everything.check()
+
+
+@pytest.mark.rows("AUTH-12")
+async def test_what_functions_hold() -> None:
+    """A function that was made with a token does not show it, as a middleware or as auth=."""
+    everything = Heard()
+
+    async def middleware(token: str, request: Request, handler: Handler) -> ClientResponse:
+        everything.note(handler)
+        return await handler(request)
+
+    async def coroutine(token: str, request: Request) -> None: ...
+
+    bound = functools.partial(middleware, SECRET)
+    async with (
+        RawServer.replies([OK]) as server,
+        ClientSession(middlewares=[bound, bound]) as session,
+    ):
+        everything.note(session, session._chain)
+        await session.get(server.url())
+        with pytest.raises(TypeError) as caught:
+            await session.get(server.url(), auth=functools.partial(coroutine, SECRET))
+        everything.texts += [str(caught.value)]
     everything.check()

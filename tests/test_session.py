@@ -895,9 +895,9 @@ class TestBaseUrl:
         with pytest.raises(error, match=text):
             ClientSession(base)
 
-    @pytest.mark.parametrize("id", [pytest.param("", id="URL-02")])
+    @pytest.mark.rows("URL-02")
     @pytest.mark.parametrize("how", ["//b.test:{port}/", "http://b.test:{port}/"])
-    async def test_credentials_stay_with_its_origin(self, id: str, how: str) -> None:
+    async def test_credentials_stay_with_its_origin(self, how: str) -> None:
         """What the session carries as secret goes to the origin of the base URL only."""
         async with RawServer.replies([OK], repeat=True) as server:
             base = server.url("/api/", host="a.test")

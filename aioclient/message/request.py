@@ -203,6 +203,10 @@ class Request:
     @url.setter
     def url(self, url: URL) -> None:
         origin = origin_of(url)
+        if url.raw_user is not None or url.raw_password is not None:
+            url = url.with_user(
+                None
+            )  # which no server shall see, nor a message show; auth is what is sent
         if self._headers is not None and self._headers.get(HOST) == self.origin.host_field:
             self._headers[HOST] = origin.host_field
         self._original_url = self.original_url

@@ -424,6 +424,46 @@ class TestDigest:
             assert await response.read() == server.challenge_body
         assert server.refused == ["no credentials", "a wrong response"]
 
+    @pytest.mark.rows("AUTH-06", "AUTH-09")
+    @pytest.mark.parametrize(
+        "challenge",
+        [
+            "Digest",
+            "Digest ",
+            "Digest realm",
+            'Digest realm="r"',
+            'Digest realm="r", nonce=""',
+            'Digest realm="r", nonce="n", qop="unknown"',
+            'Digest realm="r", nonce="n", algorithm=unknown',
+            'Digest realm="a\\"b\\\\", nonce="n", domain="", qop="auth"',
+            'Basic realm=x, Digest realm="r", nonce="n"',
+            'Digest realm="r", nonce="n", Basic realm="b"',
+            "Digest " + "," * 8000,
+            "Digest " + '"' * 8000,
+            "Digest " + "\xa0" * 4000,
+            "Digest " + "a=" * 4000,
+            "Digest " + "\xa0" * 60_000,
+        ],
+        ids=lambda challenge: f"AUTH-06-AUTH-09-{challenge[:20]!a}-{len(challenge)}",
+    )
+    async def test_odd_challenges(self, challenge: str) -> None:
+        """Whatever the challenge is: a clean field in a second attempt, the 401, or a ClientError; no more requests."""
+        reply = answer(b"", f"WWW-Authenticate: {challenge}", status="401 No")
+        async with (
+            RawServer.replies([reply], repeat=True) as server,
+            session_with(
+                DigestAuthMiddleware("user", "pass word"), connector=TCPConnector(limit=1)
+            ) as session,
+        ):
+            try:
+                async with session.get(server.url()) as response:
+                    assert response.status == 401
+            except aiohttp.ClientError:
+                pass
+        assert len(server.requests) <= 2
+        for request in server.requests[1:]:
+            assert (request.value("Authorization") or "").startswith("Digest username=")
+
     @pytest.mark.rows("AUTH-04")
     async def test_another_origin(self) -> None:
         """Where a redirect leads, a challenge is not answered."""

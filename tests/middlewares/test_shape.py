@@ -441,6 +441,20 @@ class TestChanges:
         assert resolver.asked == ["b.test"]
         assert server.requests[0].value("Host") == f"b.test:{server.port}"
 
+    @pytest.mark.rows("AUTH-16", "AUTH-12")
+    async def test_user_and_password(self) -> None:
+        """User and password of a URL set by a middleware are on no wire and in no response."""
+        async with RawServer.replies([OK]) as server, ClientSession() as session:
+            url = URL(server.url("/x"))
+
+            def change(request: Request) -> None:
+                request.url = url.with_user("u").with_password("hunter2")
+
+            response = await session.get(url, middlewares=[before(change)])
+            assert response.real_url == url
+        assert server.requests[0].values("Authorization") == []
+        assert b"@" not in server.requests[0].head
+
     async def test_a_bad_url(self) -> None:
         """A URL that cannot be used raises where it is set."""
         with pytest.raises(aiohttp.InvalidURL):

@@ -9,6 +9,7 @@ from typing import Final, NamedTuple, Self
 from aiohttp import BasicAuth as AiohttpBasicAuth
 from yarl import URL
 
+from ...chain import name_of
 from ...message.headers import AUTHORIZATION
 from ...message.request import Auth, Request
 
@@ -130,7 +131,7 @@ class _CallableAuth:
         result: object = self._function(request)
         if inspect.iscoroutine(result):
             result.close()
-            raise TypeError(f"auth={self._function!r} must not be a coroutine function")
+            raise TypeError(f"auth={name_of(self._function)} must not be a coroutine function")
 
 
 def credentials_in(url: URL) -> BasicAuth | None:
