@@ -1,6 +1,7 @@
 """The session: defaults, and one method for each verb.
 
-- ``client``: ``ClientSession``; ``verbs`` and ``state`` are its methods for verbs and its properties;
+- ``client``: ``ClientSession``, which sends; ``verbs``, ``state`` and ``lifecycle`` are its methods for verbs, its
+  properties, and its making and end; ``defaults``: the fields and cookies that it begins with;
 - ``arguments``, ``urls``, ``uploads``: what its calls take; ``legacy``: what earlier spellings become;
 - ``private_names``: what other people's code is known to read, and is no interface;
 - ``pending``: a call under way.

@@ -2,8 +2,6 @@
 
 import asyncio
 import json as json_module
-import os
-import warnings
 from collections.abc import (
     Awaitable,
     Callable,
@@ -12,8 +10,7 @@ from collections.abc import (
     Sequence,
 )
 from dataclasses import replace
-from types import TracebackType
-from typing import Any, Final, Self, Unpack, cast
+from typing import Any, Final, Unpack, cast
 from weakref import ref
 
 import aiohttp
@@ -24,18 +21,13 @@ from multidict import CIMultiDict
 from yarl import URL, Query
 
 from ..chain import Handler, Middleware, compose, release_what_is_dropped
-from ..connectors.adopt import Adoption, adopt
 from ..connectors.base import BaseConnector
 from ..connectors.proxies.decide import ProxyOrNone
-from ..connectors.tcp import TCPConnector
 from ..cookies import CookieJar
-from ..exceptions import TotalTimeoutError, shown
+from ..exceptions import TotalTimeoutError
 from ..message.body import make_body
-from ..message.codings import accept_encoding
 from ..message.headers import (
     AUTHORIZATION,
-    USER_AGENT,
-    DefaultHeaders,
     LooseHeaders,
     check_method,
     merge_into,
@@ -60,7 +52,7 @@ from ..middlewares.auth import (
 from ..middlewares.cookies import Cookies, cookie_pairs
 from ..middlewares.redirects import follow_redirects
 from ..observe.tracing import RequestTrace, frozen
-from ..warning import Birthplace, SharedCookiesWarning, warn_caller
+from ..warning import Birthplace
 from .arguments import (
     OF_PROXIES,
     CurrentArguments,
@@ -75,16 +67,17 @@ from .arguments import (
     is_http10,
     laid_over,
 )
+from .defaults import auto_fields, default_headers, put_cookies
 from .legacy import OLD_ARGUMENTS, OldSessionArguments, modern, take_old
+from .lifecycle import Lifecycle
 from .pending import RequestContextManager
 from .proxies import SessionProxies
-from .state import State
 from .uploads import prepare_upload
 from .urls import checked_base_url, parsed, with_params
 from .verbs import Verbs
 
 
-class ClientSession(Verbs, State):
+class ClientSession(Verbs, Lifecycle):
     """Requests with common defaults, a pool of connections and a cookie jar.
 
     Use it as ``async with ClientSession() as session``; make one for each program, not one for each request.
@@ -143,16 +136,12 @@ class ClientSession(Verbs, State):
 
     __slots__ = (
         "__weakref__",
-        "_adoption",
         "_authenticate",
         "_auto",
         "_base_origin",
         "_chain",
         "_cookies",
-        "_debug",
-        "_made_at",
         "_middlewares",
-        "_pid",
         "_proxies",
         "_serialize",
         "_trace_configs",
@@ -198,17 +187,7 @@ class ClientSession(Verbs, State):
         netrc: NetrcLike | None = None,
         **old: Unpack[OldSessionArguments],
     ) -> None:
-        self._closed = True  # until everything below was accepted
-        self._connector: BaseConnector | None = None
-        try:
-            self._loop = asyncio.get_running_loop()
-        except RuntimeError:
-            raise RuntimeError(
-                "ClientSession() needs a running event loop: create it inside an async function"
-            ) from None
-        self._pid = os.getpid()
-        self._made_at = Birthplace(self._loop)
-        self._debug = self._loop.get_debug()
+        self._begin()
         self._weak_self = ref(self)
         check_parts(connector, cookie_jar, response_class)
         check_callable("json_serialize", json_serialize)
@@ -260,58 +239,16 @@ class ClientSession(Verbs, State):
             proxies=self._proxies.table,
         )
         self._no_redirects = replace(self._options, allow_redirects=False)
-        self._auto = {
-            name: value
-            for name, value in (
-                ("Accept", "*/*"),
-                ("Accept-Encoding", accept_encoding()),
-                ("User-Agent", USER_AGENT),
-            )
-            if name.lower() not in self._options.skip_auto_headers
-        }
-        defaults: CIMultiDict[str] = CIMultiDict(self._auto)
-        if headers is not None:
-            merge_into(defaults, headers)
-        self._defaults = DefaultHeaders(defaults)
-        self._defaults.block()  # what cannot be sent is refused here, not with the first request
+        self._auto = auto_fields(self._options.skip_auto_headers)
+        self._defaults = default_headers(self._auto, headers)
         self._cookie_jar = CookieJar() if cookie_jar is None else cookie_jar
         if cookies is not None:
-            self._take_cookies(cookies)
+            put_cookies(self._cookie_jar, cookies, self._base_url)
         self._cookies = Cookies(self._cookie_jar)
-        self._adoption: Adoption | None = None
-        if isinstance(connector, aiohttp.BaseConnector):
-            self._adoption = adopt(connector, self._loop)
-            connector = self._adoption.connector
-        self._connector = TCPConnector() if connector is None else connector
-        self._connector.bind(self._loop)
+        self._connector = self._connect(connector)
         self._middlewares = tuple(middlewares)
         self._chain = self._compose(self._middlewares)
-        if self._adoption is not None:
-            self._adoption.enter()
-        self._closed = False
-
-    def _take_cookies(self, cookies: LooseCookies) -> None:
-        """Put the session's own cookies into the jar."""
-        if isinstance(cast(object, cookies), (str, bytes)):
-            raise TypeError(f"cookies must be a mapping or pairs, found {type(cookies).__name__}")
-        if not isinstance(cookies, Mapping):
-            cookies = list(cookies)
-        if not cookies:
-            return
-        if self._base_url is None or self._base_origin is None:
-            warn_caller(
-                "cookies= are sent to every host, because the session has no base_url that says whose they are; "
-                "give one, or put them into cookie_jar= for their URL",
-                SharedCookiesWarning,
-            )
-            self._cookie_jar.update_cookies(cookies, URL())
-            return
-        if self._base_origin.is_ip and not self._cookie_jar.unsafe:
-            raise ValueError(
-                f"cookies= are for {shown(self._base_url)}, an IP address, for which this jar takes none; "
-                "give cookie_jar=CookieJar(unsafe=True), or a host name"
-            )
-        self._cookie_jar.update_cookies(cookies, self._base_url.origin())
+        self._open()
 
     def _compose(self, middlewares: Sequence[Middleware]) -> Handler:
         """Put the steps of a request together; this list is the order in which they act."""
@@ -527,77 +464,6 @@ class ClientSession(Verbs, State):
             if name.lower() in skipped and own.get(name) == value:
                 del own[name]
         return own
-
-    def _unusable(self) -> RuntimeError:
-        if self._closed:
-            return RuntimeError("Session is closed")
-        if os.getpid() != self._pid:
-            return RuntimeError(
-                "the session was made before a fork; make a new one in this process"
-            )
-        return RuntimeError(
-            "the session belongs to another event loop; make one inside the loop that uses it"
-        )
-
-    # The end
-
-    async def close(self) -> None:
-        """Close the session, and its connector if it owns it; afterwards no socket is left.
-
-        Raises:
-            RuntimeError: the session's event loop runs in another thread.
-        """
-        if self._closed:
-            return
-        connector = self._connector
-        closing: Awaitable[None] | None = None
-        if self._adoption is not None:
-            closing = self._adoption.leave(owner=self._connector_owner)
-        elif connector is not None and self._connector_owner:
-            closing = connector.close()
-        self._connector = None
-        self._closed = True
-        if closing is not None:
-            await closing
-
-    def detach(self) -> None:
-        """Let go of the connector without closing it; the session is closed then."""
-        if self._adoption is not None and not self._closed:
-            self._adoption.let_go()
-        self._connector = None
-        self._closed = True
-
-    async def __aenter__(self) -> Self:
-        return self
-
-    async def __aexit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
-        await self.close()
-
-    def __enter__(self) -> None:
-        raise TypeError("use 'async with' with a ClientSession")
-
-    def __exit__(self, *_: object) -> None:
-        """Never reached: ``__enter__`` raises."""
-
-    def __del__(self) -> None:
-        # Of a session whose construction failed early there is nothing.
-        if not getattr(self, "_closed", True) and self._connector_owner:
-            warnings.warn(
-                f"unclosed session {self!r}; use 'async with', or await its close(): made at {self._made_at}",
-                ResourceWarning,
-                source=self,
-                stacklevel=2,
-            )
-
-    def __repr__(self) -> str:
-        state = "closed" if self._closed else repr(self._connector)
-        base = "" if self._base_url is None else f" {shown(self._base_url)}"
-        return f"<ClientSession{base} {state}>"
 
 
 _AUTH_AND_URL: Final = (

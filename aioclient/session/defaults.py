@@ -1,0 +1,64 @@
+"""What a session has from the start: the header fields of every request, and its own cookies."""
+
+from collections.abc import Mapping
+from typing import cast
+
+from aiohttp.abc import AbstractCookieJar
+from aiohttp.typedefs import LooseCookies
+from multidict import CIMultiDict
+from yarl import URL
+
+from ..exceptions import shown
+from ..message.codings import accept_encoding
+from ..message.headers import USER_AGENT, DefaultHeaders, LooseHeaders, merge_into
+from ..message.origin import origin_of
+from ..warning import SharedCookiesWarning, warn_caller
+
+
+def auto_fields(skipped: frozenset[str]) -> dict[str, str]:
+    """Return the fields that are sent unless something else is said, without those that are *skipped*."""
+    fields = {"Accept": "*/*", "Accept-Encoding": accept_encoding(), "User-Agent": USER_AGENT}
+    return {name: value for name, value in fields.items() if name.lower() not in skipped}
+
+
+def default_headers(auto: Mapping[str, str], headers: LooseHeaders | None) -> DefaultHeaders:
+    """Return the fields of every request: *auto*, and *headers* laid over them.
+
+    Raises:
+        TypeError, ValueError: a field cannot be sent; not only the first request says so.
+    """
+    fields: CIMultiDict[str] = CIMultiDict(auto)
+    if headers is not None:
+        merge_into(fields, headers)
+    defaults = DefaultHeaders(fields)
+    defaults.block()
+    return defaults
+
+
+def put_cookies(jar: AbstractCookieJar, cookies: LooseCookies, base_url: URL | None) -> None:
+    """Put the session's own cookies into its jar: for the origin of *base_url*, else for every host.
+
+    Raises:
+        TypeError: they are text.
+        ValueError: the base URL's host is an IP address, for which the jar takes none.
+    """
+    if isinstance(cast(object, cookies), (str, bytes)):
+        raise TypeError(f"cookies must be a mapping or pairs, found {type(cookies).__name__}")
+    if not isinstance(cookies, Mapping):
+        cookies = list(cookies)
+    if not cookies:
+        return
+    if base_url is None:
+        warn_caller(
+            "cookies= are sent to every host, because the session has no base_url that says whose they are; "
+            "give one, or put them into cookie_jar= for their URL",
+            SharedCookiesWarning,
+        )
+        jar.update_cookies(cookies, URL())
+        return
+    if origin_of(base_url).is_ip and not jar.unsafe:
+        raise ValueError(
+            f"cookies= are for {shown(base_url)}, an IP address, for which this jar takes none; "
+            "give cookie_jar=CookieJar(unsafe=True), or a host name"
+        )
+    jar.update_cookies(cookies, base_url.origin())
