@@ -43,6 +43,7 @@ async def got(reply: bytes, split: str = "with the head", **arguments: Any) -> C
 
 
 class TestHead:
+    @pytest.mark.rows("S003-84")
     async def test_what_it_tells(self) -> None:
         """Status, reason, version, method, URL, host and fields are as they came."""
         reply = b"HTTP/1.0 201 Made It\r\nX-a: 1\r\nx-A: 2\r\nB: \xff\r\nContent-Length: 0\r\n\r\n"
@@ -67,10 +68,12 @@ class TestHead:
     @pytest.mark.parametrize(
         ("status", "ok"), [(200, True), (304, True), (399, True), (400, False), (599, False)]
     )
+    @pytest.mark.rows("S003-94")
     async def test_ok(self, status: int, ok: bool) -> None:
         """ok says whether the status is below 400."""
         assert (await got(answer(b"", status=f"{status} X"))).ok is ok
 
+    @pytest.mark.rows("S003-93")
     async def test_request_info(self) -> None:
         """request_info has what was asked, with its credentials, which repr does not show."""
         response = await got(OK, url="/p?token=geheim#f", auth=("u", "p"), cookies={"c": "1"})
@@ -83,6 +86,7 @@ class TestHead:
         assert "dTpw" not in repr(info)
         assert "geheim" not in repr(info)
 
+    @pytest.mark.rows("S003-84")
     async def test_cookies(self) -> None:
         """cookies are those that this response set, with their attributes."""
         reply = answer(b"", "Set-Cookie: a=1; Path=/x; Secure; HttpOnly", "Set-Cookie: b=2")
@@ -91,6 +95,7 @@ class TestHead:
         assert (cookies["a"]["path"], cookies["a"]["secure"]) == ("/x", True)
 
     @pytest.mark.parametrize("line", ["", "=", ";;;", "a", "\x80=\x80", 'a="\\', "a b=c"])
+    @pytest.mark.rows("S003-84")
     async def test_cookies_that_are_none(self, line: str) -> None:
         """A Set-Cookie that cannot be parsed is left out and spoils nothing."""
         response = await got(answer(b"", f"Set-Cookie: {line}", "Set-Cookie: b=2"))
@@ -113,6 +118,7 @@ class TestHead:
             ('text/html; "' * 600, "text/html", None),
         ],
     )
+    @pytest.mark.rows("S003-85", "S003-86")
     async def test_content_type(
         self, value: str | None, media_type: str, charset: str | None
     ) -> None:
@@ -141,6 +147,7 @@ class TestHead:
         """Only codecs between bytes and text are charsets."""
         assert is_text_codec(charset) is (charset == encoding)
 
+    @pytest.mark.rows("S003-94")
     async def test_get_encoding(self) -> None:
         """get_encoding() is the header's charset if Python knows it, else UTF-8."""
         for field, encoding in (
@@ -153,6 +160,7 @@ class TestHead:
 
 class TestReading:
     @pytest.mark.parametrize("split", SPLITS)
+    @pytest.mark.rows("S003-89")
     async def test_read_is_kept(self, split: str) -> None:
         """The body can be read as often as one likes, as bytes, text and JSON, after the end too."""
         response = await got(answer(b"[1]", "Content-Type: application/json"), split)
@@ -176,11 +184,13 @@ class TestReading:
             ),
         ],
     )
+    @pytest.mark.rows("S003-91")
     async def test_text(self, charset: str, body: bytes, text: str) -> None:
         """The charset is the header's, else UTF-8 if that fits, else what is detected."""
         response = await got(answer(body, f"Content-Type: text/plain{charset}"))
         assert await response.text() == text
 
+    @pytest.mark.rows("S003-91")
     async def test_text_encoding_and_errors(self) -> None:
         """encoding= goes before the header's charset; errors= says what happens to what does not fit."""
         response = await got(answer(b"\xe4", "Content-Type: text/plain; charset=utf-8"))
@@ -210,6 +220,7 @@ class TestReading:
             ("text/plain", "text/html", False),
         ],
     )
+    @pytest.mark.rows("S003-92")
     async def test_json_content_type(
         self, media_type: str | None, wanted: str | None, fits: bool
     ) -> None:
@@ -225,10 +236,12 @@ class TestReading:
             assert caught.value.headers == response.headers
 
     @pytest.mark.parametrize("body", [b"", b" ", b"\r\n\t "])
+    @pytest.mark.rows("S003-92")
     async def test_blank_json(self, body: bytes) -> None:
         """A blank body is None."""
         assert await (await got(answer(body, "Content-Type: application/json"))).json() is None
 
+    @pytest.mark.rows("S003-92")
     async def test_json_loads_and_encoding(self) -> None:
         """loads= gets the text, decoded by encoding=, the header's charset or UTF-8."""
         seen: list[str] = []
@@ -244,6 +257,7 @@ class TestReading:
         with pytest.raises(UnicodeDecodeError):
             await response.json(encoding="utf-8")
 
+    @pytest.mark.rows("S003-92")
     async def test_what_is_no_json(self) -> None:
         """A body that is no JSON raises what loads raises."""
         response = await got(answer(b"{", "Content-Type: application/json"))
@@ -251,6 +265,7 @@ class TestReading:
             await response.json()
 
     @pytest.mark.parametrize("split", SPLITS)
+    @pytest.mark.rows("S003-84")
     async def test_content(self, split: str) -> None:
         """content is the body as a stream, decoded, wherever it came from."""
         reply = answer(gzip.compress(b"one\ntwo\n"), "Content-Encoding: gzip")
@@ -281,6 +296,7 @@ class TestReading:
             assert await (await got(reply, split)).read() == b"twice"
 
     @pytest.mark.parametrize("split", SPLITS)
+    @pytest.mark.rows("S003-84")
     async def test_trailers(self, split: str) -> None:
         """Trailers are known when the body was read, apart from the headers."""
         reply = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n2\r\nok\r\n0\r\nX: 1\r\n\r\n"
@@ -289,6 +305,7 @@ class TestReading:
         assert response.trailers == {"X": "1"}
         assert "X" not in response.headers
 
+    @pytest.mark.rows("S003-89")
     async def test_a_broken_body(self) -> None:
         """A body that breaks off raises each time it is read, and its connection is closed."""
 
@@ -321,6 +338,7 @@ async def whole(conn: RawConnection) -> None:
 class TestEnd:
     @pytest.mark.parametrize("script", [half, whole])
     @pytest.mark.parametrize("end", ["release", "close", "context"])
+    @pytest.mark.rows("S003-83", "S003-88", "S003-89")
     async def test_reading_after_it(self, script: Any, end: str) -> None:
         """What was not read cannot be read any more: each way of reading raises, none hangs."""
         async with RawServer(script) as server, ClientSession() as session:
@@ -352,6 +370,7 @@ class TestEnd:
             with pytest.raises(aioclient.ClientConnectionError, match=r"released|closed"):
                 await waiting
 
+    @pytest.mark.rows("S003-83", "S003-89")
     async def test_reading_after_the_context(self) -> None:
         """What was read inside the context can be read after it."""
         async with RawServer(whole) as server, ClientSession() as session:
@@ -359,6 +378,7 @@ class TestEnd:
                 await response.read()
             assert await response.text() == "ok"
 
+    @pytest.mark.rows("S003-88")
     async def test_release_can_be_awaited(self) -> None:
         """release() works with and without await, and twice."""
         async with RawServer(whole) as server, ClientSession() as session:
@@ -367,6 +387,7 @@ class TestEnd:
             response.release()
             response.close()
 
+    @pytest.mark.rows("S003-88")
     async def test_release_keeps_a_connection_that_is_almost_done(self) -> None:
         """A little that is missing is thrown away and the connection used again; close() closes it."""
 
@@ -389,6 +410,7 @@ class TestEnd:
             await (await session.get(server.url())).read()
             assert server.connections == 2
 
+    @pytest.mark.rows("S003-83")
     async def test_a_dropped_response(self) -> None:
         """A response that is dropped with its body still coming warns and frees its connection."""
         async with RawServer(half) as server, ClientSession() as session:
@@ -399,6 +421,7 @@ class TestEnd:
             assert session.connector is not None
             assert session.connector.statistics().in_use == 0
 
+    @pytest.mark.rows("S003-90", "S003-87")
     async def test_raise_for_status(self) -> None:
         """From 400 on it raises with status, reason, fields and history, and releases the response."""
         replies = [moved("/b"), answer(b"no", "X: 1", status="404 Not There")]
@@ -415,6 +438,7 @@ class TestEnd:
         assert error.request_info.method == "GET"
         assert f"{server.url('/b')}" in str(error)
 
+    @pytest.mark.rows("S003-90")
     async def test_raise_for_status_of_a_good_one(self) -> None:
         """Below 400 it does nothing."""
         async with RawServer.replies([OK]) as server, ClientSession() as session:
