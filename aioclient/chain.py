@@ -1,6 +1,9 @@
 """The chain: how the steps around a request are put together, and in which order."""
 
+import asyncio
 from collections.abc import Awaitable, Callable, Sequence
+from contextvars import ContextVar
+from weakref import ref
 
 from .message.request import Request
 from .message.response import ClientResponse
@@ -30,17 +33,37 @@ def name_of(function: object) -> str:
     return str(getattr(function, "__qualname__", None) or type(function).__qualname__)
 
 
+# Weak, since timers and tasks copy the context, and an idle connection has a timer.
+_Place = tuple["ref[Request]", "ref[asyncio.Task[object]] | None"]
+_around: ContextVar[tuple[_Place, ...]] = ContextVar("aioclient.chain.around", default=())
+
+
+def requests_around() -> list[Request]:
+    """Return the requests within whose middlewares the current task is, the outermost first."""
+    around = _around.get()
+    if not around:
+        return []
+    task = asyncio.current_task()
+    # A task that a middleware started has a copy of its context, but does not keep it from going on.
+    found = [place() for place, owner in around if owner is not None and owner() is task]
+    return [request for request in found if request is not None]
+
+
 async def release_what_is_dropped(request: Request, handler: Handler) -> ClientResponse:
     """Call *handler*, a user's middlewares, and release the response that they got and did not return.
 
     They raised, or returned another one. Its connection would be held as long as something knows the response; an
     exception's traceback does.
     """
+    before, task = _around.get(), asyncio.current_task()
+    _around.set((*before, (ref(request), None if task is None else ref(task))))
     try:
         response = await handler(request)
     except BaseException:
         request.let_go()
         raise
+    finally:
+        _around.set(before)
     held = None if request.held is None else request.held()
     if held is not None and held is not getattr(response, "connection", held):
         request.let_go()

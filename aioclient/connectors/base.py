@@ -17,6 +17,7 @@ from types import TracebackType
 from typing import Final, NamedTuple, Self, cast
 from weakref import WeakSet, ref
 
+from ..chain import requests_around
 from ..exceptions import (
     BodyConsumedError,
     ClientConnectionError,
@@ -340,6 +341,7 @@ class BaseConnector:
         try:
             if trace is not None:
                 await trace.connection_queued_start()
+            self._let_go_of_what_waits_for_itself()
             await waiter
             if trace is not None:
                 await trace.connection_queued_end()
@@ -357,6 +359,21 @@ class BaseConnector:
             if timer is not None:
                 timer.cancel()
         return self._take_over(ticket)
+
+    def _let_go_of_what_waits_for_itself(self) -> None:
+        """Release the unread responses of middlewares that make this request, if they hold all there is.
+
+        Such a middleware gets a response, and asks for something else before it has read it. It could go on only when
+        it had gone on: the wait would last until its timeout.
+        """
+        holders: list[Request] = []
+        for request in requests_around():
+            held = None if request.held is None else request.held()
+            if held is not None and held.carrier in self._sockets:
+                holders.append(request)
+        if holders and len(holders) == self._pool.statistics().in_use:
+            for request in holders:
+                request.let_go()
 
     def _take_over(
         self, ticket: "Ticket[ConnectionKey, Http1Connection]"

@@ -46,6 +46,11 @@ class Connection:
         self._made_at = made_at
 
     @property
+    def carrier(self) -> Carrier | None:
+        """What carries the body; None when ``closed``."""
+        return self._carrier
+
+    @property
     def closed(self) -> bool:
         """Whether the connection is closed, or carries this response no longer."""
         return self._carrier is None

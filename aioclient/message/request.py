@@ -126,6 +126,7 @@ class Request:
     """
 
     __slots__ = (
+        "__weakref__",
         "_headers",
         "_original_url",
         "_session",

@@ -250,7 +250,10 @@ class TestCookbook:
         assert [len(request.values("Authorization")) for request in server.requests] == [1, 1]
 
     @pytest.mark.parametrize("kind", [TokenOn401, TokenByTime])
-    async def test_token_refresh(self, kind: type[TokenOn401] | type[TokenByTime]) -> None:
+    @pytest.mark.parametrize("size", [7, 1_000_000])
+    async def test_token_refresh(
+        self, kind: type[TokenOn401] | type[TokenByTime], size: int
+    ) -> None:
         """The token is fetched through request.session, once for many requests at a time."""
         refreshed: list[str] = []
 
@@ -260,7 +263,7 @@ class TestCookbook:
                 assert "Authorization" not in request.headers
                 return web.json_response("new")
             if request.headers["Authorization"] != "Bearer new":
-                return web.Response(status=401, text="expired")
+                return web.Response(status=401, body=bytes(size))
             return web.Response(text="data")
 
         application = web.Application()

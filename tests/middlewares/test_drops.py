@@ -1,9 +1,11 @@
 """What a middleware drops, raises or forgets costs no connection, with a pool of one."""
 
 import asyncio
+import gc
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from typing import Any
+from weakref import ref
 
 import pytest
 
@@ -93,6 +95,128 @@ class TestRaising:
                 await session.get(server.url("/large"), middlewares=[raises_after])
             except Oops:
                 assert (await session.get(server.url())).status == 200
+
+
+async def asks_meanwhile(request: Request, handler: Handler) -> ClientResponse:
+    """Get the response, and ask for something else before anybody reads it."""
+    response = await handler(request)
+    async with request.session.get(request.url.with_path("/"), middlewares=()) as other:
+        assert await other.text() == "ok"
+    return response
+
+
+@pytest.mark.rows("MISC-10")
+class TestWaitingForOneself:
+    """A middleware that holds what its own request waits for."""
+
+    async def test_the_pool_of_one(self) -> None:
+        """The request gets the connection; the response that had it cannot be read any more, and says so."""
+        async with pool_of_one() as (server, session):
+            response = await session.get(server.url("/large"), middlewares=[asks_meanwhile])
+            with pytest.raises(aioclient.ClientConnectionError, match="closed"):
+                await response.read()
+
+    async def test_several_levels(self) -> None:
+        """The same for responses that are held at several levels, up to the limit."""
+        held: list[ClientResponse] = []
+
+        async def nested(request: Request, handler: Handler) -> ClientResponse:
+            response = await handler(request)
+            if len(held) < 3:
+                held.append(response)
+                (await request.session.get(request.url)).release()
+            return response
+
+        async with RawServer(site) as server:
+            connector = TCPConnector(limit=3)
+            async with ClientSession(connector=connector, middlewares=[nested]) as session:
+                (await session.get(server.url("/large"))).release()
+                assert connector.statistics().in_use == 0
+        assert len(held) == 3
+
+    @pytest.mark.parametrize("limit", [2, 100])
+    async def test_where_there_is_room(self, limit: int) -> None:
+        """With room for both, both are good."""
+        async with (
+            RawServer(site) as server,
+            ClientSession(connector=TCPConnector(limit=limit)) as session,
+        ):
+            response = await session.get(server.url("/large"), middlewares=[asks_meanwhile])
+            assert await response.read() == LARGE
+
+    async def test_where_others_will_make_room(self) -> None:
+        """If another request holds a connection, its end is waited for, and nothing is given up."""
+        async with (
+            RawServer(site) as server,
+            ClientSession(connector=TCPConnector(limit=2)) as session,
+        ):
+            other = await session.get(server.url("/large"))
+            task = asyncio.ensure_future(
+                session.get(server.url("/large"), middlewares=[asks_meanwhile])
+            )
+            for _ in range(100):
+                await asyncio.sleep(0)
+            assert session.connector is not None
+            assert session.connector.statistics().waiting == 1
+            assert await other.read() == LARGE
+            assert await (await task).read() == LARGE
+
+    async def test_an_idle_connection_keeps_no_request(self) -> None:
+        """What a middleware saw is not kept by the timer of a connection that is idle again."""
+        seen: list[ref[Request]] = []
+
+        async def note(request: Request, handler: Handler) -> ClientResponse:
+            seen.append(ref(request))
+            return await handler(request)
+
+        async with RawServer(site) as server, ClientSession(middlewares=[note]) as session:
+            async with session.post(server.url(), data=LARGE) as response:
+                assert await response.text() == "ok"
+            del response
+            # The event loop itself keeps the future that it has just woken us with.
+            await asyncio.sleep(0)
+            gc.collect()
+            assert session.connector is not None
+            assert session.connector.statistics().idle == 1
+            assert seen[0]() is None
+
+    async def test_another_pool(self) -> None:
+        """What another connector's request waits for has nothing to do with it."""
+        async with (
+            RawServer(site) as server,
+            ClientSession(connector=TCPConnector(limit=1)) as other,
+            ClientSession(connector=TCPConnector(limit=1)) as session,
+        ):
+
+            async def ask_the_other(request: Request, handler: Handler) -> ClientResponse:
+                response = await handler(request)
+                (await other.get(request.url)).release()
+                return response
+
+            busy = await other.get(server.url("/large"))
+            task = asyncio.ensure_future(
+                session.get(server.url("/large"), middlewares=[ask_the_other])
+            )
+            for _ in range(100):
+                await asyncio.sleep(0)
+            assert await busy.read() == LARGE
+            assert await (await task).read() == LARGE
+
+    async def test_a_task_of_the_middlewares(self) -> None:
+        """A task that a middleware started waits as everybody: meanwhile the response is read."""
+        tasks: list[asyncio.Task[ClientResponse]] = []
+
+        async def start(request: Request, handler: Handler) -> ClientResponse:
+            response = await handler(request)
+            get = request.session.get(request.url.with_path("/"), middlewares=())
+            tasks.append(asyncio.create_task(get))
+            await asyncio.sleep(0)
+            return response
+
+        async with pool_of_one() as (server, session):
+            response = await session.get(server.url("/large"), middlewares=[start])
+            assert await response.read() == LARGE
+            assert (await tasks[0]).status == 200
 
 
 async def another(request: Request, handler: Handler) -> ClientResponse:
