@@ -8,6 +8,7 @@ import re
 import sys
 from collections.abc import Iterator
 from importlib import import_module
+from itertools import takewhile
 from typing import Any
 
 # No public module has the tree; these are in every CPython since 3.11, and a change would fail loudly.
@@ -66,10 +67,11 @@ class Counter:
             end = next(self._sequence(argument, 0, text, at), None)
             if end is not None:
                 yield end
-        elif code in (codes.ASSERT, codes.ASSERT_NOT) and argument[0] > 0:
-            if any(True for _ in self._sequence(argument[1], 0, text, at)) is (
-                code is codes.ASSERT
-            ):
+        elif code in (codes.ASSERT, codes.ASSERT_NOT):
+            direction, body = argument
+            start = at if direction > 0 else at - body.getwidth()[0]  # what is behind has one width
+            ends = self._sequence(body, 0, text, start) if start >= 0 else iter(())
+            if (next(ends, None) is not None) is (code is codes.ASSERT):
                 yield at
         elif code is codes.AT:
             if self._is_at(argument, text, at):
@@ -203,11 +205,13 @@ def _member(items: Any) -> str:
 
 def worst_texts(pattern: "re.Pattern[Any]", size: int) -> Iterator[Any]:
     """Yield texts of about *size* characters that make a careless pattern backtrack."""
-    words = sorted(words_of(parser.parse(pattern.pattern, pattern.flags & ~re.DEBUG)))
+    tree = parser.parse(pattern.pattern, pattern.flags & ~re.DEBUG)
+    words = sorted(words_of(tree))
+    begin = "".join(chr(char) for _, char in takewhile(lambda node: node[0] is codes.LITERAL, tree))
     runs = [*words, *(first + second for first in words for second in words if first != second)]
     for run in runs[:60]:
         text = (run * (size // len(run) + 1))[:size]
-        for whole in (text, f"{text}\0", f"{words[-1]}{text}\n"):
+        for whole in (text, f"{text}\0", f"{words[-1]}{text}\n", f"{begin}{text}\n"):
             yield (
                 whole.encode("latin-1", "replace") if isinstance(pattern.pattern, bytes) else whole
             )

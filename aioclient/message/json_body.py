@@ -28,10 +28,7 @@ _KINDS: Final = {
     float: "float",
     type(None): "null",
 }
-_REASON: Final = re.compile(
-    r"(?P<reason>.*?)(?: - at (?P<key>`key` in )?`(?P<path>.*)`)?", re.DOTALL
-).fullmatch
-_EXPECTED: Final = re.compile(r"Expected (?P<expected>.*?)(?:, got (?P<found>.*))?").fullmatch
+_OF_A_KEY: Final = "`key` in "
 _STEP: Final = re.compile(r"\.([^.\[]+)|\[(\d+|\.\.\.)\]").finditer
 _CAMEL: Final = re.compile(r"(?<=[a-z])(?=[A-Z])").sub
 _MOST_ENTRIES: Final = 5  # of an object or array in a snippet
@@ -138,19 +135,16 @@ def _explained(
     message: str, value: object, request: Request, *, blank: bool
 ) -> UnexpectedJSONError:
     """Return the error for msgspec's *message* about the decoded *value*."""
-    parts: Any = _REASON(message)
-    reason = parts["reason"]
-    stated: Any = _EXPECTED(reason)
+    reason, of_a_key, stated_path = _parts(message)
     expected = found = ""
-    if stated is not None:
-        expected = stated["expected"].replace("`", "")
-        found = (stated["found"] or "").replace("`", "")
+    if reason.startswith("Expected "):
+        expected, _, found = reason.removeprefix("Expected ").replace("`", "").partition(", got ")
     path = "$"
     name = ""
-    steps = [step[1] or step[2] for step in _STEP(parts["path"] or "$")]
+    steps = [step[1] or step[2] for step in _STEP(stated_path or "$")]
     place = next(_places(value, steps, found if "..." in steps else ""), None)
     if place is None:
-        path = parts["path"] or "$"
+        path = stated_path or "$"
         snippet = ""
     else:
         keys, value = place
@@ -161,11 +155,23 @@ def _explained(
         snippet = "" if blank else _snippet(value, name)
     if _is_secret(name):
         reason = re.sub(r"'.*'", "'***'", reason)
-    if parts["key"] is not None:
+    if of_a_key:
         reason = f"a key of the object: {reason}"
     return UnexpectedJSONError(
         request.info, path=path, reason=reason, expected=expected, found=found, snippet=snippet
     )
+
+
+def _parts(message: str) -> tuple[str, bool, str]:
+    """Return the reason that msgspec's *message* gives, whether it is about a key, and the path.
+
+    The reason may quote what the server sent, of any length; the path, which comes last, does not.
+    """
+    reason, at, place = message.rpartition(" - at ")
+    path = place.removeprefix(_OF_A_KEY)
+    if not at or len(path) < 2 or path[0] != "`" or path[-1] != "`":
+        return message, False, ""
+    return reason, path != place, path[1:-1]
 
 
 def _places(value: Any, steps: list[str], found: str) -> Iterator[tuple[list[str | int], Any]]:
