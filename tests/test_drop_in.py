@@ -39,6 +39,17 @@ class TestJsonSerializeBytes:
         assert server.requests[0].value("Content-Type") == "application/json"
 
 
+class TestFunctions:
+    @pytest.mark.rows("S003-07")
+    @pytest.mark.parametrize(
+        "name", ["json_serialize", "json_serialize_bytes", "fallback_charset_resolver"]
+    )
+    async def test_what_they_cannot_be(self, name: str) -> None:
+        """What cannot be called raises when the session is made, not with the first request."""
+        with pytest.raises(TypeError, match=f"{name} must be callable, found str"):
+            ClientSession(**{name: "orjson"})  # type: ignore[arg-type]
+
+
 class TestRequote:
     LOCATION = "/a%2Fb%7E?q=%27x%27"
 
@@ -110,11 +121,6 @@ class TestCharset:
             with pytest.raises(UnicodeDecodeError):
                 await response.text()
             assert await response.text(errors="replace") == "\ufffd"
-
-    async def test_what_it_cannot_be(self) -> None:
-        """What cannot be called raises when the session is made."""
-        with pytest.raises(TypeError, match="fallback_charset_resolver"):
-            ClientSession(fallback_charset_resolver="utf-8")  # type: ignore[arg-type]
 
 
 class TestResponseClass:

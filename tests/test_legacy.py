@@ -3,6 +3,7 @@
 import asyncio
 import contextlib
 import re
+import ssl
 import sys
 import warnings
 from collections.abc import Callable, Coroutine, Iterator
@@ -267,6 +268,33 @@ class TestChunked:
         """Anything else raises."""
         with pytest.raises(TypeError, match="chunked must be a bool or None, found str"):
             await sent(method="POST", data=b"x", chunked="yes")
+
+
+class TestTls:
+    @pytest.mark.rows("S003-40", "S003-41", "S003-42")
+    @pytest.mark.parametrize(
+        ("name", "value"),
+        [
+            ("verify_ssl", False),
+            ("fingerprint", bytes(32)),
+            ("ssl_context", ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)),
+        ],
+    )
+    async def test_in_a_task(self, name: str, value: Any) -> None:
+        """The older TLS settings are warned of at the line of the call, whoever awaits it."""
+        async with RawServer.replies([OK], repeat=True) as server, ClientSession() as session:
+            with legacy(f"{name} is deprecated"):
+                task = asyncio.create_task(session.get(server.url(), **{name: value}))  # type: ignore[arg-type]
+                await task
+            with legacy(f"{name} is deprecated"):
+                await asyncio.gather(aioclient.get(server.url(), **{name: value}))  # type: ignore[arg-type]
+
+    @pytest.mark.rows("S003-40", "S003-41", "S003-42")
+    async def test_two_of_them(self) -> None:
+        """Two of them raise where they are given, and nothing is warned of."""
+        async with ClientSession() as session:
+            with legacy(), pytest.raises(ValueError, match="mutually exclusive"):
+                session.get("https://a.test/", ssl=False, verify_ssl=False)
 
 
 class TestRedirects:
