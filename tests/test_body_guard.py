@@ -224,6 +224,20 @@ class TestBombs:
             response.release()
             assert (await settled(session)).in_use == 0
 
+    @pytest.mark.parametrize("coding", [pytest.param(c, id=f"DEC-01-{c}") for c in CODINGS])
+    async def test_turns(self, coding: str) -> None:
+        """A small body that decodes to much does not hold the event loop: it can be cancelled, or timed out."""
+        head, body = framed(bomb(coding), "length", f"Content-Encoding: {coding}")
+        async with (
+            served(head, body) as server,
+            ClientSession() as session,
+            session.get(server.url()) as response,
+        ):
+            task = asyncio.ensure_future(response.read())
+            await turns(5)
+            assert not task.done()
+            assert len(await task) == SIZE
+
     @pytest.mark.parametrize("later", [False, True], ids=["with-head", "after-head"])
     @pytest.mark.parametrize("coding", [pytest.param(c, id=f"DEC-02-{c}") for c in CODINGS])
     @pytest.mark.parametrize("path", SIDE_PATHS)
