@@ -14,6 +14,7 @@ import pytest
 import aioclient
 from aioclient import ClientSession, TCPConnector, UnixConnector
 
+from .loopback import names
 from .servers.certificates import Certificates
 from .servers.nginx import JSON, RECORDS, STATUSES, Nginx
 
@@ -331,3 +332,61 @@ class TestRequests:
                 assert digest(await fetch(session, target)) == digest(data)
                 async with session.delete(target) as response:
                     assert response.status == 204
+
+
+class TestHosts:
+    """One address, many certificates: SNI decides which one nginx shows."""
+
+    @pytest.mark.parametrize(
+        ("host", "name"),
+        [
+            pytest.param("good.test", "good.test", id="TLS-01-good"),
+            pytest.param("straße.test", "xn--strae-oqa.test", id="TLS-01-URL-05-straße"),
+            pytest.param("strasse.test", "strasse.test", id="TLS-01-URL-05-strasse"),
+        ],
+    )
+    async def test_accepted(
+        self, nginx: Nginx, certificates: Certificates, host: str, name: str
+    ) -> None:
+        """The certificate of the host is asked for and accepted; two names are two hosts."""
+        async with ClientSession(connector=names(ssl=certificates.client_context())) as session:
+            body = await fetch(session, f"https://{host}:{nginx.hosts_port}/")
+        assert body.decode() == f"{name} NONE"
+
+    @pytest.mark.parametrize(
+        ("host", "found"),
+        [
+            pytest.param("wrong.test", "for another name", id="TLS-01-wrong-host"),
+            pytest.param("expired.test", "has expired", id="TLS-01-expired"),
+            pytest.param("self-signed.test", "signed by itself", id="TLS-01-self-signed"),
+        ],
+    )
+    async def test_refused(
+        self, nginx: Nginx, certificates: Certificates, host: str, found: str
+    ) -> None:
+        """A certificate that does not hold is refused; the error names host and port, and says what to do."""
+        async with ClientSession(connector=names(ssl=certificates.client_context())) as session:
+            with pytest.raises(aioclient.ClientConnectorCertificateError) as caught:
+                await fetch(session, f"https://{host}:{nginx.hosts_port}/")
+            assert f"{host}:{nginx.hosts_port}" in str(caught.value)
+            assert found in caught.value.__notes__[0]
+            assert (
+                await fetch(session, f"https://good.test:{nginx.hosts_port}/") == b"good.test NONE"
+            )
+
+    async def test_unknown(self, nginx: Nginx, certificates: Certificates) -> None:
+        """A name that the server does not know is an error that says so."""
+        async with ClientSession(connector=names(ssl=certificates.client_context())) as session:
+            with pytest.raises(aioclient.ClientConnectorSSLError) as caught:
+                await fetch(session, f"https://unknown.test:{nginx.hosts_port}/")
+        assert "the server knows no host of this name" in caught.value.__notes__
+
+    async def test_a_client_certificate(self, nginx: Nginx, certificates: Certificates) -> None:
+        """A host that wants a client certificate gets it, and answers 400 without."""
+        context = certificates.client_context()
+        certificates.authority.issue_cert("client@good.test").configure_cert(context)
+        url = f"https://client.test:{nginx.hosts_port}/"
+        async with ClientSession(connector=names(ssl=certificates.client_context())) as session:
+            async with session.get(url) as response:
+                assert response.status == 400
+            assert await fetch(session, url, ssl=context) == b"client.test SUCCESS"

@@ -411,6 +411,16 @@ class TestConnecting:
         assert caught.value.address is None
         assert resolver.asked == []
 
+    @pytest.mark.parametrize("url", ["http://8.8.8.8/", "https://8.8.8.8/"])
+    async def test_a_proxy(self, url: str, dialled: list[str]) -> None:
+        """A proxy's own address is judged too: trusted_hosts= is for one in a network of one's own."""
+        connector = TCPConnector(resolver=Script(["127.0.0.1"]), address_policy=PUBLIC)
+        async with ClientSession(connector=connector, proxy="http://p.test:3128") as session:
+            with pytest.raises(AddressNotAllowedError) as caught:
+                await fetch(session, url)
+        assert caught.value.address == "127.0.0.1"
+        assert dialled == []
+
     async def test_odd_spellings(self, dialled: list[str]) -> None:
         """Spellings of an address that resolvers read in different ways are no hosts at all (URL-03)."""
         async with ClientSession(connector=TCPConnector(address_policy=PUBLIC)) as session:

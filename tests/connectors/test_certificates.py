@@ -77,12 +77,14 @@ async def alerting(context: ssl.SSLContext) -> AsyncIterator[int]:
 
     def serve() -> None:
         connection, _ = listener.accept()
-        with (
-            connection,
-            contextlib.suppress(ssl.SSLError),
-            context.wrap_socket(connection, server_side=True) as tls,
-        ):
-            tls.recv(1)
+        tls = context.wrap_socket(connection, server_side=True, do_handshake_on_connect=False)
+        with contextlib.suppress(ssl.SSLError):
+            tls.do_handshake()
+        with socket.socket(fileno=tls.detach()) as plain, contextlib.suppress(ConnectionError):
+            while plain.recv(
+                4096
+            ):  # to close with something unread would reset, and the alert be lost
+                pass
 
     with socket.create_server(("127.0.0.1", 0)) as listener:
         served = asyncio.get_running_loop().run_in_executor(None, serve)

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 from ipaddress import ip_address
 from pathlib import Path
+from typing import Any
 
 import trustme
 from cryptography import x509
@@ -76,7 +77,16 @@ class Forge:
         self._key = load_pem_private_key(authority.private_key_pem.bytes(), None)
         self._issuer = x509.load_pem_x509_certificate(authority.cert_pem.bytes())
 
-    def context(
+    def context(self, *names: str, **more: Any) -> ssl.SSLContext:
+        """Return the context of a server with a certificate that `pem()` makes."""
+        context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        with tempfile.NamedTemporaryFile() as file:
+            file.write(self.pem(*names, **more))
+            file.flush()
+            context.load_cert_chain(file.name)
+        return context
+
+    def pem(
         self,
         *names: str,
         common_name: str = "forged",
@@ -85,8 +95,8 @@ class Forge:
         self_signed: bool = False,
         usage: x509.ObjectIdentifier | None = ExtendedKeyUsageOID.SERVER_AUTH,
         chain: int = 0,
-    ) -> ssl.SSLContext:
-        """Return a server's context.
+    ) -> bytes:
+        """Return a server's private key and chain of certificates (PEM).
 
         Args:
             names: DNS names in subjectAltName, taken as they are; none and no addresses: no such field.
@@ -121,10 +131,4 @@ class Forge:
         certificate = builder.sign(key if self_signed else self._key, hashes.SHA256())  # type: ignore[arg-type]
         pem = key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
         pem += certificate.public_bytes(Encoding.PEM)
-        pem += self._issuer.public_bytes(Encoding.PEM) * chain
-        context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-        with tempfile.NamedTemporaryFile() as file:
-            file.write(pem)
-            file.flush()
-            context.load_cert_chain(file.name)
-        return context
+        return pem + self._issuer.public_bytes(Encoding.PEM) * chain

@@ -21,9 +21,9 @@ import socket
 import subprocess
 from pathlib import Path
 from types import TracebackType
-from typing import Self
+from typing import Any, Self
 
-from .certificates import Certificates
+from .certificates import Certificates, Forge
 from .require import require
 
 JSON = b'{"hello": "world", "number": 42}'
@@ -103,6 +103,7 @@ http {{
         ssl_certificate_key {key};
         {locations}
     }}
+    {tls_hosts}
     server {{
         listen 127.0.0.1:{impatient_port};
         keepalive_timeout 20ms;
@@ -122,6 +123,29 @@ http {{
 """
 
 
+TLS_HOST = """
+    server {{
+        listen 127.0.0.1:{port} ssl;
+        server_name {name};
+        ssl_certificate {pem};
+        ssl_certificate_key {pem};
+        {more}
+        location / {{ return 200 '$ssl_server_name $ssl_client_verify'; }}
+    }}
+"""
+
+# Hosts on `hosts_port`, each with a certificate of its own: what is asked for by SNI decides.
+TLS_HOSTS: dict[str, dict[str, Any]] = {
+    "good.test": {},
+    "xn--strae-oqa.test": {},
+    "wrong.test": {"names": ["other.test"]},
+    "expired.test": {"days": (-3, -1)},
+    "self-signed.test": {"self_signed": True},
+    "client.test": {},
+    "strasse.test": {},
+}
+
+
 class Nginx:
     """Runs nginx during `with`.
 
@@ -129,6 +153,8 @@ class Nginx:
         port: Plain HTTP. `url(path)` makes a URL of it.
         tls_port: HTTPS, with the certificate of `Certificates`.
         unix_path: A unix socket.
+        hosts_port: HTTPS, the hosts of `TLS_HOSTS`; `/` answers with the name asked for by SNI, and with what nginx
+            says of the client's certificate. client.test wants one; a name it does not know gets none.
         impatient_port: Closes idle connections after 20 ms.
         brief_port: Closes each connection after 2 requests.
         folder: What is served; `error.log` is in its parent.
@@ -139,7 +165,7 @@ class Nginx:
         self._prefix = prefix
         self._certificates = certificates
         self._process: subprocess.Popen[bytes] | None = None
-        self.port = self.tls_port = self.impatient_port = self.brief_port = 0
+        self.port = self.tls_port = self.impatient_port = self.brief_port = self.hosts_port = 0
         self.unix_path = prefix / "nginx.sock"
         self.folder = prefix / "root"
 
@@ -212,8 +238,8 @@ class Nginx:
             return False
 
     def _config(self) -> str:
-        ports = _free_ports(4)
-        self.port, self.tls_port, self.impatient_port, self.brief_port = ports
+        ports = _free_ports(5)
+        self.port, self.tls_port, self.impatient_port, self.brief_port, self.hosts_port = ports
         inner = self._prefix / "inner.sock"
         for path in (inner, self.unix_path):
             path.unlink(missing_ok=True)
@@ -233,6 +259,7 @@ class Nginx:
             prefix=self._prefix,
             port=self.port,
             tls_port=self.tls_port,
+            tls_hosts=self._tls_hosts(),
             impatient_port=self.impatient_port,
             brief_port=self.brief_port,
             unix=self.unix_path,
@@ -241,6 +268,22 @@ class Nginx:
             key=self._certificates.key_file,
             locations=locations,
         )
+
+    def _tls_hosts(self) -> str:
+        forge = Forge(self._certificates)
+        blocks = [
+            # Without a name, or with one that is not known, the handshake ends.
+            f"server {{ listen 127.0.0.1:{self.hosts_port} ssl default_server; ssl_reject_handshake on; }}"
+        ]
+        for name, flaws in TLS_HOSTS.items():
+            pem = self._prefix / f"{name}.pem"
+            settings = dict(flaws)
+            pem.write_bytes(forge.pem(*settings.pop("names", [name]), **settings))
+            more = ""
+            if name == "client.test":
+                more = f"ssl_verify_client on; ssl_client_certificate {self._certificates.ca_file};"
+            blocks.append(TLS_HOST.format(port=self.hosts_port, name=name, pem=pem, more=more))
+        return "\n".join(blocks)
 
 
 def _free_ports(count: int) -> list[int]:
