@@ -91,7 +91,9 @@ class ProxyLogin:
         return f"Basic {b64encode(pair).decode('ascii')}"
 
     def _identity(self) -> tuple[object, ...]:
-        return self.login, self.password, self.encoding, self.digest
+        # What goes on the wire: one text in two encodings may be the same bytes.
+        login, password = self.login.encode(self.encoding), self.password.encode(self.encoding)
+        return login, password, self.digest
 
     def __eq__(self, other: object) -> bool:
         if not isinstance(other, ProxyLogin):
