@@ -26,6 +26,7 @@ from aioclient.testing import LeakWatch, VirtualClockLoop, within
 
 from .servers.certificates import Certificates
 from .servers.nginx import Nginx
+from .servers.proxies import LOGIN, Dante, Microsocks, Squid, Stunnel, Tinyproxy
 
 HANG_LIMIT = 60.0
 
@@ -99,6 +100,41 @@ def nginx(tmp_path_factory: pytest.TempPathFactory, certificates: Certificates) 
     """One nginx process for all tests."""
     with Nginx(tmp_path_factory.mktemp("nginx"), certificates) as server:
         yield server
+
+
+@pytest.fixture(scope="session")
+def squid() -> Iterator[Squid]:
+    """One squid process for all tests."""
+    with Squid() as proxy:
+        yield proxy
+
+
+@pytest.fixture(scope="session")
+def tinyproxy() -> Iterator[Tinyproxy]:
+    """One tinyproxy process for all tests."""
+    with Tinyproxy() as proxy:
+        yield proxy
+
+
+@pytest.fixture(scope="session")
+def https_proxy(certificates: Certificates, tinyproxy: Tinyproxy) -> Iterator[Stunnel]:
+    """The same behind TLS."""
+    with Stunnel(certificates, tinyproxy.ports["port"]) as proxy:
+        yield proxy
+
+
+@pytest.fixture(scope="session")
+def microsocks() -> Iterator[Microsocks]:
+    """One microsocks process for all tests, which wants a login."""
+    with Microsocks(LOGIN) as proxy:
+        yield proxy
+
+
+@pytest.fixture(scope="session")
+def dante() -> Iterator[Dante]:
+    """One dante process for all tests."""
+    with Dante() as proxy:
+        yield proxy
 
 
 @pytest.hookimpl(wrapper=True)

@@ -149,17 +149,13 @@ class ProxiedConnector(BaseConnector):
         origin = request.origin
         if proxy.scheme in REMOTE_DNS_SCHEMES and not origin.is_ip:
             return origin.host
-        addresses = [
-            address["host"].partition("%")[0]
-            for address in await self._addresses(origin.dns_name, key, dial)
-        ]
-        if proxy.is_socks4:
-            addresses = [address for address in addresses if ":" not in address]
-            if not addresses:
-                missing = OSError(
-                    errno.EAFNOSUPPORT, f"{origin.host} has no IPv4 address for SOCKS4"
-                )
-                raise proxy_error(proxy.address, missing, key)
+        found = await self._addresses(origin.dns_name, key, dial)
+        addresses = [address["host"].partition("%")[0] for address in found]
+        # Which of them the proxy can reach is not known; every one has IPv4.
+        addresses.sort(key=lambda address: ":" in address)
+        if proxy.is_socks4 and ":" in addresses[0]:
+            missing = OSError(errno.EAFNOSUPPORT, f"{origin.host} has no IPv4 address for SOCKS4")
+            raise proxy_error(proxy.address, missing, key)
         return addresses[0]
 
     async def _open_tunnel(
