@@ -349,6 +349,10 @@ class Http1Connection(asyncio.Protocol):
 
     def _switch_protocol(self, rest: bytes) -> None:
         """Speak HTTP no longer: the server has switched protocols (101)."""
+        waiter = self._waiter
+        if waiter is None or waiter.done():
+            self.abort()  # who asked for it has gone
+            return
         request = cast(Request, self._request)
         lease = Connection(self, request.what, request.options.made_at)
         self._lease = request.held = ref(lease)

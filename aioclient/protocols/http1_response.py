@@ -335,7 +335,7 @@ class ResponseReader:
             self._end_without_body()
             return
         self.keep = parser.should_keep_alive() and not (
-            CONNECTION in request.fields and _has_token(request.fields, "close")
+            CONNECTION in request.fields and _ends_connection(request.fields)
         )
         if chunked:
             self.keep = self.keep and self.version_11
@@ -451,7 +451,7 @@ class ResponseReader:
 
     def _says_keep_alive(self) -> bool:
         """Tell what the parser cannot tell of a response without a body (section 9.3)."""
-        if _has_token(self.fields, "close") or _has_token(self._asked.fields, "close"):
+        if _has_token(self.fields, "close") or _ends_connection(self._asked.fields):
             return False
         return self.version_11 or _has_token(self.fields, "keep-alive")
 
@@ -505,6 +505,15 @@ def _has_token(fields: "CIMultiDict[str]", token: str) -> bool:
     """Tell whether ``Connection`` lists *token*."""
     said = ",".join(fields.getall(CONNECTION, ())).lower()
     return token in said and token in [word.strip(" \t") for word in said.split(",")]
+
+
+def _ends_connection(fields: "CIMultiDict[str]") -> bool:
+    """Tell whether a request with these fields is the last on its connection.
+
+    One that asked for another protocol in vain is, too: a server that had begun to switch would read the next
+    request as something else.
+    """
+    return _has_token(fields, "close") or _has_token(fields, "upgrade")
 
 
 def _size(name: str, value: str) -> int:
