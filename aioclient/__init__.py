@@ -5,6 +5,7 @@ A map of the library:
 * ``request()``, ``get()``, ``post()`` …: one-shot calls                                       (``api``)
 * ``ClientSession``: many calls with common defaults, a pool and a cookie jar                  (``session``)
 * ``ClientResponse``, ``StreamReader``, ``ClientTimeout``, ``UploadTracker``: the values         (``message``)
+* ``ClientWebSocketResponse``, ``WSMsgType``, ``WSMessage``: an open WebSocket                  (``websocket``)
 * ``TCPConnector``, ``UnixConnector``, ``PoolStatistics``, ``Fingerprint``: the way there      (``connectors``)
 * ``Proxy``, ``ProxyDigestAuth``, ``DIRECT``: by way of others                                 (``message``)
 * ``AddressPolicy``: where a connector may connect to                                           (``connectors``)
@@ -20,12 +21,16 @@ A map of the library:
 
 from aiohttp import (
     AsyncResolver,
+    ClientWSTimeout,
     FormData,
     HttpVersion,
     HttpVersion10,
     HttpVersion11,
     MultipartWriter,
     ThreadedResolver,
+    WSCloseCode,
+    WSMessage,
+    WSMsgType,
     hdrs,
 )
 from aiohttp.tracing import *  # noqa: F403
@@ -57,6 +62,7 @@ from .message.timings import Timings
 from .middlewares.auth import NO_AUTH, BasicAuth, Netrc
 from .session import ClientSession
 from .warning import LegacyParameterWarning, NetrcWarning, SharedCookiesWarning
+from .websocket import ClientWebSocketResponse
 
 __all__ = (
     "DIRECT",
@@ -68,6 +74,8 @@ __all__ = (
     "ClientResponse",
     "ClientSession",
     "ClientTimeout",
+    "ClientWSTimeout",
+    "ClientWebSocketResponse",
     "Connection",
     "ContentDisposition",
     "CookieJar",
@@ -98,6 +106,9 @@ __all__ = (
     "Timings",
     "UnixConnector",
     "UploadTracker",
+    "WSCloseCode",
+    "WSMessage",
+    "WSMsgType",
     "__version__",
     "delete",
     "get",

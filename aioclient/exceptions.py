@@ -24,7 +24,8 @@ Every aiohttp client exception is here, the same class object, so that ``except 
     │           │   ├── PoolTimeoutError *       no free slot
     │           │   └── ConnectTimeoutError *    no connection
     │           └── SocketTimeoutError
-    │               └── ReadTimeoutError *       a silent server
+    │               ├── ReadTimeoutError *       a silent server
+    │               └── WSReceiveTimeoutError *  no message on a WebSocket
     ├── ClientResponseError                      status, headers, message, request_info, history
     │   ├── ServerProtocolError *                the head is not HTTP
     │   │   └── HeadTooLargeError *              … or larger than allowed
@@ -34,6 +35,7 @@ Every aiohttp client exception is here, the same class object, so that ``except 
     │   ├── ClientHttpProxyError
     │   │   └── ProxyRefusedError *              proxy
     │   └── WSServerHandshakeError
+    │       └── HandshakeRefusedError *          … and the first 64 KiB of the body
     ├── ClientPayloadError
     │   ├── IncompleteBodyError *                the response's body ended early
     │   ├── UnexpectedJSONError * (+ ValueError) JSON that is not of the type asked for
@@ -116,6 +118,7 @@ __all__ = (
     "ConnectionTimeoutError",
     "ContentDecodingError",
     "ContentTypeError",
+    "HandshakeRefusedError",
     "HeadTooLargeError",
     "IncompleteBodyError",
     "InvalidURL",
@@ -143,6 +146,7 @@ __all__ = (
     "UnsafeRedirectError",
     "UploadAbortedError",
     "WSMessageTypeError",
+    "WSReceiveTimeoutError",
     "WSServerHandshakeError",
 )
 
@@ -242,6 +246,12 @@ class ReadTimeoutError(_Timeout, SocketTimeoutError):
     phase = "sock_read"
 
 
+class WSReceiveTimeoutError(_Timeout, SocketTimeoutError):
+    """No message came on a WebSocket within ``ClientWSTimeout.ws_receive``, or the timeout of ``receive()``."""
+
+    phase = "ws_receive"
+
+
 class _WithCode(ClientResponseError):
     """What of ``ClientResponseError`` is ours says ``code`` without the warning that aiohttp's gives."""
 
@@ -321,6 +331,20 @@ class ProxyRefusedError(ClientHttpProxyError):
         info = self.request_info
         text = f"{info.method} {shown(info.real_url)}: the proxy {self.proxy} answered {self.status} {self.message}"
         return f"{text}; give it other credentials in proxy_auth" if self.status == 407 else text
+
+
+class HandshakeRefusedError(_WithCode, WSServerHandshakeError):
+    """The server did not switch to WebSocket as it was asked to (RFC 6455, section 4.1).
+
+    ``body`` is what came of the answer's body, decoded, at most 64 KiB. It is in no message: servers repeat in it what
+    they were sent.
+    """
+
+    body: bytes = b""
+
+    def __str__(self) -> str:
+        info = self.request_info
+        return f"{info.method} {shown(info.real_url)}: {self.message}"
 
 
 class IncompleteBodyError(ClientPayloadError):

@@ -85,6 +85,17 @@ async def slow(request: web.Request) -> web.Response:
     return web.Response(text="sorry for the wait")
 
 
+async def chat(request: web.Request) -> web.WebSocketResponse:
+    """Repeat each message of a WebSocket, and close after one with ``bye`` in it."""
+    ws = web.WebSocketResponse()
+    await ws.prepare(request)
+    async for message in ws:
+        await ws.send_str(f"you said: {message.data}")
+        if "bye" in message.data:
+            await ws.close(code=4000)
+    return ws
+
+
 def application() -> web.Application:
     """Build the server's application."""
     app = web.Application()
@@ -97,6 +108,7 @@ def application() -> web.Application:
     app.router.add_get("/items", items)
     app.router.add_get("/report", report)
     app.router.add_get("/slow", slow)
+    app.router.add_get("/chat", chat)
     return app
 
 

@@ -53,6 +53,7 @@ from ..middlewares.cookies import Cookies, cookie_pairs
 from ..middlewares.redirects import follow_redirects
 from ..observe.tracing import RequestTrace, frozen
 from ..warning import Birthplace
+from ..websocket import ClientWebSocketResponse
 from .arguments import (
     OF_PROXIES,
     CurrentArguments,
@@ -70,11 +71,12 @@ from .arguments import (
 from .defaults import auto_fields, default_headers, put_cookies
 from .legacy import OLD_ARGUMENTS, OldSessionArguments, modern, take_old
 from .lifecycle import Lifecycle
-from .pending import RequestContextManager
+from .pending import RequestContextManager, WebSocketContextManager
 from .proxies import SessionProxies
 from .uploads import prepare_upload
 from .urls import checked_base_url, parsed, with_params
 from .verbs import Verbs
+from .websocket import WebSocketArguments, open_websocket
 
 
 class ClientSession(Verbs, Lifecycle):
@@ -121,6 +123,7 @@ class ClientSession(Verbs, Lifecycle):
         proxy_headers: fields that these proxies get, and no server.
         proxy_ssl: as *ssl*, for TLS with ``https`` proxies.
         env_proxies: whether the proxies that the environment names are used; None for what *trust_env* says.
+        ws_response_class: a subclass of ``ClientWebSocketResponse``.
         trace_configs: ``aiohttp.TraceConfig`` objects whose callbacks follow each call; they are frozen here.
         trust_env: whether the environment's proxies (``HTTP_PROXY``, ``HTTPS_PROXY``, ``ALL_PROXY``, ``NO_PROXY``), as
             they are when the session is made, and its netrc file are used.
@@ -146,6 +149,7 @@ class ClientSession(Verbs, Lifecycle):
         "_serialize",
         "_trace_configs",
         "_weak_self",
+        "_ws_response_class",
     )
 
     def __init__(
@@ -182,6 +186,7 @@ class ClientSession(Verbs, Lifecycle):
         proxy_headers: LooseHeaders | None = None,
         proxy_ssl: SSLOption | None = None,
         env_proxies: bool | None = None,
+        ws_response_class: type[ClientWebSocketResponse] = ClientWebSocketResponse,
         trace_configs: Sequence[TraceConfig] | None = None,
         trust_env: bool = False,
         netrc: NetrcLike | None = None,
@@ -212,6 +217,7 @@ class ClientSession(Verbs, Lifecycle):
         self._serialize = json_serialize if json_serialize_bytes is None else json_serialize_bytes
         self._raise_for_status = raise_for_status
         self._connector_owner = connector_owner
+        self._ws_response_class = ws_response_class
         self._trace_configs = frozen(trace_configs)
         self._proxies = SessionProxies(
             connector,
@@ -323,6 +329,43 @@ class ClientSession(Verbs, Lifecycle):
                 self._request(method, url, **current, made_at=Birthplace(self._loop))
             )
         return RequestContextManager(self._request(method, url, **current))
+
+    def ws_connect(
+        self, url: str | URL, **arguments: Unpack[WebSocketArguments]
+    ) -> WebSocketContextManager:
+        """Open a WebSocket; await the result, or enter it with ``async with``.
+
+        The handshake is a request of this session: its headers, cookies, credentials, TLS settings, redirects,
+        middlewares and traces act on it, and the arguments of ``request()`` for them are taken too. An open WebSocket
+        holds a connection of the pool.
+
+        Args:
+            url: ``ws://``, ``wss://``, ``http://`` or ``https://``, absolute or relative to ``base_url``.
+            method: of the handshake.
+            headers: laid over the session's.
+            protocols: subprotocols to offer, best first; ``protocol`` tells which one the server chose.
+            origin: the ``Origin`` field, for servers that ask for one.
+            timeout: a ``ClientWSTimeout``: ``ws_receive`` limits the wait for a message (None: no limit), ``ws_close``
+                that for the server's close frame (10 s). A number is an older spelling of ``ws_close``.
+            receive_timeout: an older spelling of ``ws_receive``.
+            handshake_timeout: of the handshake, as a request's ``timeout``; by default the session's.
+            autoclose: answer the server's close frame when it is received.
+            autoping: answer pings; with False they are received as messages, and pongs too.
+            heartbeat: seconds of silence after which a ping is sent; None for none.
+            pong_timeout: seconds within which something must come after that; half of *heartbeat* by default.
+            compress: offer permessage-deflate: True, or a window of 9 to 15 bits; 0 for not.
+            max_msg_size: bytes of a message, decompressed; 0 for no limit.
+            decode_text: whether text is ``str``; with False it is bytes, which are not checked to be UTF-8.
+
+        Raises:
+            HandshakeRefusedError: the server did not switch protocols as it must, with ``status``, ``headers`` and
+                the first 64 KiB of the ``body``.
+            ValueError, TypeError: before anything is sent, for what cannot be sent.
+            ClientError: as a request.
+        """
+        return WebSocketContextManager(
+            open_websocket(self._request, self._ws_response_class, url, **arguments)
+        )
 
     async def _request(
         self,

@@ -2,19 +2,22 @@
 
 from collections.abc import Coroutine, Generator
 from types import TracebackType
-from typing import Any
+from typing import Any, TypeVar
 
 from ..message.response import ClientResponse
+from ..websocket import ClientWebSocketResponse
+
+T = TypeVar("T")
 
 
-class RequestContextManager(Coroutine[Any, Any, ClientResponse]):
-    """A request under way: await it for the response, or enter it with ``async with``."""
+class _Pending(Coroutine[Any, Any, T]):
+    """A coroutine, and what it returned."""
 
     __slots__ = ("_coroutine", "_response")
 
-    def __init__(self, coroutine: Coroutine[Any, Any, ClientResponse]) -> None:
+    def __init__(self, coroutine: Coroutine[Any, Any, T]) -> None:
         self._coroutine = coroutine
-        self._response: ClientResponse | None = None
+        self._response: T | None = None
 
     def send(self, value: Any) -> Any:
         """Go on (what a coroutine has)."""
@@ -28,12 +31,18 @@ class RequestContextManager(Coroutine[Any, Any, ClientResponse]):
         """Give up before the first await (what a coroutine has)."""
         self._coroutine.close()
 
-    def __await__(self) -> Generator[Any, None, ClientResponse]:
+    def __await__(self) -> Generator[Any, None, T]:
         return self._coroutine.__await__()
 
-    async def __aenter__(self) -> ClientResponse:
+    async def __aenter__(self) -> T:
         self._response = response = await self._coroutine
         return response
+
+
+class RequestContextManager(_Pending[ClientResponse]):
+    """A request under way: await it for the response, or enter it with ``async with``."""
+
+    __slots__ = ()
 
     async def __aexit__(
         self,
@@ -43,3 +52,18 @@ class RequestContextManager(Coroutine[Any, Any, ClientResponse]):
     ) -> None:
         if self._response is not None:
             self._response.release()
+
+
+class WebSocketContextManager(_Pending[ClientWebSocketResponse]):
+    """A WebSocket being opened: await it, or enter it with ``async with``, which closes it at the end."""
+
+    __slots__ = ()
+
+    async def __aexit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        if self._response is not None:
+            await self._response.close()

@@ -1,0 +1,446 @@
+"""WebSocket on a connection that has switched protocols (RFC 6455, sections 5 to 7), as one ``asyncio.Protocol``.
+
+The rules:
+
+* The HTTP/1.1 connection keeps the socket and its place in the pool; this one is told what arrives on it.
+* A frame is written in one piece: frames of concurrent senders never mix, and a cancelled sender leaves no half.
+* Who sends waits while the socket's buffer is full. Who does not receive pauses the socket, past ``QUEUE_LIMIT``.
+* Pings are answered when they come, whether or not somebody receives; while the peer does not read, only the latest.
+* A violation is answered with its close code, and ends the connection.
+* No task runs here, and one timer at most.
+"""
+
+import asyncio
+from collections.abc import Iterator
+from typing import cast
+
+from aiohttp import WSMessage, WSMsgType
+
+from ...exceptions import (
+    ClientConnectionResetError,
+    ClientOSError,
+    ServerDisconnectedError,
+    ServerTimeoutError,
+)
+from ..http1 import Http1Connection
+from .arrival import Arrival
+from .deflate import Compressor
+from .frames import (
+    ABNORMAL,
+    CLOSE,
+    FIN,
+    MAX_CONTROL,
+    PING,
+    PONG,
+    RSV1,
+    Buffer,
+    close_payload,
+    encode_frame,
+    masks,
+)
+from .reader import QUEUE_LIMIT, MessageReader
+
+
+class WebSocketConnection(asyncio.Protocol):
+    """One WebSocket connection.
+
+    Attributes:
+        what: method and URL, as messages begin.
+        reader: what reads; its queue holds the messages.
+        arrival: the wait of the one task that receives.
+        paused: whether the socket is paused because nobody receives.
+        ended: nothing comes any more and nothing can be sent.
+        closing: a close frame was sent.
+        code: the close code, once one is known.
+        error: what ended the connection, if it was not a close frame.
+        compressor: None when permessage-deflate was not agreed.
+    """
+
+    __slots__ = (
+        "_carrier",
+        "_heard",
+        "_heartbeat",
+        "_loop",
+        "_masks",
+        "_peer_end",
+        "_pinged",
+        "_pong_limit",
+        "_timer",
+        "_transport",
+        "_write_paused",
+        "_write_waiters",
+        "arrival",
+        "closing",
+        "code",
+        "compressor",
+        "ended",
+        "error",
+        "paused",
+        "reader",
+        "what",
+    )
+
+    def __init__(
+        self,
+        carrier: Http1Connection,
+        transport: asyncio.Transport,
+        loop: asyncio.AbstractEventLoop,
+        what: str,
+        reader: MessageReader,
+        compressor: Compressor | None,
+        heartbeat: float | None,
+        pong_limit: float | None,
+    ) -> None:
+        self._carrier = carrier
+        self._transport = transport
+        self._loop = loop
+        self.what = what
+        self.reader = reader
+        self.compressor = compressor
+        self.arrival = Arrival(loop)
+        self.paused = False
+        self.ended = False
+        self.closing = False
+        self.code: int | None = None
+        self.error: Exception | None = None
+        self._masks: Iterator[bytes] = masks()
+        self._write_paused = False
+        self._write_waiters: list[asyncio.Future[None]] = []
+        self._peer_end: asyncio.Future[None] | None = None
+        self._heartbeat = heartbeat
+        self._pong_limit = pong_limit
+        self._heard = 0.0
+        self._pinged: float | None = None
+        self._timer: asyncio.TimerHandle | None = None
+
+    def start(self) -> None:
+        """Take over the socket, with what came behind the head of the response."""
+        carrier = self._carrier
+        rest = carrier.upgraded
+        carrier.upgraded = b""
+        self._transport.set_protocol(self)
+        if self._heartbeat is not None:
+            self._heard = self._loop.time()
+            self._timer = self._loop.call_later(self._heartbeat, self._on_timer)
+        if rest:
+            self.data_received(rest)
+        if not self.paused and not self.ended:
+            carrier.resume_reading()
+
+    # What arrives
+
+    def data_received(self, data: bytes) -> None:
+        """Take a segment (called by the event loop)."""
+        if self._heartbeat is not None:
+            self._heard = self._loop.time()
+        reader = self.reader
+        if not reader.queue:
+            reader.size = 0
+        reader.feed(data)
+        if reader.size > QUEUE_LIMIT or reader.error is not None or reader.closed is not None:
+            self._take_rare()
+        if reader.ping is not None:
+            self._answer_ping()
+        if self.arrival.waiting and reader.queue:
+            self.arrival.wake()
+
+    def _take_rare(self) -> None:
+        """See to what most segments do not bring: too much, an end, a violation."""
+        reader = self.reader
+        if self.ended:
+            return
+        if self.closing:
+            # Nobody receives any more: all that counts is the close frame.
+            reader.queue.clear()
+            while reader.stalled:
+                reader.size = 0
+                reader.feed(b"")
+                reader.queue.clear()
+        if reader.closed is not None:
+            if self.code is None:
+                self.code = reader.closed
+            self._settle_peer_end()
+        elif reader.error is not None:
+            error = reader.error
+            self._end(int(error.code), error)
+            if not self.closing:
+                self.closing = True
+                self.write(FIN | CLOSE, close_payload(int(error.code), b""))
+            self._shut()
+        elif not self.closing:
+            self.pause()
+
+    def _answer_ping(self) -> None:
+        reader = self.reader
+        if self.closing or self.ended:
+            reader.ping = None
+        elif not self._write_paused and reader.ping is not None:
+            self.write(FIN | PONG, reader.ping)
+            reader.ping = None
+
+    def eof_received(self) -> bool:
+        """End, and let the transport close itself (called by the event loop)."""
+        self._lose(None)
+        self._shut()
+        return False
+
+    def connection_lost(self, error: Exception | None) -> None:
+        """End (called by the event loop)."""
+        self._lose(error)
+        self._stop_timer()
+        self._carrier.connection_lost(error)
+
+    def _lose(self, error: Exception | None) -> None:
+        """Note that the connection is gone."""
+        if self.ended:
+            return
+        if self.reader.closed is not None or self.closing:
+            self._end(ABNORMAL, None)
+            return
+        lost: Exception
+        if error is None:
+            lost = ServerDisconnectedError(
+                f"{self.what}: the server closed the connection without a close frame"
+            )
+        else:
+            number = error.errno if isinstance(error, OSError) else None
+            lost = ClientOSError(number, f"{self.what}: the connection broke: {error}")
+            lost.__cause__ = error
+        self._end(ABNORMAL, lost, told=False)
+
+    def _end(self, code: int, error: Exception | None, *, told: bool = True) -> None:
+        """Note that nothing comes and nothing can be sent any more; wake all who wait.
+
+        With *told* the one who receives gets *error* as a message, behind all that came before.
+        """
+        self.ended = True
+        if self.code is None:
+            self.code = code
+        if error is not None:
+            self.error = error
+            if told:
+                self.reader.queue.append(WSMessage(WSMsgType.ERROR, error, None))
+        self._stop_timer()
+        self._settle_peer_end()
+        self._release_writers()
+        self.arrival.wake_soon()
+
+    def _settle_peer_end(self) -> None:
+        if self._peer_end is not None and not self._peer_end.done():
+            self._peer_end.set_result(None)
+
+    # Back-pressure
+
+    def pause(self) -> None:
+        """Read no more from the socket until the queue is empty."""
+        if not self.paused:
+            self.paused = True
+            self._carrier.pause_reading()
+
+    def resume(self) -> None:
+        """Read on; called when the last message was taken from the queue of a paused connection."""
+        reader = self.reader
+        reader.size = 0
+        self.paused = False
+        self.data_received(b"")
+        if not self.paused and not self.ended:
+            self._carrier.resume_reading()
+
+    def pause_writing(self) -> None:
+        """Make senders wait (called by the event loop)."""
+        self._write_paused = True
+
+    def resume_writing(self) -> None:
+        """Let senders go on (called by the event loop)."""
+        self._write_paused = False
+        self._release_writers()
+        if self.reader.ping is not None:
+            self._answer_ping()
+
+    def _release_writers(self) -> None:
+        waiters, self._write_waiters = self._write_waiters, []
+        for waiter in waiters:
+            if not waiter.done():
+                waiter.set_result(None)
+
+    # What goes out
+
+    @property
+    def congested(self) -> bool:
+        """Whether the socket's buffer is full; who sends then waits with ``drain()``."""
+        return self._write_paused
+
+    def write(self, first: int, payload: Buffer) -> None:
+        """Write one frame, whose first byte is *first*."""
+        self._transport.write(encode_frame(first, payload, next(self._masks)))
+
+    def send(self, opcode: int, payload: Buffer, compress: int | None = None) -> None:
+        """Write one message or control frame.
+
+        Args:
+            compress: None as agreed, 0 not, 9 to 15 with a window of so many bits.
+
+        Raises:
+            ClientConnectionResetError: the connection is closed or closing.
+            ValueError: a control frame of more than 125 bytes, or compression that was not agreed.
+        """
+        if self.closing or self.ended:
+            raise self.reset_error()
+        first = FIN | opcode
+        if opcode >= CLOSE:
+            if len(payload) > MAX_CONTROL:
+                raise ValueError(
+                    f"a control frame takes at most {MAX_CONTROL} bytes, found {len(payload)}"
+                )
+        elif compress is None:
+            compressor = self.compressor
+            if compressor is not None and compressor.usable:
+                payload = compressor.compress(payload)
+                first |= RSV1
+        elif compress:
+            payload = self._compress_with(compress, payload)
+            first |= RSV1
+        self.write(first, payload)
+
+    def _compress_with(self, bits: int, payload: Buffer) -> bytes:
+        if not 9 <= bits <= 15:
+            raise ValueError(f"compress={bits!r}; give 0 for none, or a window of 9 to 15 bits")
+        compressor = self.compressor
+        if compressor is None or not compressor.usable:
+            raise ValueError(
+                f"compress={bits}: the server did not agree to compression; "
+                "give compress=15 to ws_connect(), and look at ws.compress"
+            )
+        return compressor.compress(payload, bits)
+
+    async def drain(self) -> None:
+        """Wait until the socket takes more.
+
+        Raises:
+            ClientConnectionResetError: the connection was closed meanwhile.
+        """
+        while self._write_paused and not self.ended:
+            waiter = self._loop.create_future()
+            self._write_waiters.append(waiter)
+            await waiter
+        if self.ended:
+            raise self.reset_error()
+
+    def reset_error(self) -> ClientConnectionResetError:
+        """Return the error of a send on a closed connection."""
+        state = "closing" if self.closing and not self.ended else "closed"
+        error = ClientConnectionResetError(
+            f"{self.what}: the WebSocket is {state}, nothing can be sent"
+        )
+        error.__cause__ = self.error
+        return error
+
+    # The end
+
+    def send_close(self, code: int, reason: bytes) -> None:
+        """Send a close frame, after which nothing else goes out (section 5.5.1).
+
+        Raises:
+            ValueError: the code or the reason cannot be sent.
+        """
+        payload = close_payload(code, reason)
+        if not self.ended and not self.closing:
+            self.closing = True
+            self.write(FIN | CLOSE, payload)
+            self._stop_timer()
+
+    async def wait_closed(self, limit: float | None) -> bool:
+        """Wait for the peer's close frame, at most *limit* seconds; tell whether it, or the end, came."""
+        reader = self.reader
+        if reader.closed is None and not self.ended:
+            reader.queue.clear()
+            if self.paused:
+                self.resume()
+        if reader.closed is None and not self.ended:
+            self._peer_end = waiter = self._loop.create_future()
+            if limit is not None:
+                self._timer = self._loop.call_later(limit, self._settle_peer_end)
+            try:
+                await waiter
+            finally:
+                self._stop_timer()
+        return reader.closed is not None or self.ended
+
+    def finish(self, limit: float | None) -> None:
+        """Close the socket, when what was written is sent, but *limit* seconds from now at the latest."""
+        lost = self.ended
+        self._end(ABNORMAL, None)
+        if not lost and limit is not None and self._transport.get_write_buffer_size():
+            self._timer = self._loop.call_later(limit, self._carrier.abort)
+        self._carrier.close()
+
+    def abort(self) -> None:
+        """Close the socket now."""
+        self._end(ABNORMAL, None)
+        self._carrier.abort()
+
+    def _shut(self) -> None:
+        """Close the socket; do not wait for a peer that may never read what is still to be sent."""
+        if self._write_paused:
+            self._carrier.abort()
+        else:
+            self._carrier.close()
+
+    def get_extra_info(self, name: str, default: object = None) -> object:
+        """Return what the transport knows, while there is one."""
+        transport = self._carrier.transport
+        return default if transport is None else transport.get_extra_info(name, default)
+
+    # The heartbeat
+
+    def _on_timer(self) -> None:
+        """Ping a silent peer; end the connection with one that stays silent."""
+        self._timer = None
+        if self.ended or self.closing:
+            return
+        now = self._loop.time()
+        if self.paused:
+            self._heard = now  # it is we who do not read
+        interval = cast(float, self._heartbeat)
+        pinged = self._pinged
+        if pinged is not None and self._heard < pinged:
+            limit = cast(float, self._pong_limit)
+            self._end(
+                ABNORMAL,
+                ServerTimeoutError(
+                    f"{self.what}: nothing came within {limit} s of a ping (heartbeat={interval} s)"
+                ),
+            )
+            self._carrier.abort()
+            return
+        self._pinged = None
+        until = self._heard + interval
+        if now >= until:
+            self.write(FIN | PING, b"")
+            self._pinged = now
+            until = now + cast(float, self._pong_limit)
+        self._timer = self._loop.call_at(until, self._on_timer)
+
+    def _stop_timer(self) -> None:
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+
+
+class BufferedWebSocketConnection(WebSocketConnection, asyncio.BufferedProtocol):
+    """The same for asyncio's own event loops; see ``BufferedHttp1Connection``, whose buffer it reads into."""
+
+    __slots__ = ("_buffer",)
+
+    def start(self) -> None:
+        """Take over the socket."""
+        self._buffer = cast(memoryview, self._carrier.get_buffer(-1))  # type: ignore[attr-defined]
+        super().start()
+
+    def get_buffer(self, size_hint: int) -> memoryview:
+        """Return where to read to (called by the event loop)."""
+        return self._buffer
+
+    def buffer_updated(self, size: int) -> None:
+        """Take what was read (called by the event loop)."""
+        self.data_received(bytes(self._buffer[:size]))

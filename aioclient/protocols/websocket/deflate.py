@@ -1,0 +1,183 @@
+"""permessage-deflate (RFC 7692): what is offered and agreed, and the compression itself.
+
+A message is compressed as one run of DEFLATE data, flushed to a byte boundary, without the four bytes that every such
+flush ends with (section 7.2.1). With context takeover the next message may refer to this one.
+"""
+
+import re
+import zlib
+from dataclasses import dataclass
+from typing import Final
+
+from .frames import Buffer
+
+NAME: Final = "permessage-deflate"
+TAIL: Final = b"\x00\x00\xff\xff"
+# As aiohttp and most servers: messages are small and many, and the higher levels cost twice for a few percent.
+LEVEL: Final = 1
+# Ends of a DEFLATE stream (BFINAL) within one message; each costs a new decompressor. Real peers write none or one.
+MAX_STREAMS: Final = 16
+
+_PARAMETER: Final = re.compile(
+    r'\s*([!#$%&\'*+\-.^_`|~0-9A-Za-z]+)\s*(?:=\s*("?)([0-9A-Za-z]+)\2\s*)?'
+)
+_BITS: Final = frozenset(str(bits) for bits in range(8, 16))
+
+
+class TooLarge(Exception):
+    """A message inflates to more bytes than are allowed."""
+
+
+@dataclass(frozen=True, slots=True)
+class Deflate:
+    """What was agreed (section 7.1): the windows in bits, and whose context ends with each message."""
+
+    server_bits: int = 15
+    client_bits: int = 15
+    server_no_takeover: bool = False
+    client_no_takeover: bool = False
+
+
+def offer(bits: int) -> str:
+    """Return the value of ``Sec-WebSocket-Extensions`` that asks for windows of at most *bits*, both ways."""
+    if bits == 15:
+        return f"{NAME}; client_max_window_bits"
+    return f"{NAME}; client_max_window_bits={bits}; server_max_window_bits={bits}"
+
+
+def accept(value: str, bits: int) -> Deflate:
+    """Return what the server's answer to ``offer(bits)`` says.
+
+    Raises:
+        ValueError: it names another extension, one twice, or a parameter that is unknown, repeated, out of range or
+            more than was offered. The connection has to be failed then (section 7.1).
+    """
+    if "," in value:
+        raise ValueError("more than one extension")
+    name, *parameters = value.split(";")
+    if name.strip().lower() != NAME:
+        raise ValueError(f"the extension {name.strip()!r}, which was not offered")
+    found: dict[str, str | None] = {}
+    for parameter in parameters:
+        match = _PARAMETER.fullmatch(parameter)
+        if match is None:
+            raise ValueError(f"the parameter {parameter.strip()!r}")
+        key = match[1].lower()
+        if key in found:
+            raise ValueError(f"the parameter {key} twice")
+        found[key] = match[3]
+    for key, said in found.items():
+        if key in ("server_no_context_takeover", "client_no_context_takeover"):
+            right = said is None
+        elif key in ("server_max_window_bits", "client_max_window_bits"):
+            right = said in _BITS
+        else:
+            right = False
+        if not right:
+            raise ValueError(f"the parameter {key}{'' if said is None else f'={said}'}")
+    server_bits = int(found.get("server_max_window_bits") or 15)
+    if server_bits > bits:
+        raise ValueError(
+            f"a window of {server_bits} bits, when server_max_window_bits={bits} was asked for"
+        )
+    return Deflate(
+        server_bits,
+        min(bits, int(found.get("client_max_window_bits") or 15)),
+        "server_no_context_takeover" in found,
+        "client_no_context_takeover" in found,
+    )
+
+
+class Compressor:
+    """Compresses the messages of one connection."""
+
+    __slots__ = ("_agreed", "_stream")
+
+    def __init__(self, agreed: Deflate) -> None:
+        self._agreed = agreed
+        self._stream: zlib._Compress | None = None
+
+    @property
+    def usable(self) -> bool:
+        """Whether it can compress at all: zlib makes no window of 8 bits, and a message may always go plain."""
+        return self._agreed.client_bits > 8
+
+    @property
+    def bits(self) -> int:
+        """The window in bits; 0 when nothing is compressed."""
+        return self._agreed.client_bits if self.usable else 0
+
+    @property
+    def no_takeover(self) -> bool:
+        """Whether each message is compressed on its own."""
+        return self._agreed.client_no_takeover
+
+    def compress(self, data: Buffer, bits: int = 0) -> bytes:
+        """Return *data*, a whole message, compressed; *bits* sets a window for this message alone."""
+        agreed = self._agreed
+        if bits:
+            # The peer's window moves on by this message: what the stream remembers lies elsewhere in it from now on.
+            self._stream = None
+            stream = _new_stream(min(bits, agreed.client_bits))
+        elif self._stream is None:
+            stream = _new_stream(agreed.client_bits)
+            if not agreed.client_no_takeover:
+                self._stream = stream
+        else:
+            stream = self._stream
+        return (stream.compress(data) + stream.flush(zlib.Z_SYNC_FLUSH)).removesuffix(TAIL)
+
+
+def _new_stream(bits: int) -> "zlib._Compress":
+    return zlib.compressobj(LEVEL, zlib.DEFLATED, -bits)
+
+
+class Decompressor:
+    """Decompresses the messages of one connection, piece by piece."""
+
+    __slots__ = ("_agreed", "_stream", "_streams")
+
+    def __init__(self, agreed: Deflate) -> None:
+        self._agreed = agreed
+        self._stream: zlib._Decompress | None = None
+        self._streams = 0
+
+    def feed(self, data: Buffer, room: int | None) -> bytes:
+        """Return what *data*, the next piece of a message, inflates to: at most *room* bytes, None for any number.
+
+        Raises:
+            TooLarge: it would be more than *room* bytes; no more than one byte over them was made.
+            zlib.error: it is not DEFLATE data.
+        """
+        stream = self._stream
+        if stream is None:
+            self._stream = stream = self._new_stream()
+        most = 0 if room is None else room + 1  # 0: zlib knows no limit then
+        result = stream.decompress(data, most)
+        while stream.eof:
+            # The stream has ended within the message (section 7.2.3.4); what follows is a new one.
+            rest = stream.unused_data
+            self._streams += 1
+            if self._streams > MAX_STREAMS:
+                raise zlib.error(f"a message of more than {MAX_STREAMS} DEFLATE streams")
+            self._stream = stream = self._new_stream()
+            if rest:
+                result += stream.decompress(rest, max(most - len(result), 1) if most else 0)
+        if most and len(result) >= most:
+            raise TooLarge
+        return result
+
+    def finish(self, room: int | None) -> bytes:
+        """Return the rest of the message, whose last piece was fed; the next piece begins another one.
+
+        Raises:
+            TooLarge, zlib.error: as ``feed()``.
+        """
+        result = self.feed(TAIL, room)
+        self._streams = 0
+        if self._agreed.server_no_takeover:
+            self._stream = None
+        return result
+
+    def _new_stream(self) -> "zlib._Decompress":
+        return zlib.decompressobj(-max(self._agreed.server_bits, 9))

@@ -1,0 +1,116 @@
+"""The opening handshake (RFC 6455, section 4): the fields of the request, and what its answer must say.
+
+The client fails the connection when the server answers with anything but status 101, an ``Upgrade`` to ``websocket``,
+a ``Connection`` that lists ``upgrade``, the right ``Sec-WebSocket-Accept``, and only what was asked for of
+subprotocols and extensions (section 4.1).
+"""
+
+import base64
+import hashlib
+from collections.abc import Sequence
+from typing import Final, NamedTuple
+
+from multidict import CIMultiDict, MultiMapping
+
+from ...message.headers import shown_text
+from . import deflate
+
+_GUID: Final = "258EAFA5-E914-47DA-95CA-C5AB0DC85B11"
+
+CONNECTION: Final = "Connection"
+EXTENSIONS: Final = "Sec-WebSocket-Extensions"
+PROTOCOL: Final = "Sec-WebSocket-Protocol"
+
+
+class Refused(Exception):
+    """The answer to the handshake is not what it must be; the text says what was found."""
+
+
+class Agreed(NamedTuple):
+    """What client and server agreed on."""
+
+    protocol: str | None
+    deflate: deflate.Deflate | None
+
+
+def make_key(random: bytes) -> str:
+    """Return the value of ``Sec-WebSocket-Key`` for 16 random bytes."""
+    return base64.b64encode(random).decode()
+
+
+def accept_for(key: str) -> str:
+    """Return the ``Sec-WebSocket-Accept`` that answers *key*."""
+    return base64.b64encode(hashlib.sha1((key + _GUID).encode()).digest()).decode()
+
+
+def opening_fields(
+    key: str, protocols: Sequence[str], origin: str | None, bits: int
+) -> "CIMultiDict[str]":
+    """Return the fields that a request asks for WebSocket with; *bits* of window for compression, 0 for none."""
+    fields: CIMultiDict[str] = CIMultiDict(
+        {
+            "Upgrade": "websocket",
+            CONNECTION: "Upgrade",
+            "Sec-WebSocket-Version": "13",
+            "Sec-WebSocket-Key": key,
+        }
+    )
+    if protocols:
+        fields[PROTOCOL] = ", ".join(protocols)
+    if origin is not None:
+        fields["Origin"] = origin
+    if bits:
+        fields[EXTENSIONS] = deflate.offer(bits)
+    return fields
+
+
+def check_answer(
+    status: int, fields: "MultiMapping[str]", key: str, protocols: Sequence[str], bits: int
+) -> Agreed:
+    """Return what the server agreed to.
+
+    Raises:
+        Refused: the answer breaks a rule of section 4.1.
+    """
+    if status != 101:
+        raise Refused(f"the server answered with status {status}, not 101")
+    upgrade = fields.get("Upgrade", "")
+    if upgrade.strip().lower() != "websocket":
+        raise Refused(f"the answer's Upgrade is {shown_text(upgrade)}, not 'websocket'")
+    connection = ",".join(fields.getall(CONNECTION, ()))
+    if "upgrade" not in [token.strip().lower() for token in connection.split(",")]:
+        raise Refused(f"the answer's Connection is {shown_text(connection)}, without 'upgrade'")
+    accepted = fields.getall("Sec-WebSocket-Accept", [])
+    if [value.strip() for value in accepted] != [accept_for(key)]:
+        raise Refused(
+            f"the answer's Sec-WebSocket-Accept is {shown_text(', '.join(accepted))}, "
+            f"not {accept_for(key)!r}"
+        )
+    return Agreed(_protocol(fields, protocols), _extension(fields, bits))
+
+
+def _protocol(fields: "MultiMapping[str]", protocols: Sequence[str]) -> str | None:
+    chosen = fields.getall(PROTOCOL, None)
+    if chosen is None:
+        return None
+    if len(chosen) > 1 or chosen[0] not in protocols:
+        asked = f"of {list(protocols)}" if protocols else "none"
+        raise Refused(
+            f"the server chose the subprotocol {shown_text(', '.join(chosen))}; {asked} was asked for"
+        )
+    return chosen[0]
+
+
+def _extension(fields: "MultiMapping[str]", bits: int) -> deflate.Deflate | None:
+    said = fields.getall(EXTENSIONS, None)
+    if said is None:
+        return None
+    value = ", ".join(said)
+    if not bits:
+        raise Refused(f"the server uses the extension {shown_text(value)}, unasked")
+    try:
+        return deflate.accept(value, bits)
+    except ValueError as error:
+        raise Refused(
+            f"the server's Sec-WebSocket-Extensions is {shown_text(value)}: {error}"
+        ) from None

@@ -1,0 +1,397 @@
+"""Reading frames (RFC 6455, section 5): bytes in, messages out. No I/O, no clock.
+
+The rules, each broken one with the close code that says so:
+
+* A server's frames are not masked, use no reserved bit that was not agreed, say their length in the fewest bytes and
+  have a known opcode: 1002.
+* A control frame is whole and has at most 125 bytes: 1002. It may stand between the frames of a message, and has
+  nothing to do with their compression.
+* A message begins with a text or binary frame and goes on with continuation frames: 1002.
+* A message has at most ``max_size`` bytes, compressed or not: 1009. A frame that announces more is refused when its
+  length is here, and what a message inflates to is not made past the limit.
+* Text is UTF-8, checked frame by frame: 1007.
+
+After a violation, and after a close frame, nothing is read any more.
+
+Messages stand in ``queue``: text as ``str`` and binary data as ``bytes``, everything else as a ``WSMessage``. A
+message object for each of them would cost as much as the rest of the reading, and many callers want the data alone.
+"""
+
+import codecs
+import zlib
+from collections import deque
+from struct import Struct
+from typing import Final, cast
+
+from aiohttp import WebSocketError, WSMessage, WSMsgType
+from aiohttp.http import WSMessageTextBytes
+
+from .deflate import Decompressor, TooLarge
+from .frames import (
+    BINARY,
+    CLOSE,
+    CONTINUATION,
+    FIN,
+    INVALID_DATA,
+    MASKED,
+    MAX_CONTROL,
+    NO_STATUS,
+    PING,
+    PONG,
+    PROTOCOL_ERROR,
+    RSV1,
+    TEXT,
+    TOO_BIG,
+    is_close_code,
+)
+
+Item = str | bytes | WSMessage | WSMessageTextBytes
+
+QUEUE_LIMIT: Final = (
+    256 * 1024
+)  # bytes of messages kept ahead of their reader, as the read_bufsize of a body
+MESSAGE_COST: Final = 64  # bytes that a message takes beside its data
+# Frames of one message. Their data is kept in one buffer, so a frame costs time only; yet nobody needs so many.
+MAX_FRAMES: Final = 2**16
+SMALL_PIECE: Final = 4096  # bytes; less of a frame than that at a time is copied into one buffer
+
+_FINAL_TEXT: Final = FIN | TEXT
+_FINAL_BINARY: Final = FIN | BINARY
+_OPCODES: Final = frozenset((CONTINUATION, TEXT, BINARY, CLOSE, PING, PONG))
+_length_16 = Struct("!H").unpack_from
+_length_64 = Struct("!Q").unpack_from
+_utf8_decoder = codecs.getincrementaldecoder("utf-8")
+
+
+class MessageReader:
+    """Reads the messages of one connection.
+
+    Args:
+        max_size: bytes of a message; 0 for any number.
+        decode_text: whether text becomes ``str``; else it stays bytes, and is not checked to be UTF-8.
+        answer_pings: whether the caller answers pings and does not want to see them.
+        decompressor: None when permessage-deflate was not agreed.
+
+    Attributes:
+        queue: what was read and not taken yet.
+        size: bytes of what came into the queue since it was last empty (the caller resets it then).
+        ping: the payload of the latest ping not answered yet; only that one needs an answer (section 5.5.3).
+        stalled: the queue was too full to read on; ``feed(b"")`` does.
+        closed: the code of the close frame, once it came.
+        error: what was found wrong.
+    """
+
+    __slots__ = (
+        "_answer_pings",
+        "_compressed",
+        "_decode_text",
+        "_decompressor",
+        "_first",
+        "_frames",
+        "_max_size",
+        "_message",
+        "_missing",
+        "_opcode",
+        "_pieces",
+        "_rest",
+        "_small",
+        "_utf8",
+        "closed",
+        "error",
+        "ping",
+        "queue",
+        "size",
+        "stalled",
+    )
+
+    def __init__(
+        self,
+        max_size: int,
+        *,
+        decode_text: bool = True,
+        answer_pings: bool = True,
+        decompressor: Decompressor | None = None,
+    ) -> None:
+        self.queue: deque[Item] = deque()
+        self.size = 0
+        self.ping: bytes | None = None
+        self.stalled = False
+        self.closed: int | None = None
+        self.error: WebSocketError | None = None
+        self._max_size = max_size
+        self._decode_text = decode_text
+        self._answer_pings = answer_pings
+        self._decompressor = decompressor
+        self._small = min(125, max_size or 125)
+        self._rest = (
+            b""  # of a frame's head that is not whole yet, or of what waits for room in the queue
+        )
+        # A frame whose payload is not whole yet: its first byte, what came, how much is missing.
+        self._first = 0
+        self._pieces: list[bytes | bytearray] = []
+        self._missing = 0
+        # A message whose last frame is not here yet.
+        self._opcode = 0
+        self._message: bytearray | None = None
+        self._compressed = False
+        self._frames = 0
+        self._utf8: codecs.IncrementalDecoder | None = None
+
+    def feed(self, data: bytes) -> None:
+        """Read *data*; what is wrong with it is left in ``error``."""
+        if self.error is not None or self.closed is not None or not (data or self._rest):
+            return
+        try:
+            self._feed(data)
+        except WebSocketError as error:
+            self.error = error
+        except UnicodeDecodeError as error:
+            self.error = WebSocketError(INVALID_DATA, f"a text message is not UTF-8: {error}")
+            self.error.__cause__ = error
+
+    def _feed(self, data: bytes) -> None:
+        position = 0
+        self.stalled = False
+        if self._missing:
+            position = self._take_piece(data)
+            if self._missing or self.closed is not None:
+                return
+        elif self._rest:
+            data = self._rest + data
+            self._rest = b""
+        end = len(data)
+        queue = self.queue
+        append = queue.append
+        small = self._small if self._message is None else -1
+        while end - position > 1:
+            # Whole, small and unfragmented messages, the bulk of most traffic.
+            count = len(queue)
+            start = position
+            while end - position > 1:
+                size = data[position + 1]
+                stop = position + 2 + size
+                if size > small or stop > end:
+                    break
+                first = data[position]
+                if first == _FINAL_TEXT and self._decode_text:
+                    append(data[position + 2 : stop].decode())
+                elif first == _FINAL_BINARY:
+                    append(data[position + 2 : stop])
+                elif first == _FINAL_TEXT:
+                    append(WSMessageTextBytes(WSMsgType.TEXT, data[position + 2 : stop], ""))
+                else:
+                    break
+                position = stop
+            if position > start:
+                self.size += position - start + MESSAGE_COST * (len(queue) - count)
+                if end - position < 2:
+                    break
+            if self.size > QUEUE_LIMIT:
+                self.stalled = True
+                break
+            stop = self._take_frame(data, position, end)
+            if self.closed is not None:
+                return
+            if not stop:
+                break
+            position = stop
+            small = self._small if self._message is None else -1
+        if position < end and not self._missing:
+            self._rest = data[position:]
+
+    # One frame
+
+    def _take_frame(self, data: bytes, position: int, end: int) -> int:
+        """Read one frame at *position*; return where it ends, or 0 when its head is not whole."""
+        first = data[position]
+        length = data[position + 1]
+        opcode = first & 0x0F
+        if length & MASKED:
+            raise _violation("a masked frame came from the server")
+        if opcode not in _OPCODES:
+            raise _violation(f"a frame has the opcode {opcode:#x}, which is reserved")
+        if first & 0x30 or (first & RSV1 and self._decompressor is None):
+            raise _violation("a frame sets a reserved bit that no agreed extension uses")
+        if opcode >= CLOSE:
+            if not first & FIN:
+                raise _violation("a control frame is fragmented")
+            if first & RSV1:
+                raise _violation("a control frame is marked as compressed")
+            if length > MAX_CONTROL:
+                raise _violation("a control frame has more than 125 bytes")
+        else:
+            self._check_sequence(first, opcode)
+        start = position + 2
+        if length == 126:
+            if end - position < 4:
+                return 0
+            (length,) = _length_16(data, start)
+            start += 2
+            if length < 126:
+                raise _violation(f"a length of {length} is written in 16 bits")
+        elif length == 127:
+            if end - position < 10:
+                return 0
+            (length,) = _length_64(data, start)
+            start += 8
+            if length < 2**16:
+                raise _violation(f"a length of {length} is written in 64 bits")
+            if length >= 2**63:
+                raise _violation("the highest bit of a 64-bit length is set")
+        if opcode < CLOSE:
+            self._check_size(first, length)
+        stop = start + length
+        if stop > end:
+            self._first = first
+            self._missing = stop - end
+            if start < end:
+                self._pieces.append(data[start:end])
+            return end
+        self._end_frame(first, data[start:stop])
+        return stop
+
+    def _check_sequence(self, first: int, opcode: int) -> None:
+        """Check that a data frame may come now (section 5.4)."""
+        if self._message is None:
+            if opcode == CONTINUATION:
+                raise _violation("a continuation frame came without a message to continue")
+        elif opcode != CONTINUATION:
+            raise _violation("a new message came before the last frame of the one before")
+        elif first & RSV1:
+            raise _violation("a continuation frame is marked as compressed")
+
+    def _check_size(self, first: int, length: int) -> None:
+        """Check a data frame's announced length before any of its payload is kept."""
+        limit = self._max_size
+        if not limit:
+            return
+        if first & RSV1 or (self._compressed and self._message is not None):
+            limit += (
+                limit >> 10
+            ) + 128  # what cannot be compressed grows by a few bytes for each block
+        elif self._message is not None:
+            limit -= len(self._message)
+        if length > limit:
+            raise self._too_big()
+
+    def _take_piece(self, data: bytes) -> int:
+        """Take what *data* has of the frame under way; return where its share ends."""
+        missing = self._missing
+        if len(data) > missing:
+            data = data[:missing]
+        size = len(data)
+        self._missing = missing - size
+        pieces = self._pieces
+        if size >= SMALL_PIECE or not missing - size:
+            pieces.append(data)
+        elif pieces and type(pieces[-1]) is bytearray:
+            pieces[-1] += data
+        else:
+            pieces.append(bytearray(data))
+        if not self._missing:
+            self._pieces = []
+            self._end_frame(self._first, b"".join(pieces))
+        return size
+
+    def _end_frame(self, first: int, payload: bytes) -> None:
+        """Take a frame that is whole."""
+        opcode = first & 0x0F
+        if opcode >= CLOSE:
+            self._take_control(opcode, payload)
+        elif first & FIN and self._message is None and not first & RSV1:
+            self._add_message(opcode, payload)
+        else:
+            self._take_fragment(first, opcode, payload)
+
+    def _take_fragment(self, first: int, opcode: int, payload: bytes) -> None:
+        """Take a frame of a message that is fragmented or compressed."""
+        message = self._message
+        if message is None:
+            self._opcode = opcode
+            self._message = message = bytearray()
+            self._compressed = bool(first & RSV1)
+            self._frames = 0
+        self._frames += 1
+        if self._frames > MAX_FRAMES:
+            raise WebSocketError(TOO_BIG, f"a message has more than {MAX_FRAMES} frames")
+        final = bool(first & FIN)
+        if self._compressed:
+            payload = self._inflate(payload, len(message), final)
+        if not message and final:
+            self._message = None
+            self._utf8 = None
+            self._add_message(self._opcode, payload)
+            return
+        message += payload
+        if self._opcode == TEXT and self._decode_text:
+            # Only to see, before the rest comes, whether it is UTF-8.
+            if self._utf8 is None:
+                self._utf8 = _utf8_decoder()
+            self._utf8.decode(payload)
+        if final:
+            self._message = None
+            self._utf8 = None
+            self._add_message(self._opcode, bytes(message))
+
+    def _inflate(self, payload: bytes, size: int, final: bool) -> bytes:
+        """Decompress a frame's payload; the message has *size* bytes so far."""
+        decompressor = cast(Decompressor, self._decompressor)
+        limit = self._max_size
+        try:
+            data = decompressor.feed(payload, limit - size if limit else None)
+            if final:
+                data += decompressor.finish(limit - size - len(data) if limit else None)
+        except TooLarge:
+            raise self._too_big() from None
+        except zlib.error as error:
+            raise WebSocketError(
+                INVALID_DATA, f"a compressed message cannot be decompressed: {error}"
+            ) from error
+        return data
+
+    def _add_message(self, opcode: int, payload: bytes) -> None:
+        self.size += len(payload) + MESSAGE_COST
+        if opcode == BINARY:
+            self.queue.append(payload)
+        elif self._decode_text:
+            self.queue.append(payload.decode())
+        else:
+            self.queue.append(WSMessageTextBytes(WSMsgType.TEXT, payload, ""))
+
+    def _take_control(self, opcode: int, payload: bytes) -> None:
+        if opcode == CLOSE:
+            self.closed = code = self._close_code(payload)
+            try:
+                reason = payload[2:].decode()
+            except UnicodeDecodeError as error:
+                self.closed = None
+                raise WebSocketError(
+                    INVALID_DATA, f"the reason in a close frame is not UTF-8: {error}"
+                ) from error
+            self.queue.append(WSMessage(WSMsgType.CLOSE, code, reason))
+        elif not self._answer_pings:
+            self.size += len(payload) + MESSAGE_COST
+            self.queue.append(WSMessage(WSMsgType(opcode), payload, ""))
+        elif opcode == PING:
+            self.ping = payload
+
+    @staticmethod
+    def _close_code(payload: bytes) -> int:
+        if not payload:
+            return NO_STATUS
+        if len(payload) == 1:
+            raise _violation("a close frame has a payload of one byte")
+        code = int.from_bytes(payload[:2], "big")
+        if not is_close_code(code):
+            raise _violation(f"a close frame has the code {code}, which must not be sent")
+        return code
+
+    def _too_big(self) -> WebSocketError:
+        return WebSocketError(
+            TOO_BIG,
+            f"a message has more than max_msg_size={self._max_size} bytes",
+        )
+
+
+def _violation(found: str) -> WebSocketError:
+    return WebSocketError(PROTOCOL_ERROR, f"{found} (RFC 6455, section 5)")

@@ -1,0 +1,308 @@
+"""Opening a WebSocket: its arguments, the handshake through the whole chain, and what becomes of the connection."""
+
+import asyncio
+import os
+from collections.abc import Awaitable, Callable, Iterable, Sequence
+from ssl import SSLContext
+from typing import Any, Final, NamedTuple, NoReturn, TypedDict, Unpack, cast
+
+from aiohttp import ClientWSTimeout
+from aiohttp.typedefs import LooseCookies
+from multidict import CIMultiDict
+from yarl import URL, Query
+
+from ..chain import Middleware
+from ..connectors.proxies.decide import ProxyOrNone
+from ..exceptions import ClientError, HandshakeRefusedError, ServerProtocolError
+from ..message.headers import LooseHeaders, check_name, merge_into
+from ..message.origin import SSLOption
+from ..message.proxy import ProxyAuthLike
+from ..message.response import ClientResponse
+from ..message.timeout import seconds
+from ..message.unset import UNSET, Unset
+from ..middlewares.auth.basic import AuthLike
+from ..protocols.http1 import BufferedHttp1Connection, Http1Connection
+from ..protocols.websocket.connection import BufferedWebSocketConnection, WebSocketConnection
+from ..protocols.websocket.deflate import Compressor, Decompressor
+from ..protocols.websocket.handshake import (
+    EXTENSIONS,
+    PROTOCOL,
+    Agreed,
+    Refused,
+    check_answer,
+    make_key,
+    opening_fields,
+)
+from ..protocols.websocket.reader import MessageReader
+from ..warning import warn_legacy
+from ..websocket import ClientWebSocketResponse
+from .arguments import TimeoutLike
+
+CLOSE_LIMIT: Final = 10.0  # seconds to wait for the peer's close frame, as aiohttp
+MAX_MESSAGE: Final = 4 * 1024 * 1024  # bytes, as aiohttp
+REFUSAL_BODY: Final = 64 * 1024  # bytes of the body that a refusal carries
+REFUSAL_TIME: Final = (
+    5.0  # seconds to wait for them: what drips must not hold back what the status says
+)
+
+# Arguments of a request that mean nothing here, or are decided.
+_NOT_TAKEN: Final = frozenset(
+    ("chunked", "data", "expect100", "json", "raise_for_status", "read_until_eof", "version")
+)
+
+
+class HandshakeArguments(TypedDict, total=False):
+    """Arguments of ``ws_connect()`` that are those of a request, which the handshake is."""
+
+    params: Query
+    cookies: LooseCookies | None
+    auth: AuthLike | None
+    allow_redirects: bool
+    max_redirects: int
+    middlewares: Sequence[Middleware] | None
+    ssl: SSLOption
+    verify_ssl: bool | None
+    ssl_context: SSLContext | None
+    fingerprint: bytes | str | None
+    server_hostname: str | None
+    proxy: ProxyOrNone
+    proxy_auth: ProxyAuthLike | None
+    proxy_headers: LooseHeaders | None
+    proxy_ssl: SSLOption | None
+    skip_auto_headers: Iterable[str]
+    max_line_size: int
+    max_field_size: int
+    max_headers: int
+    trace_request_ctx: object
+
+
+class WebSocketArguments(HandshakeArguments, total=False):
+    """The arguments of ``ClientSession.ws_connect()``."""
+
+    method: str
+    headers: LooseHeaders | None
+    protocols: Iterable[str]
+    origin: str | None
+    timeout: float | ClientWSTimeout | None
+    receive_timeout: float | None
+    handshake_timeout: TimeoutLike
+    autoclose: bool
+    autoping: bool
+    heartbeat: float | None
+    pong_timeout: float | None
+    compress: int
+    max_msg_size: int
+    decode_text: bool
+
+
+class _Limits(NamedTuple):
+    """The limits of an open WebSocket, in seconds; None for no limit."""
+
+    receive: float | None
+    close: float | None
+    heartbeat: float | None
+    pong: float | None
+
+
+class _Opening(NamedTuple):
+    """What a handshake asked for."""
+
+    key: str
+    protocols: tuple[str, ...]
+    bits: int
+
+
+async def open_websocket(
+    send: Callable[..., Awaitable[ClientResponse]],
+    response_class: type[ClientWebSocketResponse],
+    url: str | URL,
+    *,
+    method: str = "GET",
+    headers: LooseHeaders | None = None,
+    protocols: Iterable[str] = (),
+    origin: str | None = None,
+    timeout: float | ClientWSTimeout | None = ClientWSTimeout(ws_close=CLOSE_LIMIT),  # noqa: B008  (frozen)
+    receive_timeout: float | None = None,
+    autoclose: bool = True,
+    autoping: bool = True,
+    heartbeat: float | None = None,
+    pong_timeout: float | None = None,
+    compress: int = 0,
+    max_msg_size: int = MAX_MESSAGE,
+    decode_text: bool = True,
+    handshake_timeout: TimeoutLike | Unset = UNSET,
+    **handshake: Unpack[HandshakeArguments],
+) -> ClientWebSocketResponse:
+    """Open a WebSocket as ``ClientSession.ws_connect()`` says; *send* sends a request of the session."""
+    if useless := handshake.keys() & _NOT_TAKEN:
+        raise TypeError(f"ws_connect() does not take {sorted(useless)}")
+    limits = _limits(timeout, receive_timeout, heartbeat, pong_timeout)
+    if max_msg_size < 0:
+        raise ValueError(f"max_msg_size={max_msg_size}; give bytes, or 0 for no limit")
+    fields: CIMultiDict[str] = CIMultiDict()
+    if headers is not None:
+        merge_into(fields, headers)
+    opening = _Opening(
+        make_key(os.urandom(16)), _subprotocols(protocols, fields), window_bits(compress)
+    )
+    fields.update(opening_fields(opening.key, opening.protocols, origin, opening.bits))
+    try:
+        response = await send(
+            method,
+            url,
+            headers=fields,
+            timeout=handshake_timeout,
+            raise_for_status=False,
+            **handshake,
+        )
+    except ServerProtocolError as error:
+        if error.status != 101:
+            raise
+        raise HandshakeRefusedError(
+            error.request_info,
+            error.history,
+            status=error.status,
+            message=error.message,
+            headers=error.headers,
+        ) from error
+    try:
+        agreed = check_answer(
+            response.status, response.headers, opening.key, opening.protocols, opening.bits
+        )
+        connection = _take_over(response, agreed, limits, max_msg_size, decode_text, autoping)
+    except Refused as error:
+        await _refuse(response, str(error))
+    except BaseException:
+        response.close()
+        raise
+    websocket = response_class(
+        response,
+        connection,
+        protocol=agreed.protocol,
+        autoclose=autoclose,
+        receive_limit=limits.receive,
+        close_limit=limits.close,
+    )
+    connection.start()
+    return websocket
+
+
+def _limits(
+    timeout: float | ClientWSTimeout | None,
+    receive_timeout: float | None,
+    heartbeat: float | None,
+    pong_timeout: float | None,
+) -> _Limits:
+    """Return the limits that the arguments say, in any of their spellings."""
+    if isinstance(timeout, ClientWSTimeout):
+        receive, close = timeout.ws_receive, timeout.ws_close
+    else:
+        warn_legacy("timeout as a number", f"use timeout=ClientWSTimeout(ws_close={timeout})")
+        receive, close = None, timeout
+    if receive_timeout is not None:
+        warn_legacy("receive_timeout", f"use timeout=ClientWSTimeout(ws_receive={receive_timeout})")
+        receive = receive_timeout
+    interval = None if heartbeat is None else seconds("heartbeat", heartbeat)
+    pong = None if interval is None else interval / 2
+    if pong_timeout is not None:
+        if interval is None:
+            raise ValueError(f"pong_timeout={pong_timeout} means nothing without heartbeat=")
+        pong = seconds("pong_timeout", pong_timeout) or pong
+    return _Limits(
+        None if receive is None else seconds("timeout.ws_receive", receive),
+        None if close is None else seconds("timeout.ws_close", close),
+        interval,
+        pong,
+    )
+
+
+def window_bits(compress: object) -> int:
+    """Return the window in bits that ``compress=`` asks for; 0 for no compression.
+
+    Raises:
+        ValueError: it is neither 0, False, True (15) nor 9 to 15.
+    """
+    if compress is True:
+        return 15
+    if not isinstance(compress, int) or not (compress == 0 or 9 <= compress <= 15):
+        raise ValueError(
+            f"compress={compress!r}; give 0 for no compression, True, or a window of 9 to 15 bits"
+        )
+    return int(compress)
+
+
+def _subprotocols(protocols: Iterable[str], fields: "CIMultiDict[str]") -> tuple[str, ...]:
+    """Return the subprotocols to ask for: *protocols*, or those of a header field that the user wrote."""
+    if isinstance(protocols, str):
+        raise TypeError(f"protocols must be an iterable of names, found the str {protocols!r}")
+    written = fields.popall(PROTOCOL, ())
+    names = tuple(protocols)
+    if not names:
+        names = tuple(name.strip() for value in written for name in value.split(","))
+    elif written:
+        raise ValueError(f"protocols= and a {PROTOCOL} field are both given; leave out one")
+    if EXTENSIONS in fields:
+        raise ValueError(f"{EXTENSIONS} cannot be set by hand; use compress=")
+    for name in names:
+        check_name(name)
+    return names
+
+
+def _take_over(
+    response: ClientResponse,
+    agreed: Agreed,
+    limits: _Limits,
+    max_size: int,
+    decode_text: bool,
+    autoping: bool,
+) -> WebSocketConnection:
+    """Return what speaks WebSocket on the connection of *response*.
+
+    Raises:
+        Refused: there is no such connection: a middleware answered, or it is lost already.
+    """
+    held = response.connection
+    transport = None if held is None else held.transport
+    carrier = None if transport is None else transport.get_protocol()
+    if held is None or transport is None or not isinstance(carrier, Http1Connection):
+        raise Refused("the connection was lost right behind the answer")
+    deflate = agreed.deflate
+    reader = MessageReader(
+        max_size,
+        decode_text=decode_text,
+        answer_pings=autoping,
+        decompressor=None if deflate is None else Decompressor(deflate),
+    )
+    buffered = isinstance(carrier, BufferedHttp1Connection)
+    return (BufferedWebSocketConnection if buffered else WebSocketConnection)(
+        carrier,
+        transport,
+        cast(asyncio.AbstractEventLoop, held.loop),
+        response.request.what,
+        reader,
+        None if deflate is None else Compressor(deflate),
+        limits.heartbeat,
+        limits.pong,
+    )
+
+
+async def _refuse(response: ClientResponse, found: str) -> NoReturn:
+    """Raise the error for an answer that is not what it must be, with the beginning of its body; close."""
+    body = b""
+    try:
+        async with asyncio.timeout(REFUSAL_TIME):
+            while len(body) < REFUSAL_BODY and (piece := await response.content.readany()):
+                body += piece
+    except (ClientError, TimeoutError):
+        pass  # what came has to do
+    finally:
+        response.close()
+    error = HandshakeRefusedError(
+        response.request.info,
+        cast(Any, response.history),
+        status=response.status,
+        message=found,
+        headers=response.headers,
+    )
+    error.body = body[:REFUSAL_BODY]
+    raise error
