@@ -125,7 +125,7 @@ def run_server(core: int | None) -> Iterator[Server]:
         contextlib.ExitStack() as stack,
     ):
         folder = Path(name)
-        server = Server(folder, *_free_ports(3))
+        server = Server(folder, *free_ports(3))
         _write_files(server)
         for command in (
             [nginx, "-p", name, "-e", f"{name}/error.log", "-c", f"{name}/nginx.conf"],
@@ -133,9 +133,9 @@ def run_server(core: int | None) -> Iterator[Server]:
         ):
             with pinned(core):
                 process = subprocess.Popen(command, cwd=ROOT)
-            stack.callback(_stop, process)
+            stack.callback(stop, process)
         for port in (server.http_port, server.tls_port, server.sink_port):
-            _wait_for_port(port, folder / "error.log")
+            wait_for_port(port, folder / "error.log")
         yield server
 
 
@@ -146,7 +146,7 @@ def _memory_folder() -> str | None:
     return folder if usable else None
 
 
-def _stop(process: subprocess.Popen[bytes]) -> None:
+def stop(process: subprocess.Popen[bytes]) -> None:
     process.terminate()
     try:
         process.wait(10)
@@ -155,7 +155,7 @@ def _stop(process: subprocess.Popen[bytes]) -> None:
         process.wait()
 
 
-def _free_ports(count: int) -> list[int]:
+def free_ports(count: int) -> list[int]:
     with contextlib.ExitStack() as stack:
         sockets = [stack.enter_context(socket.socket()) for _ in range(count)]
         for each in sockets:
@@ -163,7 +163,7 @@ def _free_ports(count: int) -> list[int]:
         return [each.getsockname()[1] for each in sockets]
 
 
-def _wait_for_port(port: int, error_log: Path) -> None:
+def wait_for_port(port: int, error_log: Path) -> None:
     deadline = time.monotonic() + 10
     while True:
         try:

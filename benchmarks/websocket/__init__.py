@@ -1,0 +1,1 @@
+"""What a WebSocket message costs: ``python -m benchmarks.websocket``."""
