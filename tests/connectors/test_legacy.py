@@ -1,6 +1,7 @@
 """Connectors in the spelling of earlier aiohttp releases."""
 
 import asyncio
+import gc
 import socket
 import threading
 from pathlib import Path
@@ -167,6 +168,19 @@ class TestClose:
             await turns(20)
             assert not server.open_connections
             await session.close()
+
+    @pytest.mark.rows("S003-71")
+    async def test_not_awaited_with_a_resolver_of_its_own(self) -> None:
+        """What close() has to wait for is waited for in a task: the default resolver is closed as well."""
+        connector = TCPConnector()
+        resolver = connector._resolver._resolver
+        assert isinstance(resolver, aioclient.DefaultResolver)
+        assert resolver._current_channel() is not None
+        with legacy("connector.close() without await"):
+            connector.close()
+        gc.collect()
+        await turns(5)
+        assert not resolver._channels
 
     @pytest.mark.rows("S003-71")
     def test_without_a_running_loop(self) -> None:
