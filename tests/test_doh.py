@@ -184,7 +184,7 @@ class TestFailures:
 
         monkeypatch.setattr(upstream, "answer", damaged)
         async with resolving(certificates, upstream) as resolver:
-            with pytest.raises(OSError, match=r"a\.test"):
+            with pytest.raises(OSError, match="65535" if damage == "long" else r"a\.test"):
                 await resolver.resolve("a.test", 80)
 
     async def test_certificate(self, certificates: Certificates) -> None:
