@@ -386,6 +386,15 @@ class Request:
         proxy = None if self.options.proxies is None else self.options.proxies.choose(self.origin)
         return None if proxy is None else URL(str(proxy))
 
+    @property
+    def proxy_headers(self) -> "CIMultiDictProxy[str] | None":
+        """The fields that this proxy gets, to be read; None when there is no proxy.
+
+        A ``Proxy-Authorization`` that a middleware sets in ``headers`` goes to the proxy too, and to no server.
+        """
+        proxy = None if self.options.proxies is None else self.options.proxies.choose(self.origin)
+        return None if proxy is None else CIMultiDictProxy(CIMultiDict(proxy.headers))
+
     # What the engine reads
 
     @property

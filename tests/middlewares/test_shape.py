@@ -66,6 +66,7 @@ class TestMembers:
             assert request.ssl is True
             assert request.version == HttpVersion11
             assert request.session is session
+            assert (request.proxy, request.proxy_headers) == (None, None)
             assert request.headers["Host"] == f"127.0.0.1:{server.port}"
             assert "Content-Type" not in request.headers
 
@@ -95,6 +96,27 @@ class TestMembers:
         assert request.server_hostname == "a.test"
         assert request.headers["content-type"] == "application/json"
         assert isinstance(request.ssl, ssl.SSLContext)
+
+    async def test_proxy(self) -> None:
+        """The proxy and what it gets are told without its password; a Proxy-Authorization goes to it."""
+        seen: list[Any] = []
+
+        def change(request: Request) -> None:
+            seen.extend([request.proxy, request.proxy_headers])
+            request.headers["Proxy-Authorization"] = "mine"
+
+        async with RawServer.replies([OK]) as proxy, ClientSession() as session:
+            url = URL(proxy.url()).with_user("u").with_password("hunter2")
+            await session.get(
+                "http://a.test/",
+                proxy=url,
+                proxy_headers={"X-P": "1"},
+                middlewares=[before(change)],
+            )
+        assert seen == [URL(proxy.url()).origin(), {"X-P": "1"}]
+        (request,) = proxy.requests
+        assert (request.target, request.value("X-P")) == ("http://a.test/", "1")
+        assert request.value("Proxy-Authorization") == "mine"
 
     async def test_original_url(self) -> None:
         """It stays what the call asked for, whatever a middleware makes of the URL."""
