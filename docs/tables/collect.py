@@ -29,7 +29,8 @@ def rows_of(item: pytest.Item) -> Iterator[str]:
     """Tell the rows that a test says it shows: by its id, or by a mark on it, its class or its module."""
     found = {row for mark in item.iter_markers("rows") for row in mark.args}
     callspec = getattr(item, "callspec", None)
-    if callspec is not None:
+    # The tests of these tables have rows in their ids that they do not show.
+    if callspec is not None and item.path.name != "test_tables.py":
         found.update(ROW.findall(callspec.id))
     return iter(sorted(found))
 
