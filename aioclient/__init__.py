@@ -16,23 +16,33 @@ A map of the library:
 * ``LegacyParameterWarning``: what old spellings say                                           (``warning``)
 * a raw byte server, a leak check, a virtual clock, for your tests                             (``testing``)
 
-``FormData``, ``MultipartWriter``, ``HttpVersion``, ``TraceConfig`` and the resolvers are aiohttp's.
+``FormData``, ``MultipartWriter``, the payloads, ``HttpVersion``, ``TraceConfig``, ``DigestAuthMiddleware`` and the
+resolvers are aiohttp's, and so are ``abc``, ``hdrs`` and ``payload``.
 """
 
 from aiohttp import (
     AsyncResolver,
+    BodyPartReader,
     ClientWSTimeout,
+    DigestAuthMiddleware,
+    ETag,
     FormData,
     HttpVersion,
     HttpVersion10,
     HttpVersion11,
+    MultipartReader,
     MultipartWriter,
     ThreadedResolver,
     WSCloseCode,
     WSMessage,
     WSMsgType,
+    abc,
+    encode_basic_auth,
     hdrs,
+    payload,
 )
+from aiohttp.payload import *  # noqa: F403
+from aiohttp.payload import __all__ as _payloads
 from aiohttp.tracing import *  # noqa: F403
 from aiohttp.tracing import __all__ as _tracing
 
@@ -64,6 +74,11 @@ from .session import ClientSession
 from .warning import LegacyParameterWarning, NetrcWarning, SharedCookiesWarning
 from .websocket import ClientWebSocketResponse
 
+# aiohttp's names for what has other ones here, for annotations in code that comes from there.
+ClientHandlerType = Handler
+ClientMiddlewareType = Middleware
+ClientRequest = Request
+
 __all__ = (
     "DIRECT",
     "AddressPolicy",
@@ -71,6 +86,10 @@ __all__ = (
     "Auth",
     "BaseConnector",
     "BasicAuth",
+    "BodyPartReader",
+    "ClientHandlerType",
+    "ClientMiddlewareType",
+    "ClientRequest",
     "ClientResponse",
     "ClientSession",
     "ClientTimeout",
@@ -80,8 +99,10 @@ __all__ = (
     "ContentDisposition",
     "CookieJar",
     "DefaultResolver",
+    "DigestAuthMiddleware",
     "DoHResolver",
     "DummyCookieJar",
+    "ETag",
     "Fingerprint",
     "FormData",
     "Handler",
@@ -90,6 +111,7 @@ __all__ = (
     "HttpVersion11",
     "LegacyParameterWarning",
     "Middleware",
+    "MultipartReader",
     "MultipartWriter",
     "NO_AUTH",
     "Netrc",
@@ -110,15 +132,19 @@ __all__ = (
     "WSMessage",
     "WSMsgType",
     "__version__",
+    "abc",
     "delete",
+    "encode_basic_auth",
     "get",
     "hdrs",
     "head",
     "options",
     "patch",
+    "payload",
     "post",
     "put",
     "request",
     *_exceptions,
+    *_payloads,
     *_tracing,
 )
