@@ -143,6 +143,7 @@ def job_for(
     return {
         "measure": "bulk" if scenario.bulk else "requests",
         "scenario": scenario.name,
+        "session": scenario.session,
         "url": base + scenario.path,
         "small_url": f"{base}/small",
         "concurrency": concurrency,

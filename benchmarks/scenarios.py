@@ -5,6 +5,9 @@ from dataclasses import dataclass
 SMALL = b'{"id": 12345, "name": "Ada Lovelace", "active": true, "n": 7}'
 POSTED = {"id": 12345, "name": "Ada Lovelace", "tags": ["engine", "notes"], "active": True}
 EXTRA_HEADERS = 17  # with the 5 that nginx sends anyway: 22
+COOKIES = {f"c{n}": f"value-{n}-of-a-cookie" for n in range(10)}
+DEFAULT_HEADERS = {f"X-Default-{n}": f"value {n} of a request header" for n in range(10)}
+MIDDLEWARES = 3
 BIG_SIZE = 100_000_000
 CHUNK_SIZE = 64 * 1024
 
@@ -23,6 +26,10 @@ class Scenario:
     With *steady_malloc* glibc keeps freed memory instead of handing it back to the kernel. For
     large reads the handing back and forth is most of the cost, and whether it happens depends on
     what lies at the end of the heap: with and without it are two different questions.
+
+    *session* is what the client is set up with: nothing ("plain"), or what the scenario is about:
+    `COOKIES` in the jar, `DEFAULT_HEADERS`, a trace config with all callbacks, or `MIDDLEWARES`
+    that pass on what they get.
     """
 
     name: str
@@ -34,6 +41,7 @@ class Scenario:
     requests: int = 1200
     steady_malloc: bool = False
     bulk: bool = False
+    session: str = "plain"
 
 
 def _bulk(
@@ -48,6 +56,11 @@ def _bulk(
     return Scenario(name, title, action, path, server, (1,), 2, steady_malloc, bulk=True)
 
 
+def _with(session: str, what: str, path: str = "/small") -> Scenario:
+    title = f"small JSON, with {what}"
+    return Scenario(session, title, "get_json", path, concurrency=(32,), session=session)
+
+
 SCENARIOS = {
     scenario.name: scenario
     for scenario in (
@@ -60,6 +73,10 @@ SCENARIOS = {
             "handshake", "new TLS connection", "get_json_and_close", "/close", "tls", requests=300
         ),
         Scenario("unix", "small JSON, unix socket", "get_json", "/small", "unix"),
+        _with("cookies", f"{len(COOKIES)} cookies", "/cookies"),
+        _with("defaults", f"{len(DEFAULT_HEADERS)} default headers", "/defaults"),
+        _with("trace", "a trace config with all callbacks"),
+        _with("middlewares", f"{MIDDLEWARES} middlewares"),
         _bulk("chunks", "100 MB in chunks", "download"),
         _bulk("chunks-steady", "100 MB in chunks, steady malloc", "download", steady_malloc=True),
         _bulk("file", "100 MB to a file", "download_to_file"),

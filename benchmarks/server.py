@@ -18,7 +18,14 @@ from pathlib import Path
 import trustme
 
 from benchmarks.cores import pinned
-from benchmarks.scenarios import BIG_SIZE, EXTRA_HEADERS, SMALL, Scenario
+from benchmarks.scenarios import (
+    BIG_SIZE,
+    COOKIES,
+    DEFAULT_HEADERS,
+    EXTRA_HEADERS,
+    SMALL,
+    Scenario,
+)
 
 ROOT = Path(__file__).resolve().parent.parent
 
@@ -56,6 +63,9 @@ http {{
         location = /small {{ return 200 '{small}'; }}
         location = /close {{ keepalive_timeout 0; return 200 '{small}'; }}
         location = /post {{ return 200 '{small}'; }}
+        # They answer those only who sent what the scenario is about.
+        location = /cookies {{ if ($cookie_{cookie} = '') {{ return 400; }} return 200 '{small}'; }}
+        location = /defaults {{ if ($http_{field} = '') {{ return 400; }} return 200 '{small}'; }}
         location = /headers {{
 {headers}
             return 200 '{small}';
@@ -207,6 +217,8 @@ def _write_files(server: Server) -> None:
             http_port=server.http_port,
             tls_port=server.tls_port,
             small=SMALL.decode(),
+            cookie=list(COOKIES)[-1],
+            field=list(DEFAULT_HEADERS)[-1].lower().replace("-", "_"),
             headers=headers,
         )
     )

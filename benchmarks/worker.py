@@ -48,6 +48,8 @@ def setup_of(job: dict[str, Any]) -> Setup:
         ca_file=Path(job["ca_file"]) if job["ca_file"] else None,
         unix_path=Path(job["unix_path"]) if job["unix_path"] else None,
         keepalive=job.get("keepalive"),
+        session=job.get("session", "plain"),
+        url=job["url"],
     )
 
 
@@ -187,7 +189,7 @@ MEASURES = {"requests": run_requests, "bulk": run_bulk, "idle": measure_idle, "p
 def run_job(kind: type[Client], job: dict[str, Any]) -> dict[str, Any]:
     """Run one job on a loop of its own, with a client of its own."""
     scenario = GROWTH if job["scenario"] == GROWTH.name else SCENARIOS[job["scenario"]]
-    if scenario.name in kind.lacks:
+    if scenario.name in kind.lacks or scenario.session not in kind.sessions:
         return {"missing": f"{kind.distribution} cannot do {scenario.name}"}
 
     async def run() -> dict[str, Any]:

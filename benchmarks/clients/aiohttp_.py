@@ -4,15 +4,17 @@ import json
 from typing import Any, Self
 
 import aiohttp
+from yarl import URL
 
 from benchmarks.clients.base import Client, check
-from benchmarks.scenarios import CHUNK_SIZE, POSTED
+from benchmarks.scenarios import CHUNK_SIZE, COOKIES, DEFAULT_HEADERS, MIDDLEWARES, POSTED
 
 
 class AiohttpClient(Client):
     """aiohttp with a connector that does not limit the number of connections."""
 
     distribution = "aiohttp"
+    sessions = frozenset({"plain", "cookies", "defaults", "trace", "middlewares"})
     library: Any = aiohttp
 
     async def __aenter__(self) -> Self:
@@ -24,11 +26,40 @@ class AiohttpClient(Client):
             connector = self.library.UnixConnector(path=str(setup.unix_path), **options)
         else:
             connector = self.library.TCPConnector(ssl=setup.ssl_context() or True, **options)
-        self.session = self.library.ClientSession(connector=connector)
+        self.calls = 0  # of callbacks and middlewares
+        self.session = self.library.ClientSession(connector=connector, **self._options())
         return self
+
+    def _options(self) -> dict[str, Any]:
+        """Return what the scenario wants its session to have."""
+        wanted = self.setup.session
+        if wanted == "cookies":
+            jar = self.library.CookieJar(unsafe=True)  # for cookies of an IP address
+            jar.update_cookies(COOKIES, URL(self.setup.url))
+            return {"cookie_jar": jar}
+        if wanted == "defaults":
+            return {"headers": DEFAULT_HEADERS}
+        if wanted == "trace":
+            config = aiohttp.TraceConfig()
+            for name in vars(aiohttp.TraceConfig):
+                if name.startswith("on_"):
+                    getattr(config, name).append(self._hear)
+            return {"trace_configs": [config]}
+        if wanted == "middlewares":
+            return {"middlewares": [self._pass_on] * MIDDLEWARES}
+        return {}
+
+    async def _hear(self, session: Any, context: Any, params: Any) -> None:
+        self.calls += 1
+
+    async def _pass_on(self, request: Any, handler: Any) -> Any:
+        self.calls += 1
+        return await handler(request)
 
     async def close(self) -> None:
         await self.session.close()
+        if self.setup.session in ("trace", "middlewares") and not self.calls:
+            raise RuntimeError(f"{self.setup.session}: none was called")
 
     async def get_json(self, url: str) -> Any:
         async with self.session.get(url) as response:

@@ -12,7 +12,8 @@ class Setup:
     """How a client is set up for one job.
 
     *ca_file* and *unix_path* are None unless the job is about TLS or a unix socket. *keepalive* is
-    how long idle connections are kept, in seconds; None: as the library does by default.
+    how long idle connections are kept, in seconds; None: as the library does by default. *session*
+    is that of the scenario, *url* what will be asked for.
     """
 
     concurrency: int
@@ -21,6 +22,8 @@ class Setup:
     ca_file: Path | None = None
     unix_path: Path | None = None
     keepalive: float | None = None
+    session: str = "plain"
+    url: str = ""
 
     def ssl_context(self) -> ssl.SSLContext | None:
         """Return a context that trusts *ca_file*, or None."""
@@ -40,6 +43,9 @@ class Client:
 
     lacks: frozenset[str] = frozenset()
     """Scenarios that the library cannot do."""
+
+    sessions: frozenset[str] = frozenset({"plain"})
+    """What the adapter can set a session up with; scenarios that want another one are left out."""
 
     def __init__(self, setup: Setup) -> None:
         self.setup = setup
