@@ -315,22 +315,40 @@ class ClientResponse:
         body = self._body_at_hand()
         if body is None:
             try:
-                self._body = body = await self.content.read()
+                self._body = body = await self._read_body()
             except asyncio.CancelledError:
                 self.close()
                 raise
             self._end_lease()
         return body
 
-    def _body_at_hand(self) -> bytes | None:
-        """Return the body if it was read already or came with the head; None if it has to be waited for."""
+    async def _read_body(self) -> bytes:
+        trace = self.request.trace
+        if (
+            trace is not None
+            and trace.hears_body
+            and (body := self._body_at_hand(told=True)) is not None
+        ):
+            await trace.response_chunk_received(self.request, body)
+            return body
+        return await self.content.read()
+
+    def _body_at_hand(self, *, told: bool = False) -> bytes | None:
+        """Return the body if it was read already or came with the head; None if somebody has to be waited for.
+
+        That may also be who follows the call, unless the caller sees that they are *told*.
+        """
         if self._body is not None:
             return self._body
         if self._released:
             raise self._released_error()
         raw = self._raw
         trace = self.request.trace
-        if raw is None or self._content is not None or (trace is not None and trace.hears_body):
+        if (
+            raw is None
+            or self._content is not None
+            or (trace is not None and trace.hears_body and not told)
+        ):
             return None
         coding = self._content_encoding
         limit = self.request.options.max_body_size

@@ -1,5 +1,6 @@
 """What a request under way tells to those who follow it."""
 
+from collections.abc import Awaitable
 from typing import Protocol, TypeVar
 
 from .stream import StreamReader
@@ -10,7 +11,7 @@ RequestT = TypeVar("RequestT", contravariant=True)
 class Trace(Protocol[RequestT]):
     """Who follows one call, from its first hop to the end of its body; ``RequestT`` is ``Request``.
 
-    Each coroutine is awaited at the moment it names. What it raises ends the call: whoever awaits it closes the
+    What each returns is awaited at the moment it names. What it raises ends the call: whoever awaits it closes the
     connection, or gives back the slot, that the call holds at that moment.
     """
 
@@ -19,46 +20,49 @@ class Trace(Protocol[RequestT]):
     hears_body: bool  # whether anybody listens to what is read of a response
     stream_class: type[StreamReader]
 
-    async def request_redirect(self, request: RequestT, response: object) -> None:
+    def request_redirect(self, request: RequestT, response: object) -> Awaitable[None]:
         """Tell that the *response* leads elsewhere; it was not released yet."""
 
     def follow(self, request: RequestT) -> None:
         """Go on with *request*, the next hop."""
 
-    async def connection_queued_start(self) -> None:
+    def connection_queued_start(self) -> Awaitable[None]:
         """Tell that the wait for a slot of the pool begins."""
 
-    async def connection_queued_end(self) -> None:
+    def connection_queued_end(self) -> Awaitable[None]:
         """Tell that the wait is over."""
 
-    async def connection_create_start(self) -> None:
+    def connection_create_start(self) -> Awaitable[None]:
         """Tell that a slot is reserved, and a connection will be made."""
 
-    async def connection_create_end(self) -> None:
+    def connection_create_end(self) -> Awaitable[None]:
         """Tell that the connection is ready."""
 
-    async def connection_reuseconn(self) -> None:
+    def connection_reuseconn(self) -> Awaitable[None]:
         """Tell that an open connection was taken from the pool."""
 
-    async def dns_cache_hit(self, host: str) -> None:
+    def dns_cache_hit(self, host: str) -> Awaitable[None]:
         """Tell that the addresses of *host* were known."""
 
-    async def dns_cache_miss(self, host: str) -> None:
+    def dns_cache_miss(self, host: str) -> Awaitable[None]:
         """Tell that the addresses of *host* were not known."""
 
-    async def dns_resolvehost_start(self, host: str) -> None:
+    def dns_resolvehost_start(self, host: str) -> Awaitable[None]:
         """Tell that the resolver will be asked for *host*."""
 
-    async def dns_resolvehost_end(self, host: str) -> None:
+    def dns_resolvehost_end(self, host: str) -> Awaitable[None]:
         """Tell that the resolver has answered."""
 
-    async def request_headers_sent(self, request: RequestT, head: bytes) -> None:
+    def request_headers_sent(self, request: RequestT, head: bytes) -> Awaitable[None]:
         """Tell that the *head* will be written."""
 
-    async def request_chunk_sent(
+    def request_chunk_sent(
         self, request: RequestT, chunk: bytes | bytearray | memoryview
-    ) -> None:
+    ) -> Awaitable[None]:
         """Tell that a piece of the request's body will be written."""
+
+    def response_chunk_received(self, request: RequestT, chunk: bytes) -> Awaitable[None]:
+        """Tell that a piece of the body of the response to *request* was read."""
 
     def watch(self, request: RequestT, stream: StreamReader) -> None:
         """Tell what is read from *stream*, a ``stream_class``: the body of the response to *request*."""

@@ -1,6 +1,7 @@
 """A response body that reports what is read of it."""
 
 import asyncio
+from collections.abc import Awaitable
 from typing import Protocol
 
 from ..message.request import Request
@@ -10,7 +11,7 @@ from ..message.stream import StreamReader
 class Listener(Protocol):
     """Whom it tells."""
 
-    async def response_chunk_received(self, request: Request, chunk: bytes) -> None:
+    def response_chunk_received(self, request: Request, chunk: bytes) -> Awaitable[None]:
         """Take a piece of the body of the response to *request*."""
 
 

@@ -12,10 +12,9 @@ The rules, those of aiohttp:
   credentials included; ``on_request_start`` has those that may still be changed.
 """
 
-from collections.abc import Coroutine, Sequence
-from operator import attrgetter
+from collections.abc import Awaitable, Generator
 from types import SimpleNamespace
-from typing import Any, Final
+from typing import Final
 
 from aiohttp import tracing
 from aiohttp.tracing import TraceConfig
@@ -24,49 +23,30 @@ from multidict import CIMultiDict
 from ..message.request import Request
 from ..message.response import ClientResponse
 from ..message.stream import StreamReader
+from . import configs as signals
+from .configs import Signal, TraceConfigs
 from .stream import TracedStreamReader
-
-Fired = Coroutine[Any, Any, None]
-
-_END: Final = attrgetter("on_request_end")
-_EXCEPTION: Final = attrgetter("on_request_exception")
-_REDIRECT: Final = attrgetter("on_request_redirect")
-_QUEUED_START: Final = attrgetter("on_connection_queued_start")
-_QUEUED_END: Final = attrgetter("on_connection_queued_end")
-_CREATE_START: Final = attrgetter("on_connection_create_start")
-_CREATE_END: Final = attrgetter("on_connection_create_end")
-_REUSECONN: Final = attrgetter("on_connection_reuseconn")
-_CACHE_HIT: Final = attrgetter("on_dns_cache_hit")
-_CACHE_MISS: Final = attrgetter("on_dns_cache_miss")
-_RESOLVEHOST_START: Final = attrgetter("on_dns_resolvehost_start")
-_RESOLVEHOST_END: Final = attrgetter("on_dns_resolvehost_end")
-_HEADERS_SENT: Final = attrgetter("on_request_headers_sent")
-_CHUNK_SENT: Final = attrgetter("on_request_chunk_sent")
-_CHUNK_RECEIVED: Final = attrgetter("on_response_chunk_received")
+from .waiting import wait_within_total
 
 
-def frozen(configs: Sequence[TraceConfig] | None) -> list[TraceConfig]:
-    """Return *configs*, to which no callback can be added any more.
+class _Nothing:
+    """What there is to await when nobody listens."""
 
-    Raises:
-        TypeError: one is no ``aiohttp.TraceConfig``.
-    """
-    result = list(configs or ())
-    for config in result:
-        if not isinstance(config, TraceConfig):
-            raise TypeError(
-                f"trace_configs must be aiohttp.TraceConfig objects, found {type(config).__name__}"
-            )
-    for config in result:
-        config.freeze()
-    return result
+    def __await__(self) -> Generator[None, None, None]:
+        return
+        yield
+
+
+_NOTHING: Final = _Nothing()
 
 
 class RequestTrace:
     """The trace configs of one call, each with its context."""
 
     __slots__ = (
+        "_configs",
         "_followers",
+        "_heard",
         "_request",
         "hears_body",
         "hears_upload",
@@ -74,13 +54,17 @@ class RequestTrace:
         "stream_class",
     )
 
-    def __init__(self, request: Request) -> None:
+    def __init__(self, request: Request, configs: list[TraceConfig]) -> None:
+        if not isinstance(configs, TraceConfigs):
+            configs = TraceConfigs(configs)  # somebody has put another list into the session
         self._request = request
+        self._configs = configs
+        self._heard = configs.heard
         self._followers: list[tuple[TraceConfig, SimpleNamespace]] = []
+        self.hears_upload = signals.CHUNK_SENT in configs.heard
+        self.hears_body = signals.CHUNK_RECEIVED in configs.heard
+        self.stream_class = TracedStreamReader if self.hears_body else StreamReader
         self.raised: BaseException | None = None
-        self.hears_upload = False
-        self.hears_body = False
-        self.stream_class: type[StreamReader] = StreamReader
 
     def follow(self, request: Request) -> None:
         """Go on with *request*, the next hop."""
@@ -93,152 +77,150 @@ class RequestTrace:
 
     # The call
 
-    async def request_start(
-        self, configs: Sequence[TraceConfig], trace_request_ctx: object
-    ) -> None:
+    async def request_start(self, trace_request_ctx: object) -> None:
         """Fire ``on_request_start``; a config whose callback raises hears no more of the call."""
         request = self._request
-        for config in configs:
+        headers = _headers_of(request)
+        for config in self._configs:
             context = config.trace_config_ctx(trace_request_ctx=trace_request_ctx)
-            if config.on_request_start:
-                await config.on_request_start.send(
-                    request.session,
-                    context,
-                    tracing.TraceRequestStartParams(
-                        request.method, request.real_url, _headers_of(request)
-                    ),
-                )
+            receivers = config.on_request_start
+            if receivers:
+                params = tracing.TraceRequestStartParams(request.method, request.real_url, headers)
+                for receiver in receivers:
+                    await receiver(request.session, context, params)
             self._followers.append((config, context))
-            if config.on_request_chunk_sent:
-                self.hears_upload = True
-            if config.on_response_chunk_received:
-                self.hears_body = True
-                self.stream_class = TracedStreamReader
+        _take_back(request, headers)
 
-    def request_end(self, response: ClientResponse) -> Fired:
+    def request_end(self, response: ClientResponse) -> Awaitable[None]:
         """Fire ``on_request_end``."""
-        return self._fire_of_call(_END, tracing.TraceRequestEndParams, self._request, response)
+        if signals.END not in self._heard:
+            return _NOTHING
+        return self._fire_last(signals.END, tracing.TraceRequestEndParams, response)
 
-    def request_exception(self, error: BaseException) -> Fired:
+    def request_exception(self, error: BaseException) -> Awaitable[None]:
         """Fire ``on_request_exception``."""
-        params = tracing.TraceRequestExceptionParams
-        return self._fire_of_call(_EXCEPTION, params, self._request, error)
+        return self._fire_last(signals.EXCEPTION, tracing.TraceRequestExceptionParams, error)
 
-    def request_redirect(self, request: Request, response: object) -> Fired:
+    async def request_redirect(self, request: Request, response: object) -> None:
         """Fire ``on_request_redirect``."""
+        headers = _headers_of(request)
         params = tracing.TraceRequestRedirectParams
-        return self._fire_of_call(_REDIRECT, params, request, response)
+        await self._fire(
+            signals.REDIRECT, params, request.method, request.real_url, headers, response
+        )
+        _take_back(request, headers)
 
     # The connection
 
-    def connection_queued_start(self) -> Fired:
+    def connection_queued_start(self) -> Awaitable[None]:
         """Fire ``on_connection_queued_start``."""
-        return self._fire(_QUEUED_START, tracing.TraceConnectionQueuedStartParams)
+        return self._fire(signals.QUEUED_START, tracing.TraceConnectionQueuedStartParams)
 
-    def connection_queued_end(self) -> Fired:
+    def connection_queued_end(self) -> Awaitable[None]:
         """Fire ``on_connection_queued_end``."""
-        return self._fire(_QUEUED_END, tracing.TraceConnectionQueuedEndParams)
+        return self._fire(signals.QUEUED_END, tracing.TraceConnectionQueuedEndParams)
 
-    def connection_create_start(self) -> Fired:
+    def connection_create_start(self) -> Awaitable[None]:
         """Fire ``on_connection_create_start``."""
-        return self._fire(_CREATE_START, tracing.TraceConnectionCreateStartParams)
+        return self._fire(signals.CREATE_START, tracing.TraceConnectionCreateStartParams)
 
-    def connection_create_end(self) -> Fired:
+    def connection_create_end(self) -> Awaitable[None]:
         """Fire ``on_connection_create_end``."""
-        return self._fire(_CREATE_END, tracing.TraceConnectionCreateEndParams)
+        return self._fire(signals.CREATE_END, tracing.TraceConnectionCreateEndParams)
 
-    def connection_reuseconn(self) -> Fired:
+    def connection_reuseconn(self) -> Awaitable[None]:
         """Fire ``on_connection_reuseconn``."""
-        return self._fire(_REUSECONN, tracing.TraceConnectionReuseconnParams)
+        if signals.REUSECONN not in self._heard:
+            return _NOTHING
+        return self._fire(signals.REUSECONN, tracing.TraceConnectionReuseconnParams)
 
-    def dns_cache_hit(self, host: str) -> Fired:
+    def dns_cache_hit(self, host: str) -> Awaitable[None]:
         """Fire ``on_dns_cache_hit``."""
-        return self._fire(_CACHE_HIT, tracing.TraceDnsCacheHitParams, host)
+        return self._fire(signals.CACHE_HIT, tracing.TraceDnsCacheHitParams, host)
 
-    def dns_cache_miss(self, host: str) -> Fired:
+    def dns_cache_miss(self, host: str) -> Awaitable[None]:
         """Fire ``on_dns_cache_miss``."""
-        return self._fire(_CACHE_MISS, tracing.TraceDnsCacheMissParams, host)
+        return self._fire(signals.CACHE_MISS, tracing.TraceDnsCacheMissParams, host)
 
-    def dns_resolvehost_start(self, host: str) -> Fired:
+    def dns_resolvehost_start(self, host: str) -> Awaitable[None]:
         """Fire ``on_dns_resolvehost_start``."""
-        return self._fire(_RESOLVEHOST_START, tracing.TraceDnsResolveHostStartParams, host)
+        return self._fire(signals.RESOLVEHOST_START, tracing.TraceDnsResolveHostStartParams, host)
 
-    def dns_resolvehost_end(self, host: str) -> Fired:
+    def dns_resolvehost_end(self, host: str) -> Awaitable[None]:
         """Fire ``on_dns_resolvehost_end``."""
-        return self._fire(_RESOLVEHOST_END, tracing.TraceDnsResolveHostEndParams, host)
+        return self._fire(signals.RESOLVEHOST_END, tracing.TraceDnsResolveHostEndParams, host)
 
     # The message
 
-    async def request_headers_sent(self, request: Request, head: bytes) -> None:
+    def request_headers_sent(self, request: Request, head: bytes) -> Awaitable[None]:
         """Fire ``on_request_headers_sent``, with the fields of *head*."""
-        if self._is_heard(_HEADERS_SENT):
-            await self._fire(
-                _HEADERS_SENT,
-                tracing.TraceRequestHeadersSentParams,
-                request.method,
-                request.url,
-                fields_of(head),
-            )
+        if signals.HEADERS_SENT not in self._heard:
+            return _NOTHING
+        params = tracing.TraceRequestHeadersSentParams
+        return self._fire(
+            signals.HEADERS_SENT, params, request.method, request.url, fields_of(head)
+        )
 
     async def request_chunk_sent(
         self, request: Request, chunk: bytes | bytearray | memoryview
     ) -> None:
         """Fire ``on_request_chunk_sent``."""
-        if not self._is_heard(_CHUNK_SENT):
-            return
+        params = tracing.TraceRequestChunkSentParams
         try:
-            await self._fire(
-                _CHUNK_SENT,
-                tracing.TraceRequestChunkSentParams,
-                request.method,
-                request.url,
-                bytes(chunk),
-            )
+            await self._fire(signals.CHUNK_SENT, params, request.method, request.url, bytes(chunk))
         except BaseException as error:
             self.raised = error
             raise
 
-    async def response_chunk_received(self, request: Request, chunk: bytes) -> None:
+    def response_chunk_received(self, request: Request, chunk: bytes) -> Awaitable[None]:
         """Fire ``on_response_chunk_received``."""
-        await self._fire(
-            _CHUNK_RECEIVED,
-            tracing.TraceResponseChunkReceivedParams,
-            request.method,
-            request.url,
-            chunk,
-        )
+        params = tracing.TraceResponseChunkReceivedParams
+        return self._fire(signals.CHUNK_RECEIVED, params, request.method, request.url, chunk)
 
-    def _is_heard(self, signal: "attrgetter[Any]") -> bool:
-        """Tell whether anybody listens, before something is made for it."""
-        return any(signal(config) for config, _ in self._followers)
-
-    async def _fire_of_call(
-        self, signal: "attrgetter[Any]", params: type, request: Request, outcome: object
-    ) -> None:
-        await self._fire(
-            signal, params, request.method, request.real_url, _headers_of(request), outcome
-        )
-
-    async def _fire(self, signal: "attrgetter[Any]", params: type, *values: object) -> None:
-        session = self._request.session
+    async def _fire(self, signal: Signal, params: type, *values: object) -> None:
+        """Call who listens to *signal*, one after the other, within the call's total limit."""
+        request = self._request
+        session = request.session
         for config, context in self._followers:
             receivers = signal(config)
             if receivers:
-                await receivers.send(session, context, params(*values))
+                value = params(*values)
+                for receiver in receivers:
+                    steps = receiver(session, context, value).__await__()
+                    try:
+                        waited_for = next(steps)
+                    except StopIteration:
+                        continue  # as most do: they wait for nothing
+                    await wait_within_total(request, steps, waited_for)
+
+    async def _fire_last(self, signal: Signal, params: type, outcome: object) -> None:
+        """Call who listens to the end of the call, which may have come because its time is over."""
+        request = self._request
+        headers = _headers_of(request)
+        for config, context in self._followers:
+            receivers = signal(config)
+            if receivers:
+                value = params(request.method, request.real_url, headers, outcome)
+                for receiver in receivers:
+                    await receiver(request.session, context, value)
 
 
 def fields_of(head: bytes) -> "CIMultiDict[str]":
     """Return the header fields of an encoded request *head*."""
-    fields: CIMultiDict[str] = CIMultiDict()
-    _, *lines = head.decode("utf-8", "surrogateescape").removesuffix("\r\n\r\n").split("\r\n")
-    for line in lines:
-        name, _, value = line.partition(": ")
-        fields.add(name, value)
-    return fields
+    lines = head.decode("utf-8", "surrogateescape").split("\r\n")
+    # Between the request line and the empty one. No name has a colon, and each is followed by one and a space.
+    return CIMultiDict(
+        [(name, value) for name, _, value in [line.partition(": ") for line in lines[1:-2]]]
+    )
 
 
 def _headers_of(request: Request) -> "CIMultiDict[str]":
-    """Return the fields that the call asked for; changes to them before it is sent are sent, by its redirects too."""
-    if request.given is None:
-        request.given = request.defaults.fields.copy()
-    return request.given
+    """Return the fields that the call asked for, the session's among them."""
+    return request.defaults.fields.copy() if request.given is None else request.given
+
+
+def _take_back(request: Request, headers: "CIMultiDict[str]") -> None:
+    """Let *request*, and the hops after it, be sent with the *headers* that callbacks had in hand."""
+    # While they are the session's own, they stay encoded.
+    if request.given is None and headers != request.defaults.fields:
+        request.given = headers

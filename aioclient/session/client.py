@@ -51,7 +51,8 @@ from ..middlewares.auth import (
 )
 from ..middlewares.cookies import Cookies, cookie_pairs
 from ..middlewares.redirects import follow_redirects
-from ..observe.tracing import RequestTrace, frozen
+from ..observe.configs import TraceConfigs
+from ..observe.tracing import RequestTrace
 from ..warning import Birthplace
 from ..websocket import ClientWebSocketResponse
 from .arguments import (
@@ -218,7 +219,7 @@ class ClientSession(Verbs, Lifecycle):
         self._raise_for_status = raise_for_status
         self._connector_owner = connector_owner
         self._ws_response_class = ws_response_class
-        self._trace_configs = frozen(trace_configs)
+        self._trace_configs = TraceConfigs(trace_configs)
         self._proxies = SessionProxies(
             connector,
             proxy,
@@ -437,14 +438,14 @@ class ClientSession(Verbs, Lifecycle):
         response: ClientResponse | None = None
         try:
             if self._trace_configs:
-                request.trace = trace = RequestTrace(request)
-                await trace.request_start(self._trace_configs, trace_request_ctx)
+                request.trace = trace = RequestTrace(request, self._trace_configs)
+                await trace.request_start(trace_request_ctx)
             if rare:
                 handler = prepare_upload(request, rare, handler)
-            if self._middlewares or middlewares is not None or trace is not None:
-                response = await self._within_total(request, handler)
-            else:
+            if middlewares is None and not self._middlewares:
                 response = await handler(request)
+            else:
+                response = await self._within_total(request, handler)
             check = self._raise_for_status if raise_for_status is None else raise_for_status
             if check:
                 if check is True:
@@ -462,7 +463,7 @@ class ClientSession(Verbs, Lifecycle):
         return response
 
     async def _within_total(self, request: Request, handler: Handler) -> ClientResponse:
-        """Call *handler*, in which middlewares or traces may wait on their own, within the request's deadline."""
+        """Call *handler*, whose middlewares may wait on their own, within the request's deadline."""
         limit = asyncio.timeout_at(request.deadline)
         try:
             async with limit:

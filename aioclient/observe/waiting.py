@@ -1,0 +1,56 @@
+"""Wait for a callback that waits itself. Most do not, and a timer would cost more than they do."""
+
+import asyncio
+from collections.abc import Generator
+from typing import Any
+
+from ..exceptions import TotalTimeoutError
+from ..message.request import Request
+
+
+async def wait_within_total(
+    request: Request, steps: Generator[Any, Any, object], waited_for: object
+) -> None:
+    """Await the rest of an awaitable, within the total limit of the call.
+
+    *steps* is what its ``__await__()`` returned, and *waited_for* what the first step gave.
+
+    Raises:
+        TotalTimeoutError: it did not end in time, and was cancelled.
+    """
+    limit = asyncio.timeout_at(request.deadline)
+    try:
+        async with limit:
+            await _Begun(steps, waited_for)
+    except TimeoutError as error:
+        if limit.expired() and not isinstance(error, TotalTimeoutError):
+            raise TotalTimeoutError(
+                request.method,
+                request.url,
+                request.timeout.total,
+                "a callback of a trace config did not end",
+            ) from error
+        raise
+
+
+class _Begun:
+    """What is left of an awaitable that has taken one step, and now waits for *waited_for*."""
+
+    __slots__ = ("_steps", "_waited_for")
+
+    def __init__(self, steps: Generator[Any, Any, object], waited_for: object) -> None:
+        self._steps = steps
+        self._waited_for = waited_for
+
+    def __await__(self) -> Generator[Any, Any, None]:
+        steps, waited_for = self._steps, self._waited_for
+        try:
+            while True:
+                try:
+                    yield waited_for
+                except BaseException as error:  # noqa: BLE001  (whatever it is, it is for the awaitable)
+                    waited_for = steps.throw(error)
+                else:
+                    waited_for = next(steps)
+        except StopIteration:
+            return
