@@ -30,5 +30,6 @@ doctest_global_setup = f"""
 import runpy
 _running = runpy.run_path({str(_server)!r})["running"]()
 server = _running.__enter__()
+PRACTICE_PROXY = {str(_server.with_name("proxy.py"))!r}
 """
 doctest_global_cleanup = "_running.__exit__(None, None, None)"
