@@ -43,7 +43,7 @@ from ..message.stream import StreamReader
 from ..message.timings import Way
 from .http1_head import expects_continue
 from .http1_response import ResponseReader
-from .http1_upload import ChunkWriter, CountingWriter, TracedWriter
+from .http1_upload import ChunkWriter, CountingWriter, write_traced
 
 DRAIN_LIMIT: Final = (
     64 * 1024
@@ -707,7 +707,10 @@ class Http1Connection(asyncio.Protocol):
         try:
             if not expects_continue(request) or await self._may_continue(request):
                 writer = ChunkWriter(self) if chunked else CountingWriter(self, request, body)
-                await body.write(writer if trace is None else TracedWriter(writer, request, trace))
+                if trace is None:
+                    await body.write(writer)
+                else:
+                    await write_traced(body, writer, request, trace)
                 await writer.finish()
                 self._sent = True
                 self.last_activity = now = self._loop.time()

@@ -3,7 +3,7 @@
 from typing import Protocol
 
 from ..exceptions import BodySizeError
-from ..message.body import Body, BodyWriter
+from ..message.body import Body, BodyWriter, CompressedBody
 from ..message.headers import CONTENT_LENGTH
 from ..message.request import Request
 from ..message.trace import Trace
@@ -73,7 +73,19 @@ class CountingWriter:
             )
 
 
-class TracedWriter:
+async def write_traced(
+    body: Body, writer: BodyWriter, request: Request, trace: Trace[Request]
+) -> None:
+    """Send *body*, and tell *trace* of each piece before: as its source gave it, not compressed yet."""
+    if not isinstance(body, CompressedBody):
+        await body.write(_TracedWriter(writer, request, trace))
+        return
+    compressing = body.compressing(writer)
+    await body.uncompressed.write(_TracedWriter(compressing, request, trace))
+    await compressing.finish()
+
+
+class _TracedWriter:
     """Tells of each piece of the body before another writer writes it."""
 
     __slots__ = ("_request", "_trace", "_writer")

@@ -102,6 +102,11 @@ async def post_form(session: Any, url: str) -> None:
         assert await response.read() == b"ok"
 
 
+async def post_compressed(session: Any, url: str) -> None:
+    async with session.post(url + "/", data=b"body" * 100, compress="gzip") as response:
+        assert await response.read() == b"ok"
+
+
 async def redirect(session: Any, url: str) -> None:
     async with session.get(url + "/moved", params={"a": "1"}) as response:
         assert await response.read() == b"ok"
@@ -160,6 +165,7 @@ SCENARIOS: list[Scenario] = [
     post_json,
     post_generator,
     post_form,
+    post_compressed,
     redirect,
     redirect_of_post,
     redirect_not_followed,

@@ -85,9 +85,13 @@ class CompressedBody(Body):
 
     async def write(self, writer: BodyWriter) -> None:
         """Send all of it, as ``Body.write`` says."""
-        compressing = _CompressingWriter(writer, self._make_coder())
+        compressing = self.compressing(writer)
         await self._body.write(compressing)
         await compressing.finish()
+
+    def compressing(self, writer: BodyWriter) -> "CompressingWriter":
+        """Return a writer for ``uncompressed`` whose output goes to *writer*; call its ``finish()`` at the end."""
+        return CompressingWriter(writer, self._make_coder())
 
     def rewind(self) -> None:
         """Make ready to send it again, as ``Body.rewind`` says."""
@@ -110,7 +114,7 @@ def recoded(body: Body, coding: str | None) -> Body:
     return body if coding is None or body.size == 0 else CompressedBody(body, coding)
 
 
-class _CompressingWriter:
+class CompressingWriter:
     """Compresses what it is given, and passes on what comes out."""
 
     __slots__ = ("_coder", "_in_thread", "_writer")
