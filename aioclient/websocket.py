@@ -35,7 +35,9 @@ class ClientWebSocketResponse:
         "__weakref__",
         "_autoclose",
         "_close_limit",
+        "_close_reason",
         "_closed",
+        "_closed_by_us",
         "_closing",
         "_connection",
         "_protocol",
@@ -67,6 +69,8 @@ class ClientWebSocketResponse:
         self._receiving = False
         self._closing = False  # a close frame was received
         self._closed = False
+        self._closed_by_us = False
+        self._close_reason: str | None = None
 
     # State
 
@@ -79,6 +83,16 @@ class ClientWebSocketResponse:
     def close_code(self) -> int | None:
         """The code of the peer's close frame (1005 without one); 1006 when the connection was lost; None while open."""
         return self._connection.code
+
+    @property
+    def close_reason(self) -> str | None:
+        """The text of the peer's close frame, once it was received; None before, and without such a frame."""
+        return self._close_reason
+
+    @property
+    def closed_by_us(self) -> bool:
+        """Whether ``close()`` was called before the peer closed and before the connection was lost."""
+        return self._closed_by_us
 
     @property
     def protocol(self) -> str | None:
@@ -235,6 +249,7 @@ class ClientWebSocketResponse:
         message = cast(WSMessage, item)
         if message.type is WSMsgType.CLOSE:
             self._closing = True
+            self._close_reason = message.extra or ""
             if self._autoclose:
                 await self.close(code=message.data if is_close_code(message.data) else NORMAL)
         return message
@@ -322,6 +337,7 @@ class ClientWebSocketResponse:
         connection = self._connection
         connection.send_close(code, message.encode() if isinstance(message, str) else message)
         self._closed = True
+        self._closed_by_us = connection.code is None
         self._queue.clear()
         self._queue = deque()
         if self._receiving:

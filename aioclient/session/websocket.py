@@ -76,11 +76,10 @@ class HandshakeArguments(TypedDict, total=False):
     trace_request_ctx: object
 
 
-class WebSocketArguments(HandshakeArguments, total=False):
-    """The arguments of ``ClientSession.ws_connect()``."""
+class OpeningArguments(HandshakeArguments, total=False):
+    """The arguments of ``ClientSession.ws_connect()`` that are the same for every attempt to connect."""
 
     method: str
-    headers: LooseHeaders | None
     protocols: Iterable[str]
     origin: str | None
     timeout: float | ClientWSTimeout | None
@@ -93,6 +92,12 @@ class WebSocketArguments(HandshakeArguments, total=False):
     compress: int
     max_msg_size: int
     decode_text: bool
+
+
+class WebSocketArguments(OpeningArguments, total=False):
+    """The arguments of ``ClientSession.ws_connect()``."""
+
+    headers: LooseHeaders | None
 
 
 class _Limits(NamedTuple):

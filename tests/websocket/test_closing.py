@@ -54,6 +54,7 @@ class TestClose:
             assert await ws.close(code=4000, message=b"bye") is True
             assert got == [b"\x0f\xa0bye"]
             assert ws.close_code == 4001
+            assert ws.closed_by_us
             assert ws.exception() is None
             assert (await ws.receive()).type is WSMsgType.CLOSED
             assert await ws.close() is False
@@ -83,7 +84,7 @@ class TestClose:
         answers: list[bytes] = []
 
         async def talk(conn: RawConnection) -> None:
-            conn.send(close(code))
+            conn.send(close(code, b"" if code is None else b"why"))
             answers.append((await read_frame(conn)).payload)
             assert await conn.closed() == b""
 
@@ -93,10 +94,37 @@ class TestClose:
                 assert (message.type, message.data) == (WSMsgType.CLOSE, code or 1005)
                 assert ws.closed
                 assert ws.close_code == (code or 1005)
+                assert ws.close_reason == ("" if code is None else "why")
+                assert not ws.closed_by_us
                 assert ws.exception() is None
             while not answers:
                 await turns()
         assert answers == [answered.to_bytes(2, "big")]
+
+    @pytest.mark.both_loops
+    async def test_who_closed_first(self) -> None:
+        """closed_by_us tells a close() of ours from one that comes when the peer has closed, or is gone."""
+
+        async def talk(conn: RawConnection) -> None:
+            if conn.index == 0:
+                conn.send(close(4001, b"unread"))
+            elif conn.index == 1:
+                conn.abort()
+            await conn.closed()
+
+        async with websocket_server(talk) as server, ClientSession() as session:
+            for code in (4001, 1006):
+                ws = await session.ws_connect(server.url())
+                while ws.close_code is None:
+                    await turns()
+                await ws.close()
+                assert (ws.closed_by_us, ws.close_code, ws.close_reason) == (False, code, None)
+            ws = await session.ws_connect(
+                server.url(), timeout=aiohttp.ClientWSTimeout(ws_close=0.01)
+            )
+            assert (ws.closed_by_us, ws.close_reason) == (False, None)
+            await ws.close()
+            assert (ws.closed_by_us, ws.close_code) == (True, 1006)
 
     @pytest.mark.rows("S003-58")
     async def test_without_autoclose(self) -> None:
