@@ -41,6 +41,8 @@ async def site(conn: RawConnection) -> None:
             conn.send(b"0\r\n\r\n")
         elif path == "/closes":
             return
+        elif path == "/half-moved":
+            conn.send(b"HTTP/1.1 302 Found\r\nLocation: /\r\nContent-Length: 4\r\n\r\nha")
         elif path == "/half":
             conn.send(b"HTTP/1.1 200 OK\r\nContent-Length: 4\r\n\r\nha")
         elif path == "/holds":
@@ -363,6 +365,35 @@ class TestRaising:
             assert session.connector is not None
             assert session.connector.statistics().in_use == 0
             response.release()
+
+    async def test_new_connection(self) -> None:
+        """A connection that was just made is closed."""
+        log = Log(raising="on_connection_create_end")
+        async with (
+            RawServer(site) as server,
+            aioclient.ClientSession(server.url(), trace_configs=[log.config()]) as session,
+        ):
+            with pytest.raises(Deliberate):
+                await session.get("/")
+            await turns(20)
+            assert server.connections == 1
+            assert server.open_connections == []
+
+    @pytest.mark.parametrize(
+        ("name", "path"), [("on_request_end", "/half"), ("on_request_redirect", "/half-moved")]
+    )
+    async def test_response_that_nobody_gets(self, name: str, path: str) -> None:
+        """A response whose body still comes lets go of its connection when the call ends with a callback's error."""
+        log = Log(raising=name)
+        async with (
+            RawServer(site) as server,
+            aioclient.ClientSession(server.url(), trace_configs=[log.config()]) as session,
+        ):
+            with pytest.raises(Deliberate) as caught:
+                await session.get(path)
+            assert session.connector is not None
+            assert session.connector.statistics().in_use == 0
+            assert caught.value.args == (name,)  # held here, and with it the response
 
     async def test_second_config(self) -> None:
         """A config that does not get to begin hears nothing more; those before it hear of the end."""
