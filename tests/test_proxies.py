@@ -7,10 +7,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from aiohttp import web
 
 import aioclient
 from aioclient import BasicAuth, ClientSession, ProxyDigestAuth, TCPConnector
 
+from .servers.app import serve_application
 from .servers.certificates import Certificates
 from .servers.nginx import JSON, Nginx
 from .servers.proxies import LOGIN, Dante, Microsocks, Squid, Stunnel, Tinyproxy
@@ -133,6 +135,39 @@ async def test_one_connection(
     connections, requests = zip(*(found.split() for found in seen), strict=True)
     assert len(set(connections)) == 1
     assert requests == (b"1", b"2", b"3", b"4", b"5")
+
+
+@pytest.mark.parametrize("tls", [False, True], ids=["ws", "wss"])
+@pytest.mark.parametrize(
+    "name",
+    [
+        pytest.param("squid-basic", id="S003-62-http"),
+        pytest.param("https-basic", id="S003-62-https"),
+        pytest.param("dante-socks5", id="S003-62-socks5"),
+        pytest.param("microsocks-login", id="S003-62-login"),
+    ],
+)
+async def test_websockets(
+    ways: Ways, certificates: Certificates, make: Callable[..., ClientSession], name: str, tls: bool
+) -> None:
+    """A WebSocket goes through the tunnel of any proxy."""
+
+    async def echo(request: web.Request) -> web.WebSocketResponse:
+        socket = web.WebSocketResponse()
+        await socket.prepare(request)
+        async for message in socket:
+            await socket.send_str(message.data)
+        return socket
+
+    application = web.Application()
+    application.router.add_get("/", echo)
+    context = certificates.server_context() if tls else None
+    async with serve_application(application, ssl=context) as origin, make() as session:
+        url = origin.replace("http", "ws", 1)
+        async with session.ws_connect(url, proxy=ways[name]) as socket:
+            for text in ("one", "x" * 100_000):
+                await socket.send_str(text)
+                assert await socket.receive_str() == text
 
 
 class TestCredentials:

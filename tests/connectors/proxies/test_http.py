@@ -969,6 +969,65 @@ class TestRedirects:
             assert "proxy-authorization" not in names_of(server.requests[0])
 
 
+class TestWhoseSettings:
+    """Credentials, fields and TLS are for the proxies beside which they were given."""
+
+    @pytest.mark.rows("S003-38", "S003-43")
+    async def test_of_a_session_with_proxies(self) -> None:
+        """Given beside the session's proxies they are for these, and not for a proxy of a call's own."""
+        async with RawServer(numbered) as one, RawServer(numbered) as other:
+            session = ClientSession(
+                proxy=one.url(), proxy_auth=("u", "p"), proxy_headers={"X-Proxy": "1"}
+            )
+            async with session:
+                await fetch(session, "http://a.test/")
+                await fetch(session, "http://a.test/", proxy=other.url())
+            assert one.requests[0].value("Proxy-Authorization") == "Basic dTpw"
+            assert one.requests[0].value("X-Proxy") == "1"
+            assert names_of(other.requests[0]).isdisjoint(("proxy-authorization", "x-proxy"))
+
+    @pytest.mark.rows("S003-38", "S003-16")
+    async def test_of_a_session_without(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        """A session without proxies of its own has them for those of its environment and its calls."""
+        monkeypatch.delenv("no_proxy", raising=False)
+        async with RawServer(numbered) as one, RawServer(numbered) as other:
+            monkeypatch.setenv("http_proxy", one.url())
+            async with ClientSession(env_proxies=True, proxy_auth=("u", "p")) as session:
+                await fetch(session, "http://a.test/")
+                await fetch(session, "http://a.test/", proxy=other.url())
+                own = other.url().replace("//", "//v:q@")
+                await fetch(session, "http://a.test/", proxy=own)
+            assert one.requests[0].value("Proxy-Authorization") == "Basic dTpw"
+            assert [found.value("Proxy-Authorization") for found in other.requests] == [
+                "Basic dTpw",
+                "Basic djpx",
+            ]
+
+    @pytest.mark.rows("PRX-02")
+    async def test_not_for_the_environment(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        """What is given beside the session's proxies is not for those of the environment."""
+        async with RawServer(numbered) as proxy:
+            monkeypatch.setenv("http_proxy", proxy.url())
+            async with ClientSession(
+                env_proxies=True, proxies={"https": "http://p.test"}, proxy_auth=("u", "p")
+            ) as session:
+                await fetch(session, "http://a.test/")
+            assert proxy.requests[0].values("Proxy-Authorization") == []
+
+    @pytest.mark.rows("S003-37")
+    async def test_a_proxy_told_more(self) -> None:
+        """A Proxy may be given where a URL may, and is told more by what stands beside it."""
+        async with RawServer(numbered) as server, ClientSession() as session:
+            proxy = Proxy(server.url(), auth=("u", "p"), headers={"X-Proxy": "1"})
+            await fetch(session, "http://a.test/", proxy=proxy)
+            await fetch(session, "http://a.test/", proxy=proxy, proxy_auth=("v", "q"))
+            assert [found.value("Proxy-Authorization") for found in server.requests] == [
+                "Basic dTpw",
+                "Basic djpx",
+            ]
+            assert {found.value("X-Proxy") for found in server.requests} == {"1"}
+
+
 class TestAddressPolicy:
     async def test_the_server_is_judged(self) -> None:
         """An address policy judges the server's address behind a proxy too, for each request."""
