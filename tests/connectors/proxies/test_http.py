@@ -1039,10 +1039,12 @@ class TestAddressPolicy:
                 connector=TCPConnector(resolver=Loopback(), address_policy=policy),
             ) as session,
         ):
+            assert await fetch(session, "http://a.test/") == b"0.0"
             for url in ("http://127.0.0.1/", "https://127.0.0.1/", "http://169.254.169.254/"):
-                with pytest.raises(aioclient.AddressNotAllowedError):
+                with pytest.raises(aioclient.AddressNotAllowedError) as caught:
                     await session.get(url)
-        assert proxy.requests == []
+                assert caught.value.host in url
+        assert [request.target for request in proxy.requests] == ["http://a.test/"]
 
 
 def test_proxies_are_shown_without_secrets() -> None:

@@ -212,6 +212,7 @@ class TestDigest:
             )
             assert await fetch(session, "http://a.test/", method="POST", data=body()) == b"ok"
         assert [request.body for request in proxy.requests] == [b"once", b"x", b"once"]
+        assert proxy.connections == 1  # nothing of a second attempt was sent
 
 
 def test_few_are_remembered() -> None:
