@@ -228,7 +228,9 @@ class BaseConnector:
         """Send what was encoded on a connection of the pool, a second time if the first one was stale."""
         if request.held is not None:
             request.let_go()
-        loop = cast(asyncio.AbstractEventLoop, self._loop)
+        loop = self._loop
+        if loop is None:
+            raise RuntimeError(f"{self!r} belongs to no event loop yet: give it to a session")
         if request.began is not None:  # it is sent again
             request.answered = request.ended = request.way = None
         request.began = now = loop.time()

@@ -325,6 +325,8 @@ class ClientSession(Verbs, Lifecycle):
         current: CurrentArguments = arguments
         if arguments and not OLD_ARGUMENTS.isdisjoint(arguments):
             current = modern(arguments)
+        if not (current or self._debug):
+            return RequestContextManager(self._request(method, url))
         if self._debug:
             return RequestContextManager(
                 self._request(method, url, **current, made_at=Birthplace(self._loop))

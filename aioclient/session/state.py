@@ -3,7 +3,7 @@
 import asyncio
 from collections.abc import Callable
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from aiohttp import TraceConfig
 from aiohttp.abc import AbstractCookieJar
@@ -17,10 +17,10 @@ from ..message.timeout import ClientTimeout
 from ..middlewares.auth import AuthLike, coerce_auth
 from ..warning import warn_legacy
 from .arguments import RaiseForStatus
-from .private_names import PRIVATE_NAMES
+from .private_names import PrivateNames
 
 
-class State:
+class State(PrivateNames):
     """The properties of a session; all but ``auth`` and ``requote_redirect_url`` are to be read."""
 
     __slots__ = (
@@ -146,11 +146,3 @@ class State:
         """The event loop that the session belongs to (deprecated: it is the running one)."""
         warn_legacy("session.loop", "use asyncio.get_running_loop()")
         return self._loop
-
-    if not TYPE_CHECKING:  # type checkers would take it for any name
-
-        def __getattr__(self, name: str) -> object:
-            read = PRIVATE_NAMES.get(name)
-            if read is None:
-                raise AttributeError(f"{type(self).__name__!r} object has no attribute {name!r}")
-            return read(self)

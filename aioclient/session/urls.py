@@ -7,7 +7,7 @@ from typing import Any, Final, cast
 from yarl import URL, Query
 
 from ..exceptions import InvalidUrlClientError, shown, shown_bad
-from ..message.origin import check_length, origin_of
+from ..message.origin import MAX_URL, check_length, origin_of
 
 _CONTROL_CHARACTER: Final = re.compile(r"[\x00-\x1f\x7f]").search
 
@@ -23,7 +23,7 @@ def parsed(url: str | URL) -> URL:
             shown_bad(url), "it holds a control character; percent-encode it"
         )
     try:
-        if isinstance(url, str):
+        if isinstance(url, str) and not (len(url) <= MAX_URL and url.isascii()):
             check_length(url)
         return URL(url)
     except (ValueError, TypeError) as error:
