@@ -236,6 +236,29 @@ class TestTunnels:
             assert await fetch(session, "ws://a.test/x") == b"0.1"
         assert [request.target for request in proxy.requests] == ["a.test:80", "/x", "/x"]
 
+    @pytest.mark.rows("S003-09", "CK-14")
+    @pytest.mark.parametrize("scheme", ["http", "https"])
+    async def test_cookies(self, certificates: Certificates, scheme: str) -> None:
+        """Cookies go between jar and server as without a proxy; what the proxy's answer sets is nobody's."""
+
+        async def script(conn: RawConnection) -> None:
+            request = await conn.read_request()
+            if request.method == "CONNECT":
+                conn.send(b"HTTP/1.1 200 OK\r\nSet-Cookie: proxy=1\r\n\r\n")
+                await conn.start_tls(certificates.server_context("a.test"))
+                await conn.read_request()
+            conn.send(b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\nSet-Cookie: own=1\r\n\r\n")
+            await conn.read_request()
+            conn.send(OK)
+
+        context = certificates.client_context()
+        async with RawServer(script) as proxy, ClientSession(proxy=proxy.url()) as session:
+            for _ in range(2):
+                await fetch(session, f"{scheme}://a.test/", ssl=context)
+            assert [cookie.key for cookie in session.cookie_jar] == ["own"]
+        assert proxy.requests[-1].value("Cookie") == "own=1"
+        assert proxy.requests[0].values("Cookie") == []
+
     async def test_large(self, certificates: Certificates) -> None:
         """Large bodies go through TLS in TLS in both directions, under back-pressure."""
         size = 3 * 2**20
