@@ -152,6 +152,7 @@ async def test_truncated_coding(coding: str, encoded: bytes) -> None:
         assert (await fetch(session, server.url(f"/{len(encoded)}"))).body == b"hello world" * 5
 
 
+@pytest.mark.rows("H1-08")
 async def test_declared_length_allocates_nothing() -> None:
     """H1-08: a length of ten gigabytes and ten bytes of body are an error, and cost ten bytes."""
     async with (
@@ -255,6 +256,7 @@ async def test_trailers_of_a_streamed_body() -> None:
         assert dict(response.trailers) == {"X-Sum": "9"}
 
 
+@pytest.mark.rows("H1-11")
 async def test_tiny_chunks_are_joined() -> None:
     """H1-11: a hundred thousand chunks of a byte each are read, whole or as a stream."""
     data = CHUNKED + b"1\r\nx\r\n" * 100_000 + b"0\r\n\r\n"
@@ -270,6 +272,7 @@ async def test_tiny_chunks_are_joined() -> None:
         assert count == 100_000
 
 
+@pytest.mark.rows("H1-15")
 async def test_one_parser() -> None:
     """H1-15: there is one parser, httptools; no other one can disagree with it."""
     folder = Path(aioclient.__file__).parent

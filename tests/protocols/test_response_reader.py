@@ -93,6 +93,7 @@ class TestSegments:
         assert read_message(message, segments) == read_message(message, [message.data])
 
 
+@pytest.mark.rows("H1-16")
 class TestFuzz:
     """H1-16: whatever comes, it ends in a response or in one of our errors, the same for every cut."""
 
@@ -109,12 +110,14 @@ class TestFuzz:
 
     @settings(max_examples=500, deadline=None)
     @given(st.binary(max_size=200))
+    @pytest.mark.rows("H1-16")
     def test_garbage(self, garbage: bytes) -> None:
         """H1-16: garbage is refused."""
         self.check(garbage)
 
     @settings(max_examples=500, deadline=None)
     @given(st.binary(max_size=60), st.sampled_from([OK, CHUNKED, OK + b"A: ", b"HTTP/1.1 "]))
+    @pytest.mark.rows("H1-16")
     def test_garbage_after_good_beginning(self, garbage: bytes, beginning: bytes) -> None:
         """H1-16: garbage after a good beginning is refused, or is a body."""
         self.check(beginning + garbage)
@@ -147,6 +150,7 @@ class TestFuzz:
             max_size=4,
         ),
     )
+    @pytest.mark.rows("H1-16")
     def test_mutated(self, message: Message, changes: list[tuple[str, int, bytes]]) -> None:
         """H1-16: a damaged response is refused, or is another response."""
         data = message.data
@@ -271,6 +275,7 @@ class TestLimits:
         [(CHUNK_OVERHEAD, ""), (CHUNK_OVERHEAD + 2 * CHUNK_LINE + 1, "ClientPayloadError")],
         ids=["at", "above"],
     )
+    @pytest.mark.rows("H1-11")
     def test_chunk_lines(self, overhead: int, error: str, size: int) -> None:
         """H1-11: the lines of a chunked body may have 8,190 bytes, and 24 for each chunk."""
         extension = b";".ljust(overhead - len("1\r\n\r\n0\r\n\r\n"), b"a")
@@ -279,6 +284,7 @@ class TestLimits:
 
     @pytest.mark.parametrize("size", [1, 1000, 2**16, 2**18])
     @pytest.mark.parametrize("beginning", [b"5;", b"5\r\nhello\r\n5;", b"0;", b"5\r\nhello\r\n0;"])
+    @pytest.mark.rows("H1-11")
     def test_endless_extension(self, beginning: bytes, size: int) -> None:
         """H1-11: a chunk line that does not end is refused."""
         reader = ResponseReader()
@@ -292,6 +298,7 @@ class TestLimits:
         assert type(reader.error).__name__ == "ClientPayloadError"
         assert taken <= 2 * CHUNK_OVERHEAD + size
 
+    @pytest.mark.rows("H1-11")
     def test_many_extensions(self) -> None:
         """H1-11: lines of a thousand bytes each are refused when there is no data to justify them."""
         data = CHUNKED + (b"1;" + b"a" * 1000 + b"\r\nx\r\n") * 100 + b"0\r\n\r\n"
@@ -303,6 +310,7 @@ class TestLimits:
         chunk = b"10000;chunk-signature=" + b"a" * 64 + b"\r\n" + b"x" * 2**16 + b"\r\n"
         assert read(pieces(CHUNKED + chunk * 200 + b"0\r\n\r\n", 2**16)).reusable
 
+    @pytest.mark.rows("H1-11")
     def test_tiny_chunks(self) -> None:
         """H1-11: a body in chunks of one byte is fine, and costs no more steps for each byte as it grows."""
         reading = read(pieces(CHUNKED + b"1\r\nx\r\n" * 100_000 + b"0\r\n\r\n", 2**16))
