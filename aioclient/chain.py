@@ -12,20 +12,13 @@ Handler = Callable[[Request], Awaitable[ClientResponse]]
 Middleware = Callable[[Request, Handler], Awaitable[ClientResponse]]
 
 
-class _Step:
-    """One middleware bound to the handler that comes after it."""
+def _bound(middleware: Middleware, handler: Handler) -> Handler:
+    """Return *middleware* as a handler, with the one that comes after it."""
 
-    __slots__ = ("_handler", "_middleware")
+    def step(request: Request) -> Awaitable[ClientResponse]:
+        return middleware(request, handler)
 
-    def __init__(self, middleware: Middleware, handler: Handler) -> None:
-        self._middleware = middleware
-        self._handler = handler
-
-    def __call__(self, request: Request) -> Awaitable[ClientResponse]:
-        return self._middleware(request, self._handler)
-
-    def __repr__(self) -> str:
-        return f"{name_of(self._middleware)} → {self._handler!r}"
+    return step
 
 
 def name_of(function: object) -> str:
@@ -73,5 +66,5 @@ async def release_what_is_dropped(request: Request, handler: Handler) -> ClientR
 def compose(middlewares: Sequence[Middleware], handler: Handler) -> Handler:
     """Return *handler* with *middlewares* around it, the first one outermost."""
     for middleware in reversed(middlewares):
-        handler = _Step(middleware, handler)
+        handler = _bound(middleware, handler)
     return handler

@@ -7,7 +7,7 @@ byte outside ASCII (RFC 9112, section 3.2). What breaks a rule raises before a b
 
 import re
 import sys
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from functools import lru_cache
 from typing import Any, Final, cast
 
@@ -209,6 +209,10 @@ _FRAMING_NAMES = (
 )
 
 
+# Its annotation names a base class that the classes of multidict do not have.
+_version_of: Callable[["CIMultiDict[str]"], int] = cast(Any, getversion)
+
+
 class DefaultHeaders:
     """A session's header fields together with their bytes, which are made once for each change of the fields.
 
@@ -224,7 +228,7 @@ class DefaultHeaders:
         self._plain = True
 
     def _refresh(self) -> None:
-        version = getversion(cast(Any, self.fields))
+        version = _version_of(self.fields)
         if version != self._version:
             self._block = serialize_fields(self.fields)
             self._plain = not any(name in self.fields for name in _FRAMING_NAMES)
@@ -237,7 +241,7 @@ class DefaultHeaders:
 
     def plain_block(self) -> bytes | None:
         """Return the serialized fields if none concerns routing, framing or credentials, else None."""
-        if getversion(cast(Any, self.fields)) != self._version:
+        if _version_of(self.fields) != self._version:
             self._refresh()
         return self._block if self._plain else None
 

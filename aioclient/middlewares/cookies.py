@@ -35,7 +35,7 @@ class Cookies:
         # Our jar makes the field's text itself, and remembers it; aiohttp's interface knows morsels only.
         self._header_for: HeaderFor = getattr(jar, "header_for", self._header_of_morsels)
 
-    async def __call__(self, request: Request, handler: Handler) -> ClientResponse:
+    async def exchange(self, request: Request, handler: Handler) -> ClientResponse:
         """Send *request* with the jar's cookies, and keep what the response sets."""
         jar = self.jar
         if request.cookies is None and not len(jar):

@@ -264,7 +264,7 @@ class ClientSession(Verbs, Lifecycle):
                 follow_redirects,
                 *((release_what_is_dropped, *middlewares) if middlewares else ()),
                 self._authenticate,
-                self._cookies,
+                self._cookies.exchange,
             ],
             cast(BaseConnector, self._connector).send,
         )
