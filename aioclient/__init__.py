@@ -6,6 +6,7 @@ A map of the library:
 * ``ClientSession``: many calls with common defaults, a pool and a cookie jar                  (``session``)
 * ``ClientResponse``, ``StreamReader``, ``ClientTimeout``, ``UploadTracker``: the values         (``message``)
 * ``ClientWebSocketResponse``, ``WSMsgType``, ``WSMessage``: an open WebSocket                  (``websocket``)
+* ``ReconnectingWebSocket``, ``ReconnectPolicy``: one that is connected again when it ends      (``reconnecting``)
 * ``TCPConnector``, ``UnixConnector``, ``PoolStatistics``, ``Fingerprint``: the way there      (``connectors``)
 * ``Proxy``, ``ProxyDigestAuth``, ``DIRECT``: by way of others                                 (``message``)
 * ``AddressPolicy``: where a connector may connect to                                           (``connectors``)
@@ -70,6 +71,12 @@ from .message.stream import StreamReader
 from .message.timeout import ClientTimeout
 from .message.timings import Timings
 from .middlewares.auth import NO_AUTH, BasicAuth, Netrc
+from .reconnecting import (
+    ReconnectingWebSocket,
+    ReconnectPolicy,
+    ReconnectState,
+    ReconnectStatistics,
+)
 from .session import ClientSession
 from .warning import LegacyParameterWarning, NetrcWarning, SharedCookiesWarning
 from .websocket import ClientWebSocketResponse
@@ -119,6 +126,10 @@ __all__ = (
     "PoolStatistics",
     "Proxy",
     "ProxyDigestAuth",
+    "ReconnectPolicy",
+    "ReconnectState",
+    "ReconnectStatistics",
+    "ReconnectingWebSocket",
     "Request",
     "RequestInfo",
     "SharedCookiesWarning",

@@ -6,6 +6,7 @@ Every aiohttp client exception is here, the same class object, so that ``except 
     ClientError
     ├── ClientConnectionError
     │   ├── ClientConnectionResetError (+ ConnectionResetError)
+    │   ├── WSClosedError *                      code, reason: the end of a WebSocket
     │   ├── ClientOSError (+ OSError)
     │   │   └── ClientConnectorError             host, port, os_error, ssl
     │   │       ├── ClientConnectorDNSError
@@ -51,6 +52,7 @@ Every aiohttp client exception is here, the same class object, so that ``except 
     │   └── NonHttpUrlRedirectClientError (+ NonHttpUrlClientError)
     │       └── UnsafeRedirectError * (+ ValueError)
     ├── UploadAbortedError
+    ├── WSReconnectError *                       reason, attempts: a WebSocket is not connected again
     ├── NetrcError *                             the netrc file that the session was given
     └── MissingExtraError * (+ ImportError)      names the pip command
     WSMessageTypeError (+ TypeError)             a use of the API, not of the network
@@ -145,8 +147,10 @@ __all__ = (
     "UnexpectedJSONError",
     "UnsafeRedirectError",
     "UploadAbortedError",
+    "WSClosedError",
     "WSMessageTypeError",
     "WSReceiveTimeoutError",
+    "WSReconnectError",
     "WSServerHandshakeError",
 )
 
@@ -345,6 +349,41 @@ class HandshakeRefusedError(_WithCode, WSServerHandshakeError):
     def __str__(self) -> str:
         info = self.request_info
         return f"{info.method} {shown(info.real_url)}: {self.message}"
+
+
+class WSClosedError(ClientConnectionError):
+    """A WebSocket was closed by the server, or lost (code 1006).
+
+    ``code`` and ``reason`` are of the server's close frame.
+    """
+
+    def __init__(self, what: str, code: int, reason: str) -> None:
+        super().__init__(what, code, reason)
+        self.what = what
+        self.code = code
+        self.reason = reason
+
+    def __str__(self) -> str:
+        said = f" {self.reason!r}" if self.reason else ""
+        return f"{self.what}: the WebSocket ended with {self.code}{said}"
+
+
+class WSReconnectError(ClientError):
+    """A reconnecting WebSocket connects no more; the cause is what ended its last connection or attempt.
+
+    ``reason`` says why, ``attempts`` is how many there were in all.
+    """
+
+    def __init__(self, what: str, reason: str, attempts: int) -> None:
+        super().__init__(what, reason, attempts)
+        self.what = what
+        self.reason = reason
+        self.attempts = attempts
+
+    def __str__(self) -> str:
+        count = "1 attempt" if self.attempts == 1 else f"{self.attempts} attempts"
+        cause = "" if self.__cause__ is None else f": {self.__cause__}"
+        return f"{self.what}: not connected again after {count}, {self.reason}{cause}"
 
 
 class IncompleteBodyError(ClientPayloadError):

@@ -4,6 +4,7 @@
   properties, and its making and end; ``defaults``: the fields and cookies that it begins with;
 - ``arguments``, ``urls``, ``uploads``: what its calls take; ``legacy``: what earlier spellings become;
 - ``private_names``: what other people's code is known to read, and is no interface;
+- ``websocket``, ``reconnecting``: how WebSockets are opened;
 - ``pending``: a call under way.
 """
 

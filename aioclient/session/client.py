@@ -53,6 +53,9 @@ from ..middlewares.cookies import Cookies, cookie_pairs
 from ..middlewares.redirects import follow_redirects
 from ..observe.configs import TraceConfigs
 from ..observe.tracing import RequestTrace
+from ..reconnecting import ReconnectingWebSocket, ReconnectPolicy
+from ..reconnecting.policy import DEFAULT_POLICY
+from ..reconnecting.websocket import OnConnect
 from ..warning import Birthplace
 from ..websocket import ClientWebSocketResponse
 from .arguments import (
@@ -74,10 +77,11 @@ from .legacy import OLD_ARGUMENTS, OldSessionArguments, modern, take_old
 from .lifecycle import Lifecycle
 from .pending import RequestContextManager, WebSocketContextManager
 from .proxies import SessionProxies
+from .reconnecting import FreshHeaders, FreshUrl, Opener
 from .uploads import prepare_upload
 from .urls import checked_base_url, parsed, with_params
 from .verbs import Verbs
-from .websocket import WebSocketArguments, open_websocket
+from .websocket import OpeningArguments, WebSocketArguments, open_websocket
 
 
 class ClientSession(Verbs, Lifecycle):
@@ -369,6 +373,35 @@ class ClientSession(Verbs, Lifecycle):
         return WebSocketContextManager(
             open_websocket(self._request, self._ws_response_class, url, **arguments)
         )
+
+    def ws_reconnecting(
+        self,
+        url: FreshUrl,
+        *,
+        policy: ReconnectPolicy = DEFAULT_POLICY,
+        on_connect: OnConnect | None = None,
+        headers: FreshHeaders = None,
+        **arguments: Unpack[OpeningArguments],
+    ) -> ReconnectingWebSocket:
+        """Return a WebSocket that is connected again when it ends: iterate over its connections or its messages.
+
+        The arguments of ``ws_connect()`` are taken too; ``heartbeat`` is 20 s here if it is left out.
+
+        Args:
+            url: as for ``ws_connect()``, or a function or coroutine function that returns one for each attempt.
+            policy: what is followed by another connection, and when.
+            on_connect: a function or coroutine function that gets each connection before it is handed over: the
+                place to log in and to subscribe. What it raises counts as a failed attempt.
+            headers: laid over the session's; or a function or coroutine function that returns them for each attempt,
+                for tokens that expire.
+
+        Raises:
+            InvalidURL: the URL is none.
+            TypeError: an argument that does not exist, or *on_connect* cannot be called.
+        """
+        check_callable("on_connect", on_connect)
+        opener = Opener(self, self.ws_connect, url, headers, arguments)
+        return ReconnectingWebSocket(self._guests, opener.what, opener, policy, on_connect)
 
     async def _request(
         self,

@@ -13,6 +13,7 @@ from ..connectors.adopt import Adoption, adopt
 from ..connectors.base import BaseConnector
 from ..connectors.tcp import TCPConnector
 from ..exceptions import shown
+from ..reconnecting import ReconnectingWebSocket
 from ..warning import Birthplace
 from .state import State
 
@@ -20,7 +21,7 @@ from .state import State
 class Lifecycle(State):
     """What begins and ends a session."""
 
-    __slots__ = ("_adoption", "_debug", "_made_at", "_pid")
+    __slots__ = ("_adoption", "_debug", "_guests", "_made_at", "_pid")
 
     def _begin(self) -> None:
         """Note where the session is made; it is closed until ``_open()``.
@@ -40,6 +41,7 @@ class Lifecycle(State):
         self._pid = os.getpid()
         self._made_at = Birthplace(self._loop)
         self._debug = self._loop.get_debug()
+        self._guests: set[ReconnectingWebSocket] = set()
 
     def _connect(self, connector: BaseConnector | aiohttp.BaseConnector | None) -> BaseConnector:
         """Return the connector that the session will use, bound to its loop."""
@@ -84,6 +86,7 @@ class Lifecycle(State):
             closing = connector.close()
         self._connector = None
         self._closed = True
+        self._tell_guests()
         if closing is not None:
             await closing
 
@@ -93,6 +96,12 @@ class Lifecycle(State):
             self._adoption.let_go()
         self._connector = None
         self._closed = True
+        self._tell_guests()
+
+    def _tell_guests(self) -> None:
+        """Wake who waits to use the session again."""
+        for guest in tuple(self._guests):
+            guest.session_closed()
 
     async def __aenter__(self) -> Self:
         return self

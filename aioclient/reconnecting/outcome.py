@@ -1,0 +1,35 @@
+"""How a connection or an attempt ended, as a value to decide on."""
+
+from ..exceptions import (
+    ClientError,
+    ClientResponseError,
+    ServerProtocolError,
+    WSClosedError,
+    WSMessageTypeError,
+)
+from ..message.retry_after import retry_after
+from ..websocket import ClientWebSocketResponse
+from .policy import Closed, Failed, Left, Outcome, Refused
+
+
+def of_error(error: Exception, now: float) -> Outcome:
+    """Return what *error* of an attempt means; *now* is in seconds since the epoch."""
+    if isinstance(error, ClientResponseError) and not isinstance(error, ServerProtocolError):
+        headers = error.headers
+        return Refused(error.status, None if headers is None else retry_after(headers, now))
+    return Failed(error)
+
+
+def of_connection(ws: ClientWebSocketResponse) -> tuple[Outcome, Exception | None]:
+    """Return how *ws*, which is closed, ended, and the error that tells of it."""
+    code = ws.close_code
+    if ws.closed_by_us or code is None:
+        return Left(), None
+    error = WSClosedError(ws.response.request.what, code, ws.close_reason or "")
+    error.__cause__ = ws.exception()
+    return Closed(code), error
+
+
+def is_told_by_the_end(error: Exception) -> bool:
+    """Tell whether *error*, of a use of a connection that has ended, says no more than that it did."""
+    return isinstance(error, (ClientError, OSError, WSMessageTypeError))

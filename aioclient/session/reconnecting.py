@@ -1,0 +1,75 @@
+"""What the attempts of a reconnecting WebSocket open, with arguments that are made anew for each one."""
+
+import inspect
+from collections.abc import Awaitable, Callable
+from typing import Final
+
+from yarl import URL
+
+from ..exceptions import shown
+from ..message.headers import LooseHeaders
+from ..websocket import ClientWebSocketResponse
+from .arguments import unknown_arguments
+from .state import State
+from .urls import parsed
+from .websocket import OpeningArguments, WebSocketArguments
+
+FreshUrl = str | URL | Callable[[], str | URL | Awaitable[str | URL]]
+FreshHeaders = LooseHeaders | Callable[[], LooseHeaders | Awaitable[LooseHeaders]] | None
+
+HEARTBEAT: Final = 20.0
+"""Seconds of silence after which the peer is asked for a sign of life, as websockets does it by default.
+
+Without it the loss of a connection that nobody tells of, as when a router forgets it, is never seen.
+"""
+
+
+class Opener:
+    """Opens one WebSocket after the other."""
+
+    __slots__ = ("_arguments", "_connect", "_headers", "_session", "_url")
+
+    def __init__(
+        self,
+        session: State,
+        connect: Callable[..., Awaitable[ClientWebSocketResponse]],
+        url: FreshUrl,
+        headers: FreshHeaders,
+        arguments: OpeningArguments,
+    ) -> None:
+        known = WebSocketArguments.__annotations__
+        if unknown := arguments.keys() - known.keys():
+            raise unknown_arguments("ws_reconnecting()", unknown, known)
+        self._session = session
+        self._connect = connect
+        self._url: FreshUrl = url if callable(url) else parsed(url)
+        self._headers = headers
+        self._arguments = arguments
+        arguments.setdefault("heartbeat", HEARTBEAT)
+
+    @property
+    def what(self) -> str:
+        """The URL, as messages begin."""
+        if callable(self._url):
+            return "the reconnecting WebSocket"
+        base = self._session.base_url
+        url = URL(self._url)
+        return shown(url if base is None else base.join(url))
+
+    async def __call__(self) -> ClientWebSocketResponse:
+        """Open one."""
+        url = await _made(self._url)
+        headers = await _made(self._headers)
+        connector = self._session.connector
+        if connector is not None and connector.closed:
+            raise RuntimeError(f"{self.what}: the session's connector is closed")
+        return await self._connect(url, headers=headers, **self._arguments)
+
+
+async def _made(value: object) -> object:
+    """Return *value*, or what it makes when it is a function."""
+    if callable(value):
+        value = value()
+        if inspect.isawaitable(value):
+            return await value
+    return value
