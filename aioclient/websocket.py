@@ -43,7 +43,6 @@ class ClientWebSocketResponse:
         "_protocol",
         "_queue",
         "_receive_limit",
-        "_receiving",
         "_response",
     )
 
@@ -66,7 +65,6 @@ class ClientWebSocketResponse:
         self._autoclose = autoclose
         self._receive_limit = receive_limit
         self._close_limit = close_limit
-        self._receiving = False
         self._closing = False  # a close frame was received
         self._closed = False
         self._closed_by_us = False
@@ -217,30 +215,23 @@ class ClientWebSocketResponse:
             WSReceiveTimeoutError: no message came within the timeout; the WebSocket stays open.
             RuntimeError: another call is waiting.
         """
-        if self._receiving:
+        connection = self._connection
+        if connection.awaited:
             raise RuntimeError(
-                f"{self._connection.what}: another task is receiving already; let one receive, and share what came"
+                f"{connection.what}: another task is receiving already; let one receive, and share what came"
             )
         queue = self._queue
         if not queue:
-            connection = self._connection
             if self._closed or self._closing or connection.ended:
                 return await self._after_end()
             limit = self._receive_limit if timeout is None else timeout
-            self._receiving = True
-            try:
-                if limit:
-                    await self._wait_within(limit)
-                else:
-                    await connection.arrival.wait()
-            finally:
-                self._receiving = False
+            await (self._wait_within(limit) if limit else connection.wait())
             queue = self._queue
             if not queue:
                 return await self._after_wait()
         item = queue.popleft()
-        if not queue and self._connection.paused:
-            self._connection.resume()
+        if connection.paused and not queue:
+            connection.resume()
         kind = type(item)
         if kind is str:
             return _new(WSMessage, (WSMsgType.TEXT, item, ""))
@@ -257,7 +248,7 @@ class ClientWebSocketResponse:
     async def _wait_within(self, limit: float) -> None:
         try:
             async with asyncio.timeout(limit):
-                await self._connection.arrival.wait()
+                await self._connection.wait()
         except TimeoutError:
             request = self._response.request
             raise WSReceiveTimeoutError(request.method, request.url, limit, "no message") from None
@@ -278,6 +269,13 @@ class ClientWebSocketResponse:
             WSMessageTypeError: it is another one, or the end.
             WSReceiveTimeoutError, RuntimeError: as ``receive()``.
         """
+        queue = self._queue
+        if queue and type(queue[0]) is str and not self._connection.awaited:
+            # No message object for the data of a message that is here.
+            text = cast(str, queue.popleft())
+            if not queue and self._connection.paused:
+                self._connection.resume()
+            return text
         message = await self.receive(timeout)
         if message.type is not WSMsgType.TEXT:
             raise self._wrong_type(message, WSMsgType.TEXT)
@@ -340,8 +338,7 @@ class ClientWebSocketResponse:
         self._closed_by_us = connection.code is None
         self._queue.clear()
         self._queue = deque()
-        if self._receiving:
-            connection.arrival.wake_soon()
+        connection.wake()
         try:
             in_time = await connection.wait_closed(self._close_limit)
         except BaseException:

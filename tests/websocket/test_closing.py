@@ -386,6 +386,27 @@ class TestBackPressure:
                     return  # the other two million need not be seen
             assert received == count
 
+    @pytest.mark.parametrize("receive", ["receive", "receive_str", "receive_json", "__anext__"])
+    async def test_each_way_to_receive_reads_on(self, receive: str) -> None:
+        """Whichever way the last message of a full queue is taken, the socket is read again."""
+
+        async def talk(conn: RawConnection) -> None:
+            for _ in range(100):
+                conn.send(frame(TEXT, b"1" * 100) * 200)
+                await conn.drain()
+            await end(conn)
+
+        async with (
+            websocket_server(talk) as server,
+            ClientSession() as session,
+            session.ws_connect(server.url()) as ws,
+        ):
+            await turns(20)
+            assert ws._connection.paused
+            for _ in range(20_000):
+                await getattr(ws, receive)()
+            assert not ws._connection.paused
+
     @pytest.mark.both_loops
     async def test_a_slow_peer_suspends_senders(self) -> None:
         """send_*() waits while the peer does not read, and goes on when it does."""
@@ -569,7 +590,7 @@ class TestCancellation:
 
 
 class TestWaking:
-    """The task that receives goes on at once, in its own context."""
+    """The task that receives is woken as any other."""
 
     @pytest.mark.both_loops
     async def test_in_the_tasks_own_context(self) -> None:
@@ -596,7 +617,7 @@ class TestWaking:
             assert name.get() == "none"
 
     async def test_from_within_a_task(self) -> None:
-        """Bytes that are handed over while a task runs wake the receiver in the next round."""
+        """Bytes that are handed over while another task runs wake the receiver in the next round."""
         async with (
             sends() as server,
             ClientSession() as session,

@@ -23,7 +23,6 @@ from ...exceptions import (
     ServerTimeoutError,
 )
 from ..http1 import Http1Connection
-from .arrival import Arrival
 from .deflate import Compressor
 from .frames import (
     ABNORMAL,
@@ -47,13 +46,13 @@ class WebSocketConnection(asyncio.Protocol):
     Attributes:
         what: method and URL, as messages begin.
         reader: what reads; its queue holds the messages.
-        arrival: the wait of the one task that receives.
         paused: whether the socket is paused because nobody receives.
         ended: nothing comes any more and nothing can be sent.
         closing: a close frame was sent.
         code: the close code, once one is known.
         error: what ended the connection, if it was not a close frame.
         compressor: None when permessage-deflate was not agreed.
+        congested: the socket's buffer is full; who has sent waits with ``drain()``.
     """
 
     __slots__ = (
@@ -65,14 +64,14 @@ class WebSocketConnection(asyncio.Protocol):
         "_peer_end",
         "_pinged",
         "_pong_limit",
+        "_receiver",
         "_timer",
         "_transport",
-        "_write_paused",
         "_write_waiters",
-        "arrival",
         "closing",
         "code",
         "compressor",
+        "congested",
         "ended",
         "error",
         "paused",
@@ -97,14 +96,14 @@ class WebSocketConnection(asyncio.Protocol):
         self.what = what
         self.reader = reader
         self.compressor = compressor
-        self.arrival = Arrival(loop)
+        self._receiver: asyncio.Future[None] | None = None
         self.paused = False
         self.ended = False
         self.closing = False
         self.code: int | None = None
         self.error: Exception | None = None
         self._masks: Iterator[bytes] = masks()
-        self._write_paused = False
+        self.congested = False
         self._write_waiters: list[asyncio.Future[None]] = []
         self._peer_end: asyncio.Future[None] | None = None
         self._heartbeat = heartbeat
@@ -137,18 +136,20 @@ class WebSocketConnection(asyncio.Protocol):
         if not reader.queue:
             reader.size = 0
         reader.feed(data)
-        if reader.size > QUEUE_LIMIT or reader.error is not None or reader.closed is not None:
+        if reader.rare:
             self._take_rare()
-        if reader.ping is not None:
-            self._answer_ping()
-        if self.arrival.waiting and reader.queue:
-            self.arrival.wake()
+        receiver = self._receiver
+        if receiver is not None and reader.queue and not receiver.done():
+            receiver.set_result(None)
 
     def _take_rare(self) -> None:
-        """See to what most segments do not bring: too much, an end, a violation."""
+        """See to what most segments do not bring: a ping, too much, an end, a violation."""
         reader = self.reader
+        reader.rare = False
         if self.ended:
             return
+        if reader.ping is not None:
+            self._answer_ping()
         if self.closing:
             # Nobody receives any more: all that counts is the close frame.
             reader.queue.clear()
@@ -167,14 +168,14 @@ class WebSocketConnection(asyncio.Protocol):
                 self.closing = True
                 self.write(FIN | CLOSE, close_payload(int(error.code), b""))
             self._shut()
-        elif not self.closing:
+        elif reader.size > QUEUE_LIMIT and not self.closing:
             self.pause()
 
     def _answer_ping(self) -> None:
         reader = self.reader
         if self.closing or self.ended:
             reader.ping = None
-        elif not self._write_paused and reader.ping is not None:
+        elif not self.congested and reader.ping is not None:
             self.write(FIN | PONG, reader.ping)
             reader.ping = None
 
@@ -223,7 +224,25 @@ class WebSocketConnection(asyncio.Protocol):
         self._stop_timer()
         self._settle_peer_end()
         self._release_writers()
-        self.arrival.wake_soon()
+        self.wake()
+
+    async def wait(self) -> None:
+        """Wait until there is something in the queue, or the end; a cancelled wait takes nothing away."""
+        self._receiver = receiver = self._loop.create_future()
+        try:
+            await receiver
+        finally:
+            self._receiver = None
+
+    @property
+    def awaited(self) -> bool:
+        """Whether a task receives."""
+        return self._receiver is not None
+
+    def wake(self) -> None:
+        """Let the task that receives see what has become of the connection."""
+        if self._receiver is not None and not self._receiver.done():
+            self._receiver.set_result(None)
 
     def _settle_peer_end(self) -> None:
         if self._peer_end is not None and not self._peer_end.done():
@@ -248,11 +267,11 @@ class WebSocketConnection(asyncio.Protocol):
 
     def pause_writing(self) -> None:
         """Make senders wait (called by the event loop)."""
-        self._write_paused = True
+        self.congested = True
 
     def resume_writing(self) -> None:
         """Let senders go on (called by the event loop)."""
-        self._write_paused = False
+        self.congested = False
         self._release_writers()
         if self.reader.ping is not None:
             self._answer_ping()
@@ -264,11 +283,6 @@ class WebSocketConnection(asyncio.Protocol):
                 waiter.set_result(None)
 
     # What goes out
-
-    @property
-    def congested(self) -> bool:
-        """Whether the socket's buffer is full; who sends then waits with ``drain()``."""
-        return self._write_paused
 
     def write(self, first: int, payload: Buffer) -> None:
         """Write one frame, whose first byte is *first*."""
@@ -300,7 +314,7 @@ class WebSocketConnection(asyncio.Protocol):
         elif compress:
             payload = self._compress_with(compress, payload)
             first |= RSV1
-        self.write(first, payload)
+        self._transport.write(encode_frame(first, payload, next(self._masks)))
 
     def _compress_with(self, bits: int, payload: Buffer) -> bytes:
         if not 9 <= bits <= 15:
@@ -319,7 +333,7 @@ class WebSocketConnection(asyncio.Protocol):
         Raises:
             ClientConnectionResetError: the connection was closed meanwhile.
         """
-        while self._write_paused and not self.ended:
+        while self.congested and not self.ended:
             waiter = self._loop.create_future()
             self._write_waiters.append(waiter)
             await waiter
@@ -381,7 +395,7 @@ class WebSocketConnection(asyncio.Protocol):
 
     def _shut(self) -> None:
         """Close the socket; do not wait for a peer that may never read what is still to be sent."""
-        if self._write_paused:
+        if self.congested:
             self._carrier.abort()
         else:
             self._carrier.close()

@@ -76,6 +76,7 @@ class MessageReader:
         queue: what was read and not taken yet.
         size: bytes of what came into the queue since it was last empty (the caller resets it then).
         ping: the payload of the latest ping not answered yet; only that one needs an answer (section 5.5.3).
+        rare: one of the things below is new, or the queue has its fill (the caller resets it).
         stalled: the queue was too full to read on; ``feed(b"")`` does.
         closed: the code of the close frame, once it came.
         error: what was found wrong.
@@ -90,6 +91,7 @@ class MessageReader:
         "_frames",
         "_max_size",
         "_message",
+        "_midway",
         "_missing",
         "_opcode",
         "_pieces",
@@ -100,6 +102,7 @@ class MessageReader:
         "error",
         "ping",
         "queue",
+        "rare",
         "size",
         "stalled",
     )
@@ -115,6 +118,7 @@ class MessageReader:
         self.queue: deque[Item] = deque()
         self.size = 0
         self.ping: bytes | None = None
+        self.rare = False
         self.stalled = False
         self.closed: int | None = None
         self.error: WebSocketError | None = None
@@ -122,6 +126,7 @@ class MessageReader:
         self._decode_text = decode_text
         self._answer_pings = answer_pings
         self._decompressor = decompressor
+        self._midway = False  # something of what follows is under way, or nothing is read any more
         self._small = min(125, max_size or 125)
         self._rest = (
             b""  # of a frame's head that is not whole yet, or of what waits for room in the queue
@@ -139,65 +144,88 @@ class MessageReader:
 
     def feed(self, data: bytes) -> None:
         """Read *data*; what is wrong with it is left in ``error``."""
-        if self.error is not None or self.closed is not None or not (data or self._rest):
-            return
-        try:
-            self._feed(data)
-        except WebSocketError as error:
-            self.error = error
-        except UnicodeDecodeError as error:
-            self.error = WebSocketError(INVALID_DATA, f"a text message is not UTF-8: {error}")
-            self.error.__cause__ = error
-
-    def _feed(self, data: bytes) -> None:
         position = 0
+        try:
+            if not self._midway:
+                position = self._take_small(data, 0, len(data))
+                if position == len(data):
+                    return
+            self._read(data, position)
+        except WebSocketError as error:
+            self._refuse(error)
+        except UnicodeDecodeError as error:
+            refusal = WebSocketError(INVALID_DATA, f"a text message is not UTF-8: {error}")
+            refusal.__cause__ = error
+            self._refuse(refusal)
+
+    def _refuse(self, error: WebSocketError) -> None:
+        self.error = error
+        self.rare = self._midway = True
+
+    def _read(self, data: bytes, position: int) -> None:
+        """Read *data* from *position* on, where something else than small messages stands, or goes on."""
+        if self._is_over():
+            return
         self.stalled = False
+        self._midway = True
         if self._missing:
             position = self._take_piece(data)
-            if self._missing or self.closed is not None:
+            if self._missing or self._is_over():
                 return
         elif self._rest:
             data = self._rest + data
             self._rest = b""
         end = len(data)
-        queue = self.queue
-        append = queue.append
-        small = self._small if self._message is None else -1
         while end - position > 1:
-            # Whole, small and unfragmented messages, the bulk of most traffic.
-            count = len(queue)
-            start = position
-            while end - position > 1:
-                size = data[position + 1]
-                stop = position + 2 + size
-                if size > small or stop > end:
-                    break
-                first = data[position]
-                if first == _FINAL_TEXT and self._decode_text:
-                    append(data[position + 2 : stop].decode())
-                elif first == _FINAL_BINARY:
-                    append(data[position + 2 : stop])
-                elif first == _FINAL_TEXT:
-                    append(WSMessageTextBytes(WSMsgType.TEXT, data[position + 2 : stop], ""))
-                else:
-                    break
-                position = stop
-            if position > start:
-                self.size += position - start + MESSAGE_COST * (len(queue) - count)
+            if self._message is None:
+                position = self._take_small(data, position, end)
                 if end - position < 2:
                     break
             if self.size > QUEUE_LIMIT:
-                self.stalled = True
+                self.stalled = self.rare = True
                 break
             stop = self._take_frame(data, position, end)
-            if self.closed is not None:
+            if self._is_over():
                 return
             if not stop:
                 break
             position = stop
-            small = self._small if self._message is None else -1
         if position < end and not self._missing:
             self._rest = data[position:]
+        self._midway = (self._missing, self._rest, self._message) != (0, b"", None)
+        if self.size > QUEUE_LIMIT:
+            self.rare = True
+
+    def _is_over(self) -> bool:
+        return self.closed is not None or self.error is not None
+
+    def _take_small(self, data: bytes, position: int, end: int) -> int:
+        """Read messages that are whole, small and in one frame, the bulk of most traffic; return where they end."""
+        queue = self.queue
+        append = queue.append
+        small = self._small
+        decode = self._decode_text
+        before = len(queue)
+        start = position
+        while end - position > 1:
+            size = data[position + 1]
+            stop = position + 2 + size
+            if size > small or stop > end:
+                break
+            first = data[position]
+            if first == _FINAL_TEXT and decode:
+                append(data[position + 2 : stop].decode())
+            elif first == _FINAL_BINARY:
+                append(data[position + 2 : stop])
+            elif first == _FINAL_TEXT:
+                append(WSMessageTextBytes(WSMsgType.TEXT, data[position + 2 : stop], ""))
+            else:
+                break
+            position = stop
+        self.size += position - start + MESSAGE_COST * (len(queue) - before)
+        if self.size > QUEUE_LIMIT:
+            self.rare = True
+        return position
 
     # One frame
 
@@ -361,6 +389,7 @@ class MessageReader:
     def _take_control(self, opcode: int, payload: bytes) -> None:
         if opcode == CLOSE:
             self.closed = code = self._close_code(payload)
+            self.rare = True
             try:
                 reason = payload[2:].decode()
             except UnicodeDecodeError as error:
@@ -374,6 +403,7 @@ class MessageReader:
             self.queue.append(WSMessage(WSMsgType(opcode), payload, ""))
         elif opcode == PING:
             self.ping = payload
+            self.rare = True
 
     @staticmethod
     def _close_code(payload: bytes) -> int:
