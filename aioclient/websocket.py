@@ -216,7 +216,7 @@ class ClientWebSocketResponse:
             RuntimeError: another call is waiting.
         """
         connection = self._connection
-        if connection.awaited:
+        if connection.receiver is not None:
             raise RuntimeError(
                 f"{connection.what}: another task is receiving already; let one receive, and share what came"
             )
@@ -270,7 +270,7 @@ class ClientWebSocketResponse:
             WSReceiveTimeoutError, RuntimeError: as ``receive()``.
         """
         queue = self._queue
-        if queue and type(queue[0]) is str and not self._connection.awaited:
+        if queue and type(queue[0]) is str and self._connection.receiver is None:
             # No message object for the data of a message that is here.
             text = cast(str, queue.popleft())
             if not queue and self._connection.paused:

@@ -46,6 +46,7 @@ class WebSocketConnection(asyncio.Protocol):
     Attributes:
         what: method and URL, as messages begin.
         reader: what reads; its queue holds the messages.
+        receiver: what the one task that receives waits for; None when none does.
         paused: whether the socket is paused because nobody receives.
         ended: nothing comes any more and nothing can be sent.
         closing: a close frame was sent.
@@ -64,7 +65,6 @@ class WebSocketConnection(asyncio.Protocol):
         "_peer_end",
         "_pinged",
         "_pong_limit",
-        "_receiver",
         "_timer",
         "_transport",
         "_write_waiters",
@@ -76,6 +76,7 @@ class WebSocketConnection(asyncio.Protocol):
         "error",
         "paused",
         "reader",
+        "receiver",
         "what",
     )
 
@@ -96,7 +97,7 @@ class WebSocketConnection(asyncio.Protocol):
         self.what = what
         self.reader = reader
         self.compressor = compressor
-        self._receiver: asyncio.Future[None] | None = None
+        self.receiver: asyncio.Future[None] | None = None
         self.paused = False
         self.ended = False
         self.closing = False
@@ -138,7 +139,7 @@ class WebSocketConnection(asyncio.Protocol):
         reader.feed(data)
         if reader.rare:
             self._take_rare()
-        receiver = self._receiver
+        receiver = self.receiver
         if receiver is not None and reader.queue and not receiver.done():
             receiver.set_result(None)
 
@@ -228,21 +229,16 @@ class WebSocketConnection(asyncio.Protocol):
 
     async def wait(self) -> None:
         """Wait until there is something in the queue, or the end; a cancelled wait takes nothing away."""
-        self._receiver = receiver = self._loop.create_future()
+        self.receiver = receiver = self._loop.create_future()
         try:
             await receiver
         finally:
-            self._receiver = None
-
-    @property
-    def awaited(self) -> bool:
-        """Whether a task receives."""
-        return self._receiver is not None
+            self.receiver = None
 
     def wake(self) -> None:
         """Let the task that receives see what has become of the connection."""
-        if self._receiver is not None and not self._receiver.done():
-            self._receiver.set_result(None)
+        if self.receiver is not None and not self.receiver.done():
+            self.receiver.set_result(None)
 
     def _settle_peer_end(self) -> None:
         if self._peer_end is not None and not self._peer_end.done():

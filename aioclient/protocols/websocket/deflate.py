@@ -142,8 +142,10 @@ class Decompressor:
         self._stream: zlib._Decompress | None = None
         self._streams = 0
 
-    def feed(self, data: Buffer, room: int | None) -> bytes:
+    def feed(self, data: bytes, room: int | None, final: bool) -> bytes:
         """Return what *data*, the next piece of a message, inflates to: at most *room* bytes, None for any number.
+
+        With *final* it is the last piece, and the next one begins another message.
 
         Raises:
             TooLarge: it would be more than *room* bytes; no more than one byte over them was made.
@@ -153,7 +155,7 @@ class Decompressor:
         if stream is None:
             self._stream = stream = self._new_stream()
         most = 0 if room is None else room + 1  # 0: zlib knows no limit then
-        result = stream.decompress(data, most)
+        result = stream.decompress(data + TAIL if final else data, most)
         while stream.eof:
             # The stream has ended within the message (section 7.2.3.4); what follows is a new one.
             rest = stream.unused_data
@@ -165,18 +167,10 @@ class Decompressor:
                 result += stream.decompress(rest, max(most - len(result), 1) if most else 0)
         if most and len(result) >= most:
             raise TooLarge
-        return result
-
-    def finish(self, room: int | None) -> bytes:
-        """Return the rest of the message, whose last piece was fed; the next piece begins another one.
-
-        Raises:
-            TooLarge, zlib.error: as ``feed()``.
-        """
-        result = self.feed(TAIL, room)
-        self._streams = 0
-        if self._agreed.server_no_takeover:
-            self._stream = None
+        if final:
+            self._streams = 0
+            if self._agreed.server_no_takeover:
+                self._stream = None
         return result
 
     def _new_stream(self) -> "zlib._Decompress":

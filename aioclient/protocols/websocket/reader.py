@@ -90,6 +90,7 @@ class MessageReader:
         "_first",
         "_frames",
         "_max_size",
+        "_medium",
         "_message",
         "_midway",
         "_missing",
@@ -128,6 +129,7 @@ class MessageReader:
         self._decompressor = decompressor
         self._midway = False  # something of what follows is under way, or nothing is read any more
         self._small = min(125, max_size or 125)
+        self._medium = min(2**16 - 1, max_size or 2**16 - 1)
         self._rest = (
             b""  # of a frame's head that is not whole yet, or of what waits for room in the queue
         )
@@ -147,7 +149,7 @@ class MessageReader:
         position = 0
         try:
             if not self._midway:
-                position = self._take_small(data, 0, len(data))
+                position = self._take_whole(data, 0, len(data))
                 if position == len(data):
                     return
             self._read(data, position)
@@ -178,7 +180,7 @@ class MessageReader:
         end = len(data)
         while end - position > 1:
             if self._message is None:
-                position = self._take_small(data, position, end)
+                position = self._take_whole(data, position, end)
                 if end - position < 2:
                     break
             if self.size > QUEUE_LIMIT:
@@ -199,30 +201,41 @@ class MessageReader:
     def _is_over(self) -> bool:
         return self.closed is not None or self.error is not None
 
-    def _take_small(self, data: bytes, position: int, end: int) -> int:
-        """Read messages that are whole, small and in one frame, the bulk of most traffic; return where they end."""
+    def _take_whole(self, data: bytes, position: int, end: int) -> int:
+        """Read messages that are here whole, in one frame of less than 64 KiB; return where they end.
+
+        They are the bulk of most traffic. At everything else, or anything wrong, it stops.
+        """
         queue = self.queue
         append = queue.append
-        small = self._small
+        small, medium = self._small, self._medium
         decode = self._decode_text
         before = len(queue)
-        start = position
+        begin = position
         while end - position > 1:
             size = data[position + 1]
-            stop = position + 2 + size
-            if size > small or stop > end:
+            start = position + 2
+            if size > small:
+                if size != 126 or end - position < 4:
+                    break
+                size = data[start] << 8 | data[start + 1]
+                if not 125 < size <= medium:
+                    break
+                start += 2
+            stop = start + size
+            if stop > end:
                 break
             first = data[position]
             if first == _FINAL_TEXT and decode:
-                append(data[position + 2 : stop].decode())
+                append(data[start:stop].decode())
             elif first == _FINAL_BINARY:
-                append(data[position + 2 : stop])
+                append(data[start:stop])
             elif first == _FINAL_TEXT:
-                append(WSMessageTextBytes(WSMsgType.TEXT, data[position + 2 : stop], ""))
+                append(WSMessageTextBytes(WSMsgType.TEXT, data[start:stop], ""))
             else:
                 break
             position = stop
-        self.size += position - start + MESSAGE_COST * (len(queue) - before)
+        self.size += position - begin + MESSAGE_COST * (len(queue) - before)
         if self.size > QUEUE_LIMIT:
             self.rare = True
         return position
@@ -366,16 +379,13 @@ class MessageReader:
         decompressor = cast(Decompressor, self._decompressor)
         limit = self._max_size
         try:
-            data = decompressor.feed(payload, limit - size if limit else None)
-            if final:
-                data += decompressor.finish(limit - size - len(data) if limit else None)
+            return decompressor.feed(payload, limit - size if limit else None, final)
         except TooLarge:
             raise self._too_big() from None
         except zlib.error as error:
             raise WebSocketError(
                 INVALID_DATA, f"a compressed message cannot be decompressed: {error}"
             ) from error
-        return data
 
     def _add_message(self, opcode: int, payload: bytes) -> None:
         self.size += len(payload) + MESSAGE_COST
