@@ -216,7 +216,7 @@ class ClientWebSocketResponse:
             RuntimeError: another call is waiting.
         """
         connection = self._connection
-        if connection.receiver is not None:
+        if connection.arrival.waiting:
             raise RuntimeError(
                 f"{connection.what}: another task is receiving already; let one receive, and share what came"
             )
@@ -225,7 +225,7 @@ class ClientWebSocketResponse:
             if self._closed or self._closing or connection.ended:
                 return await self._after_end()
             limit = self._receive_limit if timeout is None else timeout
-            await (self._wait_within(limit) if limit else connection.wait())
+            await (self._wait_within(limit) if limit else connection.arrival.wait())
             queue = self._queue
             if not queue:
                 return await self._after_wait()
@@ -248,7 +248,7 @@ class ClientWebSocketResponse:
     async def _wait_within(self, limit: float) -> None:
         try:
             async with asyncio.timeout(limit):
-                await self._connection.wait()
+                await self._connection.arrival.wait()
         except TimeoutError:
             request = self._response.request
             raise WSReceiveTimeoutError(request.method, request.url, limit, "no message") from None
@@ -270,7 +270,7 @@ class ClientWebSocketResponse:
             WSReceiveTimeoutError, RuntimeError: as ``receive()``.
         """
         queue = self._queue
-        if queue and type(queue[0]) is str and self._connection.receiver is None:
+        if queue and type(queue[0]) is str and not self._connection.arrival.waiting:
             # No message object for the data of a message that is here.
             text = cast(str, queue.popleft())
             if not queue and self._connection.paused:
@@ -338,7 +338,7 @@ class ClientWebSocketResponse:
         self._closed_by_us = connection.code is None
         self._queue.clear()
         self._queue = deque()
-        connection.wake()
+        connection.arrival.wake_soon()
         try:
             in_time = await connection.wait_closed(self._close_limit)
         except BaseException:

@@ -590,7 +590,7 @@ class TestCancellation:
 
 
 class TestWaking:
-    """The task that receives is woken as any other."""
+    """The task that receives goes on when a message is here, in its own context."""
 
     @pytest.mark.both_loops
     async def test_in_the_tasks_own_context(self) -> None:

@@ -23,6 +23,7 @@ from ...exceptions import (
     ServerTimeoutError,
 )
 from ..http1 import Http1Connection
+from .arrival import Arrival
 from .deflate import Compressor
 from .frames import (
     ABNORMAL,
@@ -46,7 +47,7 @@ class WebSocketConnection(asyncio.Protocol):
     Attributes:
         what: method and URL, as messages begin.
         reader: what reads; its queue holds the messages.
-        receiver: what the one task that receives waits for; None when none does.
+        arrival: the wait of the one task that receives.
         paused: whether the socket is paused because nobody receives.
         ended: nothing comes any more and nothing can be sent.
         closing: a close frame was sent.
@@ -68,6 +69,7 @@ class WebSocketConnection(asyncio.Protocol):
         "_timer",
         "_transport",
         "_write_waiters",
+        "arrival",
         "closing",
         "code",
         "compressor",
@@ -76,7 +78,6 @@ class WebSocketConnection(asyncio.Protocol):
         "error",
         "paused",
         "reader",
-        "receiver",
         "what",
     )
 
@@ -97,7 +98,7 @@ class WebSocketConnection(asyncio.Protocol):
         self.what = what
         self.reader = reader
         self.compressor = compressor
-        self.receiver: asyncio.Future[None] | None = None
+        self.arrival = Arrival(loop)
         self.paused = False
         self.ended = False
         self.closing = False
@@ -139,9 +140,8 @@ class WebSocketConnection(asyncio.Protocol):
         reader.feed(data)
         if reader.rare:
             self._take_rare()
-        receiver = self.receiver
-        if receiver is not None and reader.queue and not receiver.done():
-            receiver.set_result(None)
+        if self.arrival.waiting and reader.queue:
+            self.arrival.wake()
 
     def _take_rare(self) -> None:
         """See to what most segments do not bring: a ping, too much, an end, a violation."""
@@ -225,20 +225,7 @@ class WebSocketConnection(asyncio.Protocol):
         self._stop_timer()
         self._settle_peer_end()
         self._release_writers()
-        self.wake()
-
-    async def wait(self) -> None:
-        """Wait until there is something in the queue, or the end; a cancelled wait takes nothing away."""
-        self.receiver = receiver = self._loop.create_future()
-        try:
-            await receiver
-        finally:
-            self.receiver = None
-
-    def wake(self) -> None:
-        """Let the task that receives see what has become of the connection."""
-        if self.receiver is not None and not self.receiver.done():
-            self.receiver.set_result(None)
+        self.arrival.wake_soon()
 
     def _settle_peer_end(self) -> None:
         if self._peer_end is not None and not self._peer_end.done():
@@ -304,7 +291,7 @@ class WebSocketConnection(asyncio.Protocol):
                 )
         elif compress is None:
             compressor = self.compressor
-            if compressor is not None and compressor.usable:
+            if compressor is not None and compressor.bits:
                 payload = compressor.compress(payload)
                 first |= RSV1
         elif compress:
@@ -316,7 +303,7 @@ class WebSocketConnection(asyncio.Protocol):
         if not 9 <= bits <= 15:
             raise ValueError(f"compress={bits!r}; give 0 for none, or a window of 9 to 15 bits")
         compressor = self.compressor
-        if compressor is None or not compressor.usable:
+        if compressor is None or not compressor.bits:
             raise ValueError(
                 f"compress={bits}: the server did not agree to compression; "
                 "give compress=15 to ws_connect(), and look at ws.compress"

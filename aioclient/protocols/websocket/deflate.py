@@ -89,39 +89,28 @@ def accept(value: str, bits: int) -> Deflate:
 
 
 class Compressor:
-    """Compresses the messages of one connection."""
+    """Compresses the messages of one connection.
 
-    __slots__ = ("_agreed", "_stream")
+    ``bits`` is its window; 0 when it cannot compress at all: zlib makes no window of 8 bits, and a message may always
+    go plain.
+    """
+
+    __slots__ = ("_stream", "bits", "no_takeover")
 
     def __init__(self, agreed: Deflate) -> None:
-        self._agreed = agreed
+        self.bits = agreed.client_bits if agreed.client_bits > 8 else 0
+        self.no_takeover = agreed.client_no_takeover
         self._stream: zlib._Compress | None = None
-
-    @property
-    def usable(self) -> bool:
-        """Whether it can compress at all: zlib makes no window of 8 bits, and a message may always go plain."""
-        return self._agreed.client_bits > 8
-
-    @property
-    def bits(self) -> int:
-        """The window in bits; 0 when nothing is compressed."""
-        return self._agreed.client_bits if self.usable else 0
-
-    @property
-    def no_takeover(self) -> bool:
-        """Whether each message is compressed on its own."""
-        return self._agreed.client_no_takeover
 
     def compress(self, data: Buffer, bits: int = 0) -> bytes:
         """Return *data*, a whole message, compressed; *bits* sets a window for this message alone."""
-        agreed = self._agreed
         if bits:
             # The peer's window moves on by this message: what the stream remembers lies elsewhere in it from now on.
             self._stream = None
-            stream = _new_stream(min(bits, agreed.client_bits))
+            stream = _new_stream(min(bits, self.bits))
         elif self._stream is None:
-            stream = _new_stream(agreed.client_bits)
-            if not agreed.client_no_takeover:
+            stream = _new_stream(self.bits)
+            if not self.no_takeover:
                 self._stream = stream
         else:
             stream = self._stream
