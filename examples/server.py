@@ -96,6 +96,17 @@ async def chat(request: web.Request) -> web.WebSocketResponse:
     return ws
 
 
+async def feed(request: web.Request) -> web.WebSocketResponse:
+    """Send the one piece of news behind ``?after=``, then close as a server that restarts; after the third for good."""
+    ws = web.WebSocketResponse()
+    await ws.prepare(request)
+    await ws.receive_str()  # what subscribes
+    number = int(request.query.get("after", "0")) + 1
+    await ws.send_json({"number": number})
+    await ws.close(code=1012 if number < 3 else 1000)
+    return ws
+
+
 def application() -> web.Application:
     """Build the server's application."""
     app = web.Application()
@@ -109,6 +120,7 @@ def application() -> web.Application:
     app.router.add_get("/report", report)
     app.router.add_get("/slow", slow)
     app.router.add_get("/chat", chat)
+    app.router.add_get("/feed", feed)
     return app
 
 
