@@ -803,3 +803,32 @@ async def test_json() -> None:
     ):
         await session.post(server.url(), json="x")
     assert server.requests[0].body == b"<x>"
+
+
+class NoException(BaseException):
+    """What ``except Exception`` lets pass, as the outcomes of test frameworks."""
+
+
+@pytest.mark.both_loops
+@pytest.mark.rows("S003-26")
+@pytest.mark.parametrize("where", ["iterable", "async", "progress"])
+async def test_no_exception(where: str) -> None:
+    """Whatever a body's source or the callback raises ends the call, and is not left to its timeout."""
+
+    def pieces() -> Iterator[bytes]:
+        yield b"a"
+        raise NoException(where)
+
+    async def async_pieces() -> AsyncIterator[bytes]:
+        yield b"a"
+        raise NoException(where)
+
+    def progress(sent: int, total: int | None) -> None:
+        if where == "progress":
+            raise NoException(where)
+
+    data = {"iterable": pieces(), "async": async_pieces(), "progress": b"a"}[where]
+    async with RawServer.replies([OK]) as server, ClientSession() as session:
+        with pytest.raises(aioclient.ClientPayloadError, match="could not be read") as caught:
+            await session.post(server.url(), data=data, progress=progress)
+    assert isinstance(caught.value.__cause__, NoException)

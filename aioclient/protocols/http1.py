@@ -726,9 +726,14 @@ class Http1Connection(asyncio.Protocol):
             if self._upload is not None:  # it was not the connection that cancelled it
                 self._fail_upload(_unreadable(request, error))
             raise
-        except Exception as error:  # noqa: BLE001  (a user's iterable may raise anything)
-            by_trace = trace is not None and error is trace.raised
-            self._fail_upload(error if by_trace else _unreadable(request, error))
+        except (KeyboardInterrupt, SystemExit, GeneratorExit):
+            raise
+        except BaseException as error:  # noqa: BLE001  (a user's iterable may raise anything)
+            # Whatever it is: nobody waits for this task, and the caller would wait for ever.
+            if isinstance(error, Exception) and trace is not None and error is trace.raised:
+                self._fail_upload(error)
+            else:
+                self._fail_upload(_unreadable(request, error))
         finally:
             self._upload = None
             await body.close()
