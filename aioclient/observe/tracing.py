@@ -7,6 +7,7 @@ The rules, those of aiohttp:
 * Each attempt (a hop after a redirect, a repetition by a middleware or on a stale connection) fires the signals of
   the connection and of what is sent anew.
 * Callbacks run one after the other, configs in their order; the request waits for them, within its total timeout.
+  For ``on_request_exception`` it waits without a limit: that timeout may be what it tells of.
 * What a callback raises ends the call. Whoever holds the connection at that moment closes it.
 * What is sent is reported before it is written. ``on_request_headers_sent`` has all fields as they go out,
   credentials included; ``on_request_start`` has those that may still be changed.
@@ -26,7 +27,7 @@ from ..message.stream import StreamReader
 from . import configs as signals
 from .configs import Signal, TraceConfigs
 from .stream import TracedStreamReader
-from .waiting import wait_within_total
+from .waiting import wait_within_total, within_total
 
 
 class _Nothing:
@@ -87,7 +88,7 @@ class RequestTrace:
             if receivers:
                 params = tracing.TraceRequestStartParams(request.method, request.real_url, headers)
                 for receiver in receivers:
-                    await receiver(request.session, context, params)
+                    await within_total(request, receiver(request.session, context, params))
             self._followers.append((config, context))
         _take_back(request, headers)
 
@@ -194,7 +195,7 @@ class RequestTrace:
                     await wait_within_total(request, steps, waited_for)
 
     async def _fire_last(self, signal: Signal, params: type, outcome: object) -> None:
-        """Call who listens to the end of the call, which may have come because its time is over."""
+        """Call who listens to the end of the call; its time may be over when that is an exception."""
         request = self._request
         headers = _headers_of(request)
         for config, context in self._followers:
@@ -202,7 +203,11 @@ class RequestTrace:
             if receivers:
                 value = params(request.method, request.real_url, headers, outcome)
                 for receiver in receivers:
-                    await receiver(request.session, context, value)
+                    waiting = receiver(request.session, context, value)
+                    if signal is signals.EXCEPTION:
+                        await waiting
+                    else:
+                        await within_total(request, waiting)
 
 
 def fields_of(head: bytes) -> "CIMultiDict[str]":

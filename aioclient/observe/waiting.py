@@ -1,11 +1,25 @@
 """Wait for a callback that waits itself. Most do not, and a timer would cost more than they do."""
 
 import asyncio
-from collections.abc import Generator
+from collections.abc import Awaitable, Generator
 from typing import Any
 
 from ..exceptions import TotalTimeoutError
 from ..message.request import Request
+
+
+async def within_total(request: Request, awaitable: Awaitable[object]) -> None:
+    """Await *awaitable* within the total limit of the call.
+
+    Raises:
+        TotalTimeoutError: it did not end in time, and was cancelled.
+    """
+    steps = awaitable.__await__()
+    try:
+        waited_for = next(steps)
+    except StopIteration:
+        return
+    await wait_within_total(request, steps, waited_for)
 
 
 async def wait_within_total(

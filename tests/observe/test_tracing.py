@@ -420,7 +420,10 @@ class TestRaising:
 class TestTime:
     """The call waits for its callbacks, and its limits count on."""
 
-    @pytest.mark.parametrize("name", ["on_connection_create_start", "on_request_headers_sent"])
+    @pytest.mark.parametrize(
+        "name",
+        ["on_connection_create_start", "on_request_headers_sent", "on_request_end"],
+    )
     async def test_slow_callback(self, name: str) -> None:
         """A callback that never ends is cancelled with the call's total limit; the end tells of that."""
         log = Log()
@@ -440,6 +443,18 @@ class TestTime:
                 await session.get("/")
             assert log[-1].startswith("request_exception")
             assert isinstance(log.seen[-1][3].exception, aioclient.TotalTimeoutError)
+
+    async def test_slow_callback_of_the_start(self) -> None:
+        """Nor does a call last for ever because its start is told to somebody who never comes back."""
+        log = Log()
+
+        async def hang(signal: str) -> None:
+            await asyncio.Event().wait()
+
+        log.before = hang
+        async with aioclient.ClientSession(trace_configs=[log.config()], timeout=5) as session:
+            with pytest.raises(aioclient.TotalTimeoutError, match="a callback of a trace config"):
+                await session.get("http://a.example/")
 
     async def test_wait_that_expires_in_a_callback(self) -> None:
         """A limit of the pool that passes while a callback runs ends the call when the callback has."""
