@@ -194,6 +194,11 @@ def shown_bad(url: object) -> str:
     return repr(text[:297] + "..." if len(text) > 300 else text)
 
 
+def bad_url(url: object) -> str:
+    """Return the same as the ``url`` of an error: without the quotes."""
+    return shown_bad(url)[1:-1]
+
+
 class _Timeout(Exception):
     """What every timeout error knows: the request, the phase's limit in seconds, and where it stood."""
 

@@ -127,13 +127,17 @@ def pairs_of(headers: LooseHeaders | None) -> Iterable[tuple[str, str | None]]:
     """Return the name and value pairs of any spelling of headers.
 
     Raises:
-        TypeError: it is a str or bytes.
+        TypeError: it is a str or bytes, or nothing that has pairs.
     """
     if headers is None:
         return ()
     if isinstance(headers, (Mapping, MultiMapping)):
         return headers.items()
     if isinstance(cast(object, headers), (str, bytes)):
+        raise TypeError(
+            f"headers must be a mapping or (name, value) pairs, found {type(headers).__name__}"
+        )
+    if not isinstance(cast(object, headers), Iterable):
         raise TypeError(
             f"headers must be a mapping or (name, value) pairs, found {type(headers).__name__}"
         )

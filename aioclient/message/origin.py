@@ -13,7 +13,7 @@ from typing import Final, Literal, NamedTuple, Protocol
 
 from yarl import URL
 
-from ..exceptions import InvalidUrlClientError, NonHttpUrlClientError, shown, shown_bad
+from ..exceptions import InvalidUrlClientError, NonHttpUrlClientError, bad_url, shown, shown_bad
 
 _SECURE_SCHEMES = frozenset(("https", "wss"))
 _SCHEMES = frozenset(("http", "https", "ws", "wss"))
@@ -142,7 +142,7 @@ def _refusal(url: URL) -> Exception:
         )
     if not url.scheme:
         return InvalidUrlClientError(
-            shown_bad(shown(url)),
+            bad_url(shown(url)),
             "the URL is relative; give a full one, or a base_url to the session",
         )
     return InvalidUrlClientError(shown(url), "the URL has no host, or no port that exists")

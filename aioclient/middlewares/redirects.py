@@ -26,6 +26,7 @@ from ..exceptions import (
     InvalidUrlRedirectClientError,
     TooManyRedirects,
     UnsafeRedirectError,
+    bad_url,
     shown,
     shown_bad,
 )
@@ -158,7 +159,7 @@ def target_of(request: Request, response: ClientResponse) -> URL:
         origin_of(url)
     except ValueError as error:
         raise InvalidUrlRedirectClientError(
-            shown_bad(location), f"{request.what}: the server redirects there, but {error}"
+            bad_url(location), f"{request.what}: the server redirects there, but {error}"
         ) from error
     if url.raw_user is not None or url.raw_password is not None:
         url = url.with_user(None)

@@ -1,10 +1,10 @@
 """What a session and its calls take: the types of their arguments, and each spelling made the one that is used."""
 
-from collections.abc import Awaitable, Callable, Iterable, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
 from difflib import get_close_matches
 from ssl import SSLContext
-from typing import Any, Final, Literal, TypedDict
+from typing import Any, Final, Literal, TypedDict, cast
 
 import aiohttp
 from aiohttp import HttpVersion
@@ -17,7 +17,7 @@ from ..connectors.base import BaseConnector
 from ..connectors.proxies.decide import ProxyOrNone
 from ..connectors.tls import merge_ssl
 from ..message.body import Progress, UploadTracker
-from ..message.headers import LooseHeaders
+from ..message.headers import LooseHeaders, check_name
 from ..message.origin import SSLOption
 from ..message.proxy import ProxyAuthLike
 from ..message.request import RequestOptions
@@ -38,6 +38,20 @@ OF_PROXIES: Final = frozenset(("proxy", "proxy_auth", "proxy_headers", "proxy_ss
 
 
 _TAKEN_ELSEWHERE: Final = OF_THE_BODY | OF_PROXIES
+
+
+# None for these says as little as leaving them out.
+_AS_THE_SESSION: Final = frozenset(
+    ("auto_decompress", "read_bufsize", "max_line_size", "max_field_size", "max_headers")
+)
+_COUNTS: Final = (
+    "max_redirects",
+    "read_bufsize",
+    "max_line_size",
+    "max_field_size",
+    "max_headers",
+    "max_body_size",
+)
 
 
 _SSL_ARGUMENTS: Final = frozenset(("ssl", "verify_ssl", "ssl_context", "fingerprint"))
@@ -64,11 +78,11 @@ class RareOptions(TypedDict, total=False):
     proxy_auth: ProxyAuthLike | None
     proxy_headers: LooseHeaders | None
     proxy_ssl: SSLOption | None
-    auto_decompress: bool
-    read_bufsize: int
-    max_line_size: int
-    max_field_size: int
-    max_headers: int
+    auto_decompress: bool | None
+    read_bufsize: int | None
+    max_line_size: int | None
+    max_field_size: int | None
+    max_headers: int | None
     max_body_size: int | None
     skip_auto_headers: Iterable[str]
     on_too_many: Literal["raise", "return"]
@@ -121,6 +135,30 @@ def check_callable(argument: str, value: object) -> None:
         raise TypeError(f"{argument} must be callable, found {type(value).__name__}")
 
 
+def check_raise_for_status(value: object) -> None:
+    """Refuse what is neither a bool nor a function: any status would be the wrong time to find out."""
+    if not isinstance(value, bool) and not callable(value):
+        raise TypeError(
+            f"raise_for_status must be a bool or a coroutine function that takes the response, "
+            f"found {type(value).__name__} {value!r}"
+        )
+
+
+def checked_middlewares(middlewares: object) -> tuple[Middleware, ...]:
+    """Return *middlewares* as a tuple; refuse what is no iterable of functions."""
+    if isinstance(middlewares, Iterable) and not isinstance(middlewares, (str, bytes)):
+        steps = tuple(middlewares)
+        wrong = [step for step in steps if not callable(step)]
+        if not wrong:
+            return steps
+        found = f"{type(wrong[0]).__name__} among them"
+    else:
+        found = "one function" if callable(middlewares) else type(middlewares).__name__
+    raise TypeError(
+        f"middlewares must be a list of async (request, handler) -> response functions, found {found}"
+    )
+
+
 def unknown_arguments(where: str, names: Iterable[str], known: Iterable[str]) -> TypeError:
     """Return the error for arguments that *where* does not have, with those of the *known* that may be meant."""
     among = tuple(known)
@@ -133,7 +171,11 @@ def folded(argument: str, names: Iterable[str] | None) -> frozenset[str]:
     """Return *names* in lower case; *argument* is for the message if they are one str."""
     if isinstance(names, str):
         raise TypeError(f"{argument} must be an iterable of names, found the str {names!r}")
-    return frozenset(() if names is None else (name.lower() for name in names))
+    if names is None:
+        return frozenset()
+    if not isinstance(cast(object, names), Iterable):
+        raise TypeError(f"{argument} must be an iterable of names, found {type(names).__name__}")
+    return frozenset(check_name(name).lower() for name in names)
 
 
 def is_chunked(chunked: object) -> bool | None:
@@ -148,10 +190,11 @@ def laid_over(options: RequestOptions, rare: RareOptions) -> RequestOptions:
     if unknown := rare.keys() - RareOptions.__annotations__.keys():
         raise unknown_arguments("a request", unknown, RequestArguments.__annotations__)
     changes: dict[str, Any] = {
-        name: value for name, value in rare.items() if name not in _TAKEN_ELSEWHERE
+        name: value
+        for name, value in rare.items()
+        if name not in _TAKEN_ELSEWHERE and not (value is None and name in _AS_THE_SESSION)
     }
-    if "max_redirects" in changes:
-        check_count("max_redirects", changes["max_redirects"])
+    check_counts(changes)
     if changes.get("on_too_many", "raise") not in ("raise", "return"):
         raise ValueError(
             f"on_too_many must be 'raise' or 'return', found {changes['on_too_many']!r}"
@@ -180,8 +223,14 @@ def take_ssl(changes: dict[str, Any]) -> None:
     changes["ssl"] = merge_ssl(**given)
 
 
-def check_count(argument: str, value: object) -> None:
-    """Refuse a *value* that counts nothing."""
+def check_counts(arguments: Mapping[str, object]) -> None:
+    """Refuse numbers of things, bytes for one, that count nothing; None is no limit for the size of a body."""
+    for name in _COUNTS:
+        if name in arguments and not (name == "max_body_size" and arguments[name] is None):
+            _check_count(name, arguments[name])
+
+
+def _check_count(argument: str, value: object) -> None:
     if isinstance(value, bool) or not isinstance(value, int):
         raise TypeError(f"{argument} must be an int, found {type(value).__name__}")
     if value < 0:
@@ -190,6 +239,11 @@ def check_count(argument: str, value: object) -> None:
 
 def is_http10(version: HttpVersion | str) -> bool:
     """Tell whether *version* is HTTP/1.0; only 1.0 and 1.1 are spoken."""
+    given: object = version
+    if not isinstance(given, str) and not (isinstance(given, tuple) and len(given) == 2):
+        raise TypeError(
+            f"version must be '1.1', '1.0' or an HttpVersion, found {type(version).__name__} {version!r}"
+        )
     text = version if isinstance(version, str) else f"{version[0]}.{version[1]}"
     if text in ("2", "2.0"):
         raise ValueError(f"version {version!r}: HTTP/2 is not supported yet; use '1.1' or '1.0'")

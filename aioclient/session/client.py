@@ -10,6 +10,7 @@ from collections.abc import (
     Sequence,
 )
 from dataclasses import replace
+from inspect import isawaitable
 from typing import Any, Final, Unpack, cast
 from weakref import ref
 
@@ -20,7 +21,7 @@ from aiohttp.typedefs import LooseCookies
 from multidict import CIMultiDict
 from yarl import URL, Query
 
-from ..chain import Handler, Middleware, compose, release_what_is_dropped
+from ..chain import Handler, Middleware, compose, name_of, release_what_is_dropped
 from ..connectors.base import BaseConnector
 from ..connectors.proxies.decide import ProxyOrNone
 from ..cookies import CookieJar
@@ -66,8 +67,10 @@ from .arguments import (
     RequestArguments,
     TimeoutLike,
     check_callable,
-    check_count,
+    check_counts,
     check_parts,
+    check_raise_for_status,
+    checked_middlewares,
     folded,
     is_http10,
     laid_over,
@@ -203,7 +206,17 @@ class ClientSession(Verbs, Lifecycle):
         check_callable("json_serialize", json_serialize)
         check_callable("json_serialize_bytes", json_serialize_bytes)
         check_callable("fallback_charset_resolver", fallback_charset_resolver)
-        check_count("max_redirects", max_redirects)
+        check_counts(
+            {
+                "max_redirects": max_redirects,
+                "read_bufsize": read_bufsize,
+                "max_line_size": max_line_size,
+                "max_field_size": max_field_size,
+                "max_headers": max_headers,
+                "max_body_size": max_body_size,
+            }
+        )
+        check_raise_for_status(raise_for_status)
         if old:
             timeout = take_old(old, timeout, ClientSession)
         self._base_url = None if base_url is None else checked_base_url(base_url)
@@ -215,7 +228,7 @@ class ClientSession(Verbs, Lifecycle):
                 raise ValueError(_AUTH_AND_URL)
             self._auth = in_url
             self._base_url = self._base_url.with_user(None)
-        self._trust_env = trust_env
+        self._trust_env = trust_env = bool(trust_env)
         netrc = coerce_netrc(netrc, trust_env)
         self._authenticate: Middleware = authenticate if netrc is None else NetrcStep(netrc)
         self._json_serialize = json_serialize
@@ -257,7 +270,7 @@ class ClientSession(Verbs, Lifecycle):
             put_cookies(self._cookie_jar, cookies, self._base_url)
         self._cookies = Cookies(self._cookie_jar)
         self._connector = self._connect(connector)
-        self._middlewares = tuple(middlewares)
+        self._middlewares = checked_middlewares(middlewares)
         self._chain = self._compose(self._middlewares)
         self._open()
 
@@ -314,8 +327,9 @@ class ClientSession(Verbs, Lifecycle):
             version: "1.1" or "1.0".
             trace_request_ctx: any object; the callbacks of a trace config find it in their context.
             encoding: the charset of text and forms in *data* (deprecated: encode them yourself).
-            auto_decompress, read_bufsize, max_line_size, max_field_size, max_headers, max_body_size: instead of the
-                session's.
+            auto_decompress, read_bufsize, max_line_size, max_field_size, max_headers: instead of the session's; None
+                for those.
+            max_body_size: instead of the session's; None for no limit.
 
         Raises:
             ValueError, TypeError: before anything is sent, for what cannot be sent.
@@ -468,7 +482,13 @@ class ClientSession(Verbs, Lifecycle):
             None if cookies is None else cookie_pairs(cookies),
             self._weak_self,
         )
-        handler = self._chain if middlewares is None else self._compose(middlewares)
+        check = self._raise_for_status
+        if raise_for_status is not None:
+            check_raise_for_status(raise_for_status)
+            check = raise_for_status
+        handler = self._chain
+        if middlewares is not None:
+            handler = self._compose(checked_middlewares(middlewares))
         trace: RequestTrace | None = None
         response: ClientResponse | None = None
         try:
@@ -481,7 +501,6 @@ class ClientSession(Verbs, Lifecycle):
                 response = await handler(request)
             else:
                 response = await self._within_total(request, handler)
-            check = self._raise_for_status if raise_for_status is None else raise_for_status
             if check:
                 if check is True:
                     await response.check_status()
@@ -514,7 +533,13 @@ class ClientSession(Verbs, Lifecycle):
         self, response: ClientResponse, check: Callable[[ClientResponse], Awaitable[None]]
     ) -> None:
         try:
-            await check(response)
+            checking: object = check(response)
+            if not isawaitable(checking):
+                raise TypeError(
+                    f"raise_for_status={name_of(check)} must be a coroutine function, "
+                    f"it returned {type(checking).__name__}"
+                )
+            await checking
         except BaseException:
             response.close()
             raise

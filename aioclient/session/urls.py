@@ -6,7 +6,7 @@ from typing import Any, Final, cast
 
 from yarl import URL, Query
 
-from ..exceptions import InvalidUrlClientError, shown, shown_bad
+from ..exceptions import InvalidUrlClientError, bad_url, shown
 from ..message.origin import MAX_URL, check_length, origin_of
 
 _CONTROL_CHARACTER: Final = re.compile(r"[\x00-\x1f\x7f]").search
@@ -19,17 +19,19 @@ def parsed(url: str | URL) -> URL:
         InvalidUrlClientError: it is none, is too long, or holds a control character, which yarl would drop.
     """
     if isinstance(url, str) and not url.isprintable() and _CONTROL_CHARACTER(url) is not None:
-        raise InvalidUrlClientError(
-            shown_bad(url), "it holds a control character; percent-encode it"
-        )
+        raise InvalidUrlClientError(bad_url(url), "it holds a control character; percent-encode it")
     try:
         if isinstance(url, str) and not (len(url) <= MAX_URL and url.isascii()):
             check_length(url)
         return URL(url)
-    except (ValueError, TypeError) as error:
+    except TypeError:
+        raise InvalidUrlClientError(
+            bad_url(url), f"a URL is a str or a yarl.URL, found {type(url).__name__}"
+        ) from None
+    except ValueError as error:
         # Not chained: the text of yarl's error may hold a password.
         reason = str(error) if "@" not in str(error) else "it cannot be parsed"
-        raise InvalidUrlClientError(shown_bad(url), reason) from None
+        raise InvalidUrlClientError(bad_url(url), reason) from None
 
 
 def with_params(url: URL, params: Query) -> URL:
@@ -46,9 +48,12 @@ def with_params(url: URL, params: Query) -> URL:
             fragment=url.raw_fragment,
             encoded=True,
         )
-    if not isinstance(params, (Mapping, Sequence)):
-        params = tuple(cast(Iterable[Any], params))  # an iterator of pairs
-    return url.extend_query(params)
+    try:
+        if not isinstance(params, (Mapping, Sequence)):
+            params = tuple(cast(Iterable[Any], params))  # an iterator of pairs
+        return url.extend_query(params)
+    except TypeError as error:
+        raise TypeError(f"params cannot be made a query: {error}") from error
 
 
 def host_name(name: str) -> str:

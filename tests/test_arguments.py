@@ -1,0 +1,147 @@
+"""Arguments that cannot be meant are refused by name, before a connection is made."""
+
+import re
+from collections.abc import Mapping
+from typing import Any
+
+import pytest
+
+import aioclient
+from aioclient import ClientResponse, ClientSession, Handler, Request
+from aioclient.testing import RawServer, turns
+
+from .loopback import OK, answer
+
+
+async def step(request: Request, handler: Handler) -> ClientResponse:
+    return await handler(request)
+
+
+WRONG: Mapping[str, tuple[str, object, str]] = {
+    "S003-12-int": (
+        "raise_for_status",
+        1,
+        "raise_for_status must be a bool or a coroutine function",
+    ),
+    "S003-12-str": ("raise_for_status", "yes", "found str 'yes'"),
+    "S003-08-float": (
+        "version",
+        1.1,
+        "version must be '1.1', '1.0' or an HttpVersion, found float",
+    ),
+    "S003-05-int": ("skip_auto_headers", 5, "skip_auto_headers must be an iterable of names"),
+    "S003-05-list-of-int": ("skip_auto_headers", [5], "a header name must be a str, found int 5"),
+    "S003-04-int": ("headers", 5, "headers must be a mapping or (name, value) pairs, found int"),
+    "middlewares-function": ("middlewares", step, "found one function"),
+    "middlewares-str": ("middlewares", "step", "found str"),
+    "middlewares-of-None": ("middlewares", [step, None], "found NoneType among them"),
+    **{
+        f"{name}-{value!r}": (name, value, name)
+        for name in (
+            "read_bufsize",
+            "max_line_size",
+            "max_field_size",
+            "max_headers",
+            "max_body_size",
+        )
+        for value in (-1, "1", 1.5, True)
+    },
+}
+EACH = pytest.mark.parametrize(
+    ("name", "value", "text"), [pytest.param(*wrong, id=row) for row, wrong in WRONG.items()]
+)
+
+
+@EACH
+async def test_of_a_call(name: str, value: Any, text: str) -> None:
+    """A call with an argument of the wrong kind raises before anything is sent, and says which one."""
+    async with RawServer.replies([OK], repeat=True) as server, ClientSession() as session:
+        with pytest.raises((TypeError, ValueError), match=re.escape(text)):
+            await session.request("GET", server.url(), **{name: value})
+        assert server.connections == 0
+
+
+@EACH
+async def test_of_a_session(name: str, value: Any, text: str) -> None:
+    """A session with such an argument is not made."""
+    with pytest.raises((TypeError, ValueError), match=re.escape(text)):
+        ClientSession(**{name: value})
+
+
+@pytest.mark.parametrize("trust_env", [0, 1])
+async def test_trust_env_is_a_truth_value(trust_env: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It is not mistaken for the netrc file that it may turn on."""
+    monkeypatch.setenv("NETRC", "/nonexistent")
+    async with ClientSession(trust_env=trust_env) as session:
+        assert session.trust_env is bool(trust_env)
+
+
+async def test_none_is_as_the_session() -> None:
+    """None for a size or for auto_decompress leaves what the session says, as in aiohttp."""
+    async with (
+        RawServer.replies(
+            [answer(b"not gzip", "Content-Encoding: gzip"), OK, OK, OK, OK]
+        ) as server,
+        ClientSession(auto_decompress=False, max_line_size=200) as session,
+    ):
+        async with session.get(server.url(), auto_decompress=None) as response:
+            assert await response.read() == b"not gzip"
+        for name in ("read_bufsize", "max_line_size", "max_field_size", "max_headers"):
+            arguments: Any = {name: None}
+            async with session.get(server.url(), **arguments) as response:
+                assert await response.read() == b"ok"
+
+
+@pytest.mark.rows("S003-12")
+async def test_check_that_is_no_coroutine_function() -> None:
+    """A raise_for_status= that returns nothing to await is named, and its response let go."""
+
+    def check(response: ClientResponse) -> None:
+        """Look at it."""
+
+    async def slow(conn: Any, _: Any) -> None:
+        conn.send(b"HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\nabc")
+        await conn.closed()
+
+    wrong: Any = check
+    async with RawServer.replies([slow]) as server, ClientSession() as session:
+        with pytest.raises(
+            TypeError, match="check must be a coroutine function, it returned NoneType"
+        ):
+            await session.get(server.url(), raise_for_status=wrong)
+        await turns()
+        assert session.connector is not None
+        assert session.connector.statistics().in_use == 0
+
+
+@pytest.mark.parametrize(
+    ("params", "text"),
+    [({"a": None}, "got None"), ([1], "params cannot be"), (5, "params cannot be")],
+)
+@pytest.mark.rows("S003-25")
+async def test_params(params: Any, text: str) -> None:
+    """What cannot be a query is refused as params."""
+    async with ClientSession() as session:
+        with pytest.raises(TypeError, match=text) as caught:
+            await session.get("http://a.example/", params=params)
+    assert str(caught.value).startswith("params cannot be made a query")
+
+
+@pytest.mark.rows("S003-24", "S003-111")
+@pytest.mark.parametrize(
+    ("url", "of_error", "text"),
+    [
+        ("/ok", "/ok", "/ok - the URL is relative; give a full one, or a base_url to the session"),
+        ("http://", "http://", "http:// - the URL has no host, or no port that exists"),
+        ("http://u:geheim@a:99999/", "***@a:99999/", "***@a:99999/ - Port out of range"),
+        ("http://a\r\nb/", r"http://a\r\nb/", r"http://a\r\nb/ - it holds a control character"),
+        (None, "None", "None - a URL is a str or a yarl.URL, found NoneType"),
+        (b"http://a/", "b'http://a/'", "b'http://a/' - a URL is a str or a yarl.URL, found bytes"),
+    ],
+)
+async def test_url(url: Any, of_error: str, text: str) -> None:
+    """The error for a bad URL has it as ``url``, in nobody's quotes, and says what is wrong with it."""
+    async with ClientSession() as session:
+        with pytest.raises(aioclient.InvalidUrlClientError, match=re.escape(text)) as caught:
+            await session.get(url)
+    assert str(caught.value.url) == of_error
