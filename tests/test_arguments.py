@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from typing import Any
 
 import pytest
+from yarl import URL
 
 import aioclient
 from aioclient import ClientResponse, ClientSession, Handler, Request
@@ -145,3 +146,15 @@ async def test_url(url: Any, of_error: str, text: str) -> None:
         with pytest.raises(aioclient.InvalidUrlClientError, match=re.escape(text)) as caught:
             await session.get(url)
     assert str(caught.value.url) == of_error
+
+
+@pytest.mark.rows("S003-03")
+async def test_cookies_for_an_https_base_url() -> None:
+    """Plain cookies of a session for an https URL are Secure; what a Morsel says is its own affair."""
+    async with ClientSession("https://a.example/", cookies=[("a", "1 2"), ("b", "2")]) as session:
+        jar = session.cookie_jar
+        assert list(jar.filter_cookies(URL("https://a.example/x"))) == ["a", "b"]
+        assert not jar.filter_cookies(URL("http://a.example/x"))
+        assert not jar.filter_cookies(URL("https://b.a.example/x"))
+    async with ClientSession("http://a.example/", cookies={"a": "1"}) as session:
+        assert list(session.cookie_jar.filter_cookies(URL("http://a.example/x"))) == ["a"]

@@ -7,6 +7,7 @@ from typing import Any
 
 from aiohttp.abc import AbstractCookieJar
 from aiohttp.typedefs import LooseCookies
+from multidict import CIMultiDict
 from yarl import URL
 
 from ..chain import Handler
@@ -24,8 +25,7 @@ HeaderFor = Callable[[URL, Mapping[str, str] | None], str | None]
 class Cookies:
     """The step that joins a session's jar to its requests.
 
-    An explicit ``Cookie`` field is sent as it is and the jar stays out. Cookies given with a request are sent with
-    it and not stored.
+    An explicit ``Cookie`` field keeps the jar out. Cookies given with a request are sent with it and not stored.
     """
 
     __slots__ = ("_header_for", "jar")
@@ -57,6 +57,16 @@ class Cookies:
         if cookies is not None:
             values.update(cookies)
         return "; ".join([f"{name}={value}" for name, value in values.items()]) or None
+
+
+def with_cookies(fields: "CIMultiDict[str]", cookies: Mapping[str, str]) -> "CIMultiDict[str]":
+    """Return a copy of *fields* whose ``Cookie`` field holds *cookies* too, in place of those of the same name."""
+    said = "; ".join(fields.getall(COOKIE)).split(";")
+    pairs = [f"{name}={value}" for name, value in cookies.items()]
+    pairs += [pair.strip() for pair in said if pair.partition("=")[0].strip() not in cookies]
+    result = fields.copy()
+    result[COOKIE] = "; ".join(filter(None, pairs))
+    return result
 
 
 def cookie_pairs(cookies: LooseCookies | object) -> dict[str, str]:

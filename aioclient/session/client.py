@@ -29,6 +29,7 @@ from ..exceptions import TotalTimeoutError
 from ..message.body import make_body
 from ..message.headers import (
     AUTHORIZATION,
+    COOKIE,
     LooseHeaders,
     check_method,
     merge_into,
@@ -50,7 +51,7 @@ from ..middlewares.auth import (
     coerce_netrc,
     credentials_in,
 )
-from ..middlewares.cookies import Cookies, cookie_pairs
+from ..middlewares.cookies import Cookies, cookie_pairs, with_cookies
 from ..middlewares.redirects import follow_redirects
 from ..observe.configs import TraceConfigs
 from ..observe.tracing import RequestTrace
@@ -97,8 +98,8 @@ class ClientSession(Verbs, Lifecycle):
             ``cookies``, header fields that carry secrets, a user and password in this URL) then go to its origin only.
         connector: the pool; by default a ``TCPConnector`` of its own. The settings of an ``aiohttp.TCPConnector`` or
             ``aiohttp.UnixConnector`` are taken over.
-        cookies: into the jar at the start: mapping or pairs; with *base_url* for its origin, else for every host,
-            which ``SharedCookiesWarning`` tells.
+        cookies: into the jar at the start: mapping or pairs; with *base_url* for its host, by TLS alone if it is
+            ``https``, else for every host, which ``SharedCookiesWarning`` tells.
         headers: sent with every request; ``session.headers`` stays live.
         skip_auto_headers: names of default fields that are not sent.
         auth: default credentials: ``BasicAuth``, (login, password), or a callable that takes the request.
@@ -467,6 +468,12 @@ class ClientSession(Verbs, Lifecycle):
             target, credentials = self._take_credentials(target, auth, own)
         limits = self._timeout if isinstance(timeout, Unset) else coerce_timeout(timeout)
         total = limits.total
+        pairs = None
+        if cookies is not None:
+            pairs = cookie_pairs(cookies)
+            fields = self._defaults.fields if own is None else own
+            if pairs and COOKIE in fields:
+                own = with_cookies(fields, pairs)
         request = Request(
             check_method(method),
             target,
@@ -479,7 +486,7 @@ class ClientSession(Verbs, Lifecycle):
             limits,
             None if total is None else loop.time() + total,
             credentials,
-            None if cookies is None else cookie_pairs(cookies),
+            pairs,
             self._weak_self,
         )
         check = self._raise_for_status

@@ -1,7 +1,8 @@
 """What a session has from the start: the header fields of every request, and its own cookies."""
 
-from collections.abc import Mapping
-from typing import cast
+from collections.abc import Mapping, Sequence
+from http.cookies import Morsel
+from typing import Any, cast
 
 from aiohttp.abc import AbstractCookieJar
 from aiohttp.typedefs import LooseCookies
@@ -36,7 +37,9 @@ def default_headers(auto: Mapping[str, str], headers: LooseHeaders | None) -> De
 
 
 def put_cookies(jar: AbstractCookieJar, cookies: LooseCookies, base_url: URL | None) -> None:
-    """Put the session's own cookies into its jar: for the origin of *base_url*, else for every host.
+    """Put the session's own cookies into its jar: for the host of *base_url*, else for every host.
+
+    Those for the host of an ``https`` URL go there by TLS alone.
 
     Raises:
         TypeError: they are text.
@@ -61,4 +64,21 @@ def put_cookies(jar: AbstractCookieJar, cookies: LooseCookies, base_url: URL | N
             f"cookies= are for {shown(base_url)}, an IP address, for which this jar takes none; "
             "give cookie_jar=CookieJar(unsafe=True), or a host name"
         )
-    jar.update_cookies(cookies, base_url.origin())
+    origin = base_url.origin()
+    jar.update_cookies(cookies, origin)
+    if origin_of(origin).is_tls:
+        _make_secure(jar, cookies, origin)
+
+
+def _make_secure(
+    jar: AbstractCookieJar,
+    cookies: "Mapping[str, Any] | Sequence[tuple[str, Any]]",
+    origin: URL,
+) -> None:
+    """Mark plain *cookies*, just stored for *origin*, as Secure: a redirect to http must not carry them in the open."""
+    stored = jar.filter_cookies(origin)
+    for name, value in cookies.items() if isinstance(cookies, Mapping) else cookies:
+        if name in stored and not isinstance(value, Morsel):
+            morsel = stored[name]
+            morsel["secure"] = True
+            jar.update_cookies({name: morsel}, origin)

@@ -39,9 +39,9 @@ class TestPairs:
 
 class TestSending:
     async def test_an_explicit_field_wins(self) -> None:
-        """With a Cookie field of the call or the session the jar stays out, and cookies= too."""
+        """With a Cookie field of the call or the session the jar stays out; cookies= of the call join it."""
         async with (
-            RawServer.replies([answer(b"", "Set-Cookie: jar=1"), OK, OK, OK]) as server,
+            RawServer.replies([answer(b"", "Set-Cookie: jar=1"), OK, OK, OK, OK]) as server,
             ClientSession(cookie_jar=open_jar()) as session,
         ):
             await session.get(server.url())
@@ -49,11 +49,13 @@ class TestSending:
             session.headers["Cookie"] = "session=1"
             response = await session.get(server.url())
             assert response.request_info.headers["Cookie"] == "session=1"
+            await session.get(server.url(), cookies={"a": "2", "session": "3"})
             await session.get(server.url(), headers={"Cookie": None})
         assert [request.values("Cookie") for request in server.requests] == [
             [],
-            ["own=1"],
+            ["c=1; own=1"],
             ["session=1"],
+            ["a=2; session=3"],
             ["jar=1"],
         ]
 
