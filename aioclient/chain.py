@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import Awaitable, Callable, Sequence
 from contextvars import ContextVar
+from typing import cast
 from weakref import ref
 
 from .message.request import Request
@@ -57,6 +58,12 @@ async def release_what_is_dropped(request: Request, handler: Handler) -> ClientR
         raise
     finally:
         _around.set(before)
+    if cast(object, response) is None:
+        request.let_go()
+        raise TypeError(
+            f"{request.what}: the middlewares returned None, not a response; "
+            "each ends with: return await handler(request)"
+        )
     held = None if request.held is None else request.held()
     if held is not None and held is not getattr(response, "connection", held):
         request.let_go()

@@ -419,8 +419,12 @@ class Request:
 
     @property
     def full_info(self) -> RequestInfo:
-        """What was asked, credentials included."""
+        """What was asked, ``Host``, the fields of the body and credentials included."""
         headers = self.fields.copy()
+        headers.setdefault(HOST, self.origin.host_field)
+        if not self.described:
+            for name, value in self._description().items():
+                headers.setdefault(name, value)
         if self.authorization is not None:
             headers.setdefault(AUTHORIZATION, self.authorization)
         if self.cookie is not None:

@@ -83,6 +83,7 @@ class TestHead:
         assert info.headers["Authorization"] == "Basic dTpw"
         assert info.headers["Cookie"] == "c=1"
         assert info.headers["Accept"] == "*/*"
+        assert info.headers["Host"] == f"{info.url.host}:{info.url.port}"
         assert "dTpw" not in repr(info)
         assert "geheim" not in repr(info)
 

@@ -4,14 +4,14 @@ import asyncio
 import gc
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
-from typing import Any
+from typing import Any, cast
 from weakref import ref
 
 import pytest
 
 import aioclient
 from aioclient import ClientResponse, ClientSession, Handler, Request, TCPConnector
-from aioclient.testing import RawConnection, RawServer
+from aioclient.testing import RawConnection, RawRequest, RawServer, turns
 
 from ..loopback import OK, answer
 
@@ -338,3 +338,26 @@ class TestReturning:
             old = await session.get(server.url())
             assert await session.get(server.url("/large"), middlewares=[replace]) is old
             assert kept[0].closed
+
+
+async def test_a_forgotten_return() -> None:
+    """A middleware that returns None is told so, and the response that it had is let go."""
+
+    async def forgetful(request: Request, handler: Handler) -> ClientResponse:
+        await handler(request)
+        nothing: Any = None
+        return cast(ClientResponse, nothing)
+
+    async def slow(conn: RawConnection, _: RawRequest) -> None:
+        conn.send(b"HTTP/1.1 200 OK\r\nContent-Length: 999999\r\n\r\nabc")
+        await conn.closed()
+
+    async with (
+        RawServer.replies([slow]) as server,
+        ClientSession(middlewares=[forgetful]) as session,
+    ):
+        with pytest.raises(TypeError, match="middlewares returned None, not a response"):
+            await session.get(server.url())
+        await turns()
+        assert session.connector is not None
+        assert session.connector.statistics().in_use == 0
