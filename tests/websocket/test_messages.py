@@ -616,20 +616,24 @@ class TestPings:
     @pytest.mark.both_loops
     async def test_a_flood_of_pings(self) -> None:
         """While the peer does not read, only its latest ping is kept to be answered."""
-        latest: list[bytes] = []
+        pongs: list[bytes] = []
+        filled = asyncio.Event()
 
         async def talk(conn: RawConnection) -> None:
             conn.stop_reading()
+            await filled.wait()
             for n in range(1000):
                 conn.send(b"".join(frame(PING, b"%d" % (n * 1000 + k)) for k in range(1000)))
                 await conn.drain()
                 await turns(1)
             await turns(20)
+            sizes.append(transport.get_write_buffer_size())
             conn.start_reading()
-            while not latest or latest[-1] != b"999999":
+            assert len((await read_frame(conn)).payload) == 2**24
+            while not pongs or pongs[-1] != b"999999":
                 got = await read_frame(conn)
                 assert got.opcode == PONG
-                latest.append(got.payload)
+                pongs.append(got.payload)
             await end(conn)
 
         async with (
@@ -639,12 +643,16 @@ class TestPings:
         ):
             transport = ws.response.connection.transport  # type: ignore[union-attr]
             assert transport is not None
-            while not latest:
-                assert transport.get_write_buffer_size() < 2**18
+            sending = asyncio.ensure_future(ws.send_bytes(bytes(2**24)))
+            await turns(20)
+            assert not sending.done()
+            sizes = [transport.get_write_buffer_size()]
+            filled.set()
+            await sending
+            while not pongs or pongs[-1] != b"999999":
                 await turns()
-            while latest[-1] != b"999999":
-                await turns()
-        assert len(latest) < 500_000
+            assert sizes[0] == sizes[1], "nothing was added to what the peer does not read"
+            assert len(pongs) == 1
 
 
 class TestViolations:
