@@ -8,22 +8,11 @@ from .dates import format_cookie_date
 CONTROL = re.compile(r"[\x00-\x1f\x7f]").search
 # What cannot be written as UTF-8, not even as the raw bytes that surrogateescape stands for.
 _UNENCODABLE = re.compile(r"[\ud800-\udc7f\udd00-\udfff]").search
-_ESCAPED = re.compile(r"\\(?:([0-3][0-7][0-7])|(.))").sub
 _value_encode = SimpleCookie().value_encode
 
 
-def unquote(coded: str) -> str:
-    """Return the value that *coded* stands for: without its double quotes and escapes, if it has quotes around it."""
-    if len(coded) < 2 or coded[0] != '"' or coded[-1] != '"':
-        return coded
-    inner = coded[1:-1]
-    if "\\" not in inner:
-        return inner
-    return _ESCAPED(lambda found: chr(int(found[1], 8)) if found[1] else found[2], inner)
-
-
 def quote(value: str) -> str:
-    """Return *value* within double quotes, escaped as in RFC 2109, if it needs that; the counterpart of `unquote`."""
+    """Return *value* within double quotes, escaped as in RFC 2109, if it needs that; `unquote` undoes it."""
     return _value_encode(value)[1]
 
 

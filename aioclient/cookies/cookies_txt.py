@@ -9,8 +9,9 @@ import logging
 import math
 import re
 
+from ..message.set_cookie import unquote
 from .acceptance import restore
-from .cookie import Cookie, unquote
+from .cookie import Cookie
 
 _log = logging.getLogger(__name__)
 _HEAD = "# Netscape HTTP Cookie File\n\n"

@@ -13,10 +13,11 @@ from aiohttp.abc import AbstractCookieJar, ClearCookiePredicate
 from aiohttp.typedefs import LooseCookies, PathLike, StrOrURL
 from yarl import URL
 
+from ..message.set_cookie import unquote
 from ..warning import warn_legacy
 from . import cookies_txt, json_file
 from .acceptance import accept, accept_shared, prefix_of
-from .cookie import Cookie, find_fault, quote, unquote
+from .cookie import Cookie, find_fault, quote
 from .dates import format_cookie_date
 from .files import read_text, write_private
 from .matching import canonical_host, default_path, domain_matches, is_address
