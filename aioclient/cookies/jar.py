@@ -94,7 +94,8 @@ class CookieJar(AbstractCookieJar):
             )
         self._unsafe = unsafe
         self._quote_cookie = quote_cookie
-        self._secure_origins = _origins(treat_as_secure_origin)
+        self._secure_urls = _origins(treat_as_secure_origin)
+        self._secure_origins = frozenset([_origin_of(url) for url in self._secure_urls])
         self._clock = clock
         self._store = CookieStore(max_cookies, max_cookies_per_domain)
         self._selections: dict[tuple[str, bool] | tuple[str, bool, str], _Selection] = {}
@@ -114,7 +115,7 @@ class CookieJar(AbstractCookieJar):
     @property
     def treat_as_secure_origin(self) -> frozenset[URL]:
         """The origins that count as secure whatever their scheme."""
-        return self._secure_origins
+        return self._secure_urls
 
     @property
     def cookies(self) -> "MappingProxyType[tuple[str, str], SimpleCookie]":
@@ -231,7 +232,7 @@ class CookieJar(AbstractCookieJar):
         if url.scheme in _SECURE_SCHEMES:
             return True
         origins = self._secure_origins
-        return bool(origins) and url.absolute and url.origin() in origins
+        return bool(origins) and url.absolute and _origin_of(url) in origins
 
     # Receiving.
 
@@ -491,3 +492,8 @@ def _origins(urls: StrOrURL | Iterable[StrOrURL] | None) -> frozenset[URL]:
     if isinstance(urls, (str, URL)):
         urls = (urls,)
     return frozenset(URL(url).origin() for url in urls)
+
+
+def _origin_of(url: URL) -> tuple[str, str, int | None]:
+    """Return scheme, canonical host and port; a URL that says its scheme's own port is of the same origin."""
+    return url.scheme, canonical_host(url.raw_host or ""), url.port

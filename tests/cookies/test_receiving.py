@@ -143,6 +143,12 @@ class TestParsing:
         morsel = next(iter(jar_of(f"a=1; httponly; SECURE=x; SameSite={text}")))
         assert (morsel["httponly"], morsel["secure"], morsel["samesite"]) == (True, True, recorded)
 
+    @pytest.mark.parametrize("url", ["https://a.example/", "http://a.example/"])
+    @pytest.mark.parametrize("site", ["Strict", "Lax", "None"])
+    def test_same_site_has_no_effect(self, url: str, site: str) -> None:
+        """Behind a client there is no page of another site: SameSite keeps none out, None without Secure either."""
+        assert sent(jar_of(f"a=1; SameSite={site}", url), url) == "a=1"
+
     @pytest.mark.parametrize(
         "field",
         [
@@ -195,6 +201,7 @@ class TestDomain:
             pytest.param("https://x.example/", "x.example:443", id="CK-02: a port"),
             pytest.param("https://x.example/", "%78.example", id="CK-02: escaped"),
             pytest.param("https://x.example/", "\uff58.example", id="CK-02: wide letter"),
+            pytest.param("https://x.k.example/", "\u212a.example", id="CK-02: Kelvin's K"),
             pytest.param("https://badx.example.com/", "x.example.com", id="CK-03: no dot before"),
             pytest.param(
                 "https://badexample.com/", "example.com", id="CK-03: no dot before, short"
@@ -452,6 +459,12 @@ class TestSecurity:
         assert [morsel["domain"] for morsel in jar_of(field)] == [domain]
 
     @row("CK-08")
+    def test_prefix_asks_for_a_path(self, row: str) -> None:
+        """The path that __Host- promises is named: that of a request to the root is not enough."""
+        assert len(jar_of("__Host-a=1; Secure", "https://a.example/")) == 0
+        assert len(jar_of("__Host-a=1; Secure; Path=/", "https://a.example/")) == 1
+
+    @row("CK-08")
     def test_prefix_from_insecure_origin(self, row: str) -> None:
         """An insecure origin sets no cookie with a prefix."""
         assert len(jar_of("__Host-a=1; Secure; Path=/", "http://a.example/")) == 0
@@ -471,6 +484,16 @@ class TestSecurity:
         assert URL("http://a.example:8080") in jar.treat_as_secure_origin
         assert sent(jar, "http://a.example:8080/y") == "a=1"
         assert sent(jar, "http://a.example/") is None
+
+    @pytest.mark.rows("S003-103")
+    @pytest.mark.parametrize("named", ["http://A.example:80", "http://a.example"])
+    @pytest.mark.parametrize("url", ["http://a.example:80/x", "http://a.example./x"])
+    def test_an_origin_has_many_spellings(self, named: str, url: str) -> None:
+        """The port of the scheme, said or not, and the dot of an absolute name make no other origin."""
+        jar = jar_of("a=1; Secure", url, treat_as_secure_origin=named)
+        assert sent(jar, url) == sent(jar, "http://a.example/x") == "a=1"
+        assert sent(jar, "http://a.example:8080/x") is None
+        assert sent(jar, "http://b.example/x") is None
 
 
 class TestIdentity:
