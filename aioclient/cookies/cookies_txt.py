@@ -17,7 +17,8 @@ _log = logging.getLogger(__name__)
 _HEAD = "# Netscape HTTP Cookie File\n\n"
 _HTTP_ONLY = "#HttpOnly_"
 _FLAGS = {"TRUE": True, "FALSE": False}
-_TIME = re.compile(r"-?[0-9]{1,15}(\.[0-9]*)?").fullmatch
+# None at all is how Python's own http.cookiejar writes that a cookie ends with its session.
+_TIME = re.compile(r"(-?[0-9]{1,15}(\.[0-9]*)?)?").fullmatch
 
 
 def dump(cookies: list[Cookie]) -> str:
@@ -79,7 +80,7 @@ def _parse_line(line: str, http_only: bool, quoted: bool) -> Cookie | str:
     domain = domain.removeprefix(".").lower()
     if not domain:
         raise ValueError("the domain is empty")
-    when = float(expires)
+    when = float(expires or 0)
     return restore(
         name,
         unquote(value),

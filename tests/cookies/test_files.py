@@ -1,10 +1,12 @@
 """Cookies on disk: JSON and cookies.txt."""
 
+import asyncio
 import json
 import os
 import pickle
 import stat
 from collections.abc import Iterator
+from http.cookiejar import MozillaCookieJar
 from pathlib import Path
 from typing import Any
 
@@ -12,8 +14,12 @@ import aiohttp
 import pytest
 from yarl import URL
 
+from aioclient import ClientSession
 from aioclient.cookies import CookieJar
+from aioclient.testing import RawServer
 
+from ..loopback import OK, answer, open_jar
+from ..servers.require import require
 from .parts import NOW, Clock, held, jar_of, receive, row, sent
 
 FIELDS = [
@@ -342,6 +348,20 @@ class TestFile:
         assert victim.read_text() == "mine"
         assert not (tmp_path / "jar").is_symlink()
 
+    @row("CK-06")
+    def test_nothing_that_waits_is_written_to(
+        self, row: str, save: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """A link that somebody who guessed the name put beside is neither followed nor taken over."""
+        victim = tmp_path / "victim"
+        victim.write_text("mine")
+        monkeypatch.setattr(os, "urandom", bytes)
+        (tmp_path / f".jar.{bytes(8).hex()}").symlink_to(victim)
+        with pytest.raises(FileExistsError):
+            getattr(jar_of("a=1"), save)(tmp_path / "jar")
+        assert victim.read_text() == "mine"
+        assert not (tmp_path / "jar").exists()
+
     def test_in_the_working_directory(
         self, save: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     ) -> None:
@@ -397,6 +417,63 @@ class TestCookiesTxt:
         jar.load_cookies_txt(tmp_path / "cookies.txt")
         assert sent(jar, "https://site.example/") == "a=1; empty=; blank="
         assert sent(jar, "https://www.site.example/") == "a=1"
+
+    def test_python_reads_it(self, tmp_path: Path) -> None:
+        """http.cookiejar, which requests uses, reads what was written; what ends with the session on request."""
+        jar = jar_of(FIELDS[:3], "https://site.example/")
+        jar.save_cookies_txt(tmp_path / "cookies.txt")
+        theirs = MozillaCookieJar(tmp_path / "cookies.txt")
+        theirs.load(ignore_discard=True, ignore_expires=True)
+        assert {
+            (each.domain, each.path, each.name, each.value, each.secure) for each in theirs
+        } == {
+            ("site.example", "/", "a", "1", False),
+            ("site.example", "/p", "b", '"x \\"y\\""', False),
+            (".site.example", "/", "c", "3", True),
+        }
+
+    def test_python_wrote_it(self, tmp_path: Path) -> None:
+        """What http.cookiejar wrote is read: a cookie that ends with its session has no time there."""
+        jar = jar_of(
+            ["a=1; Max-Age=60", "c=3; Domain=site.example; Secure"], "https://site.example/"
+        )
+        jar.save_cookies_txt(tmp_path / "cookies.txt")
+        theirs = MozillaCookieJar(tmp_path / "cookies.txt")
+        theirs.load(ignore_discard=True, ignore_expires=True)
+        for each in theirs:
+            if each.name == "c":
+                each.expires, each.discard = None, True
+        theirs.save(ignore_discard=True, ignore_expires=True)
+        assert "TRUE\t\tc\t3" in (tmp_path / "cookies.txt").read_text()
+        clock = Clock()
+        loaded = CookieJar(clock=clock)
+        loaded.load_cookies_txt(tmp_path / "cookies.txt")
+        assert sent(loaded, "https://site.example/") == "a=1; c=3"
+        assert sent(loaded, "https://www.site.example/") == "c=3"
+        clock.now += 60
+        assert sent(loaded, "https://site.example/") == "c=3"
+
+    async def test_curl(self, tmp_path: Path) -> None:
+        """curl reads what was written and sends it, and what curl writes is read and sent."""
+        curl = require("curl", "curl")
+        jar = open_jar()
+        reply = answer(b"", "Set-Cookie: new=1; Path=/; HttpOnly", "Set-Cookie: old=; Max-Age=0")
+        async with RawServer.replies([reply, OK]) as server:
+            receive(jar, ["a=1; Max-Age=600", "old=1", "deep=1; Path=/x", "s=1"], server.url())
+            receive(jar, "else=1", "http://other.example/")
+            path = tmp_path / "cookies.txt"
+            jar.save_cookies_txt(path)
+            arguments = ("--silent", "--noproxy", "*", "-b", path, "-c", path, server.url("/y"))
+            process = await asyncio.create_subprocess_exec(curl, *map(str, arguments))
+            assert await process.wait() == 0
+            jar.load_cookies_txt(path)
+            async with ClientSession(cookie_jar=jar) as session:
+                await session.get(server.url("/x"))
+        first, second = server.requests
+        assert set((first.value("Cookie") or "").split("; ")) == {"a=1", "old=1", "s=1"}
+        assert set((second.value("Cookie") or "").split("; ")) == {"a=1", "deep=1", "s=1", "new=1"}
+        assert {morsel.key: morsel["httponly"] for morsel in jar}["new"] is True
+        assert sent(jar, "http://other.example/") == "else=1"
 
     @pytest.mark.parametrize(
         "line",
