@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Callable, Mapping
-from http.cookies import Morsel
+from http.cookies import Morsel, SimpleCookie
 from typing import Any
 
 from aiohttp.abc import AbstractCookieJar
@@ -18,6 +18,7 @@ from ..message.response import ClientResponse
 _COOKIE_NAME = re.compile(r"[!#$%&'*+\-.^_`|~0-9A-Za-z]+")
 # cookie-octet, within double quotes or without, and what is not ASCII, which servers read as UTF-8.
 _COOKIE_VALUE = re.compile(r'"?[^\x00-\x20"\x7f,;\\]*"?')
+_quote = SimpleCookie().value_encode
 
 HeaderFor = Callable[[URL, Mapping[str, str] | None], str | None]
 
@@ -28,23 +29,32 @@ class Cookies:
     An explicit ``Cookie`` field keeps the jar out. Cookies given with a request are sent with it and not stored.
     """
 
-    __slots__ = ("_header_for", "jar")
+    __slots__ = ("_header_for", "_size", "jar")
 
     def __init__(self, jar: AbstractCookieJar) -> None:
         self.jar = jar
-        # Our jar makes the field's text itself, and remembers it; aiohttp's interface knows morsels only.
-        self._header_for: HeaderFor = getattr(jar, "header_for", self._header_of_morsels)
+        self._header_for: HeaderFor = self._header_of_morsels
+        # What filter_cookies() of a user's own jar gives need not be what the jar counts.
+        self._size: Callable[[], int] = lambda: 1
+        if _makes_fields(type(jar)):
+            self._header_for = jar.header_for  # type: ignore[attr-defined]
+            self._size = jar.__len__
 
     async def exchange(self, request: Request, handler: Handler) -> ClientResponse:
         """Send *request* with the jar's cookies, and keep what the response sets."""
-        jar = self.jar
-        if request.cookies is None and not len(jar):
+        if request.cookies is None and not self._size():
             request.cookie = None
         else:
             request.cookie = self._field(request)
         response = await handler(request)
         if SET_COOKIE in response.headers:
-            jar.update_cookies_from_headers(response.headers.getall(SET_COOKIE), request.url)
+            try:
+                self.jar.update_cookies_from_headers(
+                    response.headers.getall(SET_COOKIE), request.url
+                )
+            except BaseException:
+                response.close()  # nobody else will get it
+                raise
         return response
 
     def _field(self, request: Request) -> str | None:
@@ -53,7 +63,7 @@ class Cookies:
         return self._header_for(request.url, request.cookies)
 
     def _header_of_morsels(self, url: URL, cookies: Mapping[str, str] | None) -> str | None:
-        values = {name: morsel.coded_value for name, morsel in self.jar.filter_cookies(url).items()}
+        values = {name: _coded(value) for name, value in self.jar.filter_cookies(url).items()}
         if cookies is not None:
             values.update(cookies)
         return "; ".join([f"{name}={value}" for name, value in values.items()]) or None
@@ -67,6 +77,24 @@ def with_cookies(fields: "CIMultiDict[str]", cookies: Mapping[str, str]) -> "CIM
     result = fields.copy()
     result[COOKIE] = "; ".join(filter(None, pairs))
     return result
+
+
+def _makes_fields(jar: type[AbstractCookieJar]) -> bool:
+    """Tell whether a jar makes the text of a ``Cookie`` field itself, and remembers it, as ours does.
+
+    aiohttp's interface knows morsels only. A subclass of ours that overrides ``filter_cookies`` means what it says.
+    """
+    for kind in jar.__mro__:
+        if "header_for" in vars(kind):
+            return True
+        if "filter_cookies" in vars(kind):
+            return False
+    return False
+
+
+def _coded(value: "Morsel[str] | str") -> str:
+    # Text is there when the jar filled its cookie by update(), which makes no morsels.
+    return value.coded_value if isinstance(value, Morsel) else _quote(value)[1]
 
 
 def cookie_pairs(cookies: LooseCookies | object) -> dict[str, str]:

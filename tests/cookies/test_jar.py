@@ -17,6 +17,7 @@ from yarl import URL
 from aioclient import ClientSession
 from aioclient.cookies import CookieJar, DummyCookieJar
 from aioclient.cookies.cookie import Cookie
+from aioclient.cookies.matching import path_matches
 from aioclient.testing import RawConnection, RawRequest, RawServer
 
 from .parts import NOW, Clock, held, jar_of, receive, row, sent
@@ -317,11 +318,12 @@ class TestGiven:
             CookieJar().update_cookies("a=1")  # type: ignore[arg-type]
 
     def test_prefix(self) -> None:
-        """A plain value whose name promises Secure is sent to secure origins only."""
-        jar = CookieJar()
-        jar.update_cookies({"__Host-a": "1"})
-        assert sent(jar, "https://a.example/") == "__Host-a=1"
-        assert sent(jar, "http://a.example/") is None
+        """A value, plain or a Morsel, whose name promises Secure is sent to secure origins only."""
+        for cookies in ({"__Host-a": "1"}, SimpleCookie("__Host-a=1")):
+            jar = CookieJar()
+            jar.update_cookies(cookies)
+            assert sent(jar, "https://a.example/") == "__Host-a=1"
+            assert sent(jar, "http://a.example/") is None
 
 
 class TestContents:
@@ -438,6 +440,28 @@ class TestContents:
             sys.setswitchinterval(before)
         assert failures == []
         assert len(list(jar)) == len(jar) <= 200
+
+    @row("CK-16")
+    def test_chosen_at_one_moment(self, row: str) -> None:
+        """A thread that sets a cookie while another one chooses among them comes after that one."""
+        jar = jar_of(["a=1; Path=/", "b=1; Path=/x"])
+        url = "https://a.example/x/y"
+        other = threading.Thread(target=receive, args=(jar, "c=1; Path=/x/y", url))
+
+        def profile(frame: FrameType, event: str, argument: object) -> None:
+            if frame.f_code is path_matches.__code__ and other.ident is None:
+                other.start()
+                # It must not get far. Were it allowed to, it would be done long before.
+                other.join(0.05)
+
+        sys.setprofile(profile)
+        try:
+            header = jar.header_for(URL(url))
+        finally:
+            sys.setprofile(None)
+        other.join()
+        assert header == "b=1; a=1"
+        assert sent(jar, url) == "c=1; b=1; a=1"
 
 
 @pytest.mark.rows("S003-107")
