@@ -336,7 +336,9 @@ class TestManyAtATime:
                 found = await resolver.resolve("b.test", 80, socket.AF_INET)
                 assert addresses(found) == ["127.0.0.2"]
 
-            assert await cancel_everywhere(scenario, still_works) > 0
+            # c-ares closes the socket of a lookup that nobody waits for in a thread of its own, when the answer is
+            # here: later than any number of rounds of this loop.
+            assert await cancel_everywhere(scenario, still_works, leaks=False) > 0
             await inner.close()
 
     @pytest.mark.parametrize((), [pytest.param(id="URL-10")])

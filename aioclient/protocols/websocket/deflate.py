@@ -19,7 +19,7 @@ LEVEL: Final = 1
 MAX_STREAMS: Final = 16
 
 _PARAMETER: Final = re.compile(
-    r'\s*([!#$%&\'*+\-.^_`|~0-9A-Za-z]+)\s*(?:=\s*("?)([0-9A-Za-z]+)\2\s*)?'
+    r'\s*([!#$%&\'*+\-.^_`|~0-9A-Za-z]+)\s*(?:=\s*(?:"([0-9A-Za-z]+)"|([0-9A-Za-z]+))\s*)?'
 )
 _BITS: Final = frozenset(str(bits) for bits in range(8, 16))
 
@@ -65,7 +65,7 @@ def accept(value: str, bits: int) -> Deflate:
         key = match[1].lower()
         if key in found:
             raise ValueError(f"the parameter {key} twice")
-        found[key] = match[3]
+        found[key] = match[2] or match[3]
     for key, said in found.items():
         if key in ("server_no_context_takeover", "client_no_context_takeover"):
             right = said is None
