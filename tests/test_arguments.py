@@ -158,3 +158,38 @@ async def test_cookies_for_an_https_base_url() -> None:
         assert not jar.filter_cookies(URL("https://b.a.example/x"))
     async with ClientSession("http://a.example/", cookies={"a": "1"}) as session:
         assert list(session.cookie_jar.filter_cookies(URL("http://a.example/x"))) == ["a"]
+
+
+@pytest.mark.parametrize(
+    ("name", "meant"),
+    [
+        ("files", "data"),
+        ("content", "data"),
+        ("verify", "ssl"),
+        ("follow_redirects", "allow_redirects"),
+        ("time_out", "timeout"),
+    ],
+)
+async def test_names_of_other_libraries(name: str, meant: str) -> None:
+    """An argument that requests or httpx has is told with the name that it has here."""
+    arguments: Any = {name: None}
+    async with ClientSession() as session:
+        with pytest.raises(TypeError, match=rf"\['{name}'\].*; did you mean {meant}\?"):
+            await session.get("http://a.example/", **arguments)
+
+
+async def test_session_arguments_of_other_libraries() -> None:
+    """None is suggested where a session has none: verify is not version."""
+    arguments: Any = {"verify": False}
+    with pytest.raises(TypeError, match=r"\['verify'\] of ClientSession\(\)$"):
+        ClientSession(**arguments)
+
+
+async def test_a_forgotten_await() -> None:
+    """What is asked of a request before it was awaited says that it was not."""
+    async with ClientSession() as session:
+        pending: Any = session.get("http://a.example/")
+        with pytest.raises(AttributeError, match="no attribute 'status': await it first"):
+            _ = pending.status
+        assert not hasattr(pending, "cr_frame")
+        pending.close()

@@ -54,6 +54,18 @@ _COUNTS: Final = (
 )
 
 
+# Names in requests and httpx, and what they are here.
+_ELSEWHERE: Final = {
+    "body": "data",
+    "cert": "ssl",
+    "content": "data",
+    "files": "data",
+    "follow_redirects": "allow_redirects",
+    "form": "data",
+    "verify": "ssl",
+}
+
+
 _SSL_ARGUMENTS: Final = frozenset(("ssl", "verify_ssl", "ssl_context", "fingerprint"))
 
 
@@ -162,7 +174,12 @@ def checked_middlewares(middlewares: object) -> tuple[Middleware, ...]:
 def unknown_arguments(where: str, names: Iterable[str], known: Iterable[str]) -> TypeError:
     """Return the error for arguments that *where* does not have, with those of the *known* that may be meant."""
     among = tuple(known)
-    meant = {near for name in names for near in get_close_matches(name, among, 1)}
+    meant = set()
+    for name in names:
+        if name not in _ELSEWHERE:
+            meant.update(get_close_matches(name, among, 1))
+        elif _ELSEWHERE[name] in among:
+            meant.add(_ELSEWHERE[name])
     hint = f"; did you mean {' or '.join(sorted(meant))}?" if meant else ""
     return TypeError(f"unknown arguments {sorted(names)} of {where}{hint}")
 

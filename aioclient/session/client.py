@@ -95,7 +95,8 @@ class ClientSession(Verbs, Lifecycle):
 
     Args:
         base_url: relative URLs are joined to it; it must end with ``/``. The session's credentials (``auth``,
-            ``cookies``, header fields that carry secrets, a user and password in this URL) then go to its origin only.
+            header fields that carry secrets, a user and password in this URL) then go to its origin only, and its
+            ``cookies`` to its host.
         connector: the pool; by default a ``TCPConnector`` of its own. The settings of an ``aiohttp.TCPConnector`` or
             ``aiohttp.UnixConnector`` are taken over.
         cookies: into the jar at the start: mapping or pairs; with *base_url* for its host, by TLS alone if it is

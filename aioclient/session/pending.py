@@ -2,7 +2,7 @@
 
 from collections.abc import Coroutine, Generator
 from types import TracebackType
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from ..message.response import ClientResponse
 from ..websocket import ClientWebSocketResponse
@@ -33,6 +33,14 @@ class _Pending(Coroutine[Any, Any, T]):
 
     def __await__(self) -> Generator[Any, None, T]:
         return self._coroutine.__await__()
+
+    if not TYPE_CHECKING:  # type checkers would take it for any name
+
+        def __getattr__(self, name: str) -> object:
+            raise AttributeError(
+                f"{type(self).__name__!r} object has no attribute {name!r}: "
+                "await it first, or enter it with 'async with'"
+            )
 
     async def __aenter__(self) -> T:
         self._response = response = await self._coroutine
