@@ -330,15 +330,9 @@ class ClientWebSocketResponse:
         Raises:
             ValueError: *code* or *message* cannot be sent; the WebSocket stays open.
         """
-        if self._closed:
+        if not self._begin_close(code, message):
             return False
         connection = self._connection
-        connection.send_close(code, message.encode() if isinstance(message, str) else message)
-        self._closed = True
-        self._closed_by_us = connection.code is None
-        self._queue.clear()
-        self._queue = deque()
-        connection.arrival.wake_soon()
         try:
             in_time = await connection.wait_closed(self._close_limit)
         except BaseException:
@@ -351,6 +345,30 @@ class ClientWebSocketResponse:
                 f"{connection.what}: no close frame came within ws_close={self._close_limit} s"
             )
             connection.abort()
+        return True
+
+    def close_nowait(self, *, code: int = NORMAL, message: bytes | str = b"") -> None:
+        """Send a close frame and close the connection, without waiting for the peer's.
+
+        For where nothing can be awaited. What is not sent within ``ClientWSTimeout.ws_close`` seconds is dropped.
+
+        Raises:
+            ValueError: as ``close()``.
+        """
+        if self._begin_close(code, message):
+            self._connection.finish(self._close_limit)
+
+    def _begin_close(self, code: int, message: bytes | str) -> bool:
+        """Send a close frame and end all receiving; False if that was done already."""
+        if self._closed:
+            return False
+        connection = self._connection
+        connection.send_close(code, message.encode() if isinstance(message, str) else message)
+        self._closed = True
+        self._closed_by_us = connection.code is None
+        self._queue.clear()
+        self._queue = deque()
+        connection.arrival.wake_soon()
         return True
 
     async def __aenter__(self) -> Self:

@@ -20,7 +20,7 @@ from enum import Enum
 from types import TracebackType
 from typing import Any, Self
 
-from aiohttp import WSMessage, WSMsgType
+from aiohttp import WSCloseCode, WSMessage, WSMsgType
 
 from ..exceptions import (
     ClientConnectionResetError,
@@ -347,10 +347,12 @@ class ReconnectingWebSocket:
             await self._ws.close()
         self._end()
 
-    def session_closed(self) -> None:
-        """End with an error (called by the session when it is closed)."""
+    def session_closed(self, *, going_away: bool) -> None:
+        """Make no other connection (called by the session when it is closed); with *going_away* close this one."""
         self._session_closed = True
         self._interrupt()
+        if going_away and self._ws is not None:
+            self._ws.close_nowait(code=WSCloseCode.GOING_AWAY)
 
     @asynccontextmanager
     async def _interruptible(self) -> AsyncGenerator[None, None]:

@@ -79,6 +79,7 @@ class Lifecycle(State):
         if self._closed:
             return
         connector = self._connector
+        self._tell_guests(going_away=self._connector_owner)
         closing: Awaitable[None] | None = None
         if self._adoption is not None:
             closing = self._adoption.leave(owner=self._connector_owner)
@@ -86,7 +87,6 @@ class Lifecycle(State):
             closing = connector.close()
         self._connector = None
         self._closed = True
-        self._tell_guests()
         if closing is not None:
             await closing
 
@@ -96,12 +96,16 @@ class Lifecycle(State):
             self._adoption.let_go()
         self._connector = None
         self._closed = True
-        self._tell_guests()
+        self._tell_guests(going_away=False)
 
-    def _tell_guests(self) -> None:
-        """Wake who waits to use the session again."""
-        for guest in tuple(self._guests):
-            guest.session_closed()
+    def _tell_guests(self, *, going_away: bool) -> None:
+        """Wake who waits to use the session again; with *going_away* they lose what they have of it, too."""
+        try:
+            here = asyncio.get_running_loop() is self._loop
+        except RuntimeError:
+            here = False
+        for guest in tuple(self._guests) if here else ():
+            guest.session_closed(going_away=going_away)
 
     async def __aenter__(self) -> Self:
         return self

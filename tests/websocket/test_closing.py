@@ -102,6 +102,33 @@ class TestClose:
         assert answers == [answered.to_bytes(2, "big")]
 
     @pytest.mark.both_loops
+    async def test_without_a_wait(self) -> None:
+        """close_nowait() sends what close() sends, and closes the connection without an answer."""
+        got: list[bytes] = []
+
+        async def talk(conn: RawConnection) -> None:
+            while (received := await read_frame(conn)).opcode != CLOSE:
+                pass
+            got.append(received.payload)
+            assert await conn.closed() == b""
+
+        async with websocket_server(talk) as server, ClientSession() as session:
+            ws = await session.ws_connect(server.url())
+            await ws.send_bytes(bytes(2**20))
+            receiving = asyncio.ensure_future(ws.receive())
+            await turns()
+            ws.close_nowait(code=4000, message="bye")
+            assert (ws.closed, ws.closed_by_us, ws.close_code) == (True, True, 1006)
+            assert (await receiving).type is WSMsgType.CLOSING
+            ws.close_nowait()
+            assert await ws.close() is False
+            while not got:
+                await turns()
+            assert got == [b"\x0f\xa0bye"]
+            with pytest.raises(ValueError, match="1005"):
+                (await session.ws_connect(server.url())).close_nowait(code=1005)
+
+    @pytest.mark.both_loops
     async def test_who_closed_first(self) -> None:
         """closed_by_us tells a close() of ours from one that comes when the peer has closed, or is gone."""
 

@@ -619,6 +619,24 @@ class TestEnds:
                 await texts_of(feed)
             assert isinstance(caught.value.__cause__, aiohttp.ClientConnectorCertificateError)
 
+    async def test_what_is_not_http(self) -> None:
+        """A server that does not speak HTTP ends it, by the name of the error."""
+        async with RawServer.replies([b"SSH-2.0-x\r\n\r\n"]) as server, ClientSession() as session:
+            with pytest.raises(WSReconnectError, match="errors do not have ServerProtocolError"):
+                await texts_of(session.ws_reconnecting(server.url()))
+
+    @pytest.mark.parametrize(("status", "attempts"), [(407, 1), (502, 3)])
+    async def test_a_proxy(self, status: int, attempts: int) -> None:
+        """A proxy that opens no tunnel is looked at by its status, as a server is."""
+        reply = b"HTTP/1.1 %d No\r\nContent-Length: 0\r\nConnection: close\r\n\r\n" % status
+        async with RawServer.replies([reply], repeat=True) as server, ClientSession() as session:
+            policy = ReconnectPolicy(initial=1e-6, max_attempts=3)
+            feed = session.ws_reconnecting("wss://a.example", policy=policy, proxy=server.url())
+            with pytest.raises(WSReconnectError) as caught:
+                await texts_of(feed)
+            assert isinstance(caught.value.__cause__, aiohttp.ClientHttpProxyError)
+            assert caught.value.attempts == attempts
+
     async def test_pickle(self) -> None:
         """Its errors can be pickled."""
         for error in (WSReconnectError("x", "why", 2), WSClosedError("x", 1006, "")):
@@ -780,6 +798,41 @@ class TestTheUserEndsIt:
                 assert clock() == start
             await session.close()
             await connector.close()
+
+    @pytest.mark.both_loops
+    @pytest.mark.parametrize("what", ["connections", "messages"])
+    async def test_leaving_the_loop_and_the_session(self, what: str) -> None:
+        """A session that is closed right behind break tells the server that it goes away."""
+        codes: list[int | None] = []
+
+        async def talk(conn: RawConnection) -> None:
+            conn.send(frame(TEXT, b"a"))
+            codes.append(await end(conn))
+
+        async with websocket_server(talk) as server:
+            async with ClientSession() as session:
+                feed = session.ws_reconnecting(server.url())
+                async for _ in feed if what == "connections" else feed.messages():
+                    break
+            while not codes or feed.state is not ReconnectState.CLOSED:
+                await turns()
+            assert codes == [1001]
+
+    @pytest.mark.parametrize("how", ["connector_owner", "detach"])
+    async def test_a_connector_that_is_anothers(self, how: str) -> None:
+        """A connection lives on when its session is closed without its connector; it is the last one."""
+        async with serve_application(application(echo)) as origin, TCPConnector() as connector:
+            session = ClientSession(connector=connector, connector_owner=how == "detach")
+            feed = session.ws_reconnecting(origin + "/", policy=SOON)
+            with pytest.raises(WSReconnectError, match="the session is closed"):
+                async for ws in feed:
+                    if how == "detach":
+                        session.detach()
+                    else:
+                        await session.close()
+                    await ws.send_str("x")
+                    assert await ws.receive_str() == "x"
+            assert feed.statistics().attempts == 1
 
     @pytest.mark.both_loops
     async def test_the_session_is_closed_while_open(self) -> None:
