@@ -7,6 +7,7 @@ import io
 import re
 import warnings
 from collections.abc import AsyncIterator, Callable, Iterable, Iterator
+from datetime import date
 from http.cookies import SimpleCookie
 from typing import Any, NamedTuple
 
@@ -85,6 +86,21 @@ def closed_file() -> io.BytesIO:
     file = io.BytesIO(b"file")
     file.close()
     return file
+
+
+def at_an_offset() -> io.BytesIO:
+    file = io.BytesIO(b"abcdef")
+    file.seek(2)
+    return file
+
+
+def text_file() -> io.TextIOWrapper:
+    return io.TextIOWrapper(io.BytesIO("ä".encode()), encoding="utf-8")
+
+
+async def refuse(response: object) -> None:
+    """Raise, whatever came."""
+    raise LookupError
 
 
 def with_data() -> dict[str, Any]:
@@ -334,6 +350,73 @@ CALLS = [
         session=lambda: {"base_url": "SERVER/api/"},
     ),
     Call("base_url without a slash", dict, path="!ok", session=lambda: {"base_url": "SERVER/api"}),
+    # What is rarer
+    Call("a method in mixed case", with_data, "Post"),
+    Call("headers of any character", lambda: {"headers": {"X-A": "ÿ 😀\t", "X-B": ""}}),
+    Call("params iterator", lambda: {"params": iter([("a", "1")])}),
+    Call("params with a plus", lambda: {"params": {"q": "a+b c&d %20"}}),
+    Call("params NaN", lambda: {"params": {"a": float("nan")}}),
+    Call("data at an offset", lambda: {"data": at_an_offset()}, "POST"),
+    Call("data text file", lambda: {"data": text_file()}, "POST"),
+    Call("data payload", lambda: {"data": aiohttp.JsonPayload({"a": 1})}, "POST"),
+    Call("data empty FormData", lambda: {"data": aiohttp.FormData()}, "POST"),
+    Call(
+        "data form with a type of one's own",
+        lambda: {"data": {"a": "1"}, "headers": {"Content-Type": "a/b"}},
+        "POST",
+    ),
+    Call(
+        "json_serialize",
+        lambda: {"json": 1},
+        "POST",
+        session=lambda: {"json_serialize": lambda _: "é"},
+    ),
+    Call("json date", lambda: {"json": date(2020, 1, 1)}, "POST"),
+    Call("cookies pairs", lambda: {"cookies": [("a", "1"), ("a", "2")]}),
+    Call("cookies with =", lambda: {"cookies": {"a": "x=y"}}),
+    Call("cookies with quotes", lambda: {"cookies": {"a": '"x"'}}),
+    Call("cookies not ASCII", lambda: {"cookies": {"a": "ä"}}),
+    Call("cookies with a bad name", lambda: {"cookies": {"a b": "1"}}),
+    Call(
+        "an Authorization field with a redirect",
+        lambda: {"headers": {"Authorization": "x"}},
+        path="/redirect/302",
+    ),
+    Call(
+        "redirect 302 of a typed body",
+        lambda: {"data": b"x", "headers": {"Content-Type": "a/b"}},
+        "POST",
+        "/redirect/302",
+    ),
+    Call("redirect 307 of a form", lambda: {"data": form_data()}, "POST", "/redirect/307"),
+    Call(
+        "redirect 307 compressed",
+        lambda: {"data": b"x" * 50, "compress": True},
+        "POST",
+        "/redirect/307",
+    ),
+    Call(
+        "redirect 307 chunked",
+        lambda: {"data": b"x" * 50, "chunked": True},
+        "POST",
+        "/redirect/307",
+    ),
+    Call(
+        "redirect 302 chunked",
+        lambda: {"data": b"x" * 50, "chunked": True},
+        "POST",
+        "/redirect/302",
+    ),
+    Call(
+        "HTTP/1.0 of unknown length",
+        lambda: {"data": pieces()},
+        "POST",
+        session=lambda: {"version": aiohttp.HttpVersion10},
+    ),
+    Call("timeout tuple", lambda: {"timeout": (1, 2)}),
+    Call("a line break in the URL", dict, path="/a\nb"),
+    Call("a space in the host", dict, path="!http://exa mple/"),
+    Call("raise_for_status of one's own", lambda: {"raise_for_status": refuse}, path="/status/404"),
     Call("unknown argument", lambda: {"verify": False}),
 ]
 
@@ -450,6 +533,42 @@ INTENDED = [
         "no status was received, so the error's is 0; aiohttp says 400",
         {"error"},
         ("no HTTP",),
+    ),
+    Difference(
+        "an iterator of pairs is params",
+        {"request", "response", "error"},
+        ("params iterator",),
+    ),
+    Difference(
+        "cookies of a call are sent as they are, if they can be: what = and UTF-8 mean is the server's matter",
+        {"request", "response"},
+        ("cookies with =", "cookies with quotes", "cookies not ASCII"),
+    ),
+    Difference("ValueError, not http.cookies.CookieError", {"error"}, ("cookies with a bad name",)),
+    Difference(
+        "fields that describe the body are dropped with it",
+        {"request"},
+        ("redirect 302 of a typed body",),
+    ),
+    Difference(
+        "HTTP/1.0 has no chunks: a body of unknown length is refused",
+        {"request", "response", "error"},
+        ("HTTP/1.0 of unknown length",),
+    ),
+    Difference(
+        "(connect, read) is a spelling of timeout",
+        {"request", "response", "error"},
+        ("timeout tuple",),
+    ),
+    Difference(
+        "a control character in a URL is refused, not dropped",
+        {"request", "response", "error"},
+        ("a line break in the URL",),
+    ),
+    Difference(
+        "a bad host is refused before a resolver is asked",
+        {"error"},
+        ("a space in the host",),
     ),
     Difference(
         "a timeout that is no number of seconds is refused",
