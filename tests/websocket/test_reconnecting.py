@@ -936,6 +936,7 @@ class TestSending:
             assert results == ["reset", "x"]
 
 
+@pytest.mark.both_loops
 class TestCancellation:
     """Whatever await is cancelled: no task, socket or slot is left."""
 
@@ -982,6 +983,9 @@ class TestCancellation:
                     await use(feed)
             else:
                 await use(feed)
+                await (
+                    turns()
+                )  # a message wakes its receiver at once, before what was to come "soon"
 
         async def use(feed: ReconnectingWebSocket) -> None:
             if what == "messages":
