@@ -70,7 +70,6 @@ def adopt(original: aiohttp.BaseConnector, loop: asyncio.AbstractEventLoop) -> A
 
     Raises:
         TypeError: it is not aiohttp's TCP or Unix connector, or overrides what they do.
-        ValueError: it has a setting that cannot be taken over.
         RuntimeError: it is closed, or belongs to another event loop than *loop*.
     """
     if original.closed:
@@ -125,11 +124,6 @@ def _like(original: aiohttp.BaseConnector) -> BaseConnector:
     }
     if isinstance(original, aiohttp.UnixConnector):
         return UnixConnector(original.path, **pool)
-    if private._socket_factory is not None:
-        raise ValueError(
-            "connector has a socket_factory, which is not taken over; "
-            "give aioclient.TCPConnector with local_addr= or a resolver= that says where to connect"
-        )
     return TCPConnector(
         **pool,
         ssl=private._ssl,
@@ -141,6 +135,7 @@ def _like(original: aiohttp.BaseConnector) -> BaseConnector:
         dns_cache_max_size=private._cached_hosts._max_size,
         happy_eyeballs_delay=private._happy_eyeballs_delay,
         interleave=private._interleave,
+        socket_factory=private._socket_factory,
     )
 
 

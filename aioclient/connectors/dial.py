@@ -5,12 +5,15 @@ A socket is either returned or closed, whatever happens and whenever the caller 
 
 import asyncio
 import socket
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 
 from aiohappyeyeballs import AddrInfoType, addr_to_addr_infos, start_connection
 from aiohttp.abc import ResolveResult
 
-__all__ = ("AddrInfoType", "addr_infos_of", "open_socket")
+__all__ = ("AddrInfoType", "SocketFactory", "addr_infos_of", "open_socket")
+
+SocketFactory = Callable[[AddrInfoType], socket.socket]
+"""Makes the socket for an address: (family, kind, protocol, name, address), as ``socket.getaddrinfo()`` has it."""
 
 
 def addr_infos_of(addresses: Iterable[ResolveResult]) -> list[AddrInfoType]:
@@ -36,6 +39,7 @@ async def open_socket(
     happy_eyeballs_delay: float | None = 0.25,
     interleave: int | None = None,
     local_addr: tuple[str, int] | None = None,
+    socket_factory: SocketFactory | None = None,
 ) -> socket.socket:
     """Return a socket connected to the first of *addr_infos* that answers.
 
@@ -50,6 +54,7 @@ async def open_socket(
         interleave: How many addresses of the first family come before one of the other. None is 1
             with a delay, and the order given without.
         local_addr: The IP address and port to connect from; port 0 is any.
+        socket_factory: Makes each socket; None for an ordinary one.
 
     Raises:
         OSError: No address answered. The text tells of each attempt if they failed differently.
@@ -64,6 +69,7 @@ async def open_socket(
             happy_eyeballs_delay=happy_eyeballs_delay,
             interleave=interleave,
             loop=loop,
+            socket_factory=socket_factory,
         )
     except (OSError, RuntimeError) as error:
         if task is not None and task.cancelling() > cancels:

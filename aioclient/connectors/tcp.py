@@ -17,7 +17,7 @@ from ..protocols.http1 import Http1Connection
 from ..warning import warn_legacy
 from .address_policy import AddressPolicy
 from .base import Dial
-from .dial import addr_infos_of, open_socket
+from .dial import SocketFactory, addr_infos_of, open_socket
 from .dns import DefaultResolver
 from .errors import connect_error, dns_error, policy_error
 from .overrides import Overrides, ResolveLike
@@ -50,6 +50,9 @@ class TCPConnector(ProxiedConnector):
         happy_eyeballs_delay: seconds between two attempts at different addresses (RFC 8305); None tries one after
             the other.
         interleave: addresses of one family before the first of the other.
+        socket_factory: makes the socket for an address, given as ``socket.getaddrinfo()`` has it; for options that
+            must be set before it connects.
+        timeout_ceil_threshold: taken because aiohttp has it; nothing is rounded here.
 
     All further arguments are those of ``BaseConnector``.
     """
@@ -71,6 +74,8 @@ class TCPConnector(ProxiedConnector):
         address_policy: AddressPolicy | None = None,
         happy_eyeballs_delay: float | None = 0.25,
         interleave: int | None = None,
+        socket_factory: SocketFactory | None = None,
+        timeout_ceil_threshold: float = 5.0,
         keepalive_timeout: float | Unset | None = UNSET,
         force_close: bool = False,
         limit: int | None = 100,
@@ -79,6 +84,11 @@ class TCPConnector(ProxiedConnector):
         retry_stale: bool = True,
         loop: asyncio.AbstractEventLoop | None = None,
     ) -> None:
+        if socket_factory is not None and not callable(socket_factory):
+            raise TypeError(
+                "socket_factory must take an address and return a socket, "
+                f"found {type(socket_factory).__name__} {socket_factory!r}"
+            )
         overrides = None if resolve is None else Overrides(resolve)
         setting = merge_ssl(ssl, verify_ssl, ssl_context, fingerprint)
         super().__init__(
@@ -105,6 +115,7 @@ class TCPConnector(ProxiedConnector):
         self._logins = Logins()
         self._happy_eyeballs_delay = happy_eyeballs_delay
         self._interleave = interleave
+        self._socket_factory = socket_factory
 
     async def _connect(self, request: Request, key: ConnectionKey, dial: Dial) -> Http1Connection:
         loop = asyncio.get_running_loop()
@@ -178,6 +189,7 @@ class TCPConnector(ProxiedConnector):
                 happy_eyeballs_delay=self._happy_eyeballs_delay,
                 interleave=self._interleave,
                 local_addr=self._local_addr,
+                socket_factory=self._socket_factory,
             )
         except OSError as error:
             raise connect_error(key, error) from error

@@ -196,6 +196,11 @@ class Proxy:
         return self.scheme in HTTP_SCHEMES
 
     @property
+    def is_told_who_asks(self) -> bool:
+        """Whether it has credentials: a login, or a ``Proxy-Authorization`` among its fields."""
+        return self.auth is not None or any(map(_is_authorization, self.headers))
+
+    @property
     def is_socks4(self) -> bool:
         """Whether it speaks SOCKS4, which knows neither passwords nor IPv6."""
         return self.scheme in ("socks4", "socks4a")

@@ -321,11 +321,12 @@ class ResponseReader:
             return
         if status > 599:
             raise self._refuse(f"its status {status} is none (RFC 9110, section 15)")
+        method = request.method
         chunked = TRANSFER_ENCODING in fields
-        if chunked:
+        # Of a tunnel's answer it is ignored, whatever it says (RFC 9110, section 9.3.6).
+        if chunked and not (method == "CONNECT" and status < 300):
             self._check_transfer_coding()
         self.head_done = True
-        method = request.method
         if method == "HEAD" or status in (204, 304):
             self.keep = self._says_keep_alive()
             self._end_without_body()

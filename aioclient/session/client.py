@@ -23,6 +23,7 @@ from yarl import URL, Query
 
 from ..chain import Handler, Middleware, compose, name_of, release_what_is_dropped
 from ..connectors.base import BaseConnector
+from ..connectors.overrides import ResolveLike
 from ..connectors.proxies.decide import ProxyOrNone
 from ..cookies import CookieJar
 from ..exceptions import TotalTimeoutError
@@ -99,6 +100,8 @@ class ClientSession(Verbs, Lifecycle):
             ``cookies`` to its host.
         connector: the pool; by default a ``TCPConnector`` of its own. The settings of an ``aiohttp.TCPConnector`` or
             ``aiohttp.UnixConnector`` are taken over.
+        resolve: addresses that are not looked up, as ``TCPConnector(resolve=...)`` takes them: ``{"a.example:443":
+            "127.0.0.1"}``. With *connector* they are given there.
         cookies: into the jar at the start: mapping or pairs; with *base_url* for its host, by TLS alone if it is
             ``https``, else for every host, which ``SharedCookiesWarning`` tells.
         headers: sent with every request; ``session.headers`` stays live.
@@ -167,6 +170,7 @@ class ClientSession(Verbs, Lifecycle):
         base_url: str | URL | None = None,
         *,
         connector: BaseConnector | aiohttp.BaseConnector | None = None,
+        resolve: ResolveLike | None = None,
         cookies: LooseCookies | None = None,
         headers: LooseHeaders | None = None,
         skip_auto_headers: Iterable[str] | None = None,
@@ -232,7 +236,8 @@ class ClientSession(Verbs, Lifecycle):
             self._base_url = self._base_url.with_user(None)
         self._trust_env = trust_env = bool(trust_env)
         netrc = coerce_netrc(netrc, trust_env)
-        self._authenticate: Middleware = authenticate if netrc is None else NetrcStep(netrc)
+        netrc_step = None if netrc is None else NetrcStep(netrc)
+        self._authenticate: Middleware = authenticate if netrc_step is None else netrc_step
         self._json_serialize = json_serialize
         self._serialize = json_serialize if json_serialize_bytes is None else json_serialize_bytes
         self._raise_for_status = raise_for_status
@@ -247,6 +252,7 @@ class ClientSession(Verbs, Lifecycle):
             proxy_ssl,
             proxies,
             trust_env if env_proxies is None else env_proxies,
+            None if netrc_step is None else netrc_step.login_of,
         )
         self._options = RequestOptions(
             response_class=response_class,
@@ -271,7 +277,7 @@ class ClientSession(Verbs, Lifecycle):
         if cookies is not None:
             put_cookies(self._cookie_jar, cookies, self._base_url)
         self._cookies = Cookies(self._cookie_jar)
-        self._connector = self._connect(connector)
+        self._connector = self._connect(connector, resolve)
         self._middlewares = checked_middlewares(middlewares)
         self._chain = self._compose(self._middlewares)
         self._open()

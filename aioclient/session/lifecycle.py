@@ -11,6 +11,7 @@ import aiohttp
 
 from ..connectors.adopt import Adoption, adopt
 from ..connectors.base import BaseConnector
+from ..connectors.overrides import ResolveLike
 from ..connectors.tcp import TCPConnector
 from ..exceptions import shown
 from ..reconnecting import ReconnectingWebSocket
@@ -43,13 +44,25 @@ class Lifecycle(State):
         self._debug = self._loop.get_debug()
         self._guests: set[ReconnectingWebSocket] = set()
 
-    def _connect(self, connector: BaseConnector | aiohttp.BaseConnector | None) -> BaseConnector:
-        """Return the connector that the session will use, bound to its loop."""
+    def _connect(
+        self,
+        connector: BaseConnector | aiohttp.BaseConnector | None,
+        resolve: ResolveLike | None,
+    ) -> BaseConnector:
+        """Return the connector that the session will use, bound to its loop.
+
+        Raises:
+            ValueError: *resolve* is given, and a connector that has addresses of its own.
+        """
+        if resolve is not None and connector is not None:
+            raise ValueError(
+                "resolve= is for the session's own connector; with connector= give it there: TCPConnector(resolve=...)"
+            )
         if isinstance(connector, aiohttp.BaseConnector):
             self._adoption = adopt(connector, self._loop)
             connector = self._adoption.connector
         elif connector is None:
-            connector = TCPConnector()
+            connector = TCPConnector(resolve=resolve)
         connector.bind(self._loop)
         return connector
 

@@ -9,10 +9,12 @@ import aiohttp
 from ..connectors.base import BaseConnector
 from ..connectors.proxies.decide import (
     Always,
+    LoginOf,
     Overlaid,
     Proxies,
     ProxyOrNone,
     Settings,
+    WithLogins,
     source_of,
 )
 from ..connectors.proxies.environment import source_of_environment
@@ -36,7 +38,7 @@ class SessionProxies:
     ``table`` tells which one an origin is reached by; None when no proxy is configured.
     """
 
-    __slots__ = ("_has_own", "_settings", "_takes_proxies", "table")
+    __slots__ = ("_has_own", "_login_of", "_said", "_settings", "_takes_proxies", "table")
 
     def __init__(
         self,
@@ -47,6 +49,7 @@ class SessionProxies:
         ssl: SSLOption | None,
         proxies: Mapping[str, ProxyOrNone] | None,
         environment: bool,
+        login_of: LoginOf | None,
     ) -> None:
         if proxy is not None and proxies is not None:
             raise ValueError(
@@ -55,11 +58,13 @@ class SessionProxies:
         self._takes_proxies = _takes_proxies(connector)
         self._settings = settings = _settings(auth, headers, ssl)
         self._has_own = proxy is not None or proxies is not None
+        self._login_of = login_of
+        self._said: ProxyTable | None = None
         self.table: ProxyTable | None = None
         if self._has_own:
             self._check_connector()
         if proxy is not None:
-            self.table = Always(_one(proxy, settings))
+            self._take(Always(_one(proxy, settings)))
             return
         sources = []
         if proxies is not None:
@@ -72,7 +77,14 @@ class SessionProxies:
             if named is not None:
                 sources.append(named)
         if sources:
-            self.table = Proxies(sources)
+            self._take(Proxies(sources))
+
+    def _take(self, table: ProxyTable) -> None:
+        self._said = table
+        self.table = self._with_logins(table)
+
+    def _with_logins(self, table: ProxyTable) -> ProxyTable:
+        return table if self._login_of is None else WithLogins(table, self._login_of)
 
     def for_call(self, said: Mapping[str, Any], origin: Origin) -> ProxyTable | None:
         """Return the table for a call to *origin* that says *said*, of what ``OF_PROXIES`` names.
@@ -86,14 +98,16 @@ class SessionProxies:
         )
         proxy: ProxyOrNone = said.get("proxy")
         if proxy is None:
-            if self.table is None or settings == Settings():
+            if self._said is None or settings == Settings():
                 return self.table
-            return Overlaid(self.table, origin, settings)
+            return self._with_logins(Overlaid(self._said, origin, settings))
         chosen = _one(proxy, settings)
         if chosen is None:
             return None
         self._check_connector()
-        return Always(chosen if self._has_own else self._settings.complete(chosen))
+        return self._with_logins(
+            Always(chosen if self._has_own else self._settings.complete(chosen))
+        )
 
     def _check_connector(self) -> None:
         if not self._takes_proxies:

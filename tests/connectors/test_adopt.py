@@ -196,11 +196,21 @@ class TestSubclasses:
         await connector.close()
 
     async def test_a_socket_factory(self) -> None:
-        """What ours has no setting for is refused."""
-        connector = aiohttp.TCPConnector(socket_factory=lambda address: socket.socket())
-        with pytest.raises(ValueError, match="socket_factory, which is not taken over"):
-            ClientSession(connector=connector)
-        await connector.close()
+        """Its sockets are made as it makes them."""
+        made: list[socket.socket] = []
+
+        def factory(address: Any) -> socket.socket:
+            made.append(socket.socket(*address[:3]))
+            return made[-1]
+
+        connector = aiohttp.TCPConnector(socket_factory=factory)
+        async with (
+            RawServer.replies([OK]) as server,
+            ClientSession(connector=connector) as session,
+        ):
+            async with session.get(server.url("/")) as response:
+                assert response.status == 200
+            assert len(made) == 1
 
 
 class TestItsEnd:

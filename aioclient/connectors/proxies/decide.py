@@ -11,14 +11,14 @@ origin decides, and by its most specific key:
 ``no_proxy`` names is reached directly, whatever other sources say.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Final, NamedTuple
 
 from yarl import URL
 
 from ...message.headers import LooseHeaders
 from ...message.origin import Origin, SSLOption
-from ...message.proxy import DIRECT, Direct, Proxy, ProxyLogin, ProxyTable
+from ...message.proxy import DIRECT, Direct, Proxy, ProxyAuthLike, ProxyLogin, ProxyTable
 from .bypass import Bypass, canonical_name
 
 SCHEMES: Final = ("http", "https", "ws", "wss", "all")
@@ -28,6 +28,8 @@ _REMEMBERED: Final = (
 )
 
 ProxyOrNone = str | URL | Proxy | Direct | None
+LoginOf = Callable[[str], ProxyAuthLike | None]
+"""Tells the login for a proxy on a host, a canonical one."""
 
 
 class Settings(NamedTuple):
@@ -118,6 +120,24 @@ class Overlaid:
         """Return the proxy for *origin*."""
         proxy = self._table.choose(origin)
         return self._changed if proxy == self._first else proxy
+
+
+class WithLogins:
+    """A table whose HTTP proxies, where they have no login of their own, get one by their host."""
+
+    __slots__ = ("_login_of", "_table")
+
+    def __init__(self, table: ProxyTable, login_of: LoginOf) -> None:
+        self._table = table
+        self._login_of = login_of
+
+    def choose(self, origin: Origin) -> Proxy | None:
+        """Return the proxy for *origin*."""
+        proxy = self._table.choose(origin)
+        if proxy is None or not proxy.is_http or proxy.is_told_who_asks:
+            return proxy
+        login = self._login_of(proxy.host)
+        return proxy if login is None else proxy.changed(login)
 
 
 def decide(sources: Iterable[Source], scheme: str, host: str, port: int) -> Proxy | None:

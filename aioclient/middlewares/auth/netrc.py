@@ -6,6 +6,7 @@ What is decided here, and by which rule:
   chosen for one host is not known at the next one.
 * Explicit credentials go first: ``auth=``, user and password of the URL, an ``Authorization`` field.
 * A URL that names a user gets that user's password and nobody else's.
+* A proxy that has no login of its own is looked up by its host as well, if it is an HTTP proxy.
 * A hop from https to http gets nothing: whoever redirects must not make a password travel in the open.
 * The file is read in a thread, and looked at again a second later at the earliest.
 """
@@ -114,6 +115,8 @@ class NetrcStep:
             NetrcError: the file that the session was given cannot be read.
         """
         request.authorization = None
+        if request.options.proxies is not None:
+            await self._entries()  # for ``login_of()``, which cannot wait
         auth = request.auth
         if (
             (auth is None or isinstance(auth, LoginOfUrl))
@@ -131,6 +134,11 @@ class NetrcStep:
         if auth is not None:
             auth.authorize(request)
         return await handler(request)
+
+    def login_of(self, host: str) -> BasicAuth | None:
+        """Return the login that the file, when it was last looked at, had for a proxy on *host*."""
+        entry = find_entry(self._look.entries, host, use_default=self._netrc.use_default)
+        return None if entry is None else _basic(entry)
 
     async def _entries(self) -> Sequence[Entry]:
         loop = asyncio.get_running_loop()

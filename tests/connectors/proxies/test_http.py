@@ -547,6 +547,9 @@ class TestAnswers:
             pytest.param(
                 b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n", id="PRX-08-chunked"
             ),
+            pytest.param(
+                b"HTTP/1.1 200 OK\r\nTransfer-Encoding: gzip, chunked\r\n\r\n", id="PRX-08-coding"
+            ),
             pytest.param(b"HTTP/1.1 204 No Content\r\n\r\n", id="PRX-08-204"),
             pytest.param(b"HTTP/1.0 200 OK\r\nConnection: close\r\n\r\n", id="PRX-08-1.0"),
             pytest.param(b"HTTP/1.1 100 Continue\r\n\r\n" * 3 + ESTABLISHED, id="PRX-08-1xx"),
