@@ -12,6 +12,7 @@ from pathlib import Path
 
 from benchmarks.clients import BASELINE, CLIENTS
 from benchmarks.cores import choose_cores
+from benchmarks.jars import measure_jars
 from benchmarks.measure import (
     Row,
     Worker,
@@ -28,7 +29,7 @@ from benchmarks.server import Server, find_nginx, run_server
 
 HERE = Path(__file__).resolve().parent
 OURS = ("limit", "aioclient", "aiohttp")
-OTHER_MEASURES = ("growth", "idle", "peak", "import")
+OTHER_MEASURES = ("growth", "idle", "peak", "import", "jar")
 NOT_QUICK = ("chunks-steady", "file-steady", "peak")
 PEAK_SCENARIOS = ("chunks", "file", "memory", "upload")
 
@@ -113,6 +114,9 @@ def run(options: argparse.Namespace) -> Results:
     if "import" in options.scenario:
         modules = [name for name in ("aioclient", "aiohttp") if name in found]
         results.imports = measure_imports(modules, cores, options.rounds * 2 + 1)
+    if "jar" in options.scenario and {"aioclient", "aiohttp"} <= set(found):
+        note("cookie jars")
+        results.jars = measure_jars(cores, options.rounds * 2 + 1)
     return results
 
 

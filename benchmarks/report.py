@@ -11,6 +11,8 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks.clients import BASELINE, CLIENTS
+from benchmarks.jars import OPERATIONS, SIZES, THEIRS, Jars
+from benchmarks.jars import SMALL as SMALL_JAR
 from benchmarks.measure import Memory, Row, as_json
 from benchmarks.scenarios import GROWTH, SCENARIOS
 
@@ -28,6 +30,7 @@ class Results:
     growth: list[Row] = field(default_factory=list)
     memory: list[Memory] = field(default_factory=list)
     imports: list[dict[str, float]] = field(default_factory=list)
+    jars: Jars = field(default_factory=Jars)
 
     def as_json(self) -> dict[str, Any]:
         """Return all raw numbers, with what is needed to understand them."""
@@ -42,6 +45,7 @@ class Results:
             "growth": as_json(self.growth),
             "memory": as_json(self.memory),
             "imports": self.imports,
+            "jars": self.jars.rounds,
         }
 
 
@@ -56,6 +60,8 @@ def as_markdown(results: Results) -> str:
         parts.append(_memory(results.memory))
     if results.imports:
         parts.append(_imports(results.imports))
+    if results.jars.rounds:
+        parts.append(_jars(results.jars))
     return "\n\n".join(parts)
 
 
@@ -165,3 +171,19 @@ def _imports(rounds: Sequence[dict[str, float]]) -> str:
         middle = statistics.median(values[module] for values in rounds)
         lines.append([f"`import {module}`", _number(ratio), f"{middle * 1e3:.0f}"])
     return f"CPU time of importing.\n\n{_table(['import', 'ratio', 'ms'], lines)}"
+
+
+def _jars(jars: Jars) -> str:
+    lines = []
+    for name, title in OPERATIONS.items():
+        for size in SIZES:
+            cells = [title, size, _number(jars.ratio(size, name))]
+            cells += [_number(jars.growth(library, size, name)) for library in jars.rounds]
+            microseconds = statistics.median(jars.rounds[THEIRS][size][name]) * 1e6
+            lines.append([*cells, f"{microseconds:.3g}"])
+    head = ["jar", "cookies held", f"aioclient ÷ {BASELINE}"]
+    head += [f"{library} ÷ its own with {SMALL_JAR}" for library in jars.rounds]
+    return (
+        "CPU time of a cookie jar, ten cookies of which go with the request.\n\n"
+        f"{_table([*head, f'{BASELINE}, µs'], lines)}"
+    )
