@@ -145,3 +145,29 @@ async def test_cut_at_each_byte(reply: bytes, how: str) -> None:
             await turns(6)
             assert session.connector is not None
             assert session.connector.statistics().in_use == 0
+
+
+class NoException(BaseException):
+    """What ``except Exception`` lets pass."""
+
+
+class Raising(ClientResponse):
+    """A response class that fails."""
+
+    def __init__(self, *arguments: Any) -> None:
+        super().__init__(*arguments)
+        raise NoException("made wrongly")
+
+
+@pytest.mark.both_loops
+@pytest.mark.parametrize("length", [2, 100_000])
+async def test_response_class_that_raises_no_exception(length: int) -> None:
+    """It ends its call, not only the event loop's callback, and the session can be closed."""
+    reply = b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\nok" % length
+    async with (
+        RawServer.replies([reply]) as server,
+        ClientSession(response_class=Raising) as session,
+    ):
+        with pytest.raises(RuntimeError, match="the response class raised NoException") as caught:
+            await session.get(server.url())
+        assert isinstance(caught.value.__cause__, NoException)

@@ -225,17 +225,23 @@ class Http1Connection(asyncio.Protocol):
             self._stream = stream = self._open_stream(request)
             lease = Connection(self, request.what, request.options.made_at)
             self._lease = request.held = ref(lease)
-        response = request.options.response_class(
-            request,
-            HttpVersion11 if reader.version_11 else HttpVersion10,
-            reader.status,
-            reader.reason,
-            CIMultiDictProxy(reader.fields),
-            _NO_TRAILERS if trailers is None else CIMultiDictProxy(trailers),
-            raw,
-            stream,
-            lease,
-        )
+        try:
+            response = request.options.response_class(
+                request,
+                HttpVersion11 if reader.version_11 else HttpVersion10,
+                reader.status,
+                reader.reason,
+                CIMultiDictProxy(reader.fields),
+                _NO_TRAILERS if trailers is None else CIMultiDictProxy(trailers),
+                raw,
+                stream,
+                lease,
+            )
+        except (Exception, KeyboardInterrupt, SystemExit):
+            raise
+        except BaseException as error:
+            # Who calls this takes exceptions alone, and would leave the connection half closed.
+            raise RuntimeError(f"the response class raised {error!r}") from error
         self._waiter = None
         waiter.set_result(response)
 
