@@ -111,10 +111,11 @@ class TestConnecting:
 class TestHappyEyeballs:
     async def test_both_families_listen(self) -> None:
         """Of two families that answer, the first one in the list is taken."""
-        with listening("::1") as port, listening("127.0.0.1", port):
-            for hosts in (("::1", "127.0.0.1"), ("127.0.0.1", "::1")):
-                with await open_socket(infos(*((host, port) for host in hosts))) as sock:
-                    assert sock.getpeername()[0] == hosts[0]
+        with listening("::1") as six, listening("127.0.0.1") as four:
+            places = [("::1", six), ("127.0.0.1", four)]
+            for order in (places, places[::-1]):
+                with await open_socket(infos(*order)) as sock:
+                    assert sock.getpeername()[:2] == order[0]
 
     async def test_one_family_refuses(self) -> None:
         """A server that listens on IPv4 only is reached although ::1 comes first."""

@@ -139,8 +139,8 @@ class TestArguments:
         with legacy("conn_timeout"):
             connector = UnixConnector(path, conn_timeout=0)
         async with ClientSession(connector=connector) as session:
-            with pytest.raises(aioclient.ConnectTimeoutError, match=r"within sock_connect=30 s"):
-                await session.get("http://a.test/")
+            with pytest.raises(aioclient.ConnectTimeoutError, match=r"within sock_connect=6 s"):
+                await session.get("http://a.test/", timeout=aioclient.ClientTimeout(sock_connect=6))
         for each in (full, *waiting):
             each.close()
 
