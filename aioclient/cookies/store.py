@@ -9,7 +9,7 @@ import math
 from collections.abc import Callable
 
 from .cookie import Cookie
-from .matching import domains_for, path_matches, paths_for
+from .matching import domain_matches, domains_for, path_matches, paths_for
 
 Identity = tuple[str, str, str, bool]
 _Group = dict[tuple[str, bool], Cookie]
@@ -19,6 +19,9 @@ _SMALL_HEAP = 64
 # A domain with more cookies than this loses its own before others lose theirs: every client that follows RFC 6265bis,
 # section 6.1, holds at least as many.
 _FAIR_SHARE = 50
+# A host name can have 127 labels. Secure cookies are listed under the last few of them: sites have four or five, and a
+# list for each of 127 would make a flood of cookies twenty times as large as it is.
+_LISTED_LABELS = 8
 
 
 class _Bucket:
@@ -68,7 +71,7 @@ class CookieStore:
         # In the order of creation: a replaced cookie keeps its place.
         self._all: dict[Identity, Cookie] = {}
         self._buckets: dict[str, _Bucket] = {}
-        # Secure cookies by name and by each domain that theirs domain-matches.
+        # Secure cookies by name and by each domain that theirs domain-matches, cut to its last labels.
         self._secure: dict[tuple[str, str], dict[Identity, Cookie]] = {}
         self._heap: list[tuple[float, int, Cookie]] = []
         self.next_expiry = math.inf
@@ -115,8 +118,12 @@ class CookieStore:
         "Leave Secure cookies alone": the same name, a domain that matches either way, a path that the new one's path
         matches (section 5.7).
         """
-        below = self._secure.get((cookie.name, cookie.domain), {})
-        if any(path_matches(cookie.path, other.path) for other in below.values()):
+        domain = cookie.domain
+        below = self._secure.get((cookie.name, ".".join(domain.split(".")[-_LISTED_LABELS:])), {})
+        if any(
+            path_matches(cookie.path, other.path) and domain_matches(other.domain, domain)
+            for other in below.values()
+        ):
             return True
         return any(
             other.secure and other.name == cookie.name
@@ -192,7 +199,7 @@ class CookieStore:
         bucket.paths.setdefault(cookie.path, {})[cookie.name, cookie.host_only] = cookie
         bucket.count += 1
         if cookie.secure:
-            for domain in domains_for(cookie.domain):
+            for domain in _listed_domains(cookie.domain):
                 self._secure.setdefault((cookie.name, domain), {})[cookie.identity] = cookie
 
     def _unlink(self, cookie: Cookie) -> None:
@@ -205,7 +212,7 @@ class CookieStore:
             if not bucket.count:
                 del self._buckets[cookie.domain]
         if cookie.secure:
-            for domain in domains_for(cookie.domain):
+            for domain in _listed_domains(cookie.domain):
                 holders = self._secure[cookie.name, domain]
                 del holders[cookie.identity]
                 if not holders:
@@ -265,6 +272,11 @@ class CookieStore:
         )
         for loser in held[: len(held) - min(limit - 1, limit - limit // 11)]:
             self.remove(loser)
+
+
+def _listed_domains(domain: str) -> list[str]:
+    """Return the domains that *domain* domain-matches and that have few labels."""
+    return [each for each in domains_for(domain) if each.count(".") < _LISTED_LABELS]
 
 
 def _cookies_of(bucket: _Bucket) -> list[Cookie]:

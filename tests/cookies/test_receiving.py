@@ -1,5 +1,7 @@
 """What a response may set (RFC 6265bis, sections 5.6 and 5.7)."""
 
+import tracemalloc
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -406,6 +408,23 @@ class TestSecurity:
         assert "2" in [morsel.value for morsel in jar]
 
     @row("CK-07")
+    @pytest.mark.parametrize("labels", range(5, 12))
+    def test_secure_cookies_of_deep_hosts(self, row: str, labels: int) -> None:
+        """However many labels a host has, its Secure cookies are protected from what is above, and no other's are."""
+        deep = "s." * labels + "site.example"
+        jar = jar_of(["a=1; Secure", "b=1; Secure; Domain=s.site.example"], f"https://x.{deep}/")
+        receive(jar, f"a=2; Domain={deep}", f"http://y.{deep}/")
+        receive(jar, "a=2; Domain=site.example", f"http://y.{deep}/")
+        receive(jar, "b=2", f"http://y.{deep}/")
+        assert [morsel.value for morsel in jar] == ["1", "1"]
+        receive(jar, "a=2", f"http://y.{deep}/")
+        receive(jar, f"a=2; Domain=t.{deep}", f"http://t.{deep}/")
+        assert [morsel.value for morsel in jar] == ["1", "1", "2", "2"]
+        jar.clear_domain(f"x.{deep}")
+        receive(jar, f"a=3; Domain={deep}", f"http://y.{deep}/")
+        assert jar.cookies[deep, ""]["a"].value == "3"
+
+    @row("CK-07")
     def test_protection_ends_with_the_cookie(self, row: str) -> None:
         """A Secure cookie that was removed or replaced protects its name no more."""
         jar = jar_of("a=1; Secure")
@@ -539,6 +558,24 @@ class TestLimits:
         """One response sets at most 50 cookies."""
         jar = jar_of([f"c{number}=1" for number in range(2000)])
         assert {morsel.key for morsel in jar} == {f"c{number}" for number in range(50)}
+
+    @row("CK-10")
+    def test_what_deep_hosts_take(self, row: str) -> None:
+        """Cookies of hosts with a hundred labels take little more memory than others."""
+
+        def taken(labels: int) -> int:
+            hosts = [f"https://h{number}.{'a.' * labels}evil.example/" for number in range(4)]
+            tracemalloc.start()
+            jar = CookieJar()
+            for host in hosts:
+                receive(jar, [f"c{number}=1; Secure" for number in range(50)], host)
+            size, _ = tracemalloc.get_traced_memory()
+            tracemalloc.stop()
+            assert len(jar) == 200
+            return size
+
+        taken(3)  # what is read once is there
+        assert taken(110) < 4 * taken(3)
 
     @row("CK-10")
     def test_domain_limit(self, row: str) -> None:
