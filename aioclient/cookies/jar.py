@@ -275,7 +275,7 @@ class CookieJar(AbstractCookieJar):
 
         Raises:
             TypeError: *cookies* is a str.
-            ValueError: a name or a plain value cannot stand in a ``Cookie`` field.
+            ValueError: a name or a plain value cannot stand in a ``Cookie`` field; nothing is stored then.
         """
         if isinstance(cast(object, cookies), str):
             raise TypeError("cookies must be a mapping or (name, value) pairs, found str")
@@ -286,13 +286,19 @@ class CookieJar(AbstractCookieJar):
         is_secure = not host or self._is_secure(url)
         now = self._clock()
         pairs = cookies.items() if isinstance(cookies, Mapping) else cookies
+        verdicts: list[tuple[str, Cookie | str, bool]] = []
+        for name, value in pairs:
+            if isinstance(value, Morsel):
+                verdict = self._accept_morsel(name, value, host, url.raw_path, is_secure, now)
+                verdicts.append((name, verdict, is_secure))
+            else:
+                # What the program gives may stand in the place of a Secure cookie, wherever it is for.
+                verdicts.append(
+                    (name, self._own_cookie(name, str(value), host, url.raw_path), True)
+                )
         with self._lock:
-            for name, value in pairs:
-                if isinstance(value, Morsel):
-                    verdict = self._accept_morsel(name, value, host, url.raw_path, is_secure, now)
-                    self._put(name, verdict, host, is_secure, now)
-                else:
-                    self._put_own(name, str(value), host, url.raw_path, now)
+            for name, made, may_replace in verdicts:
+                self._put(name, made, host, may_replace, now)
 
     def _accept_morsel(
         self, name: str, morsel: "Morsel[str]", host: str, path: str, is_secure: bool, now: float
@@ -328,8 +334,8 @@ class CookieJar(AbstractCookieJar):
             quoted=self._quote_cookie,
         )
 
-    def _put_own(self, name: str, value: str, host: str, path: str, now: float) -> None:
-        """Store a plain value that the program gave: it is trusted, and told when it cannot be."""
+    def _own_cookie(self, name: str, value: str, host: str, path: str) -> Cookie:
+        """Return the cookie of a plain value that the program gave: it is trusted, and told when it cannot be."""
         coded = value
         fault = find_fault(name, value, "") if name else "it has no name"
         if fault is None and self._quote_cookie:
@@ -339,27 +345,24 @@ class CookieJar(AbstractCookieJar):
             fault = "its name holds a space, quote, comma or semicolon"
         if fault is not None:
             raise ValueError(f"the cookie {name[:100]!r} cannot be stored: {fault}")
-        self._store_changed(
-            Cookie(
-                name,
-                value,
-                coded,
-                domain=host,
-                path=default_path(path),
-                host_only=bool(host),
-                # A plain value has no attributes; the name asks for this one.
-                secure=bool(prefix_of(name, coded)),
-                quoted=self._quote_cookie,
-            ),
-            now,
+        return Cookie(
+            name,
+            value,
+            coded,
+            domain=host,
+            path=default_path(path),
+            host_only=bool(host),
+            # A plain value has no attributes; the name asks for this one.
+            secure=bool(prefix_of(name, coded)),
+            quoted=self._quote_cookie,
         )
 
     def _put(
-        self, name: str, verdict: Cookie | str, host: str, is_secure: bool, now: float
+        self, name: str, verdict: Cookie | str, host: str, may_replace: bool, now: float
     ) -> None:
         if isinstance(verdict, str):
             _log.debug("cookie %r from %s was left out: %s", name, host, verdict)
-        elif not is_secure and self._store.protects(verdict):
+        elif not may_replace and self._store.protects(verdict):
             _log.debug("cookie %r from %s was left out: a Secure one has its place", name, host)
         else:
             self._store_changed(verdict, now)

@@ -294,8 +294,14 @@ class TestGiven:
         """A value that a Cookie field cannot carry raises, and leaves nothing."""
         jar = CookieJar(quote_cookie=quote)
         with pytest.raises(ValueError, match="'a' cannot be stored"):
-            jar.update_cookies({"a": value})
+            jar.update_cookies({"good": "1", "a": value})
         assert len(jar) == 0
+
+    def test_over_a_secure_cookie(self) -> None:
+        """What the program gives replaces a Secure cookie, for an http URL too; a Morsel does not."""
+        jar = jar_of(["a=1; Secure; Path=/", "b=1; Secure; Path=/"])
+        jar.update_cookies({"a": "2", "b": SimpleCookie("b=2; Path=/")["b"]}, "http://a.example/")
+        assert sent(jar, "https://a.example/") == "a=2; b=1"
 
     def test_long_values(self) -> None:
         """A value that the program gives may be longer than one that a server may set."""

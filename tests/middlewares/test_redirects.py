@@ -600,6 +600,7 @@ class TestChain:
         ):
             assert (await session.get(server.url(), max_redirects=3)).status == 200
 
+    @pytest.mark.rows("S004-01")
     async def test_cookies_of_each_hop(self) -> None:
         """What a hop sets is stored, and sent from the next hop on."""
         replies = [moved("/b", "Set-Cookie: a=1"), moved("/c", "Set-Cookie: b=2"), OK]
