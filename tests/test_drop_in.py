@@ -130,6 +130,12 @@ class TestResponseClass:
         with pytest.raises(TypeError, match=r"subclass of aioclient\.ClientResponse, which knows"):
             ClientSession(response_class=kind)
 
+    @pytest.mark.parametrize("kind", [aiohttp.ClientWebSocketResponse, int, "x", None])
+    async def test_ws_response_class(self, kind: Any) -> None:
+        """So is the class of WebSockets."""
+        with pytest.raises(TypeError, match="a subclass of aioclient.ClientWebSocketResponse"):
+            ClientSession(ws_response_class=kind)
+
 
 class TestCookies:
     @pytest.mark.rows("S003-03")

@@ -24,6 +24,7 @@ from ..message.request import RequestOptions
 from ..message.response import ClientResponse
 from ..message.timeout import ClientTimeout, seconds
 from ..middlewares.auth.basic import AuthLike
+from ..websocket import ClientWebSocketResponse
 from .urls import host_name
 
 TimeoutLike = (
@@ -122,7 +123,9 @@ class RequestArguments(CurrentArguments, total=False):
     encoding: str | None
 
 
-def check_parts(connector: object, cookie_jar: object, response_class: object) -> None:
+def check_parts(
+    connector: object, cookie_jar: object, response_class: object, ws_response_class: object
+) -> None:
     """Refuse what is no connector, cookie jar or class of responses."""
     if connector is not None and not isinstance(connector, (BaseConnector, aiohttp.BaseConnector)):
         kind = type(connector)
@@ -138,6 +141,13 @@ def check_parts(connector: object, cookie_jar: object, response_class: object) -
         raise TypeError(
             f"response_class must be a subclass of aioclient.ClientResponse, which knows this library's "
             f"connections; found {response_class!r}"
+        )
+    if not (
+        isinstance(ws_response_class, type)
+        and issubclass(ws_response_class, ClientWebSocketResponse)
+    ):
+        raise TypeError(
+            f"ws_response_class must be a subclass of aioclient.ClientWebSocketResponse, found {ws_response_class!r}"
         )
 
 

@@ -208,7 +208,7 @@ class ClientSession(Verbs, Lifecycle):
     ) -> None:
         self._begin()
         self._weak_self = ref(self)
-        check_parts(connector, cookie_jar, response_class)
+        check_parts(connector, cookie_jar, response_class, ws_response_class)
         check_callable("json_serialize", json_serialize)
         check_callable("json_serialize_bytes", json_serialize_bytes)
         check_callable("fallback_charset_resolver", fallback_charset_resolver)
