@@ -133,7 +133,7 @@ class TestResponseClass:
     @pytest.mark.parametrize("kind", [aiohttp.ClientWebSocketResponse, int, "x", None])
     async def test_ws_response_class(self, kind: Any) -> None:
         """So is the class of WebSockets."""
-        with pytest.raises(TypeError, match="a subclass of aioclient.ClientWebSocketResponse"):
+        with pytest.raises(TypeError, match=r"a subclass of aioclient\.ClientWebSocketResponse"):
             ClientSession(ws_response_class=kind)
 
 
