@@ -20,7 +20,12 @@ from typing import Final, cast
 from aiohttp.abc import ResolveResult
 from multidict import CIMultiDictProxy
 
-from ..exceptions import AddressNotAllowedError, ClientConnectorError, ProxyRefusedError
+from ..exceptions import (
+    AddressNotAllowedError,
+    ClientConnectorError,
+    ClientProxyConnectionError,
+    ProxyRefusedError,
+)
 from ..message.origin import ConnectionKey
 from ..message.proxy import REMOTE_DNS_SCHEMES, Proxy
 from ..message.request import Request
@@ -31,7 +36,7 @@ from .base import CLOSE_TIME, BaseConnector, Dial
 from .errors import connect_error, proxy_error
 from .proxies.connect import ask_for_tunnel, authority, refusal
 from .proxies.logins import Logins
-from .proxies.socks import ask_for_connection, require_socks
+from .proxies.socks import UnreachableError, ask_for_connection, require_socks
 from .proxies.wire import Nested, SocketWire, TransportWire, Wire
 from .tls import TLSPlan, plan_tls
 
@@ -104,11 +109,20 @@ class ProxiedConnector(BaseConnector):
                 )
             except OSError as error:
                 raise connect_error(near, error) from error
-        host = None if proxy.is_http else await self._host_for(proxy, request, key, dial)
+        hosts = [None] if proxy.is_http else await self._hosts_for(proxy, request, key, dial)
         again = False
+        unreached: ClientProxyConnectionError | None = None
         while True:
             try:
-                wire, sock = await self._open_tunnel(proxy, near_plan, request, key, host, dial)
+                wire, sock = await self._open_tunnel(proxy, near_plan, request, key, hosts[0], dial)
+            except ClientProxyConnectionError as error:
+                if not isinstance(error.os_error, UnreachableError):
+                    raise
+                unreached = unreached or error
+                del hosts[0]
+                if not hosts:
+                    raise unreached from unreached.__cause__
+                continue
             except ProxyRefusedError as error:
                 # On a connection of its own: few proxies keep one after a refusal.
                 headers = cast("CIMultiDictProxy[str]", error.headers)
@@ -135,22 +149,24 @@ class ProxiedConnector(BaseConnector):
         except ClientConnectorError as error:
             raise proxy_error(proxy.address, error.os_error, key) from error
 
-    async def _host_for(
+    async def _hosts_for(
         self, proxy: Proxy, request: Request, key: ConnectionKey, dial: Dial
-    ) -> str:
-        """Return what a SOCKS proxy is asked for: a name where it looks names up itself, else an address."""
+    ) -> list[str | None]:
+        """Return what a SOCKS proxy is asked for: a name where it looks names up itself, else addresses, in turn."""
         require_socks()
         origin = request.origin
         if proxy.scheme in REMOTE_DNS_SCHEMES and not origin.is_ip:
-            return origin.host
+            return [origin.host]
         found = await self._addresses(origin.dns_name, key, dial)
         addresses = [address["host"].partition("%")[0] for address in found]
         # Which of them the proxy can reach is not known; every one has IPv4.
         addresses.sort(key=lambda address: ":" in address)
-        if proxy.is_socks4 and ":" in addresses[0]:
-            missing = OSError(errno.EAFNOSUPPORT, f"{origin.host} has no IPv4 address for SOCKS4")
-            raise proxy_error(proxy.address, missing, key)
-        return addresses[0]
+        if proxy.is_socks4:
+            addresses = [address for address in addresses if ":" not in address]
+            if not addresses:
+                text = f"{origin.host} has no IPv4 address for SOCKS4"
+                raise proxy_error(proxy.address, OSError(errno.EAFNOSUPPORT, text), key)
+        return list(addresses)
 
     async def _open_tunnel(
         self,

@@ -16,6 +16,15 @@ from ...message.proxy import Proxy
 _NO_LIMIT: Final = 365 * 86400.0
 
 
+# What a proxy answers when it is this address that it cannot reach; another one of the host may do.
+_UNREACHABLE5: Final = frozenset((1, 3, 4, 5, 6, 8))  # RFC 1928, section 6
+_UNREACHABLE4: Final = frozenset((91,))  # the one answer for all that fails
+
+
+class UnreachableError(OSError):
+    """A SOCKS proxy reaches nothing at an address."""
+
+
 class _Connected:
     """What python-socks takes for the way to its proxy: it is there already."""
 
@@ -51,15 +60,16 @@ async def ask_for_connection(
     """Let *proxy*, at the other end of *sock*, connect to *host* (a name or an address) and *port*.
 
     Raises:
+        UnreachableError: it cannot reach *host*, and might reach another address.
         OSError: it refused, broke the protocol or the connection, or cannot carry the host.
         MissingExtraError: python-socks is not installed.
     """
     package, make = require_socks()
     _check_name(host)
     login = proxy.auth
-    kind = package.ProxyType.SOCKS4 if proxy.is_socks4 else package.ProxyType.SOCKS5
+    version = package.ProxyType.SOCKS4 if proxy.is_socks4 else package.ProxyType.SOCKS5
     way = make(
-        kind,
+        version,
         proxy.host,
         proxy.port,
         None if login is None else login.login,
@@ -71,7 +81,9 @@ async def ask_for_connection(
     try:
         await way.connect(host, port, timeout=_NO_LIMIT)
     except package.ProxyError as error:
-        raise OSError(errno.ECONNREFUSED, f"the SOCKS proxy answered: {error}") from error
+        unreachable = _UNREACHABLE4 if proxy.is_socks4 else _UNREACHABLE5
+        kind = UnreachableError if error.error_code in unreachable else OSError
+        raise kind(errno.ECONNREFUSED, f"the SOCKS proxy answered: {error}") from error
     except ValueError as error:  # what stands for an address in the answer is none
         raise OSError(errno.EPROTO, f"the SOCKS proxy's answer is broken: {error}") from error
 

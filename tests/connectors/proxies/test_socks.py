@@ -368,6 +368,89 @@ class TestAnswers:
                 await session.get("http://a.test/")
 
 
+@both_loops
+class TestAddresses:
+    FIRST, SECOND, THIRD = (bytes((192, 0, 2, last)) for last in (1, 2, 3))
+    SIXTH = b"\x20\x01\x0d\xb8" + bytes(11) + b"\x06"
+    GIVEN = ("2001:db8::6", "192.0.2.1", "192.0.2.2", "192.0.2.3")
+
+    def proxy(self, asked: list[bytes], answers: dict[bytes, int]) -> Any:
+        """A proxy that answers *answers* of the addresses, and all other ones with success."""
+
+        async def script(conn: RawConnection) -> None:
+            if (await conn.read_exactly(1))[0] == 4:
+                asked.append((await conn.read_exactly(7))[3:])
+                await conn.read_until(b"\x00")
+                conn.send(bytes((0, answers.get(asked[-1], 90))) + bytes(6))
+            else:
+                await conn.read_exactly(2)
+                conn.send(b"\x05\x00")
+                head = await conn.read_exactly(4)
+                asked.append(await conn.read_exactly({1: 4, 4: 16}[head[3]]))
+                await conn.read_exactly(2)
+                conn.send(bytes((5, answers.get(asked[-1], 0), 0, 1)) + bytes(6))
+            await numbered(conn)
+
+        return script
+
+    @pytest.mark.rows("PRX-09")
+    @pytest.mark.parametrize("code", [1, 3, 4, 5, 6, 8])
+    async def test_the_next_one(self, code: int) -> None:
+        """A proxy that cannot reach one address of a host is asked for the next, on a connection of its own."""
+        asked: list[bytes] = []
+        script = self.proxy(asked, {self.FIRST: code, self.SECOND: code})
+        connector = TCPConnector(resolve={"a.test:80": self.GIVEN})
+        async with (
+            RawServer(script) as server,
+            ClientSession(proxy=socks(server, "socks5"), connector=connector) as session,
+        ):
+            assert await fetch(session, "http://a.test/") == b"2.0"
+            assert connector.statistics().opened == 1
+        assert asked == [self.FIRST, self.SECOND, self.THIRD]
+
+    @pytest.mark.rows("PRX-09")
+    async def test_socks4(self) -> None:
+        """SOCKS4 has one answer for all that fails, and no IPv6."""
+        asked: list[bytes] = []
+        script = self.proxy(asked, {self.FIRST: 91})
+        connector = TCPConnector(resolve={"a.test:80": self.GIVEN[:3]})
+        async with (
+            RawServer(script) as server,
+            ClientSession(proxy=socks(server, "socks4"), connector=connector) as session,
+        ):
+            assert await fetch(session, "http://a.test/") == b"1.0"
+        assert asked == [self.FIRST, self.SECOND]
+
+    @pytest.mark.rows("PRX-09")
+    async def test_the_last_one(self) -> None:
+        """When none is reached, the error tells what was answered for the first, and no slot stays in use."""
+        asked: list[bytes] = []
+        script = self.proxy(asked, {self.FIRST: 5, self.SIXTH: 8})
+        connector = TCPConnector(resolve={"a.test:80": self.GIVEN[:2]})
+        async with (
+            RawServer(script) as server,
+            ClientSession(proxy=socks(server, "socks5"), connector=connector) as session,
+        ):
+            with pytest.raises(aioclient.ClientProxyConnectionError, match=r"(?i)refused by dest"):
+                await session.get("http://a.test/")
+            assert connector.statistics().in_use == 0
+        assert asked == [self.FIRST, self.SIXTH]
+
+    @pytest.mark.rows("PRX-09")
+    async def test_not_allowed(self) -> None:
+        """What the proxy's rules forbid is not tried by another address."""
+        asked: list[bytes] = []
+        script = self.proxy(asked, {self.FIRST: 2})
+        connector = TCPConnector(resolve={"a.test:80": self.GIVEN})
+        async with (
+            RawServer(script) as server,
+            ClientSession(proxy=socks(server, "socks5"), connector=connector) as session,
+        ):
+            with pytest.raises(aioclient.ClientProxyConnectionError, match=r"(?i)not allowed"):
+                await session.get("http://a.test/")
+        assert asked == [self.FIRST]
+
+
 class TestHosts:
     @pytest.mark.parametrize(
         ("scheme", "host", "error", "reason"),
