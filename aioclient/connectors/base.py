@@ -384,8 +384,7 @@ class BaseConnector:
         connection = ticket.connection
         if connection is None:
             return None
-        transport = connection.transport
-        if connection.ended or transport is None or transport.is_closing():
+        if connection.broken:
             ticket.connection = None
             return None
         connection.opened = True
@@ -436,10 +435,9 @@ class BaseConnector:
             if self.closed:
                 connection.abort()
                 raise _closed_error(request)
-            if connection.ended:
-                raise ServerDisconnectedError(
-                    f"{request.what}: the server closed the connection before the request was sent"
-                )
+            if connection.broken:
+                await _end_of(connection)
+                raise connection.early_end(request)
             connection.opened = True
         except BaseException as error:
             self._perform(self._pool.release(key, None, loop.time()))
@@ -815,6 +813,15 @@ class _Expired(Exception):
 
 class _Closed(Exception):
     """The connector was closed while a waiter was in the queue."""
+
+
+async def _end_of(connection: Http1Connection) -> None:
+    """Close a connection that ends, and wait until it is known by what: the event loop tells it a few rounds later."""
+    connection.abort()
+    for _ in range(CLOSE_TURNS):
+        if connection.transport is None:
+            break
+        await asyncio.sleep(0)
 
 
 def _closed_error(request: Request) -> ClientConnectionError:

@@ -75,7 +75,8 @@ class Http1Connection(asyncio.Protocol):
 
     ``exchanges`` counts the requests it has carried. ``unanswered`` tells, after a failure, that not one byte of a
     response came; ``unsent``, that not one byte of the request left. ``opened`` is the owner's: it holds a slot.
-    ``last_activity`` is when bytes came last, in the event loop's time.
+    ``last_activity`` is when bytes came last, in the event loop's time. ``loss`` is what broke the connection while no
+    request was under way, such as a TLS alert right behind the handshake.
     """
 
     __slots__ = (
@@ -105,6 +106,7 @@ class Http1Connection(asyncio.Protocol):
         "exchanges",
         "key",
         "last_activity",
+        "loss",
         "opened",
         "transport",
         "unanswered",
@@ -143,6 +145,7 @@ class Http1Connection(asyncio.Protocol):
         self._deadline: float | None = None
         self._sock_read: float | None = None
         self.last_activity = 0.0
+        self.loss: Exception | None = None
         self._unsent_bytes = 0  # at the last look
 
     # The exchange
@@ -169,13 +172,14 @@ class Http1Connection(asyncio.Protocol):
 
         Raises:
             ServerDisconnectedError: the connection is closed; nothing was sent.
+            ClientOSError: the same, and it is known what broke it.
         """
         transport = self.transport
         self.unanswered = True
         self.unsent = self._closed or transport is None or transport.is_closing()
         if transport is None or self.unsent:
             self.abort()
-            raise ServerDisconnectedError(f"{request.what}: the server has closed the connection")
+            raise self.early_end(request)
         self._request = request
         self._answered = None
         self._reader.begin(request)
@@ -404,9 +408,23 @@ class Http1Connection(asyncio.Protocol):
         """End (called by the event loop)."""
         if self._request is not None:
             self._fail(self._loss(error))
+        else:
+            self.loss = error
         self._close_state()
         self.transport = None
         self._owner.connection_gone(self)
+
+    def early_end(self, request: Request) -> ClientError:
+        """Say that the connection ended before *request* was sent, and by what if that is known."""
+        error = self.loss
+        has = "has closed the connection" if self.exchanges else "closed the connection"
+        text = f"{request.what}: the server {has} before the request was sent"
+        if error is None:
+            return ServerDisconnectedError(text)
+        number = error.errno if isinstance(error, OSError) else None
+        lost = ClientOSError(number, f"{text}: {error}")
+        lost.__cause__ = error
+        return lost
 
     def _loss(self, error: Exception | None) -> ClientError:
         """Say what was lost with the connection."""
@@ -584,6 +602,11 @@ class Http1Connection(asyncio.Protocol):
     def ended(self) -> bool:
         """Whether the owner was told that the connection is closed."""
         return self._closed
+
+    @property
+    def broken(self) -> bool:
+        """Whether nothing can be sent on it any more, told to the owner or not."""
+        return self._closed or self.transport is None or self.transport.is_closing()
 
     @property
     def idle(self) -> bool:

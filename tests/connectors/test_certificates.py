@@ -8,6 +8,7 @@ from collections.abc import AsyncIterator, Sequence
 from pathlib import Path
 from typing import Any
 
+import aiohttp
 import pytest
 from cryptography.x509.oid import ExtendedKeyUsageOID
 
@@ -72,8 +73,13 @@ async def session_to(
 
 
 @contextlib.asynccontextmanager
-async def alerting(context: ssl.SSLContext) -> AsyncIterator[int]:
-    """The port of a server that says by an alert why a handshake fails; the event loops' servers do not."""
+async def alerting(
+    context: ssl.SSLContext, ended: asyncio.Event | None = None
+) -> AsyncIterator[int]:
+    """The port of a server that says by an alert why a handshake fails; the event loops' servers do not.
+
+    It waits for the client to close its side, and sets *ended* then.
+    """
 
     def serve() -> None:
         connection, _ = listener.accept()
@@ -88,6 +94,8 @@ async def alerting(context: ssl.SSLContext) -> AsyncIterator[int]:
 
     with socket.create_server(("127.0.0.1", 0)) as listener:
         served = asyncio.get_running_loop().run_in_executor(None, serve)
+        if ended is not None:
+            served.add_done_callback(lambda _: ended.set())
         yield listener.getsockname()[1]
         await served
 
@@ -244,6 +252,33 @@ class TestClientCertificates:
         told = " ".join([str(caught.value), *getattr(caught.value, "__notes__", ())])
         assert f"127.0.0.1:{port}" in told
         assert "certificate" in told.lower()
+
+    async def test_missing_before_the_request(
+        self, certificates: Certificates, version: str
+    ) -> None:
+        """The error says so when the alert comes before the request is sent, too.
+
+        The client's part of a handshake of TLS 1.3 is done before the server has judged its certificate.
+        """
+        ended = asyncio.Event()
+
+        async def wait(*_: object) -> None:
+            await ended.wait()
+
+        trace = aiohttp.TraceConfig()
+        trace.on_connection_create_end.append(wait)
+        async with (
+            alerting(self.wanting(certificates, version), ended) as port,
+            ClientSession(
+                connector=TCPConnector(ssl=certificates.client_context()), trace_configs=[trace]
+            ) as session,
+        ):
+            with pytest.raises(aioclient.ClientConnectionError, match=r"(?i)certificate") as caught:
+                await session.get(f"https://127.0.0.1:{port}/")
+            assert session.connector is not None
+            assert session.connector.statistics().in_use == 0
+        if version == "TLSv1_3":
+            assert "before the request was sent" in str(caught.value)
 
     @staticmethod
     def wanting(certificates: Certificates, version: str) -> ssl.SSLContext:

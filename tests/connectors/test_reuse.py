@@ -354,8 +354,9 @@ class TestOrder:
             await turns(1)
             assert numbers(session) == (100, 0, 900)
             assert len(await asyncio.gather(*tasks)) == 1000
-            assert sorted(sent[:100]) == list(range(100))
-            assert sent[100:] == list(range(100, 1000))
+            assert sorted(sent) == list(range(1000))
+            # One that waited may overtake one that dials: its connection is another one, which is free earlier.
+            assert [number for number in sent if number >= 100] == list(range(100, 1000))
             assert server.connections == 100
             assert session.connector is not None
             found = session.connector.statistics()
