@@ -74,6 +74,7 @@ _SPECIAL_IPV6: Final = tuple(
         ("100::/64", "discarded (RFC 6666)"),
         ("100:0:0:1::/64", "a dummy prefix (RFC 9780)"),
         ("2001:db8::/32", "for documentation (RFC 3849)"),
+        ("2620:4f:8000::/48", "for AS112 (RFC 7534)"),
         ("3fff::/20", "for documentation (RFC 9637)"),
         ("5f00::/16", "for segment routing (RFC 9602)"),
         ("fc00::/7", "unique local (RFC 4193)"),
@@ -88,6 +89,7 @@ _NAT64: Final = IPv6Network("64:ff9b::/96")
 _TEREDO: Final = IPv6Network("2001::/32")
 _SIX_TO_FOUR: Final = IPv6Network("2002::/16")
 _COMPATIBLE: Final = IPv6Network("::/96")
+_MAPPED: Final = IPv6Network("::ffff:0:0/96")
 _TRANSLATED: Final = IPv6Network("::ffff:0:0:0/96")
 _ISATAP: Final = (
     0x5EFE  # the upper half of the interface identifier, but for its universal/local bit
@@ -253,8 +255,8 @@ def _plain(value: object) -> object:
 def _parsed(text: str) -> Address | None:
     """Return the address that *text* is, an IPv4-mapped one as the IPv4 address; None for a name."""
     try:
-        # Without the zone: it tells where an address is, not what it is.
-        address = ip_address(text.partition("%")[0])
+        # Without the zone of IPv6: it tells where an address is, not what it is.
+        address = ip_address(text.partition("%")[0] if ":" in text else text)
     except ValueError:
         return None
     if isinstance(address, IPv6Address) and address.ipv4_mapped is not None:
@@ -301,7 +303,10 @@ def _networks(argument: str, texts: Iterable[str]) -> tuple[Network, ...]:
     networks: list[Network] = []
     for text in texts:
         try:
-            networks.append(ip_network(text))
+            network = ip_network(text)
+            if isinstance(network, IPv6Network) and network.subnet_of(_MAPPED):
+                raise ValueError("IPv4-mapped addresses are judged as IPv4; write the IPv4 network")
+            networks.append(network)
         except ValueError as error:
             raise ValueError(
                 f"{argument}: {text!r} is no network such as '10.0.0.0/8': {error}"

@@ -67,6 +67,7 @@ DENIED = {
     "2002:c0a8:101::1": "stands for 192.168.1.1",
     "2606:4700::5efe:10.0.0.1": "stands for 10.0.0.1",
     "2606:4700::200:5efe:10.0.0.1": "stands for 10.0.0.1",
+    "2620:4f:8000::1": "AS112",
     "3fff::1": "documentation",
     "4000::1": "not global unicast",
     "5f00::1": "segment routing",
@@ -120,7 +121,9 @@ class TestPublicOnly:
         """An address of the public internet is allowed, and one that stands for such a one."""
         assert PUBLIC.judge_address("a.test", address) is None
 
-    @pytest.mark.parametrize("text", ["a.test", "localhost", "127.1", "0x7f.1", "2130706433", ""])
+    @pytest.mark.parametrize(
+        "text", ["a.test", "localhost", "127.1", "0x7f.1", "2130706433", "", "8.8.8.8%a.test"]
+    )
     def test_no_address(self, text: str) -> None:
         """What a resolver returns and is no address would be looked up again: it is denied."""
         denial = PUBLIC.judge_address("a.test", text)
@@ -220,6 +223,8 @@ class TestRules:
             {"networks": ["a.test"]},
             {"networks": "10.0.0.0/8"},
             {"denied_networks": [""]},
+            {"denied_networks": ["::ffff:10.0.0.0/104"]},
+            {"networks": ["::ffff:0:0/96"]},
             {"hosts": ["a b"]},
             {"hosts": "a.test"},
             {"hosts": ["127.1"]},

@@ -32,6 +32,7 @@ _SEPARATOR = re.compile(r"[,\s]+")
 _LOOPBACK = (IPv4Network("127.0.0.0/8"), IPv6Network("::1/128"))
 _LOCALHOST = (IPv4Address("127.0.0.1"), IPv6Address("::1"))
 _MAPPED = IPv6Network("::ffff:0:0/96")
+_ZONE = re.compile(r"%[^/]*")
 _SHORT_NETWORK = re.compile(r"(\d{1,3}(?:\.\d{1,3}){0,2})/(\d{1,2})")
 
 Address = IPv4Address | IPv6Address
@@ -130,7 +131,7 @@ def _network(text: str) -> Network | None:
         missing = 3 - short[1].count(".")
         text = f"{short[1]}{'.0' * missing}/{short[2]}"
     try:
-        network = ip_network(text.partition("%")[0], strict=False)
+        network = ip_network(_ZONE.sub("", text).rstrip("."), strict=False)
     except ValueError:
         return None
     if network.version == 6 and network.subnet_of(_MAPPED):
