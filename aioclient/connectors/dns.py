@@ -20,6 +20,8 @@ __all__ = ("DefaultResolver",)
 
 CHANNEL_TIME: Final = 1.0  # seconds; also the least that an answer is kept above
 
+_LONGEST_TTL: Final = 2**31 - 1  # seconds (RFC 2181, section 8)
+
 # What c-ares answers when asking the system would bring nothing new, or nothing soon. Everything
 # else, such as no name server in reach, is about c-ares itself.
 _NO_SUCH_NAME = (aiodns.error.ARES_ENOTFOUND, aiodns.error.ARES_ENODATA)
@@ -159,6 +161,8 @@ class DefaultResolver(AbstractResolver):
             channel.running -= 1
             if not channel.running and channel is not self._channel and channel in self._channels:
                 self._drop(channel)
+        # A name holds no longer than any of the names that led to it.
+        led = min((cname.ttl for cname in answer.cnames), default=_LONGEST_TTL)
         return [
             TimedResult(
                 hostname=host,
@@ -167,7 +171,7 @@ class DefaultResolver(AbstractResolver):
                 family=node.family,
                 proto=0,
                 flags=NUMERIC,
-                ttl=node.ttl,
+                ttl=min(node.ttl, led),
             )
             for node in answer.nodes
         ]

@@ -43,7 +43,8 @@ _TLS_ADVICE: Final = {
 
 def dns_error(key: ConnectionKey, error: OSError) -> ClientConnectorDNSError:
     """Return the error that stands for *error* of a lookup for *key*."""
-    return ClientConnectorDNSError(_as_aiohttp(key), error)
+    told = _with_text(error, "the resolver gave up without a reason", None)
+    return ClientConnectorDNSError(_as_aiohttp(key), told)
 
 
 def unix_error(path: str, key: ConnectionKey, error: OSError) -> UnixClientConnectorError:
@@ -80,18 +81,20 @@ def connect_error(key: ConnectionKey, error: OSError) -> ClientConnectorError:
         found = ClientConnectorSSLError(aiohttp_key, error)
         advice = _TLS_ADVICE.get(getattr(error, "reason", None) or "")  # of OpenSSL's errors only
     else:
-        found = ClientConnectorError(aiohttp_key, _with_text(error))
+        told = _with_text(
+            error, "the server closed the connection within the TLS handshake", errno.ECONNRESET
+        )
+        found = ClientConnectorError(aiohttp_key, told)
     if advice is not None:
         found.add_note(advice)
     return found
 
 
-def _with_text(error: OSError) -> OSError:
-    """Return *error* with a text: event loops tell of an end within the TLS handshake without one."""
+def _with_text(error: OSError, otherwise: str, number: int | None) -> OSError:
+    """Return *error* with text and number, those given where it has none: event loops and resolvers raise such ones."""
     if error.strerror:
         return error
-    told = str(error) or "the server closed the connection within the TLS handshake"
-    return type(error)(error.errno or errno.ECONNRESET, told)
+    return type(error)(error.errno or number, str(error) or otherwise)
 
 
 def _as_aiohttp(key: ConnectionKey) -> Any:

@@ -8,8 +8,9 @@ The rules of `CachingResolver`:
    name under it, which is always the loopback interface (RFC 6761, section 6.3).
 2. One lookup for all who ask for the same at the same time. Who gives up leaves the others alone;
    when the last one gives up the lookup is cancelled.
-3. Answers are kept for as long as their records say, between 1 s and 10 min, or for `ttl` seconds;
-   failures are not kept. At most `max_size` answers are kept; the least recently used one goes first.
+3. Of an answer each address counts once, and `MAX_ADDRESSES` of them. Answers are kept for as long
+   as their records say, between 1 s and 10 min, or for `ttl` seconds; failures are not kept. At most
+   `max_size` answers are kept; the least recently used one goes first.
 4. Who asks again gets the addresses of each family in turn, so that connections spread over them;
    which family stands where stays as the resolver ordered it (RFC 6724).
 5. After `close()`, and for those who wait when it is called, asking raises.
@@ -42,6 +43,12 @@ Key = tuple[str, int, int]  # host, port, family
 MIN_TTL: Final = 1.0
 MAX_TTL: Final = 600.0
 DEFAULT_TTL: Final = 10.0
+
+# Of a name; they are dialled until one answers. Names of many machines have 8 to 16; an answer of DNS has room for
+# thousands, which would make a request a scan, and its error a book.
+MAX_ADDRESSES: Final = 64
+
+CLOSE_TIME: Final = 2.0  # seconds
 
 # What addresses are told to be: neither host nor port needs to be looked up.
 NUMERIC: Final = int(socket.AI_NUMERICHOST | socket.AI_NUMERICSERV)
@@ -91,14 +98,19 @@ class _Answer:
 
 
 class _Lookup:
-    """One lookup that runs, and how many wait for its end."""
+    """One lookup that runs, and who waits for its end, in the order of coming."""
 
-    __slots__ = ("end", "task", "waiting")
+    __slots__ = ("task", "waiters")
 
-    def __init__(self, task: "asyncio.Task[_Answer]", end: "asyncio.Future[_Answer]") -> None:
+    def __init__(self, task: "asyncio.Task[_Answer]") -> None:
         self.task = task
-        self.end = end
-        self.waiting = 0
+        self.waiters: dict[asyncio.Future[_Answer], None] = {}
+
+    def fail(self, error: BaseException) -> None:
+        """Raise *error* in all who wait."""
+        for waiter in self.waiters:
+            if not waiter.done():
+                waiter.set_exception(error)
 
 
 class Source(Enum):
@@ -210,14 +222,14 @@ class CachingResolver(AbstractResolver):
         lookup = self._lookups.get(key)
         if lookup is None:
             lookup = self._begin(key)
-        lookup.waiting += 1
+        # One for each, apart from the task: to cancel any of them cancels no other one.
+        waiter: asyncio.Future[_Answer] = asyncio.get_running_loop().create_future()
+        lookup.waiters[waiter] = None
         try:
-            # Shielded, and apart from the task: to cancel either does not cancel those who wait.
-            answer = await asyncio.shield(lookup.end)
+            answer = await waiter
         finally:
-            lookup.waiting -= 1
-            if not lookup.waiting and not lookup.end.done():
-                lookup.end.cancel()
+            del lookup.waiters[waiter]
+            if not lookup.waiters and self._lookups.get(key) is lookup:
                 lookup.task.cancel()
                 del self._lookups[key]
         return answer.next()
@@ -248,20 +260,22 @@ class CachingResolver(AbstractResolver):
         self._closed = True
         self._answers.clear()
         for (host, *_), lookup in self._lookups.items():
-            if not lookup.end.done():
-                lookup.end.set_exception(_closed_error(host))
+            lookup.fail(_closed_error(host))
         self._lookups.clear()
         for task in self._tasks:
             task.cancel()
 
     async def close(self) -> None:
-        """Fail those who wait, cancel the lookups, and close the default resolver."""
+        """Fail those who wait, cancel the lookups, and close the default resolver.
+
+        A resolver of the user's that does not let itself be cancelled is left alone after `CLOSE_TIME`.
+        """
         self.shut()
         tasks = list(self._tasks)
         try:
             if tasks:
                 # The resolver is closed when nothing of it runs any more, not under its feet.
-                await asyncio.wait(tasks)
+                await asyncio.wait(tasks, timeout=CLOSE_TIME)
         finally:
             if self._owns_resolver:
                 await self._resolver.close()
@@ -269,35 +283,36 @@ class CachingResolver(AbstractResolver):
     def _begin(self, key: Key) -> _Lookup:
         loop = asyncio.get_running_loop()
         task = loop.create_task(self._ask(key), name=f"resolve {key[0]}")
-        lookup = self._lookups[key] = _Lookup(task, loop.create_future())
+        lookup = self._lookups[key] = _Lookup(task)
         self._tasks.add(task)
         task.add_done_callback(partial(self._ended, key, lookup))
         return lookup
 
     async def _ask(self, key: Key) -> _Answer:
         host, port, family = key
-        addresses = await self._resolver.resolve(host, port, socket.AddressFamily(family))
+        found = await self._resolver.resolve(host, port, socket.AddressFamily(family))
+        addresses = _distinct(found or ())
         if not addresses:
             raise OSError(None, f"{host} has no address")
         ttl = _ttl_of(addresses) if self._ttl == "record" else self._ttl
-        return _Answer(list(addresses), self._clock() + ttl)
+        return _Answer(addresses, self._clock() + ttl)
 
     def _ended(self, key: Key, lookup: _Lookup, task: "asyncio.Task[_Answer]") -> None:
         self._tasks.discard(task)
-        if self._lookups.get(key) is lookup:
-            del self._lookups[key]
         error = None if task.cancelled() else task.exception()
-        if lookup.end.done():
+        if self._lookups.get(key) is not lookup:
             return  # closed, or nobody waits any more
+        del self._lookups[key]
         if task.cancelled():
-            message = f"the resolver gave up the lookup of {key[0]}"
-            lookup.end.set_exception(OSError(None, message))
+            lookup.fail(OSError(None, f"the resolver gave up the lookup of {key[0]}"))
         elif error is not None:
-            lookup.end.set_exception(error)
+            lookup.fail(error)
         else:
             answer = task.result()
             self._keep(key, answer)
-            lookup.end.set_result(answer)
+            for waiter in lookup.waiters:
+                if not waiter.done():
+                    waiter.set_result(answer)
 
     def _keep(self, key: Key, answer: _Answer) -> None:
         if not self._max_size:
@@ -308,11 +323,22 @@ class CachingResolver(AbstractResolver):
             self._answers.popitem(last=False)
 
 
+def _distinct(found: Iterable[ResolveResult]) -> list[ResolveResult]:
+    """Return each address and port once, `MAX_ADDRESSES` at most."""
+    known: dict[tuple[str, int], ResolveResult] = {}
+    for address in found:
+        known.setdefault((address["host"], address["port"]), address)
+        if len(known) == MAX_ADDRESSES:
+            break
+    return list(known.values())
+
+
 def _ttl_of(addresses: Iterable[ResolveResult]) -> float:
     """Return for how many seconds all of *addresses* hold, within the bounds."""
-    said = [float(cast(TimedResult, address).get("ttl", math.inf)) for address in addresses]
-    shortest = min(said)
-    return DEFAULT_TTL if shortest == math.inf else min(max(shortest, MIN_TTL), MAX_TTL)
+    said = [cast(TimedResult, address).get("ttl") for address in addresses]
+    known = [float(ttl) for ttl in said if ttl is not None]
+    # In this order no number is below the least, not even NaN.
+    return max(MIN_TTL, min(MAX_TTL, *known)) if known else DEFAULT_TTL
 
 
 @lru_cache(maxsize=1024)

@@ -241,6 +241,16 @@ class TestTimeToLive:
             assert resolver.cached("a.test", 80, socket.AF_INET) is None
             await inner.close()
 
+    async def test_of_a_chain(self) -> None:
+        """An answer by way of other names holds no longer than these."""
+        names = {"a.test": "b.test", "b.test": "c.test", "c.test": ["127.0.0.1", "::1"]}
+        async with DNSServer(names, ttl=3600) as server:
+            server.cname_ttl = 7
+            resolver = DefaultResolver(nameservers=[server.address])
+            found: Any = await resolver.resolve("a.test", 80, socket.AF_UNSPEC)
+            assert [each["ttl"] for each in found] == [7, 7]
+            await resolver.close()
+
     async def test_asked_anew(self, monkeypatch: pytest.MonkeyPatch) -> None:
         """c-ares' own memory does not outlive its channel's second: a change is seen then, and a failure's end."""
         monkeypatch.setattr(dns, "CHANNEL_TIME", 0.0)

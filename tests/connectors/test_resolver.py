@@ -1,6 +1,7 @@
 """The resolver's cache and shared lookups, in front of a resolver that counts and can be held."""
 
 import asyncio
+import contextlib
 import socket
 from collections.abc import Callable
 from typing import Any
@@ -9,7 +10,7 @@ import pytest
 from aiohttp.abc import AbstractResolver, ResolveResult
 
 from aioclient.connectors.dns import DefaultResolver
-from aioclient.connectors.resolver import CachingResolver
+from aioclient.connectors.resolver import CLOSE_TIME, MAX_ADDRESSES, CachingResolver
 from aioclient.exceptions import ClientConnectionError
 from aioclient.testing import cancel_everywhere
 
@@ -281,6 +282,20 @@ class TestSharing:
             assert hosts(await task) == ["203.0.113.7"]
         assert len(inner.asked) == 1
 
+    async def test_thousands(self) -> None:
+        """Of thousands who wait each may leave, in any order, and those who stay get the answer."""
+        inner = Counting("203.0.113.7")
+        resolver = CachingResolver(inner)
+        tasks = await self.start(resolver, inner, 5000)
+        for task in tasks[::2]:
+            task.cancel()
+        await asyncio.wait(tasks[::2])
+        assert inner.running == 1
+        inner.gate.set()
+        for task in tasks[1::2]:
+            assert hosts(await task) == ["203.0.113.7"]
+        assert len(inner.asked) == 1
+
     async def test_all_leave(self) -> None:
         """When the last one leaves the lookup is cancelled; who comes then starts a new one."""
         inner = Counting("203.0.113.7")
@@ -316,6 +331,54 @@ class TestSharing:
         inner.error = asyncio.CancelledError()
         with pytest.raises(OSError, match=r"the resolver gave up the lookup of a\.test"):
             await CachingResolver(inner).resolve("a.test", 80, 0)
+
+
+@pytest.mark.both_loops
+class TestOddAnswers:
+    """What resolvers of others may return."""
+
+    class Answering(Counting):
+        def __init__(self, answer: Callable[[], Any]) -> None:
+            super().__init__()
+            self.answer = answer
+
+        async def resolve(self, *arguments: Any) -> Any:
+            self.asked.append(arguments)
+            return self.answer()
+
+    async def test_addresses_twice(self) -> None:
+        """An address that comes twice is dialled once."""
+        found = [address("10.0.0.1"), address("::1"), address("10.0.0.1"), address("10.0.0.2")]
+        resolver = CachingResolver(self.Answering(lambda: found))
+        assert hosts(await resolver.resolve("a.test", 80, 0)) == ["10.0.0.1", "::1", "10.0.0.2"]
+
+    async def test_very_many(self) -> None:
+        """Of an answer with thousands of addresses a few are kept: they would all be dialled."""
+        found = [address(f"10.0.{number // 250}.{number % 250}") for number in range(5000)]
+        resolver = CachingResolver(self.Answering(lambda: found))
+        assert len(await resolver.resolve("a.test", 80, 0)) == MAX_ADDRESSES
+
+    @pytest.mark.parametrize("make", [tuple, iter], ids=["tuple", "iterator"])
+    async def test_any_iterable(self, make: Callable[[Any], Any]) -> None:
+        """It need not be a list."""
+        resolver = CachingResolver(self.Answering(lambda: make([address("10.0.0.1")])))
+        for _ in range(2):
+            assert hosts(await resolver.resolve("a.test", 80, 0)) == ["10.0.0.1"]
+
+    @pytest.mark.parametrize(
+        ("ttl", "kept"),
+        [(None, 10.0), (float("nan"), 600.0), (float("inf"), 600.0), (-5, 1.0), (0, 1.0)],
+    )
+    async def test_times(self, ttl: Any, kept: float) -> None:
+        """A time to live that is none is bounded as any other."""
+        clock = Clock()
+        found = {**address("10.0.0.1"), "ttl": ttl}
+        resolver = CachingResolver(self.Answering(lambda: [found]), clock=clock)
+        await resolver.resolve("a.test", 80, 0)
+        clock.now += kept - 0.01
+        assert resolver.cached("a.test", 80, 0) is not None
+        clock.now += 0.02
+        assert resolver.cached("a.test", 80, 0) is None
 
 
 @pytest.mark.both_loops
@@ -369,3 +432,30 @@ class TestClose:
             await resolver.close()
             with pytest.raises((OSError, ClientConnectionError)):
                 await task
+
+
+@pytest.mark.virtual_clock
+async def test_a_lookup_that_does_not_end() -> None:
+    """A resolver that does not let itself be cancelled does not hold up close() for ever."""
+    end = asyncio.Event()
+
+    class Stubborn(Counting):
+        async def resolve(self, *arguments: Any) -> Any:
+            self.running += 1
+            while not end.is_set():
+                with contextlib.suppress(asyncio.CancelledError):
+                    await end.wait()
+            self.running -= 1
+
+    inner = Stubborn()
+    resolver = CachingResolver(inner, owns_resolver=True)
+    task = asyncio.create_task(resolver.resolve("a.test", 80, 0))
+    await until(lambda: inner.running)
+    begin = asyncio.get_running_loop().time()
+    await resolver.close()
+    assert asyncio.get_running_loop().time() - begin == pytest.approx(CLOSE_TIME)
+    assert (inner.running, inner.closed) == (1, 1)
+    with pytest.raises(ClientConnectionError):
+        await task
+    end.set()
+    await until(lambda: not inner.running)

@@ -25,12 +25,14 @@ class DNSServer:
     Attributes:
         names: May be changed at any time.
         ttl: Seconds, of all records.
+        cname_ttl: Seconds, of CNAME records; None for `ttl`.
         truncate: Answers over UDP say that they are truncated, and hold nothing.
     """
 
     def __init__(self, names: Mapping[str, Sequence[str] | str], *, ttl: int = 60) -> None:
         self.names = dict(names)
         self.ttl = ttl
+        self.cname_ttl: int | None = None
         self.truncate = False
         self.asked: list[tuple[str, str]] = []
         self.over_tcp: list[tuple[str, str]] = []
@@ -74,8 +76,9 @@ class DNSServer:
         return cast(bytes, reply.pack())
 
     def _fill(self, reply: Any, name: str, kind: str, found: Sequence[str] | str) -> None:
-        if isinstance(found, str):
-            reply.add_answer(RR(name, QTYPE.CNAME, rdata=dnslib.CNAME(found), ttl=self.ttl))
+        while isinstance(found, str):
+            ttl = self.ttl if self.cname_ttl is None else self.cname_ttl
+            reply.add_answer(RR(name, QTYPE.CNAME, rdata=dnslib.CNAME(found), ttl=ttl))
             name, found = found, self.names[found]
         for address in found:
             if (":" in address) == (kind == "AAAA"):
