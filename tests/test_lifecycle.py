@@ -12,6 +12,7 @@ from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 from typing import Any
 
+import aiohttp
 import pytest
 from aiohttp.abc import AbstractResolver, ResolveResult
 
@@ -622,6 +623,52 @@ class TestClosingInTime:
             await session.close()
             assert loop.time() - start == 2
 
+    @pytest.mark.parametrize(("said", "seconds"), [(7, 7), (0, 0), (None, 2), (0.5, 0.5)])
+    @pytest.mark.parametrize("whose", ["ours", "aiohttp's"])
+    async def test_its_time(
+        self, certificates: Certificates, said: float | None, seconds: float, whose: str
+    ) -> None:
+        """ssl_shutdown_timeout is for how long the goodbye's answer is waited for, and by close()."""
+        over = asyncio.Event()
+
+        async def script(conn: RawConnection) -> None:
+            request = await conn.read_request()
+            conn.stop_reading()
+            field = b"Connection: close\r\n" if request.target == "/end" else b""
+            conn.send(b"HTTP/1.1 200 OK\r\n%bContent-Length: 2\r\n\r\nok" % field)
+            await over.wait()
+
+        context = certificates.client_context()
+        connector: Any
+        if whose == "ours":
+            connector = TCPConnector(ssl=context, ssl_shutdown_timeout=said)
+        elif said:
+            with pytest.warns(DeprecationWarning):
+                connector = aiohttp.TCPConnector(ssl=context, ssl_shutdown_timeout=said)
+        else:  # its default, of which we know nothing better
+            connector, seconds = aiohttp.TCPConnector(ssl=context), 2
+        loop = asyncio.get_running_loop()
+        async with RawServer(script, ssl=certificates.server_context()) as server:
+            session = ClientSession(server.url(), connector=connector)
+            own = session.connector
+            assert own is not None
+            await fetch(session, "/end")
+            start = loop.time()
+            while own._sockets:
+                await asyncio.sleep(0.1)
+            assert loop.time() - start == pytest.approx(seconds, abs=0.11)
+            await fetch(session)
+            start = loop.time()
+            await session.close()
+            assert loop.time() - start == pytest.approx(seconds, abs=0.01)
+            over.set()
+
+    @pytest.mark.parametrize("seconds", [-1, float("nan"), float("inf")])
+    async def test_no_time(self, seconds: float) -> None:
+        """What is no time is refused."""
+        with pytest.raises(ValueError, match="ssl_shutdown_timeout"):
+            TCPConnector(ssl_shutdown_timeout=seconds)
+
     async def test_closing_is_cancelled(self, certificates: Certificates) -> None:
         """When close() is cancelled it waits for no goodbye any more: the sockets are closed at once."""
 
@@ -675,9 +722,13 @@ class TestClosingInTime:
         session = ClientSession(connector=TCPConnector(resolver=Stubborn()))
         task = asyncio.create_task(fetch(session, "http://a.test/"))
         await turns(5)
+        loop = asyncio.get_running_loop()
+        start = loop.time()
         await session.close()
+        assert loop.time() - start <= 4
         with pytest.raises(aioclient.ClientConnectionError):
             await task
+        await asyncio.sleep(100)
 
 
 @both_loops

@@ -136,6 +136,8 @@ def _like(original: aiohttp.BaseConnector) -> BaseConnector:
         happy_eyeballs_delay=private._happy_eyeballs_delay,
         interleave=private._interleave,
         socket_factory=private._socket_factory,
+        ssl_shutdown_timeout=private._ssl_shutdown_timeout
+        or None,  # 0 is what it has if nothing was said
     )
 
 

@@ -48,6 +48,7 @@ READ_SIZE: Final = 256 * 1024
 KEEPALIVE_TIMEOUT: Final = 15.0  # seconds, as aiohttp's
 # Seconds for TLS goodbyes, of one connection and in close(); then it is aborted.
 CLOSE_TIME: Final = 2.0
+NO_TIME: Final = 1e-9  # event loops take no 0
 # A socket of a failed handshake is closed one round of the event loop later, or a few; more than enough.
 CLOSE_TURNS: Final = 100
 
@@ -114,6 +115,7 @@ class BaseConnector:
     _closed = True  # for __del__, when __init__ was called with arguments that it has not
     _ssl: Setting = True
     _conn_timeout: float | None = None
+    _close_time = CLOSE_TIME
 
     takes_proxies = False
     """Whether requests may go by a proxy; a connector to one place only has no use for one."""
@@ -514,7 +516,7 @@ class BaseConnector:
                     sock=sock,
                     ssl=plan.context,
                     server_hostname=plan.server_hostname,
-                    ssl_shutdown_timeout=CLOSE_TIME,
+                    ssl_shutdown_timeout=self._close_time,
                 )
                 dial.way.tls = loop.time() - begin
         except BaseException:
@@ -555,7 +557,7 @@ class BaseConnector:
                     connection,
                     plan.context,
                     server_hostname=plan.server_hostname,
-                    ssl_shutdown_timeout=CLOSE_TIME,
+                    ssl_shutdown_timeout=self._close_time,
                 )
                 dial.way.tls = loop.time() - begin
                 # uvloop does not tell of a loss within the handshake.
@@ -681,7 +683,7 @@ class BaseConnector:
         loop = self._loop
         if loop is not asyncio.get_running_loop() or self._is_forked:
             return
-        timer = loop.call_later(CLOSE_TIME, self._abort_all)
+        timer = loop.call_later(self._close_time, self._abort_all)
         try:
             if self._sockets or self._dials:
                 await self._all_gone.wait()

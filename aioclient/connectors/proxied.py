@@ -32,7 +32,7 @@ from ..message.request import Request
 from ..message.response import ClientResponse
 from ..protocols.http1 import Http1Connection
 from ..protocols.http1_head import encode_head_for
-from .base import CLOSE_TIME, BaseConnector, Dial
+from .base import BaseConnector, Dial
 from .errors import connect_error, proxy_error
 from .proxies.connect import ask_for_tunnel, authority, refusal
 from .proxies.logins import Logins
@@ -209,9 +209,8 @@ class ProxiedConnector(BaseConnector):
             self._handshakes.discard(sock)
         return secured, sock
 
-    @staticmethod
     async def _secure(
-        wire: TransportWire, sock: socket.socket, proxy: Proxy, plan: TLSPlan, dial: Dial
+        self, wire: TransportWire, sock: socket.socket, proxy: Proxy, plan: TLSPlan, dial: Dial
     ) -> None:
         """Speak TLS with an ``https`` proxy; nothing is sent to one that does not."""
         dial.missing = f"no TLS handshake with the proxy {proxy}"
@@ -221,7 +220,7 @@ class ProxiedConnector(BaseConnector):
                 sock=sock,
                 ssl=plan.context,
                 server_hostname=plan.server_hostname,
-                ssl_shutdown_timeout=CLOSE_TIME,
+                ssl_shutdown_timeout=self._close_time,
             )
             plan.check(cast(asyncio.Transport, wire.transport))
         except OSError as error:

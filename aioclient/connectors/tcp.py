@@ -1,6 +1,7 @@
 """Connections over TCP, with or without TLS."""
 
 import asyncio
+import math
 import socket
 from collections.abc import Mapping
 from ssl import SSLContext
@@ -16,7 +17,7 @@ from ..message.unset import UNSET, Unset
 from ..protocols.http1 import Http1Connection
 from ..warning import warn_legacy
 from .address_policy import AddressPolicy
-from .base import Dial
+from .base import CLOSE_TIME, NO_TIME, Dial
 from .dial import SocketFactory, addr_infos_of, open_socket
 from .dns import DefaultResolver
 from .errors import connect_error, dns_error, policy_error
@@ -52,6 +53,8 @@ class TCPConnector(ProxiedConnector):
         interleave: addresses of one family before the first of the other.
         socket_factory: makes the socket for an address, given as ``socket.getaddrinfo()`` has it; for options that
             must be set before it connects.
+        ssl_shutdown_timeout: seconds in which a server may answer the goodbye of a TLS connection that is closed, 2 by
+            default; 0 waits for no answer. ``close()`` takes no longer either.
         timeout_ceil_threshold: taken because aiohttp has it; nothing is rounded here.
 
     All further arguments are those of ``BaseConnector``.
@@ -75,6 +78,7 @@ class TCPConnector(ProxiedConnector):
         happy_eyeballs_delay: float | None = 0.25,
         interleave: int | None = None,
         socket_factory: SocketFactory | None = None,
+        ssl_shutdown_timeout: float | None = CLOSE_TIME,
         timeout_ceil_threshold: float = 5.0,
         keepalive_timeout: float | Unset | None = UNSET,
         force_close: bool = False,
@@ -89,6 +93,12 @@ class TCPConnector(ProxiedConnector):
                 "socket_factory must take an address and return a socket, "
                 f"found {type(socket_factory).__name__} {socket_factory!r}"
             )
+        if ssl_shutdown_timeout is None:
+            ssl_shutdown_timeout = CLOSE_TIME
+        elif not 0 <= ssl_shutdown_timeout < math.inf:
+            raise ValueError(
+                f"ssl_shutdown_timeout={ssl_shutdown_timeout!r}: give seconds from 0 on"
+            )
         overrides = None if resolve is None else Overrides(resolve)
         setting = merge_ssl(ssl, verify_ssl, ssl_context, fingerprint)
         super().__init__(
@@ -101,6 +111,7 @@ class TCPConnector(ProxiedConnector):
             loop=loop,
         )
         self._ssl = setting
+        self._close_time = max(ssl_shutdown_timeout, NO_TIME)
         self._family = family
         self._local_addr = local_addr
         self._resolver = CachingResolver(

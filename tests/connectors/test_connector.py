@@ -427,6 +427,48 @@ class TestTCP:
             assert await fetch(session, server.url()) == b"ok"
             assert peers == ["127.0.0.3"]
 
+    async def test_socket_factory(self) -> None:
+        """Sockets are made by it: for the server, and for a proxy."""
+        made: list[socket.socket] = []
+
+        def factory(address: Any) -> socket.socket:
+            family, kind, protocol, _, (host, port, *_) = address
+            assert host == "127.0.0.1"
+            assert port == server.port
+            made.append(socket.socket(family, kind, protocol))
+            made[-1].setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 7000)
+            return made[-1]
+
+        async with (
+            RawServer.replies([OK], repeat=True) as server,
+            ClientSession(connector=TCPConnector(socket_factory=factory)) as session,
+        ):
+            async with session.get(server.url()) as response:
+                assert await response.read() == b"ok"
+            async with session.get("http://a.test/", proxy=server.url()) as response:
+                assert await response.read() == b"ok"
+            assert len(made) == 2
+
+    @pytest.mark.parametrize("error", [OSError(None, "no more"), ValueError("a bug")], ids=repr)
+    async def test_a_socket_factory_that_raises(self, error: Exception) -> None:
+        """An OSError of it is one of the connection; anything else is passed on. No slot stays in use."""
+
+        def factory(address: Any) -> socket.socket:
+            raise error
+
+        connector = TCPConnector(socket_factory=factory)
+        expected = aioclient.ClientConnectorError if isinstance(error, OSError) else ValueError
+        async with ClientSession(connector=connector) as session:
+            with pytest.raises(expected, match=r"no more|a bug"):
+                await session.get("http://127.0.0.1:1/")
+            assert connector.statistics().in_use == 0
+
+    async def test_arguments(self) -> None:
+        """A factory that cannot be called is refused at once; the threshold of rounding says nothing."""
+        with pytest.raises(TypeError, match="socket_factory"):
+            TCPConnector(socket_factory=("127.0.0.1", 0))  # type: ignore[arg-type]
+        await TCPConnector(timeout_ceil_threshold=7).close()
+
     async def test_family(self) -> None:
         """A family that the address has not is an error, not a connection of another one."""
         connector = TCPConnector(family=socket.AF_INET6)
