@@ -3,6 +3,7 @@
 import os
 from collections.abc import Callable, Iterator
 from importlib import import_module
+from itertools import chain, repeat
 from struct import Struct
 from typing import Final, cast
 
@@ -31,10 +32,12 @@ TOO_BIG: Final = 1009
 _MASKS_AT_ONCE: Final = (
     64  # a system call for each mask would cost as much as the rest of a small frame
 )
+_split_block = Struct("4s" * _MASKS_AT_ONCE).unpack
 
 _SMALL: Final = Struct("!BB4s").pack
 _MEDIUM: Final = Struct("!BBH4s").pack
-_LARGE: Final = Struct("!BBQ4s").pack
+_LARGE: Final = Struct("!2xBBQ4s").pack_into
+_LARGE_ROOM: Final = bytes(16)  # for that head, with 2 bytes before it that are not sent
 
 Buffer = bytes | bytearray | memoryview
 
@@ -46,10 +49,8 @@ def is_close_code(code: int) -> bool:
 
 def masks() -> Iterator[bytes]:
     """Return an endless supply of masks: 4 bytes each from the system's random source (section 5.3)."""
-    while True:
-        block = os.urandom(4 * _MASKS_AT_ONCE)
-        for start in range(0, len(block), 4):
-            yield block[start : start + 4]
+    blocks = map(os.urandom, repeat(4 * _MASKS_AT_ONCE))
+    return chain.from_iterable(map(_split_block, blocks))
 
 
 def mask_with_integers(mask: bytes, data: bytearray) -> None:
@@ -71,16 +72,22 @@ def _find_mask() -> Callable[[bytes, bytearray], None]:
 apply_mask: Final = _find_mask()
 
 
-def encode_frame(first: int, payload: Buffer, mask: bytes) -> bytes:
+def encode_frame(first: int, payload: Buffer, mask: bytes) -> Buffer:
     """Return a masked frame whose first byte (FIN, RSV and opcode) is *first*."""
-    data = bytearray(payload)
-    apply_mask(mask, data)
-    size = len(data)
-    if size < 126:
-        return _SMALL(first, MASKED | size, mask) + data
+    if type(payload) is memoryview:
+        payload = bytes(payload)  # its items may have more than a byte, or gaps between them
+    size = len(payload)
     if size < 2**16:
+        data = bytearray(payload)
+        apply_mask(mask, data)
+        if size < 126:
+            return _SMALL(first, MASKED | size, mask) + data
         return _MEDIUM(first, MASKED | 126, size, mask) + data
-    return _LARGE(first, MASKED | 127, size, mask) + data
+    # One copy instead of two: the head is written over what was masked in its place. 16 is a multiple of the mask's 4.
+    data = bytearray(_LARGE_ROOM) + payload
+    apply_mask(mask, data)
+    _LARGE(data, 0, first, MASKED | 127, size, mask)
+    return memoryview(data)[2:]
 
 
 def close_payload(code: int, reason: bytes) -> bytes:
