@@ -89,6 +89,7 @@ class MessageReader:
         "_decompressor",
         "_first",
         "_frames",
+        "_large",
         "_max_size",
         "_medium",
         "_message",
@@ -130,6 +131,7 @@ class MessageReader:
         self._midway = False  # something of what follows is under way, or nothing is read any more
         self._small = min(125, max_size or 125)
         self._medium = min(2**16 - 1, max_size or 2**16 - 1)
+        self._large = max_size or 2**63 - 1
         self._rest = (
             b""  # of a frame's head that is not whole yet, or of what waits for room in the queue
         )
@@ -147,10 +149,25 @@ class MessageReader:
     def feed(self, data: bytes) -> None:
         """Read *data*; what is wrong with it is left in ``error``."""
         position = 0
+        end = len(data)
         try:
             if not self._midway:
-                position = self._take_whole(data, 0, len(data))
-                if position == len(data):
+                # A segment that is one small frame, as most are, is worth a way without a loop.
+                if 2 <= end <= self._small and data[1] == end - 2:
+                    first = data[0]
+                    if first == _FINAL_BINARY:
+                        self.queue.append(data[2:])
+                        position = end
+                    elif first == _FINAL_TEXT and self._decode_text:
+                        self.queue.append(data[2:].decode())
+                        position = end
+                    if position:
+                        self.size += end + MESSAGE_COST
+                        if self.size > QUEUE_LIMIT:
+                            self.rare = True
+                        return
+                position = self._take_whole(data, 0, end)
+                if position == end:
                     return
             self._read(data, position)
         except WebSocketError as error:
@@ -202,7 +219,7 @@ class MessageReader:
         return self.closed is not None or self.error is not None
 
     def _take_whole(self, data: bytes, position: int, end: int) -> int:
-        """Read messages that are here whole, in one frame of less than 64 KiB; return where they end.
+        """Read messages that are here whole, each in one frame; return where they end.
 
         They are the bulk of most traffic. At everything else, or anything wrong, it stops.
         """
@@ -216,12 +233,18 @@ class MessageReader:
             size = data[position + 1]
             start = position + 2
             if size > small:
-                if size != 126 or end - position < 4:
+                if size == 126 and end - position > 4:
+                    size = data[start] << 8 | data[start + 1]
+                    if not 125 < size <= medium:
+                        break
+                    start += 2
+                elif size == 127 and end - position > 10:
+                    (size,) = _length_64(data, start)
+                    if not 2**16 <= size <= self._large:
+                        break
+                    start += 8
+                else:
                     break
-                size = data[start] << 8 | data[start + 1]
-                if not 125 < size <= medium:
-                    break
-                start += 2
             stop = start + size
             if stop > end:
                 break
