@@ -216,7 +216,7 @@ class ClientWebSocketResponse:
             RuntimeError: another call is waiting.
         """
         connection = self._connection
-        if connection.arrival.waiting:
+        if connection.arrival.future is not None:
             raise RuntimeError(
                 f"{connection.what}: another task is receiving already; let one receive, and share what came"
             )
@@ -225,7 +225,14 @@ class ClientWebSocketResponse:
             if self._closed or self._closing or connection.ended:
                 return await self._after_end()
             limit = self._receive_limit if timeout is None else timeout
-            await (self._wait_within(limit) if limit else connection.arrival.wait())
+            arrival = connection.arrival
+            try:
+                if limit:
+                    await self._wait_within(limit)
+                else:
+                    await arrival.expect()
+            finally:
+                arrival.future = None
             queue = self._queue
             if not queue:
                 return await self._after_wait()
@@ -248,7 +255,7 @@ class ClientWebSocketResponse:
     async def _wait_within(self, limit: float) -> None:
         try:
             async with asyncio.timeout(limit):
-                await self._connection.arrival.wait()
+                await self._connection.arrival.expect()
         except TimeoutError:
             request = self._response.request
             raise WSReceiveTimeoutError(request.method, request.url, limit, "no message") from None
@@ -270,7 +277,7 @@ class ClientWebSocketResponse:
             WSReceiveTimeoutError, RuntimeError: as ``receive()``.
         """
         queue = self._queue
-        if queue and type(queue[0]) is str and not self._connection.arrival.waiting:
+        if queue and type(queue[0]) is str and self._connection.arrival.future is None:
             # No message object for the data of a message that is here.
             text = cast(str, queue.popleft())
             if not queue and self._connection.paused:

@@ -1,116 +1,62 @@
 """How one task waits for what comes from the network, and goes on the moment it is here.
 
 A future wakes its task in the next round of the event loop. For a message of 64 bytes that round (a look at the
-selector, a handle) costs a tenth of the whole exchange. ``Arrival`` is a future in asyncio's duck-typed sense (an
-object with ``_asyncio_future_blocking``, see ``asyncio.isfuture()``) that serves again and again, and whose ``wake()``
-runs the waiting task's next step at once, as an event loop would.
+selector, a handle) costs a tenth of the whole exchange. ``Arrival.wake()`` takes from the future what it would have
+called then, the waiting task's next step, and runs it at once, as an event loop would.
 
 It is called from a protocol's callback, where no task runs, and as the last thing there. If a task does run, the
 waiting one is woken as by any other future.
+
+The future is asyncio's own: for any other object a task's steps take a detour through Python, of five calls.
 """
 
 import asyncio
-from collections.abc import Callable, Generator, Iterable
-from contextvars import Context, copy_context
-from functools import partial
-from types import coroutine
+from collections.abc import Callable
+from contextvars import Context
 from typing import Any
+
+_Callbacks = list[tuple[Callable[[asyncio.Future[None]], Any], Context]]
 
 
 class Arrival:
-    """The wait of at most one task for the next message of a connection."""
+    """The wait of at most one task for the next message of a connection.
 
-    __slots__ = (
-        "_asyncio_future_blocking",
-        "_callback",
-        "_cancelled",
-        "_context",
-        "_loop",
-        "waiting",
-    )
+    Attributes:
+        future: what the task awaits; None while none waits.
+    """
+
+    __slots__ = ("_loop", "future")
 
     def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
-        self._asyncio_future_blocking = False
         self._loop = loop
-        self._callback: Callable[[Any], object] | None = None
-        self._context: Context | None = None
-        self._cancelled = False
-        self.waiting = False
+        self.future: asyncio.Future[None] | None = None
 
-    @coroutine
-    def wait(self) -> "Generator[Arrival, None, None]":
-        """Wait until ``wake()`` or ``wake_soon()`` is called. A cancelled wait takes nothing away."""
-        self._cancelled = False
-        self.waiting = True
-        self._asyncio_future_blocking = True
-        try:
-            yield self
-        finally:
-            self.waiting = False
-            self._callback = None
+    def expect(self) -> "asyncio.Future[None]":
+        """Return what to await until ``wake()`` or ``wake_soon()``. A cancelled wait takes nothing away.
+
+        Set ``future`` to None when the wait has ended, in whichever way.
+        """
+        future: asyncio.Future[None] = asyncio.Future(loop=self._loop)
+        self.future = future
+        return future
 
     def wake(self) -> None:
         """Run the waiting task's next step now, unless another task is in one."""
-        callback = self._callback
-        if callback is None:
+        future = self.future
+        if future is None:
             return
-        if asyncio.current_task(self._loop) is not None:
-            self.wake_soon()
-            return
-        self._callback = None
-        context = self._context
-        if context is None:
-            callback(self)
+        # They have no public name, but the same one in C and in Python, since contexts came.
+        callbacks: _Callbacks | None = future._callbacks
+        if callbacks and len(callbacks) == 1 and asyncio.current_task(self._loop) is None:
+            callback, context = callbacks[0]
+            future.remove_done_callback(callback)
+            future.set_result(None)
+            context.run(callback, future)
         else:
-            context.run(callback, self)
+            # It is woken already, nobody awaits it yet, somebody looks on, or a task runs.
+            self.wake_soon()
 
     def wake_soon(self) -> None:
         """Let the waiting task go on in the next round of the event loop."""
-        callback = self._callback
-        if callback is not None:
-            self._callback = None
-            self._loop.call_soon(callback, self, context=self._context)
-
-    # What a task asks of a future
-
-    def add_done_callback(
-        self, callback: Callable[[Any], object], *, context: Context | None = None
-    ) -> None:
-        """Keep what wakes the task; one who looks on may come before it."""
-        first = self._callback
-        if first is not None:
-            first_context = self._context or copy_context()
-            context = context or copy_context()
-            both = ((first, first_context), (callback, context))
-            callback = partial(_call_all, both)
-            context = None
-        self._callback = callback
-        self._context = context
-
-    def cancel(self, msg: object = None) -> bool:
-        """Wake the task with ``CancelledError``; False when it is woken already."""
-        if self._callback is None:
-            return False
-        self._cancelled = True
-        self.wake_soon()
-        return True
-
-    def result(self) -> None:
-        """Raise ``CancelledError`` after ``cancel()``."""
-        if self._cancelled:
-            raise asyncio.CancelledError
-
-    def done(self) -> bool:
-        """Tell whether nothing waits."""
-        return self._callback is None
-
-    def get_loop(self) -> asyncio.AbstractEventLoop:
-        """Return the event loop."""
-        return self._loop
-
-
-def _call_all(
-    callbacks: Iterable[tuple[Callable[[Any], object], Context]], arrival: Arrival
-) -> None:
-    for callback, context in callbacks:
-        context.run(callback, arrival)
+        if self.future is not None and not self.future.done():
+            self.future.set_result(None)

@@ -135,13 +135,16 @@ class WebSocketConnection(asyncio.Protocol):
         if self._heartbeat is not None:
             self._heard = self._loop.time()
         reader = self.reader
-        if not reader.queue:
+        queue = reader.queue
+        if not queue:
             reader.size = 0
         reader.feed(data)
         if reader.rare:
             self._take_rare()
-        if self.arrival.waiting and reader.queue:
-            self.arrival.wake()
+        if queue:
+            arrival = self.arrival
+            if arrival.future is not None:
+                arrival.wake()
 
     def _take_rare(self) -> None:
         """See to what most segments do not bring: a ping, too much, an end, a violation."""
