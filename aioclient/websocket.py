@@ -17,6 +17,8 @@ from .protocols.websocket.frames import BINARY, NORMAL, TEXT, is_close_code
 _CLOSED: Final = WSMessage(WSMsgType.CLOSED, None, None)
 _CLOSING: Final = WSMessage(WSMsgType.CLOSING, None, None)
 _ENDS: Final = (WSMsgType.CLOSE, WSMsgType.CLOSING, WSMsgType.CLOSED)
+_TEXT: Final = WSMsgType.TEXT
+_BINARY: Final = WSMsgType.BINARY
 # WSMessage(...) runs a Python function first.
 _new: Final = cast(Callable[[type[WSMessage], tuple[object, ...]], WSMessage], tuple.__new__)
 
@@ -241,9 +243,9 @@ class ClientWebSocketResponse:
             connection.resume()
         kind = type(item)
         if kind is str:
-            return _new(WSMessage, (WSMsgType.TEXT, item, ""))
+            return _new(WSMessage, (_TEXT, item, ""))
         if kind is bytes:
-            return _new(WSMessage, (WSMsgType.BINARY, item, ""))
+            return _new(WSMessage, (_BINARY, item, ""))
         message = cast(WSMessage, item)
         if message.type is WSMsgType.CLOSE:
             self._closing = True
@@ -315,6 +317,14 @@ class ClientWebSocketResponse:
         return self
 
     async def __anext__(self) -> WSMessage:
+        queue = self._queue
+        if len(queue) > 1 and self._connection.arrival.future is None:
+            # receive() without its call, for all but the last of what is here.
+            kind = type(queue[0])
+            if kind is str:
+                return _new(WSMessage, (_TEXT, queue.popleft(), ""))
+            if kind is bytes:
+                return _new(WSMessage, (_BINARY, queue.popleft(), ""))
         message = await self.receive()
         if message.type in _ENDS:
             raise StopAsyncIteration
