@@ -21,9 +21,7 @@ from ipaddress import (
 )
 from typing import Final, NamedTuple, Self
 
-from yarl import URL
-
-from ..message.origin import origin_of
+from ..message.origin import canonical_host
 
 __all__ = ("AddressPolicy", "Denial")
 
@@ -326,7 +324,7 @@ def _host(argument: str, text: str) -> str:
     try:
         if "*" in name:
             raise ValueError("a star stands for all labels at the beginning")
-        host = origin_of(URL.build(scheme="https", host=name)).host
+        host = canonical_host(name)
     except ValueError as error:
         raise ValueError(
             f"{argument}: {text!r} is no host such as 'example.com' or '*.example.com': {error}"

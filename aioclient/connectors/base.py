@@ -39,7 +39,7 @@ from ..protocols.http1_head import encode_head
 from ..warning import Birthplace, warn_legacy
 from .closing import Closing
 from .pool import Grant, Open, Pool, PoolStatistics, Ticket
-from .tls import Fingerprint, Setting, TLSPlan, ssl_context_for
+from .tls import Fingerprint, Setting, TLSPlan, own_context_for, plan_tls
 
 # Methods whose repetition changes nothing (RFC 9110, section 9.2.2).
 IDEMPOTENT: Final = frozenset(("GET", "HEAD", "OPTIONS", "TRACE", "PUT", "DELETE"))
@@ -114,6 +114,9 @@ class BaseConnector:
 
     _closed = True  # for __del__, when __init__ was called with arguments that it has not
     _ssl: Setting = True
+    _own_context: SSLContext | None = (
+        None  # once somebody has asked for it, and may have changed it
+    )
     _conn_timeout: float | None = None
     _close_time = CLOSE_TIME
 
@@ -196,8 +199,13 @@ class BaseConnector:
 
     @property
     def ssl_context(self) -> SSLContext:
-        """The context of requests that say nothing; made now, on this thread, if none has needed it so far."""
-        return ssl_context_for(self._ssl)
+        """The context of requests that say nothing; unless it was given, it is made now, on this thread.
+
+        It is this connector's alone. Connections made before it was asked for, or changed, stay in use.
+        """
+        if self._own_context is None:
+            self._own_context = own_context_for(self._ssl)
+        return self._own_context
 
     @property
     def fingerprint(self) -> bytes | None:
@@ -483,6 +491,15 @@ class BaseConnector:
             ClientConnectorError: it could not be made.
         """
         raise NotImplementedError
+
+    async def _plan(self, request: Request, key: ConnectionKey) -> TLSPlan | None:
+        """Return how to speak TLS with the key's host; None without TLS."""
+        if not key.is_ssl:
+            return None
+        name = key.server_hostname or request.origin.host
+        if key.ssl is True:
+            return await plan_tls(self._ssl, name, self._own_context)
+        return await plan_tls(key.ssl, name)
 
     async def _establish(
         self,

@@ -25,7 +25,7 @@ from .overrides import Overrides, ResolveLike
 from .proxied import ProxiedConnector
 from .proxies.logins import Logins
 from .resolver import TTL, CachingResolver, Source
-from .tls import merge_ssl, plan_tls
+from .tls import merge_ssl
 
 # Of which an answer of the resolver is told.
 _ASKED: Final = (Source.RESOLVER, Source.UNCACHED)
@@ -132,10 +132,7 @@ class TCPConnector(ProxiedConnector):
         loop = asyncio.get_running_loop()
         origin = request.origin
         self._check_target(origin, key)
-        plan = None
-        if key.is_ssl:
-            option = self._ssl if key.ssl is True else key.ssl
-            plan = await plan_tls(option, key.server_hostname or origin.host)
+        plan = await self._plan(request, key)
         if key.proxy is not None:
             return await self._connect_by(cast(Proxy, key.proxy), request, key, plan, dial)
         sock = await self._dial(origin.dns_name, key, dial)

@@ -29,7 +29,15 @@ import aiohttp
 from ..exceptions import MissingExtraError, ServerFingerprintMismatch
 from ..warning import warn_legacy
 
-__all__ = ("Fingerprint", "TLSPlan", "coerce_ssl", "merge_ssl", "plan_tls", "ssl_context_for")
+__all__ = (
+    "Fingerprint",
+    "TLSPlan",
+    "coerce_ssl",
+    "merge_ssl",
+    "own_context_for",
+    "plan_tls",
+    "ssl_context_for",
+)
 
 # Where the system's authorities are not in files, which OpenSSL reads. Elsewhere truststore would read
 # the same files as OpenSSL does, but anew for each connection: 20 ms.
@@ -199,7 +207,7 @@ _being_made: "WeakKeyDictionary[asyncio.AbstractEventLoop, dict[_Kind, asyncio.F
 
 
 def ssl_context_for(option: object) -> ssl.SSLContext:
-    """Return the context to connect with for *option*, an `ssl=` argument.
+    """Return the context to connect with for *option*, an `ssl=` argument; nobody must change it.
 
     The first time it may take 40 ms: `plan_tls()` is for those who must not wait that long.
 
@@ -208,6 +216,11 @@ def ssl_context_for(option: object) -> ssl.SSLContext:
     """
     setting = coerce_ssl(option)
     return setting if isinstance(setting, ssl.SSLContext) else _make(_kind(setting))
+
+
+def own_context_for(setting: Setting) -> ssl.SSLContext:
+    """Return a context to connect with that nobody else has, and that may be changed; it takes 20 to 40 ms to make."""
+    return setting if isinstance(setting, ssl.SSLContext) else _new_context(_kind(setting))
 
 
 def _kind(setting: "bool | Fingerprint | Literal['system']") -> _Kind:
@@ -247,7 +260,7 @@ async def _context(setting: "bool | Fingerprint | Literal['system'] | _Context")
     if context is not None:
         return context
     if kind is False:
-        return _make(kind)
+        return ssl_context_for(kind)
     loop = asyncio.get_running_loop()
     making = _being_made.setdefault(loop, {})
     if kind not in making:
@@ -291,14 +304,18 @@ class TLSPlan:
             )
 
 
-async def plan_tls(option: object, server_hostname: str) -> TLSPlan:
+async def plan_tls(
+    option: object, server_hostname: str, context: ssl.SSLContext | None = None
+) -> TLSPlan:
     """Return how to secure a connection to *server_hostname* with the `ssl=` setting *option*.
+
+    *context*, if given, was made for that setting and takes the place of the process's own.
 
     A zone at the end of an IPv6 address is of this machine; no certificate knows it.
     """
     setting = coerce_ssl(option)
     return TLSPlan(
-        await _context(setting),
+        await _context(setting) if context is None else context,
         server_hostname.partition("%")[0],
         setting if isinstance(setting, Fingerprint) else None,
     )

@@ -14,7 +14,7 @@ from ..protocols.http1 import Http1Connection
 from ..warning import warn_legacy
 from .base import BaseConnector, Dial
 from .errors import connect_error, unix_error
-from .tls import merge_ssl, plan_tls
+from .tls import merge_ssl
 
 RETRY_AFTER = 0.01  # seconds; a full queue of the server's socket tells nobody when it has room
 
@@ -73,10 +73,7 @@ class UnixConnector(BaseConnector):
 
     async def _connect(self, request: Request, key: ConnectionKey, dial: Dial) -> Http1Connection:
         loop = asyncio.get_running_loop()
-        plan = None
-        if key.is_ssl:
-            option = self._ssl if key.ssl is True else key.ssl
-            plan = await plan_tls(option, key.server_hostname or request.origin.host)
+        plan = await self._plan(request, key)
         dial.missing = f"no connection to {self._path}"
         try:
             begin = loop.time()

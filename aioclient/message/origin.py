@@ -135,6 +135,15 @@ def origin_of(url: URL) -> Origin:
         raise InvalidUrlClientError(shown(url), str(error)) from error
 
 
+def canonical_host(name: str) -> str:
+    """Return a host's name or address as an ``Origin`` has it: lower case, A-labels, no trailing dot.
+
+    Raises:
+        ValueError: it is no host.
+    """
+    return origin_of(URL.build(scheme="https", host=name)).host
+
+
 def _refusal(url: URL) -> Exception:
     if url.scheme and url.scheme not in _SCHEMES:
         return NonHttpUrlClientError(

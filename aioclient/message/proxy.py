@@ -330,6 +330,10 @@ def _parsed(url: str | URL) -> URL:
         )
     if not parsed.raw_host:
         raise InvalidUrlClientError(_spelled(parsed), "the URL of a proxy has no host")
+    if parsed.explicit_port == 0:
+        raise InvalidUrlClientError(
+            _spelled(parsed), "the URL of a proxy has port 0, which none has"
+        )
     return parsed
 
 

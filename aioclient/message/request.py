@@ -32,7 +32,7 @@ from .headers import (
     DefaultHeaders,
     is_secret,
 )
-from .origin import ConnectionKey, SSLOption, origin_of
+from .origin import ConnectionKey, SSLOption, canonical_host, origin_of
 from .proxy import ProxyTable
 from .timeout import ClientTimeout
 from .timings import Way
@@ -360,6 +360,8 @@ class Request:
 
     @server_hostname.setter
     def server_hostname(self, name: str | None) -> None:
+        if name is not None:
+            name = canonical_host(name)
         self.options = replace(self.options, server_hostname=name)
 
     @property

@@ -154,6 +154,38 @@ class TestProperties:
                 assert verify_mode == (ssl.CERT_REQUIRED if verifies else ssl.CERT_NONE)
         assert TCPConnector(ssl=context).ssl_context is context
 
+    @pytest.mark.rows("TLS-02")
+    @pytest.mark.parametrize("way", ["tcp", "unix"])
+    async def test_a_changed_context(
+        self, certificates: Certificates, tmp_path: Path, way: str
+    ) -> None:
+        """Who changes a connector's context changes it for this connector, and for no other one."""
+        path = tmp_path / "socket"
+
+        def connector() -> TCPConnector | UnixConnector:
+            return names() if way == "tcp" else UnixConnector(path)
+
+        async with (
+            RawServer(
+                ok,
+                ssl=certificates.server_context("a.test"),
+                unix_path=None if way == "tcp" else path,
+            ) as server,
+            ClientSession(connector=connector()) as changed,
+            ClientSession(connector=connector()) as other,
+        ):
+            url = server.url(host="a.test") if way == "tcp" else "https://a.test/"
+            assert changed.connector is not None
+            context = changed.connector.ssl_context
+            assert changed.connector.ssl_context is context
+            context.load_verify_locations(certificates.ca_file)
+            assert await fetch(changed, url) == b"ok"
+            for _ in range(2):
+                with pytest.raises(aioclient.ClientConnectorCertificateError):
+                    await fetch(other, url)
+            with pytest.raises(aioclient.ClientConnectorCertificateError):
+                await fetch(changed, url.replace("a.test", "b.test"))
+
 
 class Made:
     """Counts the contexts that are made, and by which threads."""
@@ -247,7 +279,11 @@ class TestSystemStore:
             assert await fetch(session, server.url(host="a.test")) == b"ok"
             with pytest.raises(aioclient.ClientConnectorCertificateError):
                 await fetch(session, server.url(host="b.test"))
-            assert connector.ssl_context is context
+            with monkeypatch.context() as elsewhere:
+                elsewhere.setattr(sys, "platform", "darwin")
+                own = connector.ssl_context
+            assert isinstance(own, truststore.SSLContext)
+            assert own is not context
 
     async def test_the_package_is_missing(self, monkeypatch: pytest.MonkeyPatch) -> None:
         """Without the package the connector says which command installs it."""

@@ -501,6 +501,21 @@ class TestChanges:
             response = await session.get(server.url(host="b.test"), middlewares=[before(change)])
             assert type(response) is Mine
 
+    @pytest.mark.rows("URL-05")
+    @pytest.mark.parametrize("name", ["straße.de", "XN--STRAE-OQA.de", "straße。de."])
+    async def test_server_hostname(self, certificates: Certificates, name: str) -> None:
+        """The name to verify is the one that a URL would have; what is none raises where it is set."""
+        connector = aioclient.TCPConnector(resolver=Loopback(), ssl=certificates.client_context())
+        async with (
+            RawServer.replies([OK], ssl=certificates.server_context("xn--strae-oqa.de")) as server,
+            ClientSession(connector=connector) as session,
+        ):
+            change = before(lambda request: setattr(request, "server_hostname", name))
+            response = await session.get(server.url(host="b.test"), middlewares=[change])
+            assert await response.read() == b"ok"
+        with pytest.raises(aiohttp.InvalidURL):
+            await sent_after(lambda request: setattr(request, "server_hostname", "a..b"))
+
     async def test_they_do_not_stay(self) -> None:
         """A change is for this request: the session, and its next request, know nothing of it."""
         async with (
