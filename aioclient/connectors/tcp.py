@@ -176,6 +176,11 @@ class TCPConnector(ProxiedConnector):
             addresses = await resolver.resolve(dns_name, port, family)
         except OSError as error:
             raise dns_error(key, error) from error
+        except (
+            UnicodeError
+        ) as error:  # Python's getaddrinfo() of a label with more than 63 characters
+            unknown = OSError(None, f"no name that can be looked up: {error}")
+            raise dns_error(key, unknown) from error
         if source.takes_time:
             dial.way.dns = asyncio.get_running_loop().time() - begin
         if dial.trace is not None and source in _ASKED:

@@ -77,7 +77,7 @@ class ConnectionKey(NamedTuple):
 class Origin:
     """Scheme, host and port of a URL, with what the wire needs of them made once.
 
-    ``host`` has no trailing dot and no brackets; ``dns_name`` keeps the dot, which makes a DNS name absolute.
+    ``host`` has no trailing dot and no brackets; ``dns_name`` keeps the dot of a name, which makes it absolute.
     ``host_field`` is the value of the ``Host`` header field: brackets around IPv6, no default port, no zone.
     """
 
@@ -91,8 +91,10 @@ class Origin:
             host = host.lower()  # as yarl has it, except where a URL was marked as encoded
         # A zone of an IPv6 address is written "%25eth0" in a URL (RFC 6874, section 2).
         self.dns_name = host.replace("%25", "%", 1) if ":" in host else host
-        self.host = host.rstrip(".") if host[-1:] == "." else host
+        self.host = host.removesuffix(".")
         self.is_ip = _is_ip(self.host)
+        if self.is_ip:
+            self.dns_name = self.dns_name.removesuffix(".")
         bare = self.host.partition("%")[0]
         field = f"[{bare}]" if ":" in bare else bare
         default_port = 443 if self.is_tls else 80
@@ -181,7 +183,7 @@ def _is_ip(host: str) -> bool:
         return True
     if _REG_NAME.fullmatch(host) is None:
         raise ValueError(f"the host {host!r} holds a character that no host name has")
-    if host.startswith(".") or ".." in host:
+    if "" in host.split("."):
         raise ValueError(f"the host {host!r} has an empty label (RFC 1034, section 3.1)")
     if _LAST_LABEL_IS_NUMBER.fullmatch(host):
         raise ValueError(f"the host {host!r} is not an IPv4 address of four decimal numbers")

@@ -218,6 +218,13 @@ class TestRefusals:
             assert session.connector is not None
             assert session.connector.statistics().in_use == 0
 
+    async def test_a_name_that_nobody_can_look_up(self) -> None:
+        """A label that is too long for DNS is an error of the lookup, whatever Python's resolver raises."""
+        for resolver in (aiohttp.ThreadedResolver(), None):
+            async with ClientSession(connector=TCPConnector(resolver=resolver)) as session:
+                with pytest.raises(aioclient.ClientConnectorDNSError, match="aaa"):
+                    await fetch(session, f"http://{'a' * 64}.test/")
+
     @pytest.mark.parametrize(
         ("names", "trusted", "found", "advice"),
         [
@@ -406,6 +413,18 @@ class TestTCP:
             assert await fetch(session, server.url(host="a.test.")) == b"0"
             assert names.asked == ["a.test."]
             assert server.requests[0].value("Host") == f"a.test:{server.port}"
+
+    @pytest.mark.rows("URL-03")
+    async def test_an_address_with_a_dot(self) -> None:
+        """An address is one with a dot at its end, too, and is not looked up."""
+        resolver = Names()
+        async with (
+            RawServer.replies([OK]) as server,
+            ClientSession(connector=TCPConnector(resolver=resolver)) as session,
+        ):
+            assert await fetch(session, f"http://127.0.0.1.:{server.port}/") == b"ok"
+            assert server.requests[0].value("Host") == f"127.0.0.1:{server.port}"
+        assert resolver.asked == []
 
     async def test_ipv6(self) -> None:
         """An IPv6 address is connected to, and stands in brackets in Host."""

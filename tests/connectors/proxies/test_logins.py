@@ -15,7 +15,8 @@ from aioclient.message.proxy import Proxy
 from aioclient.testing import RawConnection, RawServer
 
 from ...servers.certificates import Certificates
-from .parts import ESTABLISHED, OK, fetch, numbered
+from ...test_cancellation import cancelled_everywhere
+from .parts import ESTABLISHED, OK, fetch, numbered, refusal
 
 LOGIN = ProxyDigestAuth("user", "secret")
 
@@ -213,6 +214,43 @@ class TestDigest:
             assert await fetch(session, "http://a.test/", method="POST", data=body()) == b"ok"
         assert [request.body for request in proxy.requests] == [b"once", b"x", b"once"]
         assert proxy.connections == 1  # nothing of a second attempt was sent
+
+
+@pytest.mark.both_loops
+@pytest.mark.rows("PRX-10")
+@pytest.mark.parametrize("url", ["http://a.test/", "https://a.test/"])
+async def test_cancelled(certificates: Certificates, url: str) -> None:
+    """A request may be cancelled at any await of the two rounds."""
+
+    async def ok(conn: RawConnection) -> None:
+        while True:
+            await conn.read_request()
+            conn.send(OK)
+
+    async def script(conn: RawConnection) -> None:
+        while True:
+            request = await conn.read_request()
+            if request.value("Proxy-Authorization") is None:
+                challenge = 'Proxy-Authenticate: Digest realm="r", nonce="n", qop="auth"'
+                conn.send(refusal("407 Asking", challenge))
+            elif request.method == "CONNECT":
+                conn.send(ESTABLISHED)
+                await conn.start_tls(certificates.server_context("a.test"))
+                await ok(conn)
+            else:
+                conn.send(OK)
+
+    async with RawServer(script) as proxy:
+        await cancelled_everywhere(
+            lambda session: fetch(session, "/"),
+            lambda: ClientSession(
+                url,
+                proxy=proxy.url(),
+                proxy_auth=LOGIN,
+                connector=TCPConnector(ssl=certificates.client_context()),
+            ),
+            least=4,
+        )
 
 
 def test_few_are_remembered() -> None:

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 import aioclient
-from aioclient import ClientSession, ClientTimeout, TCPConnector
+from aioclient import AddressPolicy, ClientSession, ClientTimeout, TCPConnector
 from aioclient.testing import RawConnection, RawServer, refused_port, turns
 
 from ...loopback import Loopback
@@ -374,7 +374,12 @@ class TestAddresses:
     SIXTH = b"\x20\x01\x0d\xb8" + bytes(11) + b"\x06"
     GIVEN = ("2001:db8::6", "192.0.2.1", "192.0.2.2", "192.0.2.3")
 
-    def proxy(self, asked: list[bytes], answers: dict[bytes, int]) -> Any:
+    def proxy(
+        self,
+        asked: list[bytes],
+        answers: dict[bytes, int],
+        behind: Callable[[RawConnection], Any] = numbered,
+    ) -> Any:
         """A proxy that answers *answers* of the addresses, and all other ones with success."""
 
         async def script(conn: RawConnection) -> None:
@@ -389,7 +394,7 @@ class TestAddresses:
                 asked.append(await conn.read_exactly({1: 4, 4: 16}[head[3]]))
                 await conn.read_exactly(2)
                 conn.send(bytes((5, answers.get(asked[-1], 0), 0, 1)) + bytes(6))
-            await numbered(conn)
+            await behind(conn)
 
         return script
 
@@ -407,6 +412,40 @@ class TestAddresses:
             assert await fetch(session, "http://a.test/") == b"2.0"
             assert connector.statistics().opened == 1
         assert asked == [self.FIRST, self.SECOND, self.THIRD]
+
+    @pytest.mark.rows("PRX-10")
+    async def test_cancelled(self) -> None:
+        """A request may be cancelled at any await, that for the second address too."""
+
+        async def ok(conn: RawConnection) -> None:
+            while True:
+                await conn.read_request()
+                conn.send(OK)
+
+        async with RawServer(self.proxy([], {self.FIRST: 5}, ok)) as server:
+            await cancelled_everywhere(
+                lambda session: fetch(session, "/"),
+                lambda: ClientSession(
+                    "http://a.test/",
+                    proxy=socks(server, "socks5"),
+                    connector=TCPConnector(resolve={"a.test:80": self.GIVEN}),
+                ),
+                least=4,
+            )
+
+    @pytest.mark.rows("URL-08")
+    async def test_policy(self) -> None:
+        """A proxy is asked for no address that the policy denies, and when it reaches no other one that is the end."""
+        asked: list[bytes] = []
+        policy = AddressPolicy(denied_networks=["192.0.2.1/32", "2001:db8::/32", "192.0.2.3/32"])
+        connector = TCPConnector(resolve={"a.test:80": self.GIVEN}, address_policy=policy)
+        async with (
+            RawServer(self.proxy(asked, {self.SECOND: 4})) as server,
+            ClientSession(proxy=socks(server, "socks5"), connector=connector) as session,
+        ):
+            with pytest.raises(aioclient.ClientProxyConnectionError):
+                await session.get("http://a.test/")
+        assert asked == [self.SECOND]
 
     @pytest.mark.rows("PRX-09")
     async def test_socks4(self) -> None:
