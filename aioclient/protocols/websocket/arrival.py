@@ -46,7 +46,7 @@ class Arrival:
         if future is None:
             return
         # They have no public name, but the same one in C and in Python, since contexts came.
-        callbacks: _Callbacks | None = future._callbacks
+        callbacks: _Callbacks | None = getattr(future, "_callbacks", None)
         if callbacks and len(callbacks) == 1 and asyncio.current_task(self._loop) is None:
             callback, context = callbacks[0]
             future.remove_done_callback(callback)
