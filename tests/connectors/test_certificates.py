@@ -16,7 +16,7 @@ import aioclient
 from aioclient import ClientSession, ClientTimeout, Fingerprint, TCPConnector, UnixConnector
 from aioclient.testing import RawConnection, RawServer
 
-from ..loopback import OK, names
+from ..loopback import OK, moved, names
 from ..servers.certificates import Certificates, Forge
 
 REFUSED: dict[str, tuple[str, dict[str, Any]]] = {
@@ -216,6 +216,25 @@ class TestPinning:
                 server.url(host="c.test"), ssl=Fingerprint(trusted.fingerprint())
             ) as response:
                 assert await response.read() == b"ok"
+
+    @pytest.mark.rows("TLS-07")
+    async def test_pinned_and_redirected(self, trusted: Certificates) -> None:
+        """A call's pin holds for all of its hops: where it is redirected to gets no byte with another certificate."""
+        other = forge(trusted, names=["b.test"])
+        async with (
+            RawServer.replies([OK], repeat=True, ssl=other) as second,
+            RawServer.replies(
+                [moved(second.url(host="b.test"))], repeat=True, ssl=trusted.server_context()
+            ) as first,
+            ClientSession(connector=names()) as session,
+        ):
+            async with session.get(second.url(host="b.test")) as response:
+                assert await response.read() == b"ok"
+            pin = Fingerprint(trusted.fingerprint())
+            for _ in range(2):  # nor on a connection that was made without the pin
+                with pytest.raises(aioclient.ServerFingerprintMismatch):
+                    await session.get(first.url(host="a.test"), ssl=pin)
+            assert len(second.requests) == 1
 
 
 @pytest.mark.parametrize("version", ["TLSv1_2", "TLSv1_3"])
