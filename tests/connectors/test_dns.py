@@ -12,7 +12,7 @@ import aioclient
 from aioclient import ClientSession, ClientTimeout, DefaultResolver, TCPConnector
 from aioclient.connectors import dns
 from aioclient.connectors.resolver import CachingResolver
-from aioclient.testing import RawServer, cancel_everywhere
+from aioclient.testing import RawServer, cancel_everywhere, turns
 
 from ..loopback import OK
 from ..servers.dns import DNSServer, closed_port
@@ -319,13 +319,12 @@ class TestManyAtATime:
 
     async def test_many_names(self, monkeypatch: pytest.MonkeyPatch) -> None:
         """A hundred lookups at a time, over channels that are replaced meanwhile, all succeed; none is left."""
-        monkeypatch.setattr(dns, "CHANNEL_TIME", 0.001)
+        monkeypatch.setattr(dns, "CHANNEL_TIME", 0)
         async with DNSServer({f"h{n}.test": [f"127.0.2.{n}"] for n in range(100)}) as server:
             resolver = DefaultResolver(nameservers=[server.address])
 
             async def look_up(number: int) -> list[str]:
-                for _ in range(number % 7):
-                    await asyncio.sleep(0.001)
+                await turns(number % 7)
                 return addresses(await resolver.resolve(f"h{number}.test", 80))
 
             found = await asyncio.gather(*(look_up(number) for number in range(100)))

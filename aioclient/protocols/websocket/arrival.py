@@ -47,13 +47,13 @@ class Arrival:
             return
         # They have no public name, but the same one in C and in Python, since contexts came.
         callbacks: _Callbacks | None = getattr(future, "_callbacks", None)
-        if callbacks and len(callbacks) == 1 and asyncio.current_task(self._loop) is None:
+        if callbacks and asyncio.current_task(self._loop) is None:
             callback, context = callbacks[0]
             future.remove_done_callback(callback)
             future.set_result(None)
             context.run(callback, future)
         else:
-            # It is woken already, nobody awaits it yet, somebody looks on, or a task runs.
+            # It is woken already, nobody awaits it yet, or a task runs.
             self.wake_soon()
 
     def wake_soon(self) -> None:

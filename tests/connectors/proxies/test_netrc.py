@@ -6,9 +6,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from yarl import URL
 
 import aioclient
 from aioclient import DIRECT, ClientSession, Proxy
+from aioclient.connectors.proxies.decide import Always, WithLogins
+from aioclient.message.origin import origin_of
+from aioclient.message.proxy import ProxyLogin
 from aioclient.testing import RawServer
 
 from ...loopback import names
@@ -106,6 +110,31 @@ class TestLogins:
             await fetch(session, server.url(host="p.test"), proxy=DIRECT)
             requests = server.requests
             assert [request.values("Proxy-Authorization") for request in requests] == [[], [], []]
+
+    async def test_a_request_with_credentials_of_its_own(self, netrc: Path) -> None:
+        """They are for the server: the file is looked at for the proxy all the same."""
+        async with (
+            RawServer.replies([OK]) as proxy,
+            ClientSession(
+                connector=names(), netrc=netrc, proxy=proxy.url(host="p.test")
+            ) as session,
+        ):
+            await fetch(session, "http://c.test/", auth=("dan", "own"))
+            (request,) = proxy.requests
+            assert request.values("Authorization") == basic("dan:own")
+            assert request.values("Proxy-Authorization") == basic("ann:at-proxy")
+
+    def test_other_kinds_of_proxies(self) -> None:
+        """SOCKS has logins of another kind, which no netrc file holds."""
+        origin = origin_of(URL("http://c.test/"))
+        for url, login in (
+            ("socks5h://p.test", None),
+            ("http://p.test", ProxyLogin("ann", "at-proxy")),
+        ):
+            table = WithLogins(Always(Proxy(url)), lambda host: ("ann", "at-proxy"))
+            chosen = table.choose(origin)
+            assert chosen is not None
+            assert chosen.auth == login
 
     async def test_environment(self, netrc: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         """trust_env has both: the proxy of the environment, and its login of the file."""
