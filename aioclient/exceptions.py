@@ -1,5 +1,8 @@
 """The exception tree: aiohttp's own client exceptions, and what they lack.
 
+All that are raised here can be pickled and copied, so that they travel between processes. Responses stay behind
+(``history`` is empty then), and so do what a TLS context or a proxy's login is made of.
+
 Every aiohttp client exception is here, the same class object, so that ``except aiohttp.ClientError`` and
 ``except aioclient.ClientError`` are one. Ours derive from them (marked ``*``)::
 
@@ -13,6 +16,7 @@ Every aiohttp client exception is here, the same class object, so that ``except 
     │   │       ├── AddressNotAllowedError *     address, rule: of an AddressPolicy
     │   │       ├── ClientProxyConnectionError
     │   │       ├── UnixClientConnectorError     path
+    │   │       │   └── UnixConnectError *       no connection to a Unix socket
     │   │       └── ClientSSLError
     │   │           ├── ClientConnectorSSLError (+ ssl.SSLError)
     │   │           └── ClientConnectorCertificateError (+ ssl.CertificateError)
@@ -32,7 +36,9 @@ Every aiohttp client exception is here, the same class object, so that ``except 
     │   │   └── HeadTooLargeError *              … or larger than allowed
     │   ├── StatusError *                        … and the first 64 KiB of the body
     │   ├── TooManyRedirects
+    │   │   └── RedirectLimitError *             more redirects than ``max_redirects``
     │   ├── ContentTypeError
+    │   │   └── UnexpectedContentTypeError *     ``json()`` of another media type
     │   ├── ClientHttpProxyError
     │   │   └── ProxyRefusedError *              proxy
     │   └── WSServerHandshakeError
@@ -134,6 +140,7 @@ __all__ = (
     "ProxyRefusedError",
     "ReadTimeoutError",
     "RedirectClientError",
+    "RedirectLimitError",
     "ServerConnectionError",
     "ServerDisconnectedError",
     "ServerFingerprintMismatch",
@@ -143,8 +150,10 @@ __all__ = (
     "StatusError",
     "TooManyRedirects",
     "TotalTimeoutError",
-    "UnixClientConnectorError",
+    "UnexpectedContentTypeError",
     "UnexpectedJSONError",
+    "UnixClientConnectorError",
+    "UnixConnectError",
     "UnsafeRedirectError",
     "UploadAbortedError",
     "WSClosedError",
@@ -261,8 +270,8 @@ class WSReceiveTimeoutError(_Timeout, SocketTimeoutError):
     phase = "ws_receive"
 
 
-class _WithCode(ClientResponseError):
-    """What of ``ClientResponseError`` is ours says ``code`` without the warning that aiohttp's gives."""
+class _OfResponse(ClientResponseError):
+    """What of ``ClientResponseError`` is ours: it can be pickled, and gives ``code`` without aiohttp's warning."""
 
     @property
     def code(self) -> int:
@@ -273,8 +282,14 @@ class _WithCode(ClientResponseError):
     def code(self, value: int) -> None:
         self.status = value
 
+    def __reduce__(self) -> tuple[Any, ...]:
+        info = _picklable(self.request_info)
+        headers = None if self.headers is None else CIMultiDict(self.headers)
+        state = {**self.__dict__, "request_info": info, "headers": headers, "history": ()}
+        return type(self), (info, ()), state
 
-class ServerProtocolError(_WithCode):
+
+class ServerProtocolError(_OfResponse):
     """What the server sent in place of a response head is not HTTP/1.1 (RFC 9112)."""
 
     def __str__(self) -> str:
@@ -286,11 +301,11 @@ class HeadTooLargeError(ServerProtocolError):
     """The response head is larger than the limits on lines, fields and their number allow."""
 
 
-class StatusError(_WithCode):
+class StatusError(_OfResponse):
     """The response's status is 400 or more, and was asked to be an error.
 
     ``body`` is what came of its body, decoded, at most 64 KiB; ``text`` the same as text. It is in no message: servers
-    repeat in it what they were sent. The error can be pickled; its ``history`` is then left out.
+    repeat in it what they were sent.
     """
 
     def __init__(
@@ -313,12 +328,6 @@ class StatusError(_WithCode):
         """The body as text, in the response's charset, with U+FFFD for what does not fit or was cut off."""
         return self.body.decode(self.charset, "replace")
 
-    def __reduce__(self) -> tuple[Any, ...]:
-        info = _picklable(self.request_info)
-        headers = None if self.headers is None else CIMultiDict(self.headers)
-        state = {**self.__dict__, "request_info": info, "headers": headers, "history": ()}
-        return type(self), (info, ()), state
-
     def __repr__(self) -> str:
         info = self.request_info
         return (
@@ -327,7 +336,15 @@ class StatusError(_WithCode):
         )
 
 
-class ProxyRefusedError(ClientHttpProxyError):
+class UnexpectedContentTypeError(_OfResponse, ContentTypeError):
+    """The response has another media type than ``json()`` was asked for."""
+
+
+class RedirectLimitError(_OfResponse, TooManyRedirects):
+    """A server asked for more redirects than ``max_redirects``; ``history`` holds the responses."""
+
+
+class ProxyRefusedError(_OfResponse, ClientHttpProxyError):
     """An HTTP proxy refused to open a tunnel, or asked for other credentials (407).
 
     ``status``, ``message`` and ``headers`` are of its response, ``proxy`` is its address. ``request_info`` is that of
@@ -342,7 +359,7 @@ class ProxyRefusedError(ClientHttpProxyError):
         return f"{text}; give it other credentials in proxy_auth" if self.status == 407 else text
 
 
-class HandshakeRefusedError(_WithCode, WSServerHandshakeError):
+class HandshakeRefusedError(_OfResponse, WSServerHandshakeError):
     """The server did not switch to WebSocket as it was asked to (RFC 6455, section 4.1).
 
     ``body`` is what came of the answer's body, decoded, at most 64 KiB. It is in no message: servers repeat in it what
@@ -379,16 +396,25 @@ class WSReconnectError(ClientError):
     ``reason`` says why, ``attempts`` is how many there were in all.
     """
 
+    _ended_with = ""  # the text of the cause, once the cause itself was left behind by pickle
+
     def __init__(self, what: str, reason: str, attempts: int) -> None:
         super().__init__(what, reason, attempts)
         self.what = what
         self.reason = reason
         self.attempts = attempts
 
+    def __reduce__(self) -> tuple[Any, ...]:
+        return type(self), self.args, {**self.__dict__, "_ended_with": self._text_of_cause()}
+
+    def _text_of_cause(self) -> str:
+        return self._ended_with if self.__cause__ is None else f": {self.__cause__}"
+
     def __str__(self) -> str:
         count = "1 attempt" if self.attempts == 1 else f"{self.attempts} attempts"
-        cause = "" if self.__cause__ is None else f": {self.__cause__}"
-        return f"{self.what}: not connected again after {count}, {self.reason}{cause}"
+        return (
+            f"{self.what}: not connected again after {count}, {self.reason}{self._text_of_cause()}"
+        )
 
 
 class IncompleteBodyError(ClientPayloadError):
@@ -484,6 +510,14 @@ class AddressNotAllowedError(ClientConnectorError):
 
     def __str__(self) -> str:
         return f"No connection to {self.host}:{self.port}: {self.rule}; the connector's address_policy decides it"
+
+
+class UnixConnectError(UnixClientConnectorError):
+    """There is no connection to the Unix socket at ``path``."""
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        # OSError keeps two arguments, its constructor here takes three.
+        return type(self), (self.path, self._conn_key, self.os_error), self.__dict__
 
 
 class NetrcError(ClientError):

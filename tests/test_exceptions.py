@@ -1,19 +1,27 @@
 """The exception tree: aiohttp's own classes, ours below them, and as it is drawn."""
 
 import asyncio
+import copy
 import pickle
 import re
+import socket
 import ssl
+from collections.abc import Callable
 from typing import Any
 
 import aiohttp
 import pytest
 from aiohttp import client_exceptions
+from multidict import CIMultiDict, CIMultiDictProxy
 from yarl import URL
 
 import aioclient
 from aioclient import exceptions
 from aioclient.exceptions import public, shown, shown_bad
+from aioclient.message.origin import ConnectionKey
+from aioclient.message.proxy import Proxy
+from aioclient.message.request import RequestInfo
+from aioclient.message.stream import LineTooLongError
 
 OURS = [
     value
@@ -155,3 +163,153 @@ class TestShown:
     def test_what_is_no_url(self, given: object, text: str) -> None:
         """What cannot be parsed is shown escaped, without what may be a password or a query."""
         assert shown_bad(given) == text
+
+
+INFO = RequestInfo(
+    URL("http://a.test/"), "GET", CIMultiDictProxy(CIMultiDict(A="b")), URL("http://a.test/#f")
+)
+FIELDS = CIMultiDictProxy(CIMultiDict([("X", "1"), ("X", "2")]))
+KEY: Any = ConnectionKey(
+    "a.test", 443, True, ssl.create_default_context(), None, Proxy("http://u:geheim@p.test"), True
+)
+
+
+class Unpicklable:
+    """Stands for the response of a redirect, which holds sockets and locks."""
+
+    def __reduce__(self) -> str | tuple[Any, ...]:
+        raise TypeError("it holds a socket")
+
+    def __deepcopy__(self, memo: object) -> "Unpicklable":
+        raise TypeError("it holds a socket")
+
+
+def of_response(kind: Any, **more: Any) -> Any:
+    error = kind(INFO, (Unpicklable(),), status=404, message="no", headers=FIELDS)
+    vars(error).update(more)
+    return error
+
+
+def tls_error(kind: Any) -> Any:
+    """Return what a failed handshake raises, which OpenSSL gives attributes."""
+    error = kind(1, "[SSL: WRONG_VERSION_NUMBER] wrong version number")
+    error.reason, error.verify_code = "WRONG_VERSION_NUMBER", 62
+    return error
+
+
+def reconnect_error() -> Exception:
+    error = exceptions.WSReconnectError("ws://a.test", "refused", 3)
+    error.__cause__ = exceptions.WSClosedError("ws://a.test", 1008, "go away")
+    return error
+
+
+def timeout(kind: Any) -> Any:
+    return kind("GET", URL("http://a.test"), 5.0, "nothing came")
+
+
+WSCLOSED = ("ws://a.test", 1001, "bye")
+REFUSED = ConnectionRefusedError(111, "Connect call failed")
+# One error of each class, as it is raised: with TLS contexts, views of fields and responses in it.
+SAMPLES: dict[str, Callable[[type], Exception]] = {
+    "AddressNotAllowedError": lambda kind: kind(
+        KEY, PermissionError(13, "private"), "10.0.0.1", "private"
+    ),
+    "ClientConnectionResetError": lambda kind: kind(104, "reset"),
+    "ClientConnectorCertificateError": lambda kind: kind(
+        KEY, tls_error(ssl.SSLCertVerificationError)
+    ),
+    "ClientConnectorDNSError": lambda kind: kind(KEY, socket.gaierror(-2, "unknown")),
+    "ClientConnectorError": lambda kind: kind(KEY, REFUSED),
+    "ClientConnectorSSLError": lambda kind: kind(KEY, tls_error(ssl.SSLError)),
+    "ClientOSError": lambda kind: kind(32, "pipe"),
+    "ClientProxyConnectionError": lambda kind: kind(KEY, REFUSED),
+    "ClientSSLError": lambda kind: kind(KEY, tls_error(ssl.SSLError)),
+    "HandshakeRefusedError": lambda kind: of_response(kind, body=b"no"),
+    "InvalidURL": lambda kind: kind("http://a b", "a space"),
+    "InvalidUrlClientError": lambda kind: kind("http://a b", "a space"),
+    "InvalidUrlRedirectClientError": lambda kind: kind("http://a b", "a space"),
+    "NonHttpUrlClientError": lambda kind: kind("ftp://a", "ftp"),
+    "NonHttpUrlRedirectClientError": lambda kind: kind("ftp://a", "ftp"),
+    "ProxyRefusedError": lambda kind: of_response(kind, proxy="http://p.test"),
+    "ServerFingerprintMismatch": lambda kind: kind(b"1" * 32, b"2" * 32, "a.test", 443),
+    "StatusError": lambda kind: of_response(kind, body=b"no", charset="latin1"),
+    "UnexpectedJSONError": lambda kind: kind(INFO, path="$.a", reason="no", found="int"),
+    "UnixConnectError": lambda kind: kind("/run/x", KEY, FileNotFoundError(2, "none")),
+    "WSClosedError": lambda kind: kind(*WSCLOSED),
+    "WSReconnectError": lambda kind: reconnect_error(),
+}
+# aiohttp's own, of which only those below them are raised here.
+FOREIGN = {
+    "ClientHttpProxyError", "ClientResponseError", "ContentTypeError", "TooManyRedirects",
+    "UnixClientConnectorError", "WSServerHandshakeError",
+}  # fmt: skip
+
+
+def sample(name: str) -> Any:
+    """Return an error of the class *name* as it is raised."""
+    kind = getattr(exceptions, name)
+    if name in SAMPLES:
+        error = SAMPLES[name](kind)
+    elif issubclass(kind, aiohttp.ClientResponseError):
+        error = of_response(kind)
+    elif issubclass(kind, asyncio.TimeoutError) and kind in OURS:
+        error = timeout(kind)
+    else:
+        error = kind("what went wrong")
+    error.add_note("what to do")
+    return error
+
+
+def told(error: Any) -> dict[str, Any]:
+    """Return what *error* says, without what stays behind."""
+    state = {**vars(error)}
+    for name in ("_history", "history"):
+        state.pop(name, None)
+    for name in ("_conn_key", "_ended_with"):
+        state.pop(name, None)
+    shown = {name: repr(value) for name, value in state.items() if name != "headers"}
+    shown["text"] = str(error)
+    shown["repr"] = repr(error) if "request_info" not in state else ""
+    return shown
+
+
+WAYS: dict[str, Callable[[Any], Any]] = {
+    **{
+        f"pickle-{number}": lambda error, number=number: pickle.loads(pickle.dumps(error, number))
+        for number in range(pickle.HIGHEST_PROTOCOL + 1)
+    },
+    "copy": copy.copy,
+    "deepcopy": copy.deepcopy,
+}
+
+
+class TestTravel:
+    """Errors go from process to process (multiprocessing, Celery), and are copied to be raised again."""
+
+    @pytest.mark.parametrize("way", WAYS)
+    @pytest.mark.parametrize("name", sorted(set(exceptions.__all__) - FOREIGN))
+    def test_each_class(self, name: str, way: str) -> None:
+        """An error of any class arrives as one that says the same, without the responses that led to it."""
+        error = sample(name)
+        found = WAYS[way](error)
+        assert type(found) is type(error)
+        assert told(found) == told(error)
+        assert found.__notes__ == ["what to do"]
+        if isinstance(error, aiohttp.ClientResponseError):
+            assert found.history == ()
+            assert list(found.headers.items()) == [("X", "1"), ("X", "2")]
+            assert list(found.request_info.headers.items()) == [("A", "b")]
+        if isinstance(error, aiohttp.ClientConnectorError):
+            assert (found.host, found.port) == (error.host, error.port)
+
+    @pytest.mark.parametrize("name", ["ClientConnectorError", "AddressNotAllowedError"])
+    def test_no_login_goes_along(self, name: str) -> None:
+        """What a proxy is told, and how a server was trusted, stays behind."""
+        error = sample(name)
+        assert b"geheim" not in pickle.dumps(error)
+        assert pickle.loads(pickle.dumps(error)).ssl == repr(KEY.ssl)
+
+    def test_a_long_line(self) -> None:
+        """The error for a line that is too long is one that aiohttp knows too, and arrives as well."""
+        error = LineTooLongError(b"abc", 10)
+        assert str(pickle.loads(pickle.dumps(error))) == str(error)

@@ -12,7 +12,7 @@ from ..exceptions import (
     ClientConnectorError,
     ClientConnectorSSLError,
     ClientProxyConnectionError,
-    UnixClientConnectorError,
+    UnixConnectError,
 )
 from ..message.origin import ConnectionKey
 from .address_policy import Denial
@@ -47,9 +47,9 @@ def dns_error(key: ConnectionKey, error: OSError) -> ClientConnectorDNSError:
     return ClientConnectorDNSError(_as_aiohttp(key), told)
 
 
-def unix_error(path: str, key: ConnectionKey, error: OSError) -> UnixClientConnectorError:
+def unix_error(path: str, key: ConnectionKey, error: OSError) -> UnixConnectError:
     """Return the error that stands for *error* of an attempt to connect to the socket at *path*."""
-    return UnixClientConnectorError(path, _as_aiohttp(key), error)
+    return UnixConnectError(path, _as_aiohttp(key), error)
 
 
 def policy_error(key: ConnectionKey, denials: Sequence[Denial]) -> AddressNotAllowedError:

@@ -9,7 +9,7 @@ import re
 import ssl
 from collections.abc import Hashable
 from functools import lru_cache
-from typing import Final, Literal, NamedTuple, Protocol
+from typing import Any, Final, Literal, NamedTuple, Protocol, Self
 
 from yarl import URL
 
@@ -69,6 +69,18 @@ class ConnectionKey(NamedTuple):
     server_hostname: str | None = None
     proxy: Hashable | None = None
     tunnel: bool = False
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        # An error takes its key along when it is pickled: no TLS context can be, and no login should. Text says the
+        # same in the error's message.
+        trust = self.ssl if isinstance(self.ssl, (bool, str)) else repr(self.ssl)
+        return ConnectionKey, (self.host, self.port, self.is_ssl, trust, self.server_hostname)
+
+    def __copy__(self) -> Self:
+        return self
+
+    def __deepcopy__(self, memo: object) -> Self:
+        return self
 
     def __repr__(self) -> str:
         return f"<ConnectionKey {'https' if self.is_ssl else 'http'}://{self.host}:{self.port}>"

@@ -15,8 +15,8 @@ from ..exceptions import (
     BodyTooLargeError,
     ClientConnectionError,
     ClientError,
-    ContentTypeError,
     StatusError,
+    UnexpectedContentTypeError,
     shown,
 )
 from .codings import body_too_large, decode_all
@@ -461,7 +461,7 @@ class ClientResponse:
                 ``application/*+json``); None accepts any.
 
         Raises:
-            ContentTypeError: the response has another media type.
+            UnexpectedContentTypeError: the response has another media type.
             json.JSONDecodeError: the body is not JSON (with the default *loads*).
             UnexpectedJSONError: it is JSON, and not of this *type*.
             MissingExtraError: *type* is given and msgspec is not installed.
@@ -477,7 +477,7 @@ class ClientResponse:
         found = self.headers.get(CONTENT_TYPE, "")
         expected, charset = judge_content_type(found, content_type)
         if not expected:
-            raise ContentTypeError(
+            raise UnexpectedContentTypeError(
                 self.request.info,
                 cast(Any, self.history),
                 status=self.status,

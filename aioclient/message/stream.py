@@ -18,7 +18,7 @@ import asyncio
 import sys
 from collections import deque
 from collections.abc import Awaitable, Callable
-from typing import Protocol, Self
+from typing import Any, Protocol, Self
 
 from aiohttp.http_exceptions import LineTooLong
 
@@ -56,6 +56,10 @@ class LineTooLongError(ClientPayloadError, LineTooLong):
         super().__init__(start, limit)
         self.start = start
         self.limit = limit
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        # aiohttp's constructor makes other arguments of these.
+        return type(self), (self.start, self.limit), self.__dict__
 
     def __str__(self) -> str:
         return (

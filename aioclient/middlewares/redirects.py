@@ -24,7 +24,7 @@ from ..chain import Handler
 from ..exceptions import (
     BodyConsumedError,
     InvalidUrlRedirectClientError,
-    TooManyRedirects,
+    RedirectLimitError,
     UnsafeRedirectError,
     bad_url,
     shown,
@@ -52,7 +52,7 @@ async def follow_redirects(request: Request, handler: Handler) -> ClientResponse
     A redirect without ``Location`` is returned as it is, and so is one too many if ``on_too_many`` says so.
 
     Raises:
-        TooManyRedirects: more than ``max_redirects``; ``history`` holds the responses.
+        RedirectLimitError: more than ``max_redirects``; ``history`` holds the responses.
         InvalidUrlRedirectClientError: a ``Location`` that is no URL.
         UnsafeRedirectError: a ``Location`` whose scheme is neither http nor https.
         BodyConsumedError: a 307 or 308 asks for a body that cannot be sent twice.
@@ -71,7 +71,7 @@ async def follow_redirects(request: Request, handler: Handler) -> ClientResponse
             await _tell(request, response, request.trace)
         response.release()
         if too_many:
-            raise TooManyRedirects(
+            raise RedirectLimitError(
                 request.info,
                 cast(Any, history),
                 status=response.status,
