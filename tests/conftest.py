@@ -7,6 +7,8 @@ Marks:
 - `@pytest.mark.hang_limit(seconds)`: real seconds after which the test is ended, instead of 60
 - `@pytest.mark.rows("S003-41", ...)`: the rows of the specification that the test shows; `-k S003-41`
   finds it. A parametrised test may begin its ids with the row instead.
+- `@pytest.mark.reports("owner/repository#1", ...)`: the public threads of users who met the fault that
+  the test stages, in `tests/reports/`
 
 A hang that holds the event loop itself is ended by `faulthandler_timeout` in `setup.cfg`.
 
@@ -51,6 +53,7 @@ def pytest_configure(config: pytest.Config) -> None:
         "virtual_clock: run on a loop whose timers fire at once",
         "hang_limit(seconds): end the test after that long, instead of 60 s",
         "rows(*ids): the rows of the specification that the test shows",
+        "reports(*threads): public reports of the fault that the test stages",
     ):
         config.addinivalue_line("markers", line)
 

@@ -16,7 +16,7 @@ TABLES = Path(__file__).parent.parent / "docs" / "tables"
 def modules(monkeypatch: pytest.MonkeyPatch) -> Iterator[dict[str, ModuleType]]:
     """The modules of docs/tables, which are not of a package."""
     monkeypatch.syspath_prepend(str(TABLES))
-    names = ("collect", "parameters", "pages")
+    names = ("collect", "parameters", "reports", "pages")
     yield {name: __import__(name) for name in names}
     for name in names:
         del sys.modules[name]
@@ -93,3 +93,40 @@ def test_parameters(modules: dict[str, Any]) -> None:
     parameters.check("f", found, defaults)
     with pytest.raises(SystemExit, match=r"in its docstring, but not its own: d"):
         parameters.check("f", found, {"a": "", "b": "", "c": ""})
+
+
+def test_reports(modules: dict[str, Any], tmp_path: Path) -> None:
+    """A test that stages a report is told with its symptom and threads, those of its parameters too, in order."""
+    (tmp_path / "test_pool.py").write_text(
+        """'''Connections and the pool.
+
+Not this.
+'''
+
+@reports("b/b#2", "a/a#10", "a/a#9")
+@pytest.mark.parametrize("x", [pytest.param(1, marks=reports("c/c#1"))])
+async def test_leak(x):
+    '''Sockets leaked.'''
+
+def helper(): ...
+
+def test_alone():
+    '''Slots leaked.'''
+"""
+    )
+    (kind,) = modules["reports"].kinds(tmp_path)
+    assert kind.title == "Connections and the pool"
+    assert list(modules["pages"].reports(kind.reports)) == [
+        [
+            "Sockets leaked.",
+            "\n".join(
+                f"| `{repository}#{number} <https://github.com/{repository}/issues/{number}>`__"
+                for repository, number in [("a/a", 9), ("a/a", 10), ("b/b", 2), ("c/c", 1)]
+            ),
+            "``test_leak``",
+        ],
+        ["Slots leaked.", "", "``test_alone``"],
+    ]
+    (tmp_path / "test_silent.py").write_text("def test_x(): ...")
+    with pytest.raises(SystemExit, match="docstring"):
+        modules["reports"].kinds(tmp_path)

@@ -2,6 +2,7 @@
 
 - ``rows.rst``: each row of the specification (``rows.txt``) and the tests that show it;
 - ``security.rst``: each weakness (``security.txt``) and the tests that show what the library does about it;
+- ``reports.rst``: each fault that users of other clients reported (``tests/reports``), and the test that stages it;
 - ``parameters.rst``: what a session and its calls take, from their docstrings.
 
 A test says what it shows: a parametrised one begins its id with the row (``pytest.param(..., id="RED-07-cookie")``),
@@ -18,8 +19,9 @@ ROOT = HERE.parent.parent
 sys.path.insert(0, str(ROOT))
 
 from collect import Shown, collect  # noqa: E402
-from pages import page, parameters, rows, section, table  # noqa: E402
+from pages import page, parameters, reports, rows, section, table  # noqa: E402
 from parameters import check, defaults_of, described  # noqa: E402
+from reports import kinds  # noqa: E402
 
 from aioclient import ClientSession  # noqa: E402
 from aioclient.message.request import RequestOptions  # noqa: E402
@@ -34,6 +36,12 @@ the tests, so that it names no test that does not exist; in parentheses stands t
 SECURITY_INTRO = """
 Weaknesses that HTTP clients have had, and the tests that show what this one does about each. The table is made from
 the ids of the tests; in parentheses stands the number of cases.
+"""
+
+REPORTS_INTRO = """
+What users of HTTP clients met and reported as bugs, in one line each, and the test that stages it here and shows that
+it does not happen. The table is made from the docstrings and marks of ``tests/reports``; a line without a thread
+stands for a fault of its kind that the tests looked for as well.
 """
 
 PARAMETERS_INTRO = """
@@ -67,6 +75,15 @@ def security_page(shown: Shown) -> str:
         SECURITY_INTRO,
         table(("id", "weakness", "shown by"), "10 40 50", rows(tested, shown)),
     )
+
+
+def reports_page() -> str:
+    """Return the page of reported faults."""
+    parts = []
+    for kind in kinds(ROOT / "tests" / "reports"):
+        parts.append(section(kind.title))
+        parts.append(table(("symptom", "threads", "test"), "50 25 25", reports(kind.reports)))
+    return page("Reported elsewhere", REPORTS_INTRO, *parts)
 
 
 def parameters_page() -> str:
@@ -118,6 +135,7 @@ def main() -> int:
     for name, text in (
         ("rows.rst", rows_page(shown)),
         ("security.rst", security_page(shown)),
+        ("reports.rst", reports_page()),
         ("parameters.rst", parameters_page()),
     ):
         path = HERE.parent / "reference" / name

@@ -5,6 +5,7 @@ from collections.abc import Iterable, Iterator, Mapping
 
 from collect import Shown
 from parameters import Parameter
+from reports import Report
 
 NOTICE = ".. Made by docs/tables from the tests, docstrings and texts; change those, then run `make tables`."
 TOGETHER = 3  # functions of one class from which on the class is named
@@ -55,6 +56,19 @@ def rows(texts: Mapping[str, str], shown: Shown) -> Iterator[list[str]]:
     for row, text in texts.items():
         found = shown.get(row)
         yield [row, text, "none yet" if found is None else tests(found)]
+
+
+def reports(found: Iterable[Report]) -> Iterator[list[str]]:
+    """Give a line for each report: the symptom, links to its threads, the test."""
+    for report in found:
+        threads = [f"| {_link(thread)}" for thread in report.threads]
+        yield [report.symptom.replace("*", r"\*"), "\n".join(threads), f"``{report.test}``"]
+
+
+def _link(thread: str) -> str:
+    """Return a link to a thread; GitHub leads from an issue's address to a pull request's."""
+    repository, _, number = thread.partition("#")
+    return f"`{thread} <https://github.com/{repository}/issues/{number}>`__"
 
 
 def parameters(found: Iterable[Parameter], defaults: Mapping[str, str]) -> Iterator[list[str]]:
