@@ -178,9 +178,13 @@ _SECRET_NAMES = frozenset(
         "www-authenticate",
     )
 )
-_SECRET_PATTERN = re.compile(
-    r"(?:.*-)?(?:api-?key|(?:access|subscription|functions|auth)-key|token|secret|password)|x-auth.*"
-)
+# Custom names; cookies, sessions and authorization go by many of their own.
+_SECRET_IN_NAME = re.compile(
+    r"token|secret|passw(?:or)?d|passphrase|passcode|jwt|credential|cookie|session|authorization|authentication"
+    r"|api[-_]?key\Z|[-_]key\Z|\Ax-auth|\Aauth\Z|\Akey\Z"
+).search
+# Browsers' own fields and CORS's hold no secrets, whatever they are called; a repeated request needs its key.
+_NO_SECRETS = ("sec-", "access-control-", "idempotency-key", "x-idempotency-key")
 
 
 def is_secret(name: str, more: frozenset[str] = frozenset()) -> bool:
@@ -189,8 +193,13 @@ def is_secret(name: str, more: frozenset[str] = frozenset()) -> bool:
     *more* are names, in lower case, beside those that are known.
     """
     folded = name.lower()
-    return (
-        folded in _SECRET_NAMES or folded in more or _SECRET_PATTERN.fullmatch(folded) is not None
+    return folded in more or _is_known_secret(folded)
+
+
+@lru_cache(maxsize=1024)
+def _is_known_secret(folded: str) -> bool:
+    return folded in _SECRET_NAMES or (
+        _SECRET_IN_NAME(folded) is not None and not folded.startswith(_NO_SECRETS)
     )
 
 

@@ -33,6 +33,7 @@ _STEP: Final = re.compile(r"\.([^.\[]+)|\[(\d+|\.\.\.)\]").finditer
 _CAMEL: Final = re.compile(r"(?<=[a-z])(?=[A-Z])").sub
 _MOST_ENTRIES: Final = 5  # of an object or array in a snippet
 _MOST_CHARACTERS: Final = 60  # of a string in a snippet
+_MOST_OF_A_NAME: Final = 200  # characters that are looked at; no name of a secret has as many
 
 
 @cache
@@ -223,4 +224,5 @@ def _snippet(value: object, name: str = "", *, nested: bool = False) -> str:
 
 
 def _is_secret(name: str) -> bool:
-    return bool(name) and is_secret(_CAMEL("-", name).replace("_", "-"))
+    # Cut, because a server's name may have any length and is remembered.
+    return bool(name) and is_secret(_CAMEL("-", name[:_MOST_OF_A_NAME]).replace("_", "-"))

@@ -125,7 +125,45 @@ class TestDefaults:
 class TestSecrets:
     @pytest.mark.parametrize(
         "name",
-        ["Authorization", "COOKIE", "x-api-key", "X-Auth-Email", "My-Token", "token", "X-Secret"],
+        [
+            *(
+                "Authorization",
+                "COOKIE",
+                "x-api-key",
+                "X-Auth-Email",
+                "My-Token",
+                "token",
+                "X-Secret",
+            ),
+            *("Authentication", "X-Authorization", "Proxy-Authentication-Info", "Auth", "X-Auth"),
+            *(
+                "X-Cookie",
+                "Cookie2",
+                "Set-Cookie2",
+                "X-Session-Id",
+                "SessionId",
+                "X-Amzn-SessionId",
+            ),
+            *(
+                "X-Access-Key",
+                "Private-Key",
+                "Ocp-Apim-Subscription-Key",
+                "X_Api_Key",
+                "ApiKey",
+                "Key",
+            ),
+            *("X-Passphrase", "OK-ACCESS-PASSPHRASE", "X-User-Password", "Passwd", "X-Passcode"),
+            *("X-Goog-Iap-Jwt-Assertion", "JWT", "X-Jwt", "X-Credentials", "Client-Credential"),
+            *(
+                "AccessToken",
+                "XToken",
+                "X-Token-Value",
+                "Tokens",
+                "X-Amz-Security-Token",
+                "Access_Token",
+            ),
+            *("Cf-Access-Client-Secret", "ClientSecret", "Secret-Key"),
+        ],
     )
     def test_secret(self, name: str) -> None:
         """Names that carry credentials by rule or by custom are secret, in any case."""
@@ -133,7 +171,24 @@ class TestSecrets:
 
     @pytest.mark.parametrize(
         "name",
-        ["Accept", "Idempotency-Key", "Sec-WebSocket-Key", "Tokens-Left", "X-Key-Id", "Author"],
+        [
+            *(
+                "Accept",
+                "Idempotency-Key",
+                "X-Idempotency-Key",
+                "Sec-WebSocket-Key",
+                "X-Key-Id",
+                "Author",
+            ),
+            *(
+                "Sec-Token-Binding",
+                "Access-Control-Allow-Credentials",
+                "Keyboard",
+                "Keep-Alive",
+                "Monkey",
+            ),
+            *("X-Request-Id", "If-None-Match", "Content-Type", "Range", "User-Agent", "Passenger"),
+        ],
     )
     def test_not_secret(self, name: str) -> None:
         """Names that only look alike are not, unless they are named."""
