@@ -8,7 +8,7 @@ import re
 from typing import Final
 from urllib.parse import unquote
 
-from .media_type import is_text_codec
+from .charsets import codec_of
 
 _QUOTED: Final = re.compile(r'"((?:[^"\\]|\\.)*)"?', re.DOTALL).match
 _QUOTED_PAIR: Final = re.compile(r"\\(.)", re.DOTALL).sub
@@ -52,10 +52,11 @@ def read_parameters(text: str, at: int, *, in_list: bool) -> tuple[list[tuple[st
 def decode_extended(value: str) -> str | None:
     """Return what ``charset'language'percent-encoded`` says (RFC 8187, section 3.2); None when that is nothing."""
     parts = value.split("'", 2)
-    if len(parts) < 3 or not is_text_codec(parts[0]):
+    codec = codec_of(parts[0]) if len(parts) == 3 else None
+    if codec is None:
         return None
     try:
-        return unquote(parts[2], parts[0], "strict")
+        return unquote(parts[2], codec, "strict")
     except UnicodeDecodeError:
         return None
 

@@ -19,6 +19,7 @@ from ..exceptions import (
     UnexpectedContentTypeError,
     shown,
 )
+from .charsets import codec_of, decode_text, detected_charset
 from .codings import body_too_large, decode_all
 from .connection import Connection
 from .disposition import ContentDisposition, parse_disposition
@@ -35,8 +36,6 @@ from .json_body import decode_json, decode_json_as, typed_decoder
 from .links import parse_links
 from .media_type import (
     DEFAULT_CONTENT_TYPE,
-    detected_charset,
-    is_text_codec,
     judge_content_type,
     parse_content_type,
 )
@@ -385,14 +384,22 @@ class ClientResponse:
             self._lease = None
 
     def get_encoding(self) -> str:
-        """Return the charset that ``text()`` uses if the header names one that Python knows, else ``utf-8``."""
+        """Return the codec that ``text()`` uses if the header names a charset that is known, else ``utf-8``.
+
+        A label means what it means to browsers: ``iso-8859-1`` is ``cp1252``, ``gb2312`` is ``gb18030``.
+        """
+        return self._codec() or "utf-8"
+
+    def _codec(self) -> str | None:
         charset = self.charset
-        return charset if charset is not None and is_text_codec(charset) else "utf-8"
+        return None if charset is None else codec_of(charset)
 
     async def text(self, encoding: str | None = None, errors: str = "strict") -> str:
         """Return the body as text.
 
-        The charset is *encoding*, else the header's, else what the session's ``fallback_charset_resolver`` says.
+        The charset is *encoding*, else the header's, whose label means what it means to browsers (``gb2312`` is GBK,
+        ``shift_jis`` Windows' cp932, ``iso-8859-1`` windows-1252), else what the session's
+        ``fallback_charset_resolver`` says.
         Without one it is UTF-8 if the body is valid UTF-8, else what charset-normalizer detects (without it: UTF-8,
         with U+FFFD for what is not).
 
@@ -402,9 +409,8 @@ class ClientResponse:
         body = self._body_at_hand() or await self.read()
         if encoding is not None:
             return body.decode(encoding, errors)
-        charset = self.charset
-        if charset is not None and is_text_codec(charset):
-            return body.decode(charset, errors)
+        if (codec := self._codec()) is not None:
+            return decode_text(body, codec, errors)
         if (resolve := self.request.options.fallback_charset_resolver) is not None:
             return body.decode(resolve(self, body), errors)
         try:

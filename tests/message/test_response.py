@@ -1,6 +1,7 @@
 """The response: what it tells, how its body is read, and what is left after its end."""
 
 import asyncio
+import encodings
 import gzip
 import json
 from typing import Any
@@ -11,7 +12,8 @@ from yarl import URL
 
 import aioclient
 from aioclient import ClientResponse, ClientSession
-from aioclient.message.media_type import is_text_codec, parse_content_type
+from aioclient.message.charsets import codec_of
+from aioclient.message.media_type import parse_content_type
 from aioclient.testing import RawConnection, RawServer, turns
 
 from ..loopback import OK, answer, moved
@@ -116,6 +118,17 @@ class TestHead:
             ("text/html;;;", "text/html", None),
             ("text/html; charset", "text/html", ""),
             ("text/html; \udcff=\udcff; charset=x", "text/html", "x"),
+            ('text/html; charset="gbk', "text/html", "gbk"),
+            ('text/html; charset=gbk"', "text/html", "gbk"),
+            ("text/html; charset='gbk'", "text/html", "gbk"),
+            ('text/html; charset=\\"gbk\\"', "text/html", "gbk"),
+            ('text/html; charset=""gbk""', "text/html", "gbk"),
+            ('text/html; charset="gbk;', "text/html", "gbk"),
+            ('text/html; charset=" gbk "', "text/html", "gbk"),
+            ("text/html; charset=“gbk”", "text/html", "gbk"),
+            ("text/html; charset = gbk ; a=b", "text/html", "gbk"),
+            ("text/html; charset=gbk, text/html", "text/html", "gbk"),
+            ('text/html; a="; charset=x"; charset=gbk', "text/html", "gbk"),
             ('text/html; "' * 600, "text/html", None),
         ],
     )
@@ -135,7 +148,7 @@ class TestHead:
     @pytest.mark.parametrize(
         ("charset", "encoding"),
         [
-            ("latin1", "latin1"),
+            ("latin1", "cp1252"),
             ("UTF-16", "UTF-16"),
             ("nonsense", "utf-8"),
             ("rot13", "utf-8"),
@@ -146,13 +159,62 @@ class TestHead:
     )
     def test_is_text_codec(self, charset: str, encoding: str) -> None:
         """Only codecs between bytes and text are charsets."""
-        assert is_text_codec(charset) is (charset == encoding)
+        assert (codec_of(charset) or "utf-8") == encoding
+
+    @pytest.mark.parametrize(
+        ("label", "body", "text"),
+        [
+            ("gb2312", "镕€".encode("gb18030"), "镕€"),  # of GBK and of GB 18030
+            ("GB_2312-80", b"\xa1\xaa", "—"),
+            ("x-gbk", b"\xe9F", "镕"),
+            ("shift_jis", b"\x87@\x81a", "①∥"),
+            ("x-sjis", b"\xb1", "ｱ"),
+            ("windows-31j", b"\x87@", "①"),
+            ("iso-8859-1", b"\x93\x80\x94\x81", "“€”\x81"),
+            ("us-ascii", b"\x85", "…"),
+            ("ISO-8859-9", b"\x80\xf0", "€ğ"),
+            ("iso-8859-11", b"\x80\xa1", "€ก"),
+            ("tis-620", b"\x85", "…"),
+            ("euc-kr", b"\x8cc\xb0\xa1", "똠가"),
+            ("ks_c_5601-1987", b"\x8cc", "똠"),
+            ("big5", b"\xa1E\xa3\xe1", "‧€"),
+            ("big5-hkscs", b"\xfa@", "𠕇"),
+            ("macintosh", b"\x8a", "ä"),
+            ("x-mac-cyrillic", b"\x86", "Ж"),
+            ("koi8-ru", b"\xd6", "ж"),
+            ("iso-8859-8-i", b"\xe0", "א"),
+            ("unicode-1-1-utf-8", b"\xc3\xa4", "ä"),
+            ("unicodefffe", b"\x00a", "a"),
+            ("x-cp1251", b"\xe6", "ж"),
+            ("l9", b"\xa4", "€"),
+            ("866", b"\x86", "Ж"),
+        ],
+    )
+    async def test_labels(self, label: str, body: bytes, text: str) -> None:
+        """A charset's label means what it means to browsers (WHATWG, Encoding Standard)."""
+        response = await got(answer(body, f"Content-Type: text/plain; charset={label}"))
+        assert await response.text() == text
+        assert response.charset == label
+
+    async def test_what_does_not_fit(self) -> None:
+        """Bytes that a charset has no letter for raise, unless errors= says otherwise."""
+        response = await got(answer(b"\xff\xd2", "Content-Type: text/plain; charset=windows-1253"))
+        with pytest.raises(UnicodeDecodeError):
+            await response.text()
+        assert await response.text(errors="replace") == "\ufffd\ufffd"
+
+    @pytest.mark.parametrize("label", ["x" * 41, "a/../b", "ütf-8", "utf-8\x00", "\udcff", " "])
+    def test_labels_that_are_not_looked_for(self, label: str) -> None:
+        """Python remembers what it looked for, and looks on the disk: only what can be a name gets that far."""
+        before = set(encodings._cache)  # type: ignore[attr-defined]
+        assert codec_of(label) is None
+        assert set(encodings._cache) == before  # type: ignore[attr-defined]
 
     @pytest.mark.rows("S003-94")
     async def test_get_encoding(self) -> None:
-        """get_encoding() is the header's charset if Python knows it, else UTF-8."""
+        """get_encoding() is the codec of the header's charset if it is known, else UTF-8."""
         for field, encoding in (
-            ("text/plain; charset=latin1", "latin1"),
+            ("text/plain; charset=latin1", "cp1252"),
             ("text/plain; charset=nonsense", "utf-8"),
             ("text/plain", "utf-8"),
         ):
