@@ -7,14 +7,32 @@
 
 import hashlib
 import re
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
+from functools import partial
 from typing import Final, NamedTuple
 
 MAX_CHALLENGES: Final = 16 * 1024  # characters; real ones have a few hundred
 
-# What is offered by name, the strongest first (RFC 7616, section 3.7); SHA-512-256 is in no hashlib.
-_HASHES: Final = {"SHA-256": hashlib.sha256, "MD5": hashlib.md5}
-_STRENGTH: Final = ("SHA-256", "SHA-256-SESS", "MD5", "MD5-SESS")
+
+def _hashes() -> dict[str, Callable[[bytes], "hashlib._Hash"]]:
+    """Return what can be computed here: hashlib has SHA-512-256 where OpenSSL has it."""
+    found: dict[str, Callable[[bytes], hashlib._Hash]] = {
+        "SHA-256": hashlib.sha256,
+        "MD5": hashlib.md5,
+    }
+    if "sha512_256" in hashlib.algorithms_available:
+        found["SHA-512-256"] = partial(hashlib.new, "sha512_256")
+    return found
+
+
+_HASHES: Final = _hashes()
+# The smallest is the strongest; of equal ones the server's first counts (RFC 7616, section 3.7).
+_RANKS: Final = {
+    name + session: rank + more
+    for name, rank in (("SHA-512-256", 0), ("SHA-256", 0), ("MD5", 2))
+    for session, more in (("", 0), ("-SESS", 1))
+    if name in _HASHES
+}
 
 _TOKEN: Final = r"[!#$%&'*+\-.^_`|~0-9A-Za-z]+"
 _SEPARATOR: Final = re.compile(r"[ \t,]*")
@@ -80,7 +98,7 @@ def strongest(values: Iterable[str]) -> Challenge | None:
             continue
         algorithm = parameters.get("algorithm")
         folded = "MD5" if algorithm is None else algorithm.upper()
-        if folded not in _STRENGTH:
+        if folded not in _RANKS:
             continue
         qop = parameters.get("qop")
         if qop is not None and "auth" not in [word.strip().lower() for word in qop.split(",")]:
@@ -94,7 +112,7 @@ def strongest(values: Iterable[str]) -> Challenge | None:
             parameters.get("stale", "").lower() == "true",
             parameters.get("userhash", "").lower() == "true",
         )
-        rank = _STRENGTH.index(folded)
+        rank = _RANKS[folded]
         if best is None or rank < best[0]:
             best = rank, challenge
     return None if best is None else best[1]

@@ -10,7 +10,7 @@ def parse_links(field: str, base: URL) -> "CIMultiDictProxy[MultiDictProxy[str |
     """Return the links in *field*, by relation, their URLs resolved against *base*.
 
     A link with several relations is listed under each, one with none under its target as written. What is no link, or
-    has no valid URL, is left out.
+    has no valid URL, is left out, and so is what is said of another resource than *base* (``anchor=``, section 3.2).
     """
     links: CIMultiDict[MultiDictProxy[str | URL]] = CIMultiDict()
     at = 0
@@ -20,11 +20,13 @@ def parse_links(field: str, base: URL) -> "CIMultiDictProxy[MultiDictProxy[str |
             break
         target = field[at + 1 : end].strip(" \t")
         parameters, at = read_parameters(field, end + 1, in_list=True)
+        link: MultiDict[str | URL] = MultiDict(parameters)
         try:
             url = base.join(URL(target))
+            if "anchor" in link and base.join(URL(str(link["anchor"]).strip())) != base:
+                continue
         except ValueError:
             continue
-        link: MultiDict[str | URL] = MultiDict(parameters)
         link["url"] = url
         relations = str(link.get("rel", "")).split()
         for relation in relations or [target]:

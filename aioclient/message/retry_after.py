@@ -3,10 +3,14 @@
 from collections.abc import Mapping
 from datetime import UTC
 from email.utils import parsedate_to_datetime
+from typing import Final
+
+# Seconds: what is longer counts as this (RFC 9111, section 1.2.2), which every clock and timer can add.
+MAX_DELAY: Final = 2.0**31
 
 
 def retry_after(headers: Mapping[str, str], now: float) -> float | None:
-    """Return the seconds that a response asks to wait, at least 0; None if it asks for none, or says no such thing.
+    """Return the seconds that a response asks to wait, 0 to 2**31; None if it asks for none, or says no such thing.
 
     A date counts from the response's own ``Date``, which makes up for a clock that is wrong on either side.
 
@@ -16,18 +20,20 @@ def retry_after(headers: Mapping[str, str], now: float) -> float | None:
     """
     text = headers.get("Retry-After", "").strip()
     if text.isascii() and text.isdigit():
-        return float(text)
+        return min(float(text), MAX_DELAY)
     until = _timestamp(text)
     if until is None:
         return None
     sent = _timestamp(headers.get("Date", ""))
-    return max(0.0, until - (now if sent is None else sent))
+    return min(max(0.0, until - (now if sent is None else sent)), MAX_DELAY)
 
 
 def _timestamp(text: str) -> float | None:
     """Return the seconds since the epoch of an HTTP date; None if it is none."""
+    if not text.isascii():
+        return None  # int() would take the digits of every script
     try:
         date = parsedate_to_datetime(text)
-    except ValueError:
+    except (ValueError, OverflowError):
         return None
     return (date if date.tzinfo is not None else date.replace(tzinfo=UTC)).timestamp()

@@ -1,5 +1,6 @@
 """Digest authentication as arithmetic (RFC 7616): its examples, challenges of every kind, hostile ones."""
 
+import hashlib
 import re
 
 import pytest
@@ -51,6 +52,30 @@ class TestAnswers:
             "response": response,
             "opaque": "FQhe/qaU925kfnzjCev0ciny7QMkPqMAFRtzCUYo5tdS",
         }
+
+    @pytest.mark.skipif(
+        "sha512_256" not in hashlib.algorithms_available, reason="hashlib has no SHA-512-256"
+    )
+    def test_the_example_with_sha_512_256(self) -> None:
+        """The answer is that of RFC 7616, section 3.9.2, as its erratum 4897 corrects it."""
+        field = (
+            'Digest realm="api@example.org", qop="auth", algorithm=SHA-512-256, userhash=true, charset=UTF-8, '
+            'nonce="5TsQWLVdgBdmrQ0XsxbDODV+57QdFR34I9HAbC/RVvkK", '
+            'opaque="HRPCssKJSGjCrkzDg8OhwpzCiGPChXYjwrI2QmXDnsOS"'
+        )
+        challenge = strongest([field])
+        assert challenge is not None
+        cnonce = "NTg6RKcb9boFIAS3KrFK9BGeh+iDa/sm6jUMp2wds69v"
+        said = parameters(
+            answer(challenge, "Jäsøn Doe", "Secret, or not?", "GET", "/doe.json", 1, cnonce)
+        )
+        assert (
+            said["username"] == "793263caabb707a56211940d90411ea4a575adeccb7e360aeb624ed06ece9b0b"
+        )
+        assert (
+            said["response"] == "3798d4131c277846293534c3edc11bd8a5e4cdcbff78b05db9d95eeb1cec68a5"
+        )
+        assert said["algorithm"] == "SHA-512-256"
 
     def test_without_qop(self) -> None:
         """A challenge without qop is answered as RFC 2069 has it: no count, no cnonce."""

@@ -78,6 +78,11 @@ class TestLinks:
             (r'<a>; title="quoted \" ; rel=y"; rel=x', {"x": "http://a.example/dir/a"}),
             ("<http://[bad>; rel=x, <b>; rel=y", {"y": "http://a.example/dir/b"}),
             ("< a >; rel=x", {"x": "http://a.example/dir/a"}),
+            ('<a>; rel=x; anchor="/other"', {}),
+            ("<a>; anchor=#part; rel=x, <b>; rel=y", {"y": "http://a.example/dir/b"}),
+            ('<a>; rel=x; anchor="http://[bad"', {}),
+            ('<a>; rel=x; anchor=""', {"x": "http://a.example/dir/a"}),
+            (f'<a>; rel=x; anchor="{BASE}"; anchor="/2"', {"x": "http://a.example/dir/a"}),
         ],
     )
     def test_as_servers_write_them(self, field: str, links: dict[str, str]) -> None:

@@ -1,13 +1,11 @@
 """What Retry-After says (RFC 9110, section 10.2.3)."""
 
-import math
-
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from multidict import CIMultiDict
 
-from aioclient.message.retry_after import retry_after
+from aioclient.message.retry_after import MAX_DELAY, retry_after
 
 NOW = 1_000_000_000.0  # Sun, 09 Sep 2001 01:46:40 GMT
 
@@ -18,7 +16,13 @@ NOW = 1_000_000_000.0  # Sun, 09 Sep 2001 01:46:40 GMT
         ({}, None),
         ({"Retry-After": "120"}, 120),
         ({"retry-after": " 0 "}, 0),
-        ({"Retry-After": "9" * 8000}, math.inf),
+        ({"Retry-After": "9" * 400}, MAX_DELAY),
+        ({"Retry-After": "9" * 8000}, MAX_DELAY),
+        ({"Retry-After": "0" * 400 + "7"}, 7),
+        ({"Retry-After": "Fri, 31 Dec 9999 23:59:59 GMT"}, MAX_DELAY),
+        ({"Retry-After": f"Sun, 09 Sep {'9' * 400} 01:47:10 GMT"}, None),
+        ({"Retry-After": f"Sun, 09 Sep 2001 01:47:10 +{'9' * 400}"}, None),
+        ({"Retry-After": "Sun, 09 Sep 2001 01:٤7:10 GMT"}, None),
         ({"Retry-After": "-1"}, None),
         ({"Retry-After": "1.5"}, None),
         ({"Retry-After": "٣"}, None),
