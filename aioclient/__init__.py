@@ -17,8 +17,8 @@ A map of the library:
 * ``LegacyParameterWarning``: what old spellings say                                           (``warning``)
 * a raw byte server, a leak check, a virtual clock, for your tests                             (``testing``)
 
-``FormData``, ``MultipartWriter``, the payloads, ``HttpVersion``, ``TraceConfig``, ``DigestAuthMiddleware`` and the
-resolvers are aiohttp's, and so are ``abc``, ``hdrs`` and ``payload``.
+``FormData``, ``MultipartWriter``, the payloads, ``HttpVersion``, ``TraceConfig``, ``DigestAuthMiddleware`` and
+``AsyncResolver`` are aiohttp's, and so are ``abc``, ``hdrs`` and ``payload``.
 """
 
 from aiohttp import (
@@ -33,7 +33,6 @@ from aiohttp import (
     HttpVersion11,
     MultipartReader,
     MultipartWriter,
-    ThreadedResolver,
     WSCloseCode,
     WSMessage,
     WSMsgType,
@@ -52,7 +51,7 @@ from .api import delete, get, head, options, patch, post, put, request
 from .chain import Handler, Middleware
 from .connectors.address_policy import AddressPolicy
 from .connectors.base import BaseConnector
-from .connectors.dns import DefaultResolver
+from .connectors.dns import DefaultResolver, ThreadedResolver
 from .connectors.pool import PoolStatistics
 from .connectors.tcp import TCPConnector
 from .connectors.tls import Fingerprint

@@ -8,7 +8,6 @@ import json
 import random
 import zlib
 from collections.abc import AsyncIterator, Callable, Iterator
-from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -21,7 +20,9 @@ from backports import zstd
 import aioclient
 from aioclient import ClientResponse, ClientSession, Handler, Request, UploadTracker
 from aioclient.message import codings
+from aioclient.message.body import compressed
 from aioclient.testing import RawConnection, RawRequest, RawServer, turns
+from aioclient.threads import Threads
 
 from .loopback import OK, answer, moved
 
@@ -244,17 +245,19 @@ class TestCompress:
     @pytest.mark.parametrize(
         ("size", "in_thread"), [(16 * 1024, 0), (16 * 1024 + 1, 4)], ids=["16 KiB", "more"]
     )
-    async def test_long_pieces_hold_up_nobody(self, size: int, in_thread: int) -> None:
+    async def test_long_pieces_hold_up_nobody(
+        self, monkeypatch: pytest.MonkeyPatch, size: int, in_thread: int
+    ) -> None:
         """Pieces longer than 16 KiB, and the end behind them, are compressed in another thread."""
         submitted = 0
 
-        class Counting(ThreadPoolExecutor):
+        class Counting(Threads):
             def submit(self, *arguments: Any, **named: Any) -> Any:
                 nonlocal submitted
                 submitted += 1
                 return super().submit(*arguments, **named)
 
-        asyncio.get_running_loop().set_default_executor(Counting())
+        monkeypatch.setattr(compressed, "BODIES", Counting("counted", 1))
         request = await posted(in_pieces(TEXT[: size * 3], size), compress="gzip")
         assert plain(request) == TEXT[: size * 3]
         assert submitted == in_thread

@@ -17,19 +17,38 @@ SocketFactory = Callable[[AddrInfoType], socket.socket]
 
 
 def addr_infos_of(addresses: Iterable[ResolveResult]) -> list[AddrInfoType]:
-    """Return what a resolver found in the form that `open_socket()` takes."""
+    """Return what a resolver found in the form that `open_socket()` takes.
+
+    Raises:
+        OSError: All of them are of a zone (RFC 4007) that is not an interface of this machine.
+    """
     infos: list[AddrInfoType] = []
+    unknown: OSError | None = None
     for address in addresses:
         host, port = address["host"], address["port"]
         # The address says its family; some resolvers tell the one that was asked for, which may be
-        # AF_UNSPEC. A zone stays in the text: the event loop turns it into a scope id.
+        # AF_UNSPEC.
         if ":" in host:
-            ipv6 = (host, port, 0, 0)
+            host, _, zone = host.partition("%")
+            try:
+                ipv6 = (host, port, 0, _scope_id(zone))
+            except OSError as error:
+                unknown = OSError(error.errno, f"{zone!r} is not an interface of this machine")
+                continue
             infos.append((socket.AF_INET6, socket.SOCK_STREAM, socket.IPPROTO_TCP, "", ipv6))
         else:
             ipv4 = (host, port)
             infos.append((socket.AF_INET, socket.SOCK_STREAM, socket.IPPROTO_TCP, "", ipv4))
+    if unknown is not None and not infos:
+        raise unknown
     return infos
+
+
+def _scope_id(zone: str) -> int:
+    """Return the number of an interface; an event loop would ask for it in its default executor."""
+    if not zone:
+        return 0
+    return int(zone) if zone.isascii() and zone.isdigit() else socket.if_nametoindex(zone)
 
 
 async def open_socket(

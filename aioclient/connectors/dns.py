@@ -8,17 +8,21 @@ remembers, is used for one second and then replaced; that costs 0.1 ms. It is cl
 import asyncio
 import socket
 from collections.abc import Sequence
-from typing import Final
+from typing import Any, Final, cast
 
 import aiodns
 import aiohttp
 from aiohttp.abc import AbstractResolver, ResolveResult
 
+from ..threads import LOOKUPS
 from .resolver import NUMERIC, TimedResult
 
-__all__ = ("DefaultResolver",)
+__all__ = ("DefaultResolver", "ThreadedResolver")
 
 CHANNEL_TIME: Final = 1.0  # seconds; also the least that an answer is kept above
+
+# Only addresses of families that this machine has; macOS takes some flags only where AI_MASK has them.
+_CONFIGURED_FAMILIES: Final = socket.AI_ADDRCONFIG & getattr(socket, "AI_MASK", -1)
 
 _LONGEST_TTL: Final = 2**31 - 1  # seconds (RFC 2181, section 8)
 
@@ -32,6 +36,27 @@ _GAVE_UP = (
     aiodns.error.ARES_ECANCELLED,
     aiodns.error.ARES_EDESTRUCTION,
 )
+
+
+class ThreadedResolver(aiohttp.ThreadedResolver):
+    """Ask the system for addresses, as every program does, in threads of the library's own.
+
+    aiohttp's class of this name uses the event loop's default executor, whose threads may all wait for requests.
+
+    Args:
+        loop: Not needed: the running event loop is used.
+    """
+
+    async def resolve(
+        self, host: str, port: int = 0, family: socket.AddressFamily = socket.AF_INET
+    ) -> list[ResolveResult]:
+        """Return the addresses of *host*.
+
+        Raises:
+            OSError: There are none, or *host* is not a name that can be looked up.
+        """
+        loop = asyncio.get_running_loop()
+        return await loop.run_in_executor(LOOKUPS, _ask_system, host, port, family)
 
 
 class _Channel:
@@ -79,7 +104,7 @@ class DefaultResolver(AbstractResolver):
         self._nameservers = nameservers
         self._timeout = timeout
         self._tries = tries
-        self._threaded: aiohttp.ThreadedResolver | None = None
+        self._threaded: ThreadedResolver | None = None
         self._channel: _Channel | None = None
         self._channels: set[_Channel] = set()
         self._unavailable = False
@@ -100,7 +125,7 @@ class DefaultResolver(AbstractResolver):
                 if self._nameservers is not None or not _system_may_know(host, error):
                     raise
         if self._threaded is None:
-            self._threaded = aiohttp.ThreadedResolver()
+            self._threaded = ThreadedResolver()
         return await self._threaded.resolve(host, port, family)
 
     def clear(self) -> None:
@@ -166,7 +191,7 @@ class DefaultResolver(AbstractResolver):
         return [
             TimedResult(
                 hostname=host,
-                host=_host_of(node.addr),
+                host=_with_scope(node.addr[0].decode("ascii"), *node.addr[1:]),
                 port=port,
                 family=node.family,
                 proto=0,
@@ -177,10 +202,34 @@ class DefaultResolver(AbstractResolver):
         ]
 
 
-def _host_of(address: "tuple[bytes, int] | tuple[bytes, int, int, int]") -> str:
-    host = address[0].decode("ascii")
-    # A link-local address from the hosts file has a scope, without which it leads nowhere.
-    return f"{host}%{address[3]}" if len(address) == 4 and address[3] else host
+def _ask_system(host: str, port: int, family: int) -> list[ResolveResult]:
+    try:
+        found = socket.getaddrinfo(host, port, family, socket.SOCK_STREAM, 0, _CONFIGURED_FAMILIES)
+    except ValueError as error:
+        raise _unknown_name(error) from error
+    return [
+        ResolveResult(
+            hostname=host,
+            host=_with_scope(*address),
+            port=address[1],
+            family=its,
+            proto=proto,
+            flags=NUMERIC,
+        )
+        for its, _, proto, _, address in cast(
+            "list[Any]", found
+        )  # its type knows Pythons without IPv6
+    ]
+
+
+def _unknown_name(error: Exception) -> OSError:
+    """Return the error for a name with an empty label, one of more than 63 characters, or worse."""
+    return OSError(None, f"no name that can be looked up: {error}")
+
+
+def _with_scope(host: str, port: int, flow: int = 0, scope: int = 0) -> str:
+    """Return the address; a link-local one leads nowhere without its scope."""
+    return f"{host}%{scope}" if scope else host
 
 
 def _system_may_know(host: str, error: OSError) -> bool:

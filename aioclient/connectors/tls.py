@@ -27,6 +27,7 @@ from weakref import WeakKeyDictionary
 import aiohttp
 
 from ..exceptions import MissingExtraError, ServerFingerprintMismatch
+from ..threads import SETTINGS
 from ..warning import warn_legacy
 
 __all__ = (
@@ -264,7 +265,7 @@ async def _context(setting: "bool | Fingerprint | Literal['system'] | _Context")
     loop = asyncio.get_running_loop()
     making = _being_made.setdefault(loop, {})
     if kind not in making:
-        making[kind] = loop.run_in_executor(None, _make, kind)
+        making[kind] = loop.run_in_executor(SETTINGS, _make, kind)
         making[kind].add_done_callback(lambda done: _made(making, kind, done))
     return await asyncio.shield(making[kind])  # to cancel one who waits does not cancel the others
 

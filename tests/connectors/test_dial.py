@@ -55,9 +55,9 @@ def found(host: str, port: int) -> ResolveResult:
 class TestAddresses:
     def test_the_address_says_its_family(self) -> None:
         """What a resolver found becomes what sockets take, by the address and not by its word."""
-        four, six = infos(("127.0.0.1", 80), ("fe80::1%eth0", 443))
+        four, six = infos(("127.0.0.1", 80), ("fe80::1%7", 443))
         assert four == (socket.AF_INET, socket.SOCK_STREAM, 6, "", ("127.0.0.1", 80))
-        assert six == (socket.AF_INET6, socket.SOCK_STREAM, 6, "", ("fe80::1%eth0", 443, 0, 0))
+        assert six == (socket.AF_INET6, socket.SOCK_STREAM, 6, "", ("fe80::1", 443, 0, 7))
 
 
 class TestConnecting:

@@ -5,11 +5,16 @@ import socket
 import sys
 from typing import Any
 
-import aiohttp
 import pytest
 
 import aioclient
-from aioclient import ClientSession, ClientTimeout, DefaultResolver, TCPConnector
+from aioclient import (
+    ClientSession,
+    ClientTimeout,
+    DefaultResolver,
+    TCPConnector,
+    ThreadedResolver,
+)
 from aioclient.connectors import dns
 from aioclient.connectors.resolver import CachingResolver
 from aioclient.testing import RawServer, cancel_everywhere, turns
@@ -182,12 +187,12 @@ class TestTheSystem:
         """The system is asked for names that DNS may not know, and when DNS is out of reach."""
         names: list[str] = []
 
-        class System(aiohttp.ThreadedResolver):
+        class System(ThreadedResolver):
             async def resolve(self, host: str, *more: Any) -> Any:
                 names.append(host)
                 raise OSError(None, "the system does not know either")
 
-        monkeypatch.setattr(aiohttp, "ThreadedResolver", System)
+        monkeypatch.setattr(dns, "ThreadedResolver", System)
         real = dns.aiodns.DNSResolver
         async with DNSServer({name.rstrip("."): answer}) as server:
             place = f"127.0.0.1:{closed_port()}" if answer == "nobody" else server.address

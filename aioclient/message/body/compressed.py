@@ -16,6 +16,7 @@ from collections.abc import Callable
 from typing import Any, Final, NamedTuple
 
 from ...exceptions import MissingExtraError
+from ...threads import BODIES
 from ..codings import brotli_module, zstd_module
 from ..headers import CONTENT_ENCODING, shown_text
 from .base import PIECE, Body, BodyWriter
@@ -147,7 +148,7 @@ class CompressingWriter:
 
 async def _in_thread(work: Callable[..., bytes], *arguments: object) -> bytes:
     # Cancelled, the thread ends its piece and nobody sees it: the coder belongs to this send alone.
-    return await asyncio.get_running_loop().run_in_executor(None, work, *arguments)
+    return await asyncio.get_running_loop().run_in_executor(BODIES, work, *arguments)
 
 
 def check_coding(compress: object) -> str | None:

@@ -13,6 +13,7 @@ from pathlib import PurePath
 from typing import IO, Any
 
 from ...exceptions import BodySizeError
+from ...threads import BODIES
 from .base import OCTET_STREAM, PIECE, BodyWriter, SourceBody
 from .memory import text_type
 
@@ -63,7 +64,7 @@ class FileBody(SourceBody):
             if self._in_memory:
                 piece = read(count)
             else:
-                piece = await self._read_in_thread(loop.run_in_executor(None, read, count))
+                piece = await self._read_in_thread(loop.run_in_executor(BODIES, read, count))
             read = self._file.read
             if not isinstance(piece, (bytes, bytearray, memoryview, str)):
                 raise TypeError(

@@ -23,6 +23,7 @@ from ...exceptions import NetrcError
 from ...message.headers import AUTHORIZATION
 from ...message.request import Request
 from ...message.response import ClientResponse
+from ...threads import SETTINGS
 from ...warning import NetrcWarning, warn_caller
 from .basic import BasicAuth, LoginOfUrl
 from .netrc_file import Entry, find_entry, parse_netrc
@@ -152,7 +153,7 @@ class NetrcStep:
 
     async def _look_again(self, loop: asyncio.AbstractEventLoop) -> None:
         before = self._look
-        self._look = look = await loop.run_in_executor(None, _read, self._netrc, before)
+        self._look = look = await loop.run_in_executor(SETTINGS, _read, self._netrc, before)
         self._next_look = loop.time() + LOOK_AGAIN
         if look.stamp == before.stamp:
             return
