@@ -2,7 +2,9 @@
 
 c-ares, the library below aiodns, remembers answers on its own: for their time to live or an hour, failures among
 them, and it offers no way to turn that off. Two caches would make neither's limits hold. So a *channel*, which is what
-remembers, is used for one second and then replaced; that costs 0.1 ms. It is closed when its last lookup has ended.
+remembers, is used for one second and then replaced; that costs 0.1 ms. It is closed when its last lookup has ended:
+each has a thread, an inotify instance and four more descriptors. While `MAX_CHANNELS` wait for name servers that do not
+answer, the newest one is not replaced.
 """
 
 import asyncio
@@ -20,6 +22,9 @@ from .resolver import NUMERIC, TimedResult
 __all__ = ("DefaultResolver", "ThreadedResolver")
 
 CHANNEL_TIME: Final = 1.0  # seconds; also the least that an answer is kept above
+MAX_CHANNELS: Final = (
+    4  # 24 descriptors; a lookup that nobody answers takes up to a quarter of a minute
+)
 
 # Only addresses of families that this machine has; macOS takes some flags only where AI_MASK has them.
 _CONFIGURED_FAMILIES: Final = socket.AI_ADDRCONFIG & getattr(socket, "AI_MASK", -1)
@@ -117,7 +122,7 @@ class DefaultResolver(AbstractResolver):
         Raises:
             OSError: There are none, or nobody answered.
         """
-        channel = self._current_channel()
+        channel = await self._current_channel()
         if channel is not None:
             try:
                 return await self._ask(channel, host, port, family)
@@ -130,7 +135,7 @@ class DefaultResolver(AbstractResolver):
 
     def clear(self) -> None:
         """Forget what c-ares remembers: the next lookup asks."""
-        self._retire()
+        self._channel = None
 
     async def close(self) -> None:
         """Cancel the lookups that run, and free what aiodns holds."""
@@ -138,38 +143,41 @@ class DefaultResolver(AbstractResolver):
         while self._channels:
             await self._channels.pop().dns.close()
 
-    def _current_channel(self) -> _Channel | None:
+    async def _current_channel(self) -> _Channel | None:
         """Return the channel for new lookups; None where aiodns does not work."""
         if self._unavailable:
             return None
         loop = asyncio.get_running_loop()
         now = loop.time()
-        if self._channel is not None and self._channel.end <= now:
-            self._retire()
-        if self._channel is None:
-            options = {} if self._tries is None else {"tries": self._tries}
-            try:
-                dns = aiodns.DNSResolver(
-                    self._nameservers, loop=loop, timeout=self._timeout, **options
-                )
-            except (RuntimeError, OSError):
-                if self._nameservers is not None:
-                    raise
-                # An event loop it does not work on, such as Windows' proactor loop.
-                self._unavailable = True
-                return None
-            self._channel = _Channel(dns, now + CHANNEL_TIME)
-            self._channels.add(self._channel)
-        return self._channel
+        channel = self._channel
+        if channel is None or (channel.end <= now and len(self._channels) < MAX_CHANNELS):
+            self._channel = channel = self._new_channel(loop)
+            await self._close_unused()
+        return channel
 
-    def _retire(self) -> None:
-        channel, self._channel = self._channel, None
-        if channel is not None and not channel.running:
-            self._drop(channel)
+    def _new_channel(self, loop: asyncio.AbstractEventLoop) -> _Channel | None:
+        options = {} if self._tries is None else {"tries": self._tries}
+        try:
+            dns = aiodns.DNSResolver(self._nameservers, loop=loop, timeout=self._timeout, **options)
+        except Exception as error:
+            if self._nameservers is not None:
+                raise OSError(
+                    None, f"the name servers {self._nameservers!r} cannot be asked: {error}"
+                ) from error
+            # An event loop it does not work on, such as Windows' proactor loop; or the end of the interpreter.
+            self._unavailable = True
+            return None
+        channel = _Channel(dns, loop.time() + CHANNEL_TIME)
+        self._channels.add(channel)
+        return channel
 
-    def _drop(self, channel: _Channel) -> None:
-        self._channels.discard(channel)
-        channel.dns.cancel()  # what nobody waits for any more; the channel goes with its last reference
+    async def _close_unused(self) -> None:
+        """Close the channels that were replaced and whose lookups have ended; it does not suspend."""
+        unused = [each for each in self._channels if each is not self._channel and not each.running]
+        self._channels.difference_update(unused)
+        for channel in unused:
+            # Dropping the last reference would do the same, but the tracebacks of failed lookups have some more.
+            await channel.dns.close()
 
     async def _ask(
         self, channel: _Channel, host: str, port: int, family: int
@@ -182,10 +190,12 @@ class DefaultResolver(AbstractResolver):
         except aiodns.error.DNSError as error:
             text = error.args[1] if len(error.args) > 1 else "no answer"
             raise OSError(None, text) from error
+        except (ValueError, RuntimeError) as error:  # pycares cannot ask for it
+            raise _unknown_name(error) from error
         finally:
             channel.running -= 1
-            if not channel.running and channel is not self._channel and channel in self._channels:
-                self._drop(channel)
+            if not channel.running and channel is not self._channel:
+                await self._close_unused()
         # A name holds no longer than any of the names that led to it.
         led = min((cname.ttl for cname in answer.cnames), default=_LONGEST_TTL)
         return [

@@ -1,11 +1,15 @@
 """The default resolver against a DNS server, and connections that take their addresses from it."""
 
 import asyncio
+import contextlib
+import os
 import socket
 import sys
+from collections.abc import Callable
 from typing import Any
 
 import pytest
+from hypothesis import HealthCheck, given, settings, strategies
 
 import aioclient
 from aioclient import (
@@ -149,6 +153,50 @@ class TestFailures:
         """No servers, or one str, is refused at construction."""
         with pytest.raises(ValueError, match="nameservers"):
             DefaultResolver(nameservers=nameservers)
+
+
+class TestNames:
+    """Any text can be asked for: a name may come from a server."""
+
+    @pytest.mark.parametrize("kind", [DefaultResolver, ThreadedResolver])
+    async def test_any_text(self, monkeypatch: pytest.MonkeyPatch, kind: type[Any]) -> None:
+        """What no name server can be asked for is an OSError like an unknown name."""
+        ask = socket.getaddrinfo
+
+        def numeric(host: str, port: int, *more: Any) -> Any:
+            return ask(host, port, *more[:-1], socket.AI_NUMERICHOST)  # no network
+
+        resolver = kind()
+        if kind is DefaultResolver:
+            resolver = kind(nameservers=[f"127.0.0.1:{closed_port()}"], timeout=0.01, tries=1)
+        labels = strategies.one_of(
+            strategies.text(max_size=3),
+            strategies.sampled_from(
+                ["a", "\0", "\ud800", "xn--a", "\u200d", "a" * 64, "\u0130", "é" * 300]
+            ),
+        )
+        names: list[str] = []
+
+        @settings(max_examples=150, database=None, suppress_health_check=[HealthCheck.too_slow])
+        @given(strategies.lists(labels, max_size=4).map(".".join))
+        def collect(name: str) -> None:
+            names.append(name)
+
+        collect()
+        with monkeypatch.context() as patch:
+            patch.setattr(socket, "getaddrinfo", numeric)
+            for name in names:
+                with contextlib.suppress(OSError):
+                    await resolver.resolve(name, 80, socket.AF_INET)
+        await resolver.close()
+
+    @pytest.mark.parametrize("place", ["nonsense", "127.0.0.1:99999", "a.test", "\u00e9", 7])
+    async def test_name_servers_that_are_not_addresses(self, place: Any) -> None:
+        """They are an OSError that names them."""
+        resolver = DefaultResolver(nameservers=[place])
+        with pytest.raises(OSError, match="name servers"):
+            await resolver.resolve("a.test", 80)
+        await resolver.close()
 
 
 class TestTheSystem:
@@ -300,6 +348,72 @@ class TestTimeToLive:
                     async with session.get(web.url(host="a.test")) as response:
                         assert await response.read() == b"ok"
                 assert server.questions("a.test") == ["A"]
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="counts the descriptors of this process")
+class TestChannels:
+    """Each has a thread and five descriptors."""
+
+    async def test_closed_when_replaced(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        """A channel that was replaced is closed, also while the traceback of a failed lookup is kept."""
+        monkeypatch.setattr(dns, "CHANNEL_TIME", 0.0)
+        kept: list[OSError] = []
+        before = inotify_instances()
+        async with DNSServer({}) as server:
+            resolver = DefaultResolver(nameservers=[server.address])
+            for number in range(6):
+                with pytest.raises(OSError, match=r"\w") as caught:
+                    await resolver.resolve(f"h{number}.test", 80)
+                kept.append(caught.value)
+            await until(lambda: inotify_instances() <= before + 1)
+            resolver.clear()
+            with pytest.raises(OSError, match=r"\w"):
+                await resolver.resolve("a.test", 80)
+            await until(lambda: inotify_instances() <= before + 1)
+            await resolver.close()
+        await until(lambda: inotify_instances() <= before)
+        assert len(kept) == 6
+
+    async def test_bounds(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        """However long the name servers are silent, there are never more than a few channels."""
+        monkeypatch.setattr(dns, "CHANNEL_TIME", 0.0)
+        before = inotify_instances()
+        names = [f"h{number}.test" for number in range(12)]
+        async with DNSServer(
+            {**dict.fromkeys(names, "silence"), "a.test": ["127.0.0.1"]}
+        ) as server:
+            resolver = DefaultResolver(nameservers=[server.address])
+            tasks = []
+            for name in names:
+                tasks.append(asyncio.create_task(resolver.resolve(name, 80)))
+                await asyncio.sleep(0)
+            assert len(resolver._channels) == dns.MAX_CHANNELS
+            assert inotify_instances() <= before + dns.MAX_CHANNELS
+            # Others are found meanwhile.
+            assert addresses(await resolver.resolve("a.test", 80)) == ["127.0.0.1"]
+            await resolver.close()
+            assert all(
+                isinstance(found, OSError)
+                for found in await asyncio.gather(*tasks, return_exceptions=True)
+            )
+        await until(lambda: inotify_instances() <= before)
+
+
+def inotify_instances() -> int:
+    found = 0
+    for name in os.listdir("/proc/self/fd"):
+        with contextlib.suppress(OSError):
+            found += "inotify" in os.readlink(f"/proc/self/fd/{name}")
+    return found
+
+
+async def until(condition: Callable[[], bool]) -> None:
+    """Wait for c-ares' own threads, which the event loop knows nothing of."""
+    for _ in range(3000):
+        if condition():
+            return
+        await asyncio.sleep(0.01)
+    raise AssertionError(f"{inotify_instances()} channels")
 
 
 class TestManyAtATime:

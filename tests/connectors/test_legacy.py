@@ -175,7 +175,7 @@ class TestClose:
         connector = TCPConnector()
         resolver = connector._resolver._resolver
         assert isinstance(resolver, aioclient.DefaultResolver)
-        assert resolver._current_channel() is not None
+        assert await resolver._current_channel() is not None
         with legacy("connector.close() without await"):
             connector.close()
         gc.collect()
