@@ -94,7 +94,9 @@ def _with_text(error: OSError, otherwise: str, number: int | None) -> OSError:
     """Return *error* with text and number, those given where it has none: event loops and resolvers raise such ones."""
     if error.strerror:
         return error
-    return type(error)(error.errno or number, str(error) or otherwise)
+    # Only of the standard library's it is known what they are made of.
+    kind = type(error) if type(error).__module__ in ("builtins", "socket") else OSError
+    return kind(error.errno or number, str(error) or otherwise)
 
 
 def _as_aiohttp(key: ConnectionKey) -> Any:

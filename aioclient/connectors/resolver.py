@@ -53,6 +53,8 @@ CLOSE_TIME: Final = 2.0  # seconds
 # What addresses are told to be: neither host nor port needs to be looked up.
 NUMERIC: Final = int(socket.AI_NUMERICHOST | socket.AI_NUMERICSERV)
 
+_MAX_PORT: Final = 65535
+
 TTL = float | Literal["record"] | None
 
 
@@ -209,8 +211,8 @@ class CachingResolver(AbstractResolver):
         """Return the addresses of *host*: at least one.
 
         Raises:
-            OSError: There are none, or nobody answered; whatever else a resolver of the user's
-                raises is passed on.
+            OSError: There are none, nobody answered, or the answer is not a list of addresses;
+                whatever else a resolver of the user's raises is passed on.
             ClientConnectionError: The resolver is closed, or was closed meanwhile.
         """
         if self._closed:
@@ -324,13 +326,28 @@ class CachingResolver(AbstractResolver):
 
 
 def _distinct(found: Iterable[ResolveResult]) -> list[ResolveResult]:
-    """Return each address and port once, `MAX_ADDRESSES` at most."""
+    """Return each address and port once, `MAX_ADDRESSES` at most.
+
+    Raises:
+        OSError: One of them is not an IP address with a port; a name would be looked up by the event loop.
+    """
     known: dict[tuple[str, int], ResolveResult] = {}
-    for address in found:
-        known.setdefault((address["host"], address["port"]), address)
-        if len(known) == MAX_ADDRESSES:
-            break
+    try:
+        for address in found:
+            host, port = address["host"], address["port"]
+            _check_address(host, port)
+            known.setdefault((host, port), address)
+            if len(known) == MAX_ADDRESSES:
+                break
+    except (LookupError, TypeError, ValueError) as error:
+        raise OSError(None, f"the resolver's answer cannot be used: {error}") from error
     return list(known.values())
+
+
+def _check_address(host: object, port: object) -> None:
+    if not (isinstance(host, str) and isinstance(port, int) and 0 <= port <= _MAX_PORT):
+        raise ValueError(f"{host!r} with port {port!r} is not an address")
+    ipaddress.ip_address(host)
 
 
 def _ttl_of(addresses: Iterable[ResolveResult]) -> float:

@@ -9,6 +9,7 @@ from typing import Final, cast
 
 from aiohttp.abc import AbstractResolver, ResolveResult
 
+from ..exceptions import ClientError
 from ..message.origin import ConnectionKey, Origin, SSLOption
 from ..message.proxy import Proxy
 from ..message.request import Request
@@ -176,10 +177,10 @@ class TCPConnector(ProxiedConnector):
             addresses = await resolver.resolve(dns_name, port, family)
         except OSError as error:
             raise dns_error(key, error) from error
-        except (
-            UnicodeError
-        ) as error:  # Python's getaddrinfo() of a label with more than 63 characters
-            unknown = OSError(None, f"no name that can be looked up: {error}")
+        except ClientError:  # closed meanwhile
+            raise
+        except Exception as error:
+            unknown = OSError(None, f"the resolver raised {type(error).__name__}: {error}")
             raise dns_error(key, unknown) from error
         if source.takes_time:
             dial.way.dns = asyncio.get_running_loop().time() - begin

@@ -26,6 +26,14 @@ pytestmark = pytest.mark.both_loops
 OK = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok"
 
 
+class Odd(OSError):
+    """An error whose constructor takes something else than OSError's."""
+
+    def __init__(self, name: str) -> None:
+        super().__init__()
+        self.name = name
+
+
 class Names(AbstractResolver):
     """Knows some names; counts what it is asked."""
 
@@ -205,16 +213,67 @@ class TestRefusals:
         assert "nowhere.test is unknown" in str(error)
         assert isinstance(error, aioclient.ClientConnectorError)
 
-    async def test_a_bug_in_a_resolver(self) -> None:
-        """What else a resolver raises comes through as it is, and costs no slot."""
+    @pytest.mark.parametrize(
+        "error",
+        [
+            KeyError("no such name"),
+            ValueError("empty label"),
+            UnicodeEncodeError("idna", "a", 0, 1, "no such name"),
+            RuntimeError("the executor is closed"),
+            Odd("a name"),
+            OSError(),
+            TimeoutError(),
+        ],
+        ids=lambda error: type(error).__name__,
+    )
+    async def test_whatever_a_resolver_raises(self, error: Exception) -> None:
+        """It is an error of the lookup with its cause, as the name may come from a server; it costs no slot."""
 
         class Broken(Names):
             async def resolve(self, *_: Any) -> list[ResolveResult]:
-                raise KeyError("bug")
+                raise error
 
         async with ClientSession(connector=TCPConnector(resolver=Broken())) as session:
-            with pytest.raises(KeyError, match="bug"):
+            with pytest.raises(aioclient.ClientConnectorDNSError, match=r"nowhere\.test") as caught:
                 await fetch(session, "http://nowhere.test/")
+            assert caught.value.__cause__ is error
+            assert session.connector is not None
+            assert session.connector.statistics().in_use == 0
+
+    @pytest.mark.parametrize(
+        "answer",
+        [
+            [{}],
+            [None],
+            "127.0.0.1",
+            7,
+            [{"host": "b.test", "port": 80}],
+            [{"host": b"127.0.0.1", "port": 80}],
+            [{"host": 2130706433, "port": 80}],
+            [{"host": "", "port": 80}],
+            [{"host": "127.0.0.1\0", "port": 80}],
+            [{"host": "127.0.0.1%lo", "port": 80}],
+            [{"host": "fe80::1%no-such-interface", "port": 80}],
+            [{"host": "fe80::1%99999999999999999999", "port": 80}],
+            [{"host": "127.0.0.1", "port": 70000}],
+            [{"host": "127.0.0.1", "port": -1}],
+            [{"host": "127.0.0.1", "port": "http"}],
+            [{"host": "127.0.0.1", "port": 80.0}],
+            [{"host": "127.0.0.1", "port": None}],
+        ],
+        ids=repr,
+    )
+    async def test_whatever_a_resolver_answers(self, answer: Any) -> None:
+        """What is not a list of addresses and ports is an error of the connection, and is not kept."""
+
+        class Odd(Names):
+            async def resolve(self, *_: Any) -> list[ResolveResult]:
+                return answer  # type: ignore[no-any-return]
+
+        async with ClientSession(connector=TCPConnector(resolver=Odd())) as session:
+            for _ in range(2):
+                with pytest.raises(aioclient.ClientConnectorError, match=r"nowhere\.test"):
+                    await fetch(session, "http://nowhere.test/")
             assert session.connector is not None
             assert session.connector.statistics().in_use == 0
 
