@@ -17,6 +17,7 @@ from .cookies import DummyCookieJar
 from .exceptions import ClientError, MissingExtraError, shown
 from .message.origin import SSLOption, origin_of
 from .session import ClientSession
+from .session.urls import parsed
 
 if TYPE_CHECKING:
     import dns.message
@@ -59,7 +60,7 @@ class DoHResolver(AbstractResolver):
             raise MissingExtraError(
                 'DoHResolver needs the package dnspython: pip install "aioclient[doh]"'
             )
-        self._url = URL(url)
+        self._url = parsed(url)
         origin = origin_of(self._url)
         if origin.scheme != "https":
             raise ValueError(f"{shown(self._url)}: DNS over HTTPS needs an https URL")

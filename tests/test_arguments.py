@@ -133,8 +133,12 @@ async def test_params(params: Any, text: str) -> None:
     ("url", "of_error", "text"),
     [
         ("/ok", "/ok", "/ok - the URL is relative; give a full one, or a base_url to the session"),
-        ("http://", "http://", "http:// - the URL has no host, or no port that exists"),
-        ("http://u:geheim@a:99999/", "***@a:99999/", "***@a:99999/ - Port out of range"),
+        ("http://", "http://", "http:// - it names no host"),
+        (
+            "http://u:geheim@a:99999/",
+            "***@a:99999/",
+            "***@a:99999/ - its port is not a number from 1 to 65535",
+        ),
         ("http://a\r\nb/", r"http://a\r\nb/", r"http://a\r\nb/ - it holds a control character"),
         (None, "None", "None - a URL is a str or a yarl.URL, found NoneType"),
         (b"http://a/", "b'http://a/'", "b'http://a/' - a URL is a str or a yarl.URL, found bytes"),

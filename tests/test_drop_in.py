@@ -51,18 +51,24 @@ class TestFunctions:
 
 
 class TestRequote:
-    LOCATION = "/a%2Fb%7E?q=%27x%27"
-
     @pytest.mark.rows("S003-21")
     @pytest.mark.parametrize(
-        ("requote", "target"), [(True, "/a%2Fb~?q='x'"), (False, "/a%2Fb%7E?q=%27x%27")]
+        ("requote", "location", "target"),
+        [
+            (True, "/a%2Fb%7E?q=%27x%27", "/a%2Fb%7E?q=%27x%27"),
+            (True, '/"a"?q=[x|]', "/%22a%22?q=%5Bx%7C%5D"),
+            (False, "/a%2Fb%7E?q=%27x%27", "/a%2Fb%7E?q=%27x%27"),
+            (False, '/"a"?q=[x|]', '/"a"?q=[x|]'),
+        ],
     )
     @pytest.mark.parametrize("absolute", [True, False])
-    async def test_of_a_session(self, requote: bool, target: str, absolute: bool) -> None:
-        """With False the URL of a redirect is sent as the server wrote it."""
+    async def test_of_a_session(
+        self, requote: bool, location: str, target: str, absolute: bool
+    ) -> None:
+        """With False the URL of a redirect is sent as the server wrote it, else what no URL may hold is encoded."""
 
         async def redirect(conn: RawConnection, request: RawRequest) -> None:
-            conn.send(moved(server.url(self.LOCATION) if absolute else self.LOCATION))
+            conn.send(moved(server.url() + location[1:] if absolute else location))
 
         async with (
             RawServer.replies([redirect, OK]) as server,

@@ -117,7 +117,7 @@ class TestInjection:
         """Spaces and characters outside ASCII are percent-encoded, escapes stay as they are."""
         async with RawServer.replies([OK]) as server, ClientSession() as session:
             await session.get(server.url("/a b/ä%2F%0d%0a?q=x y&ö#f g"))
-        assert server.requests[0].target == "/a%20b/%C3%A4%2F%0D%0A?q=x+y&%C3%B6"
+        assert server.requests[0].target == "/a%20b/%C3%A4%2F%0d%0a?q=x+y&%C3%B6"
 
     @pytest.mark.parametrize(
         "host", ["a\r\nX: y", "a\nb", "a\x00"], ids=lambda host: f"INJ-04-{host!r}"

@@ -7,9 +7,8 @@ address or several, in the order in which they are tried. Host, SNI and certific
 from collections.abc import Iterable, Mapping
 from ipaddress import ip_address
 
-from yarl import URL
-
-from ..message.origin import origin_of
+from ..message.origin import canonical_host
+from ..message.urls import port_of
 
 __all__ = ("Overrides", "ResolveLike")
 
@@ -39,15 +38,17 @@ class Overrides:
 
 def _place(key: str) -> tuple[str, int]:
     host, colon, digits = key.rpartition(":")
-    if not (host and colon and digits.isascii() and digits.isdigit() and 0 < int(digits) < 65536):
+    port = port_of(digits)
+    if not (host and colon and port):
         raise ValueError(f"resolve: {key!r} is no host and port such as 'a.example:443'")
     if host == "*":
-        return host, int(digits)
+        return host, port
     try:
-        origin = origin_of(URL.build(scheme="https", host=host.removeprefix("[").removesuffix("]")))
+        name = canonical_host(host.removeprefix("[").removesuffix("]"))
     except ValueError as error:
         raise ValueError(f"resolve: {key!r} begins with no host: {error}") from error
-    return origin.dns_name.rstrip("."), int(digits)
+    # A zone of IPv6 as it is dialled.
+    return name.replace("%25", "%", 1), port
 
 
 def _addresses(key: str, value: str | Iterable[str]) -> tuple[str, ...]:

@@ -14,6 +14,7 @@ from aiohttp.typedefs import LooseCookies, PathLike, StrOrURL
 from yarl import URL
 
 from ..message.set_cookie import unquote
+from ..message.urls import url_of
 from ..warning import warn_legacy
 from . import cookies_txt, json_file
 from .acceptance import accept, accept_shared, prefix_of
@@ -177,7 +178,7 @@ class CookieJar(AbstractCookieJar):
         if not len(self._store):
             return filtered
         closest: dict[str, Cookie] = {}
-        for cookie in self._select(URL(request_url)).cookies:
+        for cookie in self._select(_url(request_url)).cookies:
             known = closest.get(cookie.name)
             if known is None or (
                 len(known.path) == len(cookie.path) and len(known.domain) < len(cookie.domain)
@@ -279,7 +280,7 @@ class CookieJar(AbstractCookieJar):
         """
         if isinstance(cast(object, cookies), str):
             raise TypeError("cookies must be a mapping or (name, value) pairs, found str")
-        url = URL(response_url)
+        url = _url(response_url)
         host = canonical_host(url.raw_host or "")
         if host and not self._unsafe and is_address(host):
             return
@@ -494,7 +495,11 @@ def _origins(urls: StrOrURL | Iterable[StrOrURL] | None) -> frozenset[URL]:
         return frozenset()
     if isinstance(urls, (str, URL)):
         urls = (urls,)
-    return frozenset(URL(url).origin() for url in urls)
+    return frozenset(_url(url).origin() for url in urls)
+
+
+def _url(url: StrOrURL) -> URL:
+    return url if isinstance(url, URL) else url_of(url)
 
 
 def _origin_of(url: URL) -> tuple[str, str, int | None]:

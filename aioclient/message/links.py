@@ -4,6 +4,7 @@ from multidict import CIMultiDict, CIMultiDictProxy, MultiDict, MultiDictProxy
 from yarl import URL
 
 from .parameters import read_parameters
+from .urls import resolved
 
 
 def parse_links(field: str, base: URL) -> "CIMultiDictProxy[MultiDictProxy[str | URL]]":
@@ -22,8 +23,8 @@ def parse_links(field: str, base: URL) -> "CIMultiDictProxy[MultiDictProxy[str |
         parameters, at = read_parameters(field, end + 1, in_list=True)
         link: MultiDict[str | URL] = MultiDict(parameters)
         try:
-            url = base.join(URL(target))
-            if "anchor" in link and base.join(URL(str(link["anchor"]).strip())) != base:
+            url = resolved(base, target)
+            if "anchor" in link and resolved(base, str(link["anchor"]).strip()) != base:
                 continue
         except ValueError:
             continue

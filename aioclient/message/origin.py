@@ -1,7 +1,7 @@
 """Origins and connection keys: which server a request is for, and which connections may carry it.
 
-An origin is scheme, host and port (RFC 6454, section 4). Its host is the canonical A-label that yarl computed once
-(IDNA 2008, UTS 46); DNS, SNI, certificate check, ``Host`` field, cookies and the pool all take it from here.
+An origin is scheme, host and port (RFC 6454, section 4). Its host is canonical, as ``host_of()`` made it once; DNS,
+SNI, certificate check, ``Host`` field, cookies and the pool all take it from here.
 """
 
 import ipaddress
@@ -9,39 +9,16 @@ import re
 import ssl
 from collections.abc import Hashable
 from functools import lru_cache
-from typing import Any, Final, Literal, NamedTuple, Protocol, Self
+from typing import Any, Literal, NamedTuple, Protocol, Self
 
 from yarl import URL
 
 from ..exceptions import InvalidUrlClientError, NonHttpUrlClientError, bad_url, shown, shown_bad
+from .urls import MAX_HOST, ends_with_a_number, host_of
 
 _SECURE_SCHEMES = frozenset(("https", "wss"))
 _SCHEMES = frozenset(("http", "https", "ws", "wss"))
 _REG_NAME = re.compile(r"[A-Za-z0-9._~!$&'()*+,;=\-]+")
-_LAST_LABEL_IS_NUMBER = re.compile(r"(?:.*\.)?(?:0[xX][0-9A-Fa-f]*|[0-9]+)\.?")
-
-
-MAX_URL: Final = 64 * 1024  # characters; servers take 8 KiB, few 64
-MAX_HOST: Final = 253  # characters (RFC 1035, section 2.3.4)
-_AUTHORITY = re.compile(r" *(?:[A-Za-z][A-Za-z0-9+.\-]*:)?//([^/?#]*)").match
-
-
-def check_length(url: str) -> None:
-    """Refuse what is too long before anybody works on it.
-
-    Normalizing one character of a host may make eighteen of it (NFKC), each looked up in tables: five seconds for
-    64 Ki of them.
-
-    Raises:
-        ValueError: *url* has more than 64 Ki characters, or a host that is not ASCII and has more than 253.
-    """
-    if len(url) > MAX_URL:
-        raise ValueError(f"it has {len(url)} characters, more than the {MAX_URL} allowed")
-    if url.isascii() or (authority := _AUTHORITY(url)) is None:
-        return
-    host_and_port = authority[1].rpartition("@")[2]
-    if len(host_and_port) > MAX_HOST + len(":65535"):
-        raise ValueError(f"its host has more than {MAX_HOST} characters")
 
 
 class Pin(Protocol):
@@ -139,8 +116,11 @@ def origin_of(url: URL) -> Origin:
         InvalidUrlClientError: the URL has no host, an impossible port or a host that is not one.
         NonHttpUrlClientError: its scheme is not http, https, ws or wss.
     """
-    host = url.raw_host
-    port = url.port
+    try:
+        host = url.raw_host
+        port = url.port
+    except ValueError:
+        raise unreadable(url) from None
     if not host or not port or url.scheme not in _SCHEMES:
         raise _refusal(url)
     try:
@@ -149,13 +129,23 @@ def origin_of(url: URL) -> Origin:
         raise InvalidUrlClientError(shown(url), str(error)) from error
 
 
+def unreadable(url: URL) -> InvalidUrlClientError:
+    """Return the error for a ``URL(..., encoded=True)`` whose authority yarl could not read when it was asked for."""
+    return InvalidUrlClientError(
+        bad_url(f"//{url.raw_authority}"), "its port is not a number from 1 to 65535"
+    )
+
+
 def canonical_host(name: str) -> str:
     """Return a host's name or address as an ``Origin`` has it: lower case, A-labels, no trailing dot.
 
     Raises:
-        ValueError: it is no host.
+        InvalidUrlClientError: it is no host.
     """
-    return origin_of(URL.build(scheme="https", host=name)).host
+    try:
+        return _make_origin("https", host_of(name), 443).host
+    except ValueError as error:
+        raise InvalidUrlClientError(bad_url(name), str(error)) from None
 
 
 def _refusal(url: URL) -> Exception:
@@ -197,7 +187,7 @@ def _is_ip(host: str) -> bool:
         raise ValueError(f"the host {host!r} holds a character that no host name has")
     if "" in host.split("."):
         raise ValueError(f"the host {host!r} has an empty label (RFC 1034, section 3.1)")
-    if _LAST_LABEL_IS_NUMBER.fullmatch(host):
+    if ends_with_a_number(host) is not None:
         raise ValueError(f"the host {host!r} is not an IPv4 address of four decimal numbers")
     if "xn--" in host:
         _check_a_labels(host)

@@ -4,7 +4,6 @@ Everything that makes two proxied connections different is compared: a tunnel th
 credentials serves no request with another's.
 """
 
-import re
 from base64 import b64encode
 from collections.abc import Sequence
 from enum import Enum
@@ -20,7 +19,8 @@ from .headers import (
     check_value,
     to_multidict,
 )
-from .origin import ConnectionKey, Origin, SSLOption
+from .origin import ConnectionKey, Origin, SSLOption, unreadable
+from .urls import url_of
 
 HTTP_SCHEMES: Final = frozenset(("http", "https"))
 # Those to which the host is sent as a name; the other two get an address, looked up on this side.
@@ -33,7 +33,6 @@ _DEFAULT_PORTS: Final = {
     "socks5": 1080,
     "socks5h": 1080,
 }
-_CONTROL_CHARACTER: Final = re.compile(r"[\x00-\x1f\x7f]").search
 # A proxy acts on these; wrong ones would move the end of the request (RFC 9112, section 6).
 _FRAMING_NAMES: Final = frozenset(
     ("host", "connection", "content-length", "transfer-encoding", "upgrade")
@@ -308,21 +307,22 @@ def _parsed(url: str | URL) -> URL:
     No message holds more of it than what follows its userinfo.
     """
     if isinstance(url, str):
-        if _CONTROL_CHARACTER(url) is not None:
-            raise InvalidUrlClientError(
-                shown_bad(url), "the URL of a proxy holds a control character"
-            )
         if "://" not in url:
             raise InvalidUrlClientError(
                 shown_bad(url), "the URL of a proxy needs a scheme, as in http://proxy.example:3128"
             )
-    elif not isinstance(url, URL):
+        try:
+            parsed = url_of(url)
+        except ValueError as error:
+            raise InvalidUrlClientError(shown_bad(url), f"no URL of a proxy: {error}") from None
+    elif isinstance(url, URL):
+        parsed = url
+        try:
+            parsed.raw_host  # noqa: B018  (reading it is what checks)
+        except ValueError:
+            raise unreadable(parsed) from None
+    else:
         raise TypeError(f"a proxy must be a str, a URL or a Proxy, found {type(url).__name__}")
-    try:
-        parsed = URL(url)
-    except ValueError:
-        # Not chained: the text of yarl's error may hold a password.
-        raise InvalidUrlClientError(shown_bad(url), "the URL of a proxy cannot be parsed") from None
     if parsed.scheme not in _DEFAULT_PORTS:
         raise InvalidUrlClientError(
             _spelled(parsed),

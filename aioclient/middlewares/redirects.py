@@ -32,17 +32,16 @@ from ..exceptions import (
 )
 from ..message.body import Body
 from ..message.headers import HOST, LOCATION, without_secrets
-from ..message.origin import check_length, origin_of
-from ..message.request import Request, RequestOptions
+from ..message.origin import origin_of
+from ..message.request import Request
 from ..message.response import ClientResponse
 from ..message.trace import Trace
+from ..message.urls import resolved
 
 REDIRECTS: Final = frozenset((301, 302, 303, 307, 308))
 # Fields that describe a body, beside Content-*.
 _BODY_FIELDS: Final = frozenset(("digest", "repr-digest", "transfer-encoding", "trailer", "expect"))
-_CONTROL_CHARACTER: Final = re.compile(r"[\x00-\x1f\x7f]").search
 _NOT_IN_TARGET: Final = re.compile(r"[^\x21-\x7e]").search
-_UNDECODED_BYTE: Final = re.compile(r"[\udc80-\udcff]")
 _OTHER_SCHEME: Final = re.compile(r"(?!https?:)[a-z][a-z0-9+.\-]*:", re.IGNORECASE).match
 
 
@@ -54,7 +53,7 @@ async def follow_redirects(request: Request, handler: Handler) -> ClientResponse
     Raises:
         RedirectLimitError: more than ``max_redirects``; ``history`` holds the responses.
         InvalidUrlRedirectClientError: a ``Location`` that is no URL.
-        UnsafeRedirectError: a ``Location`` whose scheme is neither http nor https.
+        UnsafeRedirectError: a ``Location`` whose scheme is not followed, as ``target_of()`` says.
         BodyConsumedError: a 307 or 308 asks for a body that cannot be sent twice.
     """
     method, body = request.method, request.content
@@ -148,14 +147,7 @@ def target_of(request: Request, response: ClientResponse) -> URL:
             f"{request.what}: the server redirects to {shown_bad(location)}; only http and https are followed"
         )
     try:
-        if _CONTROL_CHARACTER(location) is not None:
-            raise ValueError("it holds a control character")
-        check_length(location)
-        # Bytes that are not UTF-8 are meant as they are.
-        target = _target(_UNDECODED_BYTE.sub(_percent_encoded, location), request.options)
-        if target.scheme and not target.raw_host:
-            raise ValueError("it names no host")
-        url = request.url.join(target)
+        url = _resolved(request.url, location, request.options.requote_redirect_url)
         origin_of(url)
     except ValueError as error:
         raise InvalidUrlRedirectClientError(
@@ -168,18 +160,13 @@ def target_of(request: Request, response: ClientResponse) -> URL:
     return url
 
 
-def _target(location: str, options: RequestOptions) -> URL:
-    if options.requote_redirect_url:
-        return URL(location)
-    if (found := _NOT_IN_TARGET(location)) is not None:
+def _resolved(base: URL, location: str, encode: bool) -> URL:
+    if not encode and (found := _NOT_IN_TARGET(location)) is not None:
         raise ValueError(
             f"it holds {found.group()!r}, which requote_redirect_url=False leaves as it is"
         )
-    return URL(location, encoded=True)
-
-
-def _percent_encoded(byte: "re.Match[str]") -> str:
-    return f"%{ord(byte.group()) - 0xDC00:02X}"
+    # A space is no "+" of a form.
+    return resolved(base, location.replace(" ", "%20"), encode=encode)
 
 
 def _without_body_fields(headers: "CIMultiDict[str]") -> "CIMultiDict[str]":

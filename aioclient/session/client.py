@@ -121,7 +121,7 @@ class ClientSession(Verbs, Lifecycle):
             Cookie, X-Api-Key …): they follow no redirect to another origin.
         auto_decompress: whether content codings of responses are undone.
         max_redirects: after which ``TooManyRedirects`` is raised; 0 follows none.
-        requote_redirect_url: whether what a redirect leads to is percent-encoded anew; False sends it as received.
+        requote_redirect_url: whether what no URL may hold is encoded in a ``Location``; False sends it as it came.
         max_body_size: bytes of a decoded response body, after which ``BodyTooLargeError`` is raised; None for any.
         read_bufsize: bytes of a body kept ahead of the reader.
         max_line_size, max_field_size, max_headers: limits on a response's head: bytes, bytes, number of fields.

@@ -1,37 +1,35 @@
 """The URL of a call: parsed, joined with its parameters, and refused when it is none."""
 
-import re
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Any, Final, cast
+from typing import Any, cast
 
 from yarl import URL, Query
 
 from ..exceptions import InvalidUrlClientError, bad_url, shown
-from ..message.origin import MAX_URL, check_length, origin_of
-
-_CONTROL_CHARACTER: Final = re.compile(r"[\x00-\x1f\x7f]").search
+from ..message.origin import canonical_host, origin_of, unreadable
+from ..message.urls import url_of
 
 
 def parsed(url: str | URL) -> URL:
     """Return *url* as a ``URL``.
 
     Raises:
-        InvalidUrlClientError: it is none, is too long, or holds a control character, which yarl would drop.
+        InvalidUrlClientError: it is none, as ``url_of()`` says.
     """
-    if isinstance(url, str) and not url.isprintable() and _CONTROL_CHARACTER(url) is not None:
-        raise InvalidUrlClientError(bad_url(url), "it holds a control character; percent-encode it")
-    try:
-        if isinstance(url, str) and not (len(url) <= MAX_URL and url.isascii()):
-            check_length(url)
-        return URL(url)
-    except TypeError:
-        raise InvalidUrlClientError(
-            bad_url(url), f"a URL is a str or a yarl.URL, found {type(url).__name__}"
-        ) from None
-    except ValueError as error:
-        # Not chained: the text of yarl's error may hold a password.
-        reason = str(error) if "@" not in str(error) else "it cannot be parsed"
-        raise InvalidUrlClientError(bad_url(url), reason) from None
+    if isinstance(url, str):
+        try:
+            return url_of(url)
+        except ValueError as error:
+            raise InvalidUrlClientError(bad_url(url), str(error)) from None
+    if isinstance(url, URL):
+        try:
+            url.raw_host  # noqa: B018  (reading it is what checks)
+        except ValueError:
+            raise unreadable(url) from None
+        return url
+    raise InvalidUrlClientError(
+        bad_url(url), f"a URL is a str or a yarl.URL, found {type(url).__name__}"
+    )
 
 
 def with_params(url: URL, params: Query) -> URL:
@@ -58,7 +56,9 @@ def with_params(url: URL, params: Query) -> URL:
 
 def host_name(name: str) -> str:
     """Return a host name as URLs have it; raise ``InvalidUrlClientError`` if it is none."""
-    return origin_of(parsed(f"https://[{name}]" if ":" in name else f"https://{name}")).host
+    if not isinstance(cast(object, name), str):
+        raise InvalidUrlClientError(bad_url(name), f"a host is a str, found {type(name).__name__}")
+    return canonical_host(name)
 
 
 def checked_base_url(base_url: str | URL) -> URL:

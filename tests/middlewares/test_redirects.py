@@ -460,6 +460,55 @@ class TestLocation:
             assert response.real_url.fragment == fragment
             assert response.url == URL(server.url("/b"))
 
+    @pytest.mark.both_loops
+    @pytest.mark.parametrize(
+        ("location", "target"),
+        [
+            ("/o?sig=ab%2Fcd%3A&d=a%40b&n=x%27y&t=a%7E%2f%c3%a4", None),
+            ("/a%2Fb%3Bc/%7Ed;p=1,2/%2e%2e/e", None),
+            ("/!$&'()*+,;=:@?/?:@!$&'()*+,;=", None),
+            ("/a/../b/./c", "/b/c"),
+            ("x%2Fy", "/o%2Fp/x%2Fy"),
+            ("../x", "/x"),
+            ("?y", "/o%2Fp/q?y"),
+            ("?", "/o%2Fp/q"),
+            ("/a b?c d", "/a%20b?c%20d"),
+            ("/\u00e4?\u00e4", "/%C3%A4?%C3%A4"),
+            ("/100%?%", "/100%25?%25"),
+        ],
+    )
+    async def test_its_bytes_are_the_servers(self, location: str, target: str | None) -> None:
+        """Percent-encodings are sent as they came, and only what no URL may hold is encoded (RFC 3986, section 2)."""
+        _, second = await hops(location, start="/o%2Fp/q?r=%2F")
+        assert second.target == (target or location)
+
+    @row("RED-14")
+    @pytest.mark.parametrize(
+        "host",
+        [
+            "\u2603.fa\u00df.de",
+            "evil\u2488com",
+            "e\u200bvil.test",
+            "\uff11\uff12\uff17.0.0.1",
+            "a.test:+80",
+            "a.test:\uff18\uff10",
+            "[::1]:1@",
+            "a.test\uff0fb.test",
+        ],
+    )
+    async def test_no_host_is_made_another(self, host: str) -> None:
+        """A host that cannot be encoded label by label is refused before it is looked up; the error names the call."""
+        resolver = Loopback()
+        async with (
+            RawServer.replies([moved(f"http://{host}/")]) as server,
+            ClientSession(connector=TCPConnector(resolver=resolver)) as session,
+        ):
+            with pytest.raises(aioclient.InvalidUrlRedirectClientError) as caught:
+                await session.get(server.url("/start"))
+            assert "GET http://127.0.0.1" in str(caught.value)
+            assert "/start: the server redirects there, but it" in str(caught.value)
+            assert resolver.asked == []
+
     @pytest.mark.parametrize("fields", [(), ("Location:",), ("Location: ",)])
     async def test_none(self, fields: tuple[str, ...]) -> None:
         """Without a Location, or with an empty one, the redirect itself is the response."""

@@ -26,25 +26,34 @@ from ipaddress import (
     ip_network,
 )
 
-from yarl import URL
+from ...message.origin import canonical_host
+from ...message.urls import MAX_URL, port_of
 
 _SEPARATOR = re.compile(r"[,\s]+")
 _LOOPBACK = (IPv4Network("127.0.0.0/8"), IPv6Network("::1/128"))
 _LOCALHOST = (IPv4Address("127.0.0.1"), IPv6Address("::1"))
 _MAPPED = IPv6Network("::ffff:0:0/96")
 _ZONE = re.compile(r"%[^/]*")
-_SHORT_NETWORK = re.compile(r"(\d{1,3}(?:\.\d{1,3}){0,2})/(\d{1,2})")
+_SHORT_NETWORK = re.compile(r"([0-9]{1,3}(?:\.[0-9]{1,3}){0,2})/([0-9]{1,2})")
 
 Address = IPv4Address | IPv6Address
 Network = IPv4Network | IPv6Network
 
 
 class Bypass:
-    """The hosts that a ``NO_PROXY`` names."""
+    """The hosts that a ``NO_PROXY`` names.
+
+    Raises:
+        ValueError: It has more than 64 Ki characters. To leave some out would send to a proxy what it must not see.
+    """
 
     __slots__ = ("_below", "_everything", "_hosts", "_networks")
 
     def __init__(self, text: str = "") -> None:
+        if len(text) > MAX_URL:
+            raise ValueError(
+                f"no_proxy has {len(text)} characters, more than the {MAX_URL} allowed"
+            )
         self._everything = False
         # By name: the ports it is named with, None for any.
         self._hosts: dict[str, set[int | None]] = {}
@@ -78,7 +87,7 @@ class Bypass:
             return True
         host = host.partition("%")[0]
         addresses = _addresses(host)
-        for network, only_port in self._networks:
+        for network, only_port in self._networks if addresses else ():
             if only_port in (None, port) and any(address in network for address in addresses):
                 return True
         if addresses and host != "localhost" and not host.endswith(".localhost"):
@@ -99,10 +108,10 @@ class Bypass:
 def canonical_name(host: str) -> str | None:
     """Return a host name in the form that an ``Origin`` has, or None if it is no host's name."""
     try:
-        name = URL.build(scheme="http", host=host.rstrip(".")).raw_host
+        name = canonical_host(host.rstrip("."))
     except ValueError:
         return None
-    return None if not name or "*" in name or "%" in name else name
+    return None if "*" in name or "%" in name else name
 
 
 def _names(ports: set[int | None] | None, port: int) -> bool:
@@ -149,7 +158,8 @@ def _split_port(entry: str) -> tuple[str, int | None]:
         host, colon, digits = entry.partition(":")
     else:
         return entry, None
-    if colon == ":" and digits.isascii() and digits.isdigit():
-        return host, int(digits)
+    if not colon:
+        return host, None
+    port = port_of(digits) if colon == ":" else None
     # With anything else for a port it is no host either.
-    return (host, None) if not colon else ("", None)
+    return (host, port) if port else ("", None)

@@ -19,6 +19,7 @@ from yarl import URL
 from ...message.headers import LooseHeaders
 from ...message.origin import Origin, SSLOption
 from ...message.proxy import DIRECT, Direct, Proxy, ProxyAuthLike, ProxyLogin, ProxyTable
+from ...message.urls import url_of
 from .bypass import Bypass, canonical_name
 
 SCHEMES: Final = ("http", "https", "ws", "wss", "all")
@@ -212,7 +213,7 @@ def _checked_key(key: object) -> str:
         if not place:
             return scheme
         try:
-            url = URL(f"http://{place}")
+            url = url_of(f"http://{place}")
         except ValueError:
             url = URL()
         host = canonical_name((url.raw_host or "").partition("%")[0])

@@ -7,10 +7,7 @@ entries, one for each login; the first that fits counts. No message quotes the f
 from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
-from yarl import URL
-
-from ...exceptions import InvalidURL
-from ...message.origin import MAX_HOST, origin_of
+from ...message.origin import canonical_host
 
 
 class Entry(NamedTuple):
@@ -87,11 +84,9 @@ def _entry(tokens: "_Tokens", host: str | None, start: _Token) -> Entry:
 
 def _canonical(name: str) -> str:
     """Return a host's name as ``Origin.host`` has it; what is no host's name is nobody's."""
-    if len(name) > MAX_HOST:
-        return ""
     try:
-        return origin_of(URL.build(scheme="http", host=name.strip("[]"))).host
-    except (ValueError, InvalidURL):
+        return canonical_host(name.strip("[]"))
+    except ValueError:
         return ""
 
 
