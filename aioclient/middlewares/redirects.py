@@ -6,6 +6,7 @@ What is decided here, and by which rule:
   and with a change to GET, the body and the fields that describe it are dropped.
 * Another origin (scheme, host or port; http to https is another one too) never sees credentials meant for the first:
   ``auth``, per-request cookies and the fields that carry secrets stay behind, for all hops that follow.
+* ``ws`` and ``wss`` are followed by the handshake of a WebSocket, and by nothing else.
 * Credentials that a server writes into a ``Location`` are not the user's: they are dropped.
 * A body is sent again only if it can be: else ``BodyConsumedError``, never an empty body.
 * The body of the redirect itself is given up unread.
@@ -31,7 +32,7 @@ from ..exceptions import (
     shown_bad,
 )
 from ..message.body import Body
-from ..message.headers import HOST, LOCATION, without_secrets
+from ..message.headers import HOST, LOCATION, SEC_WEBSOCKET_KEY, without_secrets
 from ..message.origin import origin_of
 from ..message.request import Request
 from ..message.response import ClientResponse
@@ -42,7 +43,8 @@ REDIRECTS: Final = frozenset((301, 302, 303, 307, 308))
 # Fields that describe a body, beside Content-*.
 _BODY_FIELDS: Final = frozenset(("digest", "repr-digest", "transfer-encoding", "trailer", "expect"))
 _NOT_IN_TARGET: Final = re.compile(r"[^\x21-\x7e]").search
-_OTHER_SCHEME: Final = re.compile(r"(?!https?:)[a-z][a-z0-9+.\-]*:", re.IGNORECASE).match
+_OTHER_SCHEME: Final = re.compile(r"(?!https?:)([a-z][a-z0-9+.\-]*):", re.IGNORECASE).match
+_WEBSOCKET_SCHEMES: Final = frozenset(("ws", "wss"))
 
 
 async def follow_redirects(request: Request, handler: Handler) -> ClientResponse:
@@ -138,11 +140,14 @@ def target_of(request: Request, response: ClientResponse) -> URL:
     """Return the URL that ``Location`` names, resolved against the request's, fragment inherited.
 
     Raises:
-        UnsafeRedirectError: its scheme is neither http nor https.
+        UnsafeRedirectError: its scheme is neither http nor https; nor ws or wss, if a WebSocket is being opened.
         InvalidUrlRedirectClientError: it is no URL, or one without a host.
     """
     location = response.headers[LOCATION]
-    if _OTHER_SCHEME(location) is not None:
+    other = _OTHER_SCHEME(location)
+    if other is not None and not (
+        other[1].lower() in _WEBSOCKET_SCHEMES and _is_handshake(request)
+    ):
         raise UnsafeRedirectError(
             f"{request.what}: the server redirects to {shown_bad(location)}; only http and https are followed"
         )
@@ -158,6 +163,11 @@ def target_of(request: Request, response: ClientResponse) -> URL:
     if not url.raw_fragment and request.real_url.raw_fragment:
         url = url.with_fragment(request.real_url.fragment)  # RFC 9110, section 10.2.2
     return url
+
+
+def _is_handshake(request: Request) -> bool:
+    """Tell whether *request* opens a WebSocket (RFC 6455, section 4.1)."""
+    return request.given is not None and SEC_WEBSOCKET_KEY in request.given
 
 
 def _resolved(base: URL, location: str, encode: bool) -> URL:

@@ -26,8 +26,10 @@ from aioclient import (
 from aioclient.exceptions import (
     HandshakeRefusedError,
     HeadTooLargeError,
+    RedirectClientError,
     TooManyRedirects,
     TotalTimeoutError,
+    UnsafeRedirectError,
 )
 from aioclient.protocols.websocket.deflate import Deflate, accept, offer
 from aioclient.testing import RawConnection, RawRequest, RawServer, turns
@@ -529,6 +531,28 @@ class TestChain:
                 assert second.value(name) is None
             assert second.value("X-Plain") == "p"
             assert second.value("Origin") == "https://a.example"
+
+    @pytest.mark.both_loops
+    @pytest.mark.rows("WS-10")
+    @pytest.mark.parametrize("call", ["http", "ws"])
+    async def test_redirects_to_websocket_schemes(self, call: str) -> None:
+        """A handshake follows ws:// as WebSocket servers write it, and further; a request does not."""
+        async with sends() as target:
+            there = target.url("/there").replace("http", "ws")
+            async with RawServer.replies([moved(there)] * 2) as server, ClientSession() as session:
+                async with session.ws_connect(server.url().replace("http", call)) as ws:
+                    assert str(ws.response.url) == there
+                with pytest.raises(UnsafeRedirectError):
+                    await session.get(server.url())
+            assert len(target.requests) == 1
+
+    @pytest.mark.rows("WS-10")
+    @pytest.mark.parametrize("location", ["ws:///x", "wss://a:b/", "ws:x", "file:///x"])
+    async def test_redirects_to_nothing(self, location: str) -> None:
+        """What is no URL of a WebSocket is an error that names the call."""
+        async with RawServer.replies([moved(location)]) as server, ClientSession() as session:
+            with pytest.raises(RedirectClientError, match="the server redirects"):
+                await session.ws_connect(server.url())
 
     @pytest.mark.rows("WS-10")
     async def test_redirects_refused(self) -> None:
