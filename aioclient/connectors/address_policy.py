@@ -19,7 +19,7 @@ from ipaddress import (
     ip_address,
     ip_network,
 )
-from typing import Final, NamedTuple, Self
+from typing import Final, NamedTuple, Self, cast
 
 from ..message.origin import canonical_host
 
@@ -301,15 +301,21 @@ def _networks(argument: str, texts: Iterable[str]) -> tuple[Network, ...]:
     networks: list[Network] = []
     for text in texts:
         try:
-            network = ip_network(text)
+            network = ip_network(str(text))  # a number would be one address
             if isinstance(network, IPv6Network) and network.subnet_of(_MAPPED):
                 raise ValueError("IPv4-mapped addresses are judged as IPv4; write the IPv4 network")
             networks.append(network)
         except ValueError as error:
             raise ValueError(
-                f"{argument}: {text!r} is no network such as '10.0.0.0/8': {error}"
+                f"{argument}: {_short(text)} is no network such as '10.0.0.0/8': {str(error)[:300]}"
             ) from error
     return tuple(networks)
+
+
+def _short(value: object) -> str:
+    """Return the ``repr`` of what a caller gave, or its beginning."""
+    text = repr(value)
+    return text if len(text) <= 300 else f"{text[:297]}..."
 
 
 def _hosts(argument: str, texts: Iterable[str]) -> tuple[str, ...]:
@@ -320,6 +326,8 @@ def _hosts(argument: str, texts: Iterable[str]) -> tuple[str, ...]:
 
 def _host(argument: str, text: str) -> str:
     """Return *text* as URLs have it: lower case, A-labels, no trailing dot."""
+    if not isinstance(cast(object, text), str):
+        raise ValueError(f"{argument}: a host is a str, found {type(text).__name__}")
     name = text.removeprefix("*.")
     try:
         if "*" in name:
@@ -327,7 +335,7 @@ def _host(argument: str, text: str) -> str:
         host = canonical_host(name)
     except ValueError as error:
         raise ValueError(
-            f"{argument}: {text!r} is no host such as 'example.com' or '*.example.com': {error}"
+            f"{argument}: {_short(text)} is no host such as 'example.com' or '*.example.com': {error}"
         ) from error
     return host if name == text else f"*.{host}"
 
@@ -343,8 +351,8 @@ def _is_among(host: str, patterns: tuple[str, ...]) -> bool:
 def _ports(numbers: Iterable[int]) -> frozenset[int]:
     ports = frozenset(numbers)
     for port in ports:
-        if not 0 < port < 65536:
-            raise ValueError(f"ports: {port!r} is no port; give numbers from 1 to 65535")
+        if not (type(port) is int and 0 < port < 65536):
+            raise ValueError(f"ports: {_short(port)} is no port; give numbers from 1 to 65535")
     return ports
 
 
