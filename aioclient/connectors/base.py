@@ -36,6 +36,7 @@ from ..message.trace import Trace
 from ..message.unset import UNSET, Unset
 from ..protocols.http1 import BufferedHttp1Connection, Http1Connection
 from ..protocols.http1_head import encode_head
+from ..protocols.leftovers import BeforeTLS, LeftoversProtocol
 from ..warning import Birthplace, warn_legacy
 from .closing import Closing
 from .pool import Grant, Open, Pool, PoolStatistics, Ticket
@@ -49,6 +50,8 @@ KEEPALIVE_TIMEOUT: Final = 15.0  # seconds, as aiohttp's
 # Seconds for TLS goodbyes, of one connection and in close(); then it is aborted.
 CLOSE_TIME: Final = 2.0
 NO_TIME: Final = 1e-9  # event loops take no 0
+# The event loop reads what lies in a socket within two; TLS tickets come in pairs.
+SETTLE_TURNS: Final = 8
 # A socket of a failed handshake is closed one round of the event loop later, or a few; more than enough.
 CLOSE_TURNS: Final = 100
 
@@ -245,8 +248,8 @@ class BaseConnector:
             request.answered = request.ended = request.way = None
         request.began = now = loop.time()
         connection = self._pool.reuse(key, now)
-        if connection is None:
-            connection = await self._obtain(request, key)
+        if connection is None or connection.has_input():
+            connection = await self._obtain(request, key, connection)
         if request.trace is not None:
             await self._tell(request, head, connection, request.trace)
         try:
@@ -313,27 +316,59 @@ class BaseConnector:
         return True
 
     async def _obtain(
-        self, request: Request, key: ConnectionKey, *, fresh: bool = False
+        self,
+        request: Request,
+        key: ConnectionKey,
+        found: Http1Connection | None = None,
+        *,
+        fresh: bool = False,
     ) -> Http1Connection:
-        """Reserve a slot and dial, or wait for either; *fresh* takes no connection that was used before."""
+        """Reserve a slot and dial, or wait for either; *fresh* takes no connection that was used before.
+
+        *found* is one of the pool, whose slot is reserved, and whose socket has something to read.
+        """
         loop = cast(asyncio.AbstractEventLoop, self._loop)
         start = loop.time()
         request.way = way = Way()
-        decision = self._pool.reserve(key)
-        if isinstance(decision, Open):
-            if decision.evict is not None:
-                self._drop(decision.evict)
-        else:
-            connection = await self._wait(decision.ticket, request, start)
-            way.pool_wait = loop.time() - start
-            if connection is not None:
-                if not fresh:
-                    way.sending = loop.time()
-                    return connection
-                self._drop(connection)  # the slot stays ours
+        if found is None:
+            decision = self._pool.reserve(key)
+            if isinstance(decision, Open):
+                if decision.evict is not None:
+                    self._drop(decision.evict)
+            else:
+                found = await self._wait(decision.ticket, request, start)
+                way.pool_wait = loop.time() - start
+        if found is not None:
+            if fresh:
+                self._drop(found)  # the slot stays ours
+            elif not found.has_input() or await self._settle(found):
+                way.sending = loop.time()
+                return found
         connection = await self._open(request, key, start, way)
         way.sending = loop.time()
         return connection
+
+    async def _settle(self, connection: Http1Connection) -> bool:
+        """Let the event loop read what lies in *connection*'s socket; tell whether a request may be sent on it then.
+
+        If not, it is closed, and its slot stays ours: see "RFC 9112, section 9.2" in ``protocols.http1``.
+        """
+        connection.opened = False
+        try:
+            for _ in range(SETTLE_TURNS):
+                await asyncio.sleep(0)
+                if not connection.has_input():
+                    connection.opened = True
+                    return True
+                if connection.broken:
+                    break
+        except BaseException:
+            self._drop(connection)
+            now = cast(asyncio.AbstractEventLoop, self._loop).time()
+            self._perform(self._pool.release(connection.key, None, now))
+            raise
+        self._drop(connection)
+        return False
 
     async def _wait(
         self, ticket: "Ticket[ConnectionKey, Http1Connection]", request: Request, start: float
@@ -518,40 +553,29 @@ class BaseConnector:
             OSError: the TLS handshake failed, or agreed on a protocol that is not HTTP/1.1.
             ServerFingerprintMismatch: another certificate is pinned; not one byte of a request was sent.
         """
-        loop = cast(asyncio.AbstractEventLoop, self._loop)
-        connection = self._new_connection(key)
         self._handshakes.add(sock)
-        try:
-            if plan is None:
-                await create(lambda: connection, sock=sock)
-            else:
-                other = key if peer is None else peer
-                dial.missing = f"no TLS handshake with {other.host}:{other.port}"
-                begin = loop.time()
-                await create(
-                    lambda: connection,
-                    sock=sock,
-                    ssl=plan.context,
-                    server_hostname=plan.server_hostname,
-                    ssl_shutdown_timeout=self._close_time,
-                )
-                dial.way.tls = loop.time() - begin
-        except BaseException:
-            # Cancelled at the end of it, uvloop has told of the connection and tells nothing of its loss.
-            self.connection_gone(connection)
-            raise
-        self._handshakes.discard(sock)
-        transport = connection.transport  # None: closed by the server already
-        if plan is not None and transport is not None:
+        if plan is None:
+            connection = self._new_connection(key)
             try:
-                plan.check(transport)
+                await create(lambda: connection, sock=sock)
             except BaseException:
-                connection.abort()
+                # Cancelled at the end of it, uvloop has called connection_made() and never calls connection_lost().
+                self.connection_gone(connection)
                 raise
+        else:
+            plain = BeforeTLS()
+            await create(lambda: plain, sock=sock)
+            connection = await self._establish_within(plain.take(), key, plan, dial, peer)
+        self._handshakes.discard(sock)
         return connection
 
     async def _establish_within(
-        self, outer: asyncio.Transport, key: ConnectionKey, plan: TLSPlan | None, dial: Dial
+        self,
+        outer: asyncio.Transport,
+        key: ConnectionKey,
+        plan: TLSPlan | None,
+        dial: Dial,
+        peer: ConnectionKey | None = None,
     ) -> Http1Connection:
         """Make a connection within *outer*, through which bytes go on to the key's host; TLS by *plan*.
 
@@ -567,7 +591,8 @@ class BaseConnector:
             if plan is None:
                 outer.set_protocol(connection)
             else:
-                dial.missing = f"no TLS handshake with {key.host}:{key.port}"
+                other = key if peer is None else peer
+                dial.missing = f"no TLS handshake with {other.host}:{other.port}"
                 begin = loop.time()
                 secured = await loop.start_tls(
                     outer,
@@ -578,11 +603,13 @@ class BaseConnector:
                 )
                 dial.way.tls = loop.time() - begin
                 # uvloop does not tell of a loss within the handshake.
-                if secured is None or connection.ended or outer.is_closing():
+                if secured is None or outer.is_closing():
                     raise OSError(
                         errno.ECONNRESET, "the connection was closed within the handshake"
                     )
                 transport = secured
+                if outer.get_extra_info("ssl_object") is None:
+                    outer.set_protocol(LeftoversProtocol(outer, secured))
             connection.connection_made(transport)
             if plan is not None:
                 plan.check(transport)

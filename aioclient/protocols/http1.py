@@ -4,14 +4,17 @@ The rules:
 
 * One exchange at a time: a request is written, its response is read; then the connection is idle again.
 * It is handed back for reuse when the response is complete, nothing came after it, keep-alive holds, and the request
-  was written to its end. In every other case it is closed.
-* Bytes while idle, or after the message's end, close the connection: they belong to no request (section 9.2).
+  was written to its end and has left. In every other case it is closed.
+* Bytes while idle, or after the message's end, close the connection: they belong to no request (section 9.2). Those
+  that the event loop has not read yet count too: ``has_input()`` looks before the next request is written.
+* What the server sent before the connection broke is read before anybody hears that it broke.
 * A response whose body arrived with its head is delivered as bytes. Otherwise the body goes to a ``StreamReader``,
   which pauses the socket when nobody reads.
 * A timer is armed once and moves on only when it fires, so a request costs no timer.
 """
 
 import asyncio
+from collections.abc import Callable
 from ssl import SSLError
 from typing import Final, Protocol, cast
 from weakref import ref
@@ -44,12 +47,17 @@ from ..message.timings import Way
 from .http1_head import expects_continue
 from .http1_response import ResponseReader
 from .http1_upload import ChunkWriter, CountingWriter, write_traced
+from .leftovers import input_poll, read_leftovers
 
 DRAIN_LIMIT: Final = (
     64 * 1024
 )  # bytes read, undecoded, to save a connection whose body nobody wants
 DRAIN_TIME: Final = 0.05  # seconds
 INLINE_BODY: Final = 256 * 1024  # bytes of a body that go out with the head in one write
+# What an upload may write before the event loop gets a turn, although the socket takes all of it: a body whose source
+# never waits would keep everybody else from running, and the connection from hearing of an answer or of its loss.
+TURN_BYTES: Final = 1024 * 1024
+TURN_WRITE: Final = 4 * 1024  # bytes that each write counts for besides its own, so that small ones count, too
 
 _NO_TRAILERS: "CIMultiDictProxy[str]" = CIMultiDictProxy(CIMultiDict())
 
@@ -90,6 +98,7 @@ class Http1Connection(asyncio.Protocol):
         "_lease",
         "_loop",
         "_owner",
+        "_poll",
         "_reader",
         "_reading_paused",
         "_remaining",
@@ -99,6 +108,7 @@ class Http1Connection(asyncio.Protocol):
         "_stream",
         "_timer",
         "_timer_when",
+        "_turn",
         "_unsent_bytes",
         "_upload",
         "_waiter",
@@ -147,6 +157,8 @@ class Http1Connection(asyncio.Protocol):
         self.last_activity = 0.0
         self.loss: Exception | None = None
         self._unsent_bytes = 0  # at the last look
+        self._turn = 0  # bytes that the upload wrote since the event loop's last turn
+        self._poll: Callable[[float], object] | None = None
 
     # The exchange
 
@@ -206,6 +218,19 @@ class Http1Connection(asyncio.Protocol):
             self._upload = self._loop.create_task(self._send_body(request, body, chunked))
         self._watch(request.deadline, request.timeout.sock_read)
         return waiter
+
+    def has_input(self) -> bool:
+        """Tell whether the socket of an idle connection has something to read, or the connection is broken.
+
+        Then give the event loop a few turns, to read it, before the connection is used: TLS tickets come at any time
+        and mean nothing; of everything else the connection is closed.
+        """
+        poll = self._poll
+        if poll is None:
+            if self.transport is None:
+                return True
+            self._poll = poll = input_poll(self.transport)
+        return bool(poll(0)) or self.broken
 
     def give_up(self, request: Request) -> None:
         """Close the connection if *request* is still under way on it."""
@@ -406,6 +431,12 @@ class Http1Connection(asyncio.Protocol):
 
     def connection_lost(self, error: Exception | None) -> None:
         """End (called by the event loop)."""
+        if error is not None and self._request is not None and self.transport is not None:
+            # With TLS it has been read already, see LeftoversProtocol.
+            for data in read_leftovers(self.transport):
+                self.data_received(data)
+                if self._request is None:
+                    break
         if self._request is not None:
             self._fail(self._loss(error))
         else:
@@ -476,17 +507,24 @@ class Http1Connection(asyncio.Protocol):
             self._drain(sum(map(len, reader.chunks)))
         if self._lease is not None:
             self._end_lease()
+        # An answer that comes before its request has left is followed by nothing: servers lose count.
+        unsent = (
+            self._request is not None
+            and self._request.content is not None
+            and self.transport is not None
+            and self.transport.get_write_buffer_size() != 0
+        )
         self._request = None
         self._deadline = None
         self._sock_read = None
         reader.rest()
-        if reader.keep and self._sent and not reader.extra and not self._closed:
+        if reader.keep and self._sent and not reader.extra and not self._closed and not unsent:
             self.exchanges += 1
             self._drain_budget = -1
             if self._reading_paused:
                 self.resume_reading()
             self._owner.connection_idle(self)
-        elif self._sent:
+        elif self._sent and not unsent:
             self.close()
         else:
             self.abort()  # nobody waits for the rest of the upload any more
@@ -713,17 +751,29 @@ class Http1Connection(asyncio.Protocol):
         Raises:
             ClientConnectionResetError: the connection is closed.
         """
-        if self._closed or self.transport is None:
-            raise ClientConnectionResetError(
-                "the connection was closed while the request body was sent"
-            )
-        self.transport.write(data)
+        transport = self.transport
+        if self._closed or transport is None:
+            raise _closed_in_upload()
+        if transport.is_closing():
+            # It broke at the last write. The event loop reports that in its next turns, with the answer if there is one.
+            await self._wait_writable()
+            raise _closed_in_upload()
+        transport.write(data)
         if self._sock_read is not None:
             self.last_activity = self._loop.time()
+        self._turn += len(data) + TURN_WRITE
         if self._writing_paused:
-            self._unsent_bytes = self.transport.get_write_buffer_size()
-            self._drain_waiter = self._loop.create_future()
-            await self._drain_waiter
+            self._unsent_bytes = transport.get_write_buffer_size()
+            self._turn = 0
+            await self._wait_writable()
+        elif self._turn > TURN_BYTES:
+            self._turn = 0
+            await asyncio.sleep(0)
+
+    async def _wait_writable(self) -> None:
+        """Wait until the event loop calls ``resume_writing()``, or the connection is closed."""
+        self._drain_waiter = self._loop.create_future()
+        await self._drain_waiter
 
     async def wait_sent(self) -> None:
         """Wait until the request was sent, or given up."""
@@ -796,6 +846,10 @@ class Http1Connection(asyncio.Protocol):
         return (
             f"<Http1Connection {self.key.host}:{self.key.port} {state}, {self.exchanges} exchanges>"
         )
+
+
+def _closed_in_upload() -> ClientConnectionResetError:
+    return ClientConnectionResetError("the connection was closed while the request body was sent")
 
 
 def _unreadable(request: Request, error: BaseException) -> ClientPayloadError:

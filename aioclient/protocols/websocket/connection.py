@@ -23,6 +23,7 @@ from ...exceptions import (
     ServerTimeoutError,
 )
 from ..http1 import Http1Connection
+from ..leftovers import read_leftovers
 from .arrival import Arrival
 from .deflate import Compressor
 from .frames import (
@@ -191,6 +192,9 @@ class WebSocketConnection(asyncio.Protocol):
 
     def connection_lost(self, error: Exception | None) -> None:
         """End (called by the event loop)."""
+        if error is not None and not self.ended:
+            for data in read_leftovers(self._transport):  # a close frame says more than the error
+                self.data_received(data)
         self._lose(error)
         self._stop_timer()
         self._carrier.connection_lost(error)
