@@ -57,7 +57,9 @@ INLINE_BODY: Final = 256 * 1024  # bytes of a body that go out with the head in 
 # What an upload may write before the event loop gets a turn, although the socket takes all of it: a body whose source
 # never waits would keep everybody else from running, and the connection from hearing of an answer or of its loss.
 TURN_BYTES: Final = 1024 * 1024
-TURN_WRITE: Final = 4 * 1024  # bytes that each write counts for besides its own, so that small ones count, too
+TURN_WRITE: Final = (
+    4 * 1024
+)  # bytes that each write counts for besides its own, so that small ones count, too
 
 _NO_TRAILERS: "CIMultiDictProxy[str]" = CIMultiDictProxy(CIMultiDict())
 
@@ -435,7 +437,7 @@ class Http1Connection(asyncio.Protocol):
             # With TLS it has been read already, see LeftoversProtocol.
             for data in read_leftovers(self.transport):
                 self.data_received(data)
-                if self._request is None:
+                if self.idle:
                     break
         if self._request is not None:
             self._fail(self._loss(error))
@@ -755,7 +757,7 @@ class Http1Connection(asyncio.Protocol):
         if self._closed or transport is None:
             raise _closed_in_upload()
         if transport.is_closing():
-            # It broke at the last write. The event loop reports that in its next turns, with the answer if there is one.
+            # It broke at the last write: the event loop reports it soon, and the answer first if there is one.
             await self._wait_writable()
             raise _closed_in_upload()
         transport.write(data)

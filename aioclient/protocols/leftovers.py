@@ -85,11 +85,12 @@ class LeftoversProtocol(asyncio.BufferedProtocol):
         self._secured = secured
         self._tls = tls
         # As attributes of the object they cost no call more for each read.
-        self.get_buffer: Callable[[int], Any] = tls.get_buffer
-        self.buffer_updated: Callable[[int], None] = tls.buffer_updated
-        self.eof_received = tls.eof_received
-        self.pause_writing = tls.pause_writing
-        self.resume_writing = tls.resume_writing
+        own: Any = self
+        own.get_buffer = tls.get_buffer
+        own.buffer_updated = tls.buffer_updated
+        own.eof_received = tls.eof_received
+        own.pause_writing = tls.pause_writing
+        own.resume_writing = tls.resume_writing
 
     def connection_lost(self, error: Exception | None) -> None:
         """Feed what is left, if the connection broke, and pass it on (called by the event loop)."""

@@ -127,7 +127,9 @@ class TestWebSockets:
         def script(peer: Peer) -> None:
             head = peer.read_head()
             line = next(
-                line for line in head.split(b"\r\n") if line.lower().startswith(b"sec-websocket-key")
+                line
+                for line in head.split(b"\r\n")
+                if line.lower().startswith(b"sec-websocket-key")
             )
             key = line.partition(b":")[2].strip()
             accept = b64encode(sha1(key + b"258EAFA5-E914-47DA-95CA-C5AB0DC85B11").digest())
