@@ -4,13 +4,15 @@ import asyncio
 from collections.abc import Callable
 from typing import Any
 
+from yarl import URL
+
 from aioclient import ClientSession
 from aioclient.testing import RawConnection, RawServer
 
 from ..loopback import OK
 
 
-async def fetch(session: ClientSession, url: str, method: str = "GET", **more: Any) -> bytes:
+async def fetch(session: ClientSession, url: str | URL, method: str = "GET", **more: Any) -> bytes:
     """Return the body of a response."""
     async with session.request(method, url, **more) as response:
         return await response.read()
