@@ -256,7 +256,10 @@ class PoolTimeoutError(_Timeout, ConnectionTimeoutError):
 
 
 class ConnectTimeoutError(_Timeout, ConnectionTimeoutError):
-    """No connection was made within ``ClientTimeout.connect`` or ``sock_connect``."""
+    """No connection was made within ``ClientTimeout.connect`` or ``sock_connect``.
+
+    Or a proxy opened no tunnel within ``sock_read``; ``phase`` says which.
+    """
 
     def __init__(
         self, method: str, url: URL, limit: float | None, found: str, phase: str = "connect"

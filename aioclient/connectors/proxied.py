@@ -24,6 +24,7 @@ from ..exceptions import (
     AddressNotAllowedError,
     ClientConnectorError,
     ClientProxyConnectionError,
+    ConnectTimeoutError,
     ProxyRefusedError,
 )
 from ..message.origin import ConnectionKey
@@ -177,7 +178,12 @@ class ProxiedConnector(BaseConnector):
         host: str | None,
         dial: Dial,
     ) -> tuple[TransportWire | None, socket.socket]:
-        """Return the socket of an open tunnel, or with TLS to the proxy the wire in it."""
+        """Return the socket of an open tunnel, or with TLS to the proxy the wire in it.
+
+        Raises:
+            ConnectTimeoutError: the proxy does not answer in full within ``sock_read``, as a server must not be silent
+                for longer.
+        """
         loop = asyncio.get_running_loop()
         sock = await self._dial_proxy(proxy, key, dial)
         secured: TransportWire | None = None
@@ -187,16 +193,27 @@ class ProxiedConnector(BaseConnector):
             if near_plan is not None:
                 wire = secured = TransportWire(loop)
                 await self._secure(secured, sock, proxy, near_plan, dial)
+            silence = request.timeout.sock_read
+            limit = asyncio.timeout(silence)
             try:
-                if host is None:
-                    dial.missing = f"no answer to CONNECT from the proxy {proxy}"
-                    fields = self._logins.fields(proxy, "CONNECT", authority(request.origin))
-                    await ask_for_tunnel(wire, request, proxy, fields)
-                    if secured is not None and secured.unread:
-                        raise OSError(errno.EPROTO, "the proxy sent something behind its answer")
-                else:
-                    dial.missing = f"no answer from the proxy {proxy}"
-                    await ask_for_connection(loop, sock, proxy, host, key.port)
+                async with limit:
+                    if host is None:
+                        dial.missing = f"no answer to CONNECT from the proxy {proxy}"
+                        fields = self._logins.fields(proxy, "CONNECT", authority(request.origin))
+                        await ask_for_tunnel(wire, request, proxy, fields)
+                        if secured is not None and secured.unread:
+                            raise OSError(
+                                errno.EPROTO, "the proxy sent something behind its answer"
+                            )
+                    else:
+                        dial.missing = f"no answer from the proxy {proxy}"
+                        await ask_for_connection(loop, sock, proxy, host, key.port)
+            except TimeoutError as error:
+                if not limit.expired():  # of the system's, on this connection
+                    raise proxy_error(proxy.address, error, key) from error
+                raise ConnectTimeoutError(
+                    request.method, request.url, silence, dial.missing, "sock_read"
+                ) from error
             except OSError as error:
                 raise proxy_error(proxy.address, error, key) from error
         except BaseException:

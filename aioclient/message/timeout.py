@@ -13,7 +13,7 @@ class ClientTimeout:
     Attributes:
         total: the whole call: waits, redirects, retries, and the body to its last byte.
         connect: from the wait for a slot of the pool to a connection ready for use, TLS included.
-        sock_read: silence: the longest wait for the next bytes of the response.
+        sock_read: silence: the longest wait for the next bytes of the response, and for a proxy to open a tunnel.
         sock_connect: making one new connection, without the wait for a slot.
         ceil_threshold: taken because aiohttp has it; nothing is rounded here.
         pool: the wait for a slot of the pool alone.

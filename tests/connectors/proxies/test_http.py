@@ -803,6 +803,7 @@ class TestTimeouts:
             (ClientTimeout(total=5), aioclient.TotalTimeoutError, "total=5"),
             (ClientTimeout(connect=5), aioclient.ConnectTimeoutError, "connect=5"),
             (ClientTimeout(sock_connect=5), aioclient.ConnectTimeoutError, "sock_connect=5"),
+            (ClientTimeout(sock_read=5), aioclient.ConnectTimeoutError, "sock_read=5"),
         ],
     )
     @pytest.mark.parametrize("tls", [False, True], ids=["http", "https"])
@@ -832,6 +833,24 @@ class TestTimeouts:
             assert str(caught.value) == (
                 f"GET https://a.test/: no answer to CONNECT from the proxy {proxy.url()[:-1]} within {phase} s"
             )
+
+    async def test_an_answer_without_an_end(self) -> None:
+        """sock_read limits all of the answer to CONNECT, however its bytes come; and the proxy is let go of."""
+
+        async def drip(conn: RawConnection) -> None:
+            await conn.read_request()
+            for byte in b"HTTP/1.1 200 OK\r\nX: " + b"x" * 60:
+                conn.send(bytes((byte,)))
+                await asyncio.sleep(1)
+
+        async with (
+            RawServer(drip) as proxy,
+            ClientSession(proxy=proxy.url(), timeout=ClientTimeout(sock_read=5)) as session,
+        ):
+            with pytest.raises(aioclient.ConnectTimeoutError, match="CONNECT from the proxy"):
+                await session.get("https://a.test/")
+            assert session.connector is not None
+            assert session.connector.statistics().in_use == 0
 
     async def test_no_handshake(self, certificates: Certificates) -> None:
         """The error tells which of two handshakes did not end."""

@@ -561,8 +561,9 @@ class TestHosts:
         assert (caught.value.host, caught.value.port) == ("127.0.0.1", port)
 
 
+@pytest.mark.parametrize("phase", ["connect", "sock_read"])
 @pytest.mark.virtual_clock
-async def test_no_answer() -> None:
+async def test_no_answer(phase: str) -> None:
     """A SOCKS proxy that says nothing is named, with the limit and without credentials."""
 
     async def mute(conn: RawConnection) -> None:
@@ -571,13 +572,13 @@ async def test_no_answer() -> None:
     async with (
         RawServer(mute) as server,
         ClientSession(
-            proxy=socks(server, "socks5h", "u:secret@"), timeout=ClientTimeout(connect=3)
+            proxy=socks(server, "socks5h", "u:secret@"), timeout=ClientTimeout(**{phase: 3.0})
         ) as session,
     ):
         with pytest.raises(aioclient.ConnectTimeoutError) as caught:
             await session.get("http://a.test/")
     assert str(caught.value) == (
-        f"GET http://a.test/: no answer from the proxy socks5h://127.0.0.1:{server.port} within connect=3 s"
+        f"GET http://a.test/: no answer from the proxy socks5h://127.0.0.1:{server.port} within {phase}=3.0 s"
     )
 
 
