@@ -15,6 +15,7 @@ from ..exceptions import (
     UnixConnectError,
 )
 from ..message.origin import ConnectionKey
+from ..protocols.alerts import ALERTS, advise
 from .address_policy import Denial
 
 # What to do, as a note below the traceback: by OpenSSL's code of a refused certificate …
@@ -30,13 +31,10 @@ _CERTIFICATE_ADVICE: Final = {
 }
 # … and by OpenSSL's reason for a failed handshake.
 _TLS_ADVICE: Final = {
+    **ALERTS,
     "WRONG_VERSION_NUMBER": "the port may not speak TLS: is the URL's scheme http?",
     "RECORD_LAYER_FAILURE": "the port may not speak TLS: is the URL's scheme http?",
-    "TLSV1_ALERT_PROTOCOL_VERSION": "the server speaks no version of TLS that is allowed here",
     "UNSUPPORTED_PROTOCOL": "the server speaks no version of TLS that is allowed here",
-    "SSLV3_ALERT_HANDSHAKE_FAILURE": "the server may want a client certificate: load_cert_chain() of an SSLContext",
-    "TLSV13_ALERT_CERTIFICATE_REQUIRED": "the server wants a client certificate: load_cert_chain() of an SSLContext",
-    "TLSV1_UNRECOGNIZED_NAME": "the server knows no host of this name",
     "HTTP_REQUEST": "the port speaks http, not https",
 }
 
@@ -66,6 +64,7 @@ def proxy_error(
     found = ClientProxyConnectionError(_as_aiohttp(proxy), error)
     scheme = "https" if key.is_ssl else "http"
     found.add_note(f"this is the proxy on the way to {scheme}://{key.host}:{key.port}")
+    advise(found, error.__cause__)
     return found
 
 

@@ -44,6 +44,7 @@ from ..message.request import Request
 from ..message.response import ClientResponse
 from ..message.stream import StreamReader
 from ..message.timings import Way
+from .alerts import advise
 from .http1_head import expects_continue
 from .http1_response import ResponseReader
 from .http1_upload import ChunkWriter, CountingWriter, write_traced
@@ -457,6 +458,7 @@ class Http1Connection(asyncio.Protocol):
         number = error.errno if isinstance(error, OSError) else None
         lost = ClientOSError(number, f"{text}: {error}")
         lost.__cause__ = error
+        advise(lost, error)
         return lost
 
     def _loss(self, error: Exception | None) -> ClientError:
@@ -477,6 +479,8 @@ class Http1Connection(asyncio.Protocol):
                 f"{what}: the server closed the connection within the head of its response"
             )
         lost.__cause__ = error
+        if not self._reader.head_done:
+            advise(lost, error)
         return lost
 
     def _found_of_body(self) -> str:

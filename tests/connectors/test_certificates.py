@@ -10,6 +10,7 @@ from typing import Any
 
 import aiohttp
 import pytest
+import trustme
 from cryptography.x509.oid import ExtendedKeyUsageOID
 
 import aioclient
@@ -268,9 +269,33 @@ class TestClientCertificates:
         ):
             with pytest.raises(aioclient.ClientConnectionError) as caught:
                 await session.get(f"https://127.0.0.1:{port}/")
-        told = " ".join([str(caught.value), *getattr(caught.value, "__notes__", ())])
-        assert f"127.0.0.1:{port}" in told
-        assert "certificate" in told.lower()
+        assert f"127.0.0.1:{port}" in str(caught.value)
+        assert "client certificate: load_cert_chain()" in caught.value.__notes__[0]
+
+    async def test_of_another_authority(self, certificates: Certificates, version: str) -> None:
+        """With one that the server does not accept the error says that it wants another one."""
+        context = certificates.client_context()
+        trustme.CA().issue_cert("client@a.test").configure_cert(context)
+        async with (
+            alerting(self.wanting(certificates, version)) as port,
+            ClientSession(connector=TCPConnector(ssl=context)) as session,
+        ):
+            with pytest.raises(aioclient.ClientConnectionError) as caught:
+                await session.get(f"https://127.0.0.1:{port}/")
+        assert "wants a client certificate, or another one" in caught.value.__notes__[0]
+
+    async def test_missing_for_a_proxy(self, certificates: Certificates, version: str) -> None:
+        """A proxy that wants one is named, and what to do about it."""
+        async with (
+            alerting(self.wanting(certificates, version)) as port,
+            ClientSession(
+                proxy=f"https://127.0.0.1:{port}", proxy_ssl=certificates.client_context()
+            ) as session,
+        ):
+            with pytest.raises(aioclient.ClientConnectorError) as caught:
+                await session.get("https://a.test/")
+        assert (caught.value.host, caught.value.port) == ("127.0.0.1", port)
+        assert "client certificate: load_cert_chain()" in " ".join(caught.value.__notes__)
 
     async def test_missing_before_the_request(
         self, certificates: Certificates, version: str
@@ -296,6 +321,7 @@ class TestClientCertificates:
                 await session.get(f"https://127.0.0.1:{port}/")
             assert session.connector is not None
             assert session.connector.statistics().in_use == 0
+        assert "client certificate: load_cert_chain()" in caught.value.__notes__[0]
         if version == "TLSv1_3":
             assert "before the request was sent" in str(caught.value)
 
