@@ -39,6 +39,7 @@ from ..protocols.http1_head import encode_head
 from ..protocols.leftovers import BeforeTLS, LeftoversProtocol
 from ..warning import Birthplace, warn_legacy
 from .closing import Closing
+from .errors import connect_error
 from .pool import Grant, Open, Pool, PoolStatistics, Ticket
 from .tls import Fingerprint, Setting, TLSPlan, own_context_for, plan_tls
 
@@ -528,13 +529,20 @@ class BaseConnector:
         raise NotImplementedError
 
     async def _plan(self, request: Request, key: ConnectionKey) -> TLSPlan | None:
-        """Return how to speak TLS with the key's host; None without TLS."""
+        """Return how to speak TLS with the key's host; None without TLS.
+
+        Raises:
+            ClientConnectorError: nobody can, by that name or with that setting.
+        """
         if not key.is_ssl:
             return None
         name = key.server_hostname or request.origin.host
-        if key.ssl is True:
-            return await plan_tls(self._ssl, name, self._own_context)
-        return await plan_tls(key.ssl, name)
+        try:
+            if key.ssl is True:
+                return await plan_tls(self._ssl, name, self._own_context)
+            return await plan_tls(key.ssl, name)
+        except OSError as error:
+            raise connect_error(key, error) from error
 
     async def _establish(
         self,

@@ -101,7 +101,7 @@ class ProxiedConnector(BaseConnector):
         """
         loop = asyncio.get_running_loop()
         near = proxy.address
-        near_plan = await plan_tls(proxy.ssl, proxy.host) if near.is_ssl else None
+        near_plan = await self._near_plan(proxy)
         if not key.tunnel:
             sock = await self._dial_proxy(proxy, key, dial)
             try:
@@ -141,6 +141,16 @@ class ProxiedConnector(BaseConnector):
                 return await self._establish_within(outer, key, plan, dial)
             except OSError as error:
                 raise connect_error(key, error) from error
+
+    @staticmethod
+    async def _near_plan(proxy: Proxy) -> TLSPlan | None:
+        """Return how to speak TLS with *proxy*; None without TLS."""
+        if not proxy.address.is_ssl:
+            return None
+        try:
+            return await plan_tls(proxy.ssl, proxy.host)
+        except OSError as error:
+            raise connect_error(proxy.address, error) from error
 
     async def _dial_proxy(self, proxy: Proxy, key: ConnectionKey, dial: Dial) -> socket.socket:
         try:

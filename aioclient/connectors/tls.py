@@ -16,6 +16,7 @@ loop: reading the authorities takes some 20 to 40 ms, in which no other request 
 """
 
 import asyncio
+import errno
 import ssl
 import sys
 from dataclasses import dataclass
@@ -313,10 +314,28 @@ async def plan_tls(
     *context*, if given, was made for that setting and takes the place of the process's own.
 
     A zone at the end of an IPv6 address is of this machine; no certificate knows it.
+
+    Raises:
+        OSError: No handshake can ask for *server_hostname*, or the context cannot be made.
     """
     setting = coerce_ssl(option)
+    name = server_hostname.partition("%")[0]
+    check_name(name)
     return TLSPlan(
         await _context(setting) if context is None else context,
-        server_hostname.partition("%")[0],
+        name,
         setting if isinstance(setting, Fingerprint) else None,
     )
+
+
+def check_name(name: str) -> None:
+    """Raise OSError for a name that `ssl` refuses, with ValueError, when the connection is there already."""
+    try:
+        encoded = name.encode("idna")  # as `ssl` does
+        if not encoded or encoded.startswith(b".") or b"\0" in encoded:
+            raise ValueError("it is empty, or begins with a dot, or has a NUL")
+    except ValueError as error:
+        raise OSError(
+            errno.EINVAL,
+            f"TLS cannot ask for the name {name!r}: {error}; pass another one as server_hostname=",
+        ) from error

@@ -284,6 +284,28 @@ class TestRefusals:
                 with pytest.raises(aioclient.ClientConnectorDNSError, match="aaa"):
                     await fetch(session, f"http://{'a' * 64}.test/")
 
+    @pytest.mark.parametrize("way", ["direct", "tunnel", "proxy", "server_hostname"])
+    async def test_a_name_that_tls_cannot_ask_for(self, way: str) -> None:
+        """It is an error of the connection, before anybody is connected to."""
+        label = "a" * 64
+        call: dict[str, Any] = {}
+        url = f"https://{label}.test:1/"
+        async with (
+            RawServer(numbered) as server,
+            ClientSession(connector=TCPConnector(resolver=local())) as session,
+        ):
+            if way == "tunnel":
+                call["proxy"] = server.url()
+            elif way == "proxy":
+                url, call["proxy"] = "http://a.test/", f"https://{label}.test:{server.port}/"
+            elif way == "server_hostname":
+                url, call["server_hostname"] = f"https://a.test:{server.port}/", label
+            with pytest.raises(aioclient.ClientConnectorError, match=f"TLS cannot .* '{label}"):
+                await session.get(url, **call)
+            assert server.connections == 0
+            assert session.connector is not None
+            assert session.connector.statistics().in_use == 0
+
     @pytest.mark.parametrize(
         ("names", "trusted", "found", "advice"),
         [

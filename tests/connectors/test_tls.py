@@ -4,14 +4,22 @@ import asyncio
 import hashlib
 import ssl
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from typing import Any
 
 import aiohttp
 import pytest
+from hypothesis import HealthCheck, given, settings, strategies
 
 from aioclient import LegacyParameterWarning
-from aioclient.connectors.tls import Fingerprint, coerce_ssl, merge_ssl, ssl_context_for
+from aioclient.connectors.tls import (
+    Fingerprint,
+    check_name,
+    coerce_ssl,
+    merge_ssl,
+    plan_tls,
+    ssl_context_for,
+)
 from aioclient.exceptions import ClientError, ServerFingerprintMismatch
 
 from ..servers.certificates import Certificates
@@ -221,6 +229,35 @@ class TestContexts:
             with pytest.raises(ssl.SSLWantReadError):
                 side.do_handshake()
         assert server_side.selected_alpn_protocol() == "http/1.1"
+
+
+class TestNames:
+    @settings(max_examples=300, suppress_health_check=[HealthCheck.too_slow])
+    @given(
+        strategies.lists(
+            strategies.one_of(
+                strategies.text(max_size=4),
+                strategies.sampled_from(
+                    ["", "a" * 63, "a" * 64, "xn--a", "é" * 60, "\0", "\ud800"]
+                ),
+            ),
+            max_size=5,
+        ).map(".".join)
+    )
+    def test_any_text(self, name: str) -> None:
+        """Of a name that TLS can ask for `ssl` raises nothing but its own errors; any other is an OSError."""
+        try:
+            check_name(name)
+        except OSError:
+            return
+        with suppress(ssl.SSLError):  # OpenSSL takes 255 bytes
+            ssl_context_for(False).wrap_bio(ssl.MemoryBIO(), ssl.MemoryBIO(), server_hostname=name)
+
+    @pytest.mark.parametrize("name", ["", ".a", "a..b", "a" * 64 + ".test", "a\0"])
+    async def test_refused(self, name: str) -> None:
+        """The error says what to pass instead."""
+        with pytest.raises(OSError, match=r"TLS cannot ask for .* server_hostname="):
+            await plan_tls(True, name)
 
 
 class TestMergeSsl:
