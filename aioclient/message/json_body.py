@@ -29,7 +29,7 @@ _KINDS: Final = {
     type(None): "null",
 }
 _OF_A_KEY: Final = "`key` in "
-_STEP: Final = re.compile(r"\.([^.\[]+)|\[(\d+|\.\.\.)\]").finditer
+_STEP: Final = re.compile(r"\.([^.\[]+)|\[([0-9]+|\.\.\.)\]").finditer
 _CAMEL: Final = re.compile(r"(?<=[a-z])(?=[A-Z])").sub
 _MOST_ENTRIES: Final = 5  # of an object or array in a snippet
 _MOST_CHARACTERS: Final = 60  # of a string in a snippet
@@ -59,7 +59,8 @@ def decode_json(body: bytes, charset: str) -> Any:
     """Return *body*, which must not be blank, as ``json.loads`` does.
 
     Raises:
-        json.JSONDecodeError: it is not JSON, or nested more deeply than Python's recursion limit allows.
+        json.JSONDecodeError: it is not JSON, or nested more deeply than Python's recursion limit allows, or it holds
+            an integer of more digits than Python converts.
         UnicodeDecodeError: it is not in *charset*.
     """
     fast = _fast_decoder() if charset in _UTF_8 else None
@@ -77,6 +78,12 @@ def _decode_text(text: str) -> Any:
         return json.loads(text)
     except RecursionError:
         raise json.JSONDecodeError("Nested too deeply", text, 0) from None
+    except json.JSONDecodeError:
+        raise
+    except (
+        ValueError
+    ) as error:  # an integer with more digits than sys.set_int_max_str_digits() allows
+        raise json.JSONDecodeError(str(error), text, 0) from None
 
 
 def typed_decoder(wanted: Any) -> Any:
@@ -190,7 +197,7 @@ def _places(value: Any, steps: list[str], found: str) -> Iterator[tuple[list[str
         keys = list(value) if isinstance(value, dict) else []
     elif isinstance(value, dict):
         keys = [step] if step in value else []
-    elif isinstance(value, list) and step.isdigit() and int(step) < len(value):
+    elif isinstance(value, list) and step.isascii() and step.isdigit() and int(step) < len(value):
         keys = [int(step)]
     for key in keys:
         for way, end in _places(value[key], rest, found):

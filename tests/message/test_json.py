@@ -66,7 +66,12 @@ def ours(body: bytes) -> object:
     try:
         return repr(decode_json(body, "utf-8"))
     except ValueError as error:
-        return json.JSONDecodeError if "too deeply" in str(error) else (type(error), str(error))
+        kind = type(error)
+        if "too deeply" in str(error):
+            return kind
+        if "integer string conversion" in str(error):
+            return ValueError, error.msg if isinstance(error, json.JSONDecodeError) else None
+        return kind, str(error)
 
 
 PECULIAR = (
