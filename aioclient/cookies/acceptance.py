@@ -9,7 +9,7 @@ Decided by values only: what the store already holds is the jar's business.
 import re
 
 from .cookie import CONTROL, Cookie, find_fault
-from .matching import canonical_host, default_path, domain_matches, is_address, is_domain
+from .matching import default_path, domain_matches, is_address, is_domain
 from .parsing import SAME_SITE, SetCookie
 from .suffixes import is_public_suffix
 
@@ -170,20 +170,18 @@ def _rule_on_domain(attribute: str, host: str) -> tuple[str, bool] | None:
     """Return the domain and the host-only flag of a cookie with this ``Domain``, or None: no cookie (section 5.7)."""
     if not attribute.isascii():
         return None
-    wanted = attribute.removeprefix(".").lower()
-    if not wanted:
+    domain = attribute.removeprefix(".").lower()
+    if not domain:
         return host, True
-    # "example.com." is no domain that a cookie can have; nor does it widen or move the cookie.
-    domain = canonical_host(wanted)
+    # "example.com." is none: no host has this dot when domains are compared.
     if not is_domain(domain):
         return None
     if domain == host:
         # A public suffix, an address, or not: only its own host may have set it.
-        alone = wanted != domain or is_address(host) or is_public_suffix(domain)
-        return host, alone
+        return host, is_address(host) or is_public_suffix(domain)
     if not domain_matches(host, domain) or is_public_suffix(domain):
         return None
-    return (host, True) if wanted != domain else (domain, False)
+    return domain, False
 
 
 def deadline_of(parsed: SetCookie, now: float) -> float | None:
