@@ -16,9 +16,10 @@ from .cookie import Cookie
 _log = logging.getLogger(__name__)
 _HEAD = "# Netscape HTTP Cookie File\n\n"
 _HTTP_ONLY = "#HttpOnly_"
-_FLAGS = {"TRUE": True, "FALSE": False}
+_FLAGS = {"true": True, "false": False}
 # None at all is how Python's own http.cookiejar writes that a cookie ends with its session.
 _TIME = re.compile(r"(-?[0-9]{1,15}(\.[0-9]*)?)?").fullmatch
+_NAMED = 5  # numbers of lines in a message
 
 
 def dump(cookies: list[Cookie]) -> str:
@@ -29,11 +30,17 @@ def dump(cookies: list[Cookie]) -> str:
 def parse(text: str, source: str, quoted: bool) -> list[Cookie]:
     """Return the cookies of a file's *text*; *source* is for the message.
 
+    A line that is not in the format is left out, and the log says which.
+
     Raises:
-        ValueError: a line has not seven fields, or one of them is not what belongs there.
+        ValueError: there are such lines, and no others.
     """
     cookies = []
-    for number, line in enumerate(text.replace("\r\n", "\n").split("\n"), 1):
+    odd: list[int] = []
+    problem = ""
+    found = False
+    lines = text.replace("\r\n", "\n").replace("\r", "\n").split("\n")
+    for number, line in enumerate(lines, 1):
         http_only = line.startswith(_HTTP_ONLY)
         if http_only:
             line = line.removeprefix(_HTTP_ONLY)
@@ -44,11 +51,19 @@ def parse(text: str, source: str, quoted: bool) -> list[Cookie]:
         try:
             verdict = _parse_line(line, http_only, quoted)
         except ValueError as error:
-            raise ValueError(f"{source}, line {number}: {error}") from error
+            problem = problem or f"line {number}: {error}"
+            odd.append(number)
+            continue
+        found = True
         if isinstance(verdict, Cookie):
             cookies.append(verdict)
         else:
             _log.debug("the cookie in line %d of %s was left out: %s", number, source, verdict)
+    if odd and not found:
+        raise ValueError(f"{source} is no cookies.txt: {problem}")
+    if odd:
+        which = ", ".join(map(str, odd[:_NAMED])) + ", …" * (len(odd) > _NAMED)
+        _log.warning("%s: %d lines were left out (%s); %s", source, len(odd), which, problem)
     return cookies
 
 
@@ -73,10 +88,11 @@ def _parse_line(line: str, http_only: bool, quoted: bool) -> Cookie | str:
     if len(fields) != 7:
         raise ValueError(f"7 fields separated by tabs were expected, found {len(fields)}")
     domain, subdomains, path, secure, expires, name, value = fields
-    if subdomains not in _FLAGS or secure not in _FLAGS:
-        raise ValueError(f"TRUE or FALSE was expected, found {subdomains!r} and {secure!r}")
+    to_subdomains, only_secure = _FLAGS.get(subdomains.lower()), _FLAGS.get(secure.lower())
+    if to_subdomains is None or only_secure is None:
+        raise ValueError("the second and fourth field must be TRUE or FALSE")
     if _TIME(expires) is None:
-        raise ValueError(f"a POSIX time was expected, found {expires!r}")
+        raise ValueError("the fifth field must be a POSIX time")
     domain = domain.removeprefix(".").lower()
     if not domain:
         raise ValueError("the domain is empty")
@@ -87,8 +103,8 @@ def _parse_line(line: str, http_only: bool, quoted: bool) -> Cookie | str:
         value,
         domain=domain,
         path=path,
-        host_only=not _FLAGS[subdomains],
-        secure=_FLAGS[secure],
+        host_only=not to_subdomains,
+        secure=only_secure,
         http_only=http_only,
         same_site="",
         deadline=when or None,

@@ -1,5 +1,6 @@
 """Files of secrets: written for their owner alone, and as a whole or not at all."""
 
+import codecs
 import contextlib
 import os
 
@@ -7,9 +8,15 @@ from aiohttp.typedefs import PathLike
 
 
 def read_text(path: PathLike) -> str:
-    """Return the text of the file at *path*; bytes that are not UTF-8 become surrogates."""
-    with open(path, encoding="utf-8", errors="surrogateescape", newline="") as file:
-        return file.read()
+    """Return the text of the file at *path*; bytes that are not UTF-8 become surrogates.
+
+    Editors and shells of Windows put a byte order mark before it, also that of UTF-16.
+    """
+    with open(path, "rb") as file:
+        content = file.read()
+    if content.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
+        return content.decode("utf-16", "replace")
+    return content.removeprefix(codecs.BOM_UTF8).decode("utf-8", "surrogateescape")
 
 
 def write_private(path: PathLike, text: str) -> None:

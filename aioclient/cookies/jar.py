@@ -417,11 +417,12 @@ class CookieJar(AbstractCookieJar):
     def load(self, file_path: PathLike) -> None:
         """Replace the cookies by those of a file that `save`, or aiohttp's from 3.14 on, has written.
 
-        Expired cookies, and those that no response could have set, are left out. Nothing is ever unpickled. In files of
+        Expired cookies, those that no response could have set, and entries that hold something else are left out.
+        Nothing is ever unpickled. In files of
         aiohttp before 3.14.1 nothing tells host-only cookies from others: all go to subdomains, as aiohttp has it.
 
         Raises:
-            ValueError: the file is something else; the jar is unchanged then.
+            ValueError: the file is something else, or holds no entry that is a cookie; the jar is unchanged then.
             OSError: it cannot be read.
         """
         text = read_text(file_path)
@@ -437,8 +438,10 @@ class CookieJar(AbstractCookieJar):
     def load_cookies_txt(self, file_path: PathLike) -> None:
         """Replace the cookies by those of a ``cookies.txt`` in Netscape's format.
 
+        A line that is not in that format is left out, and a log entry names it.
+
         Raises:
-            ValueError: a line is not in that format; the jar is unchanged then.
+            ValueError: no line is in that format; the jar is unchanged then.
             OSError: the file cannot be read.
         """
         self._replace(cookies_txt.parse(read_text(file_path), str(file_path), self._quote_cookie))

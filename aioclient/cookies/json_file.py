@@ -7,7 +7,8 @@ and later) is an object whose keys are ``domain|path``.
 import json
 import logging
 import math
-from collections.abc import Iterator
+from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 from .acceptance import deadline_of, restore
@@ -20,6 +21,8 @@ VERSION = 1
 _log = logging.getLogger(__name__)
 _TEXTS = ("name", "value", "coded_value", "domain", "path", "same_site")
 _FLAGS = ("host_only", "secure", "http_only")
+# What is raised by entries that are something else.
+_ODD = (KeyError, TypeError, AttributeError, ValueError, OverflowError)
 
 
 def dump(cookies: list[Cookie]) -> str:
@@ -35,8 +38,10 @@ def dump(cookies: list[Cookie]) -> str:
 def parse(text: str, source: str, quoted: bool, now: float) -> list[Cookie]:
     """Return the cookies of a file's *text*; *source* is for the message, *now* the time an old Max-Age counts from.
 
+    An entry that is no cookie is left out, and the log says so.
+
     Raises:
-        ValueError: it is in neither format.
+        ValueError: it is in neither format, or no entry is a cookie.
     """
     try:
         document = json.loads(text)
@@ -45,56 +50,77 @@ def parse(text: str, source: str, quoted: bool, now: float) -> list[Cookie]:
             f"{source} is not JSON ({error}); a pickle of an older aiohttp is never loaded, for loading one can run "
             "any code: have that aiohttp write the cookies in another way"
         ) from error
+    cookies = []
+    found = False
+    problem: Exception | None = None
     try:
-        cookies = []
-        for record in _records(document, now):
-            verdict = restore(**record, quoted=quoted)
-            if isinstance(verdict, Cookie):
-                cookies.append(verdict)
-            else:
-                _log.debug("cookie %r in %s was left out: %s", record["name"], source, verdict)
-    except (KeyError, TypeError, AttributeError, ValueError, OverflowError) as error:
+        makers = _records(document, now)
+    except _ODD as error:
         raise ValueError(f"{source} is no file of cookies: {error!r}") from error
+    for make in makers:
+        try:
+            record = make()
+            verdict = restore(**record, quoted=quoted)
+        except _ODD as error:
+            problem = error
+            continue
+        found = True
+        if isinstance(verdict, Cookie):
+            cookies.append(verdict)
+        else:
+            _log.debug("cookie %r in %s was left out: %s", record["name"], source, verdict)
+    if problem is not None:
+        if not found:
+            raise ValueError(f"{source} is no file of cookies: {problem!r}") from problem
+        # Not what is wrong with them: it may quote a value.
+        _log.warning("%s: entries that are no cookies were left out", source)
     return cookies
 
 
-def _records(document: Any, now: float) -> Iterator[dict[str, Any]]:
+def _records(document: Any, now: float) -> list[Callable[[], dict[str, Any]]]:
+    """Return what makes the records of *document*, each of which may raise by itself."""
     if not isinstance(document, dict):
         raise TypeError(f"an object was expected, found {type(document).__name__}")
     if "format" not in document:
-        yield from _aiohttp_records(document, now)
-        return
+        if document and not any("|" in place for place in document):
+            raise ValueError("no key is a domain and a path")
+        return [
+            partial(_aiohttp_record, place, name, record, now)
+            for place, named in document.items()
+            for name, record in named.items()
+        ]
     if document["format"] != FORMAT or document["version"] != VERSION:
         raise ValueError(
             f"format {FORMAT!r}, version {VERSION} was expected, "
             f"found {document['format']!r}, version {document['version']!r}"
         )
-    for record in document["cookies"]:
-        yield {
-            **{key: _text(record, key) for key in _TEXTS},
-            **{key: _flag(record, key) for key in _FLAGS},
-            "deadline": _time(record["expires"]),
-        }
+    return [partial(_own_record, record) for record in document["cookies"]]
 
 
-def _aiohttp_records(document: dict[str, Any], now: float) -> Iterator[dict[str, Any]]:
-    for place, named in document.items():
-        domain, separator, path = place.partition("|")
-        if not separator:
-            raise ValueError(f"the key {place!r} is not a domain and a path")
-        for name, record in named.items():
-            yield {
-                "name": name,
-                "value": _text(record, "value"),
-                "coded_value": _text(record, "coded_value"),
-                "domain": domain,
-                "path": _text({"path": "", **record}, "path") or path or "/",
-                "host_only": bool(record.get("host_only")),
-                "secure": bool(record.get("secure")),
-                "http_only": bool(record.get("httponly")),
-                "same_site": str(record.get("samesite") or "").capitalize(),
-                "deadline": _aiohttp_time(record, now),
-            }
+def _own_record(record: dict[str, Any]) -> dict[str, Any]:
+    return {
+        **{key: _text(record, key) for key in _TEXTS},
+        **{key: _flag(record, key) for key in _FLAGS},
+        "deadline": _time(record["expires"]),
+    }
+
+
+def _aiohttp_record(place: str, name: str, record: dict[str, Any], now: float) -> dict[str, Any]:
+    domain, separator, path = place.partition("|")
+    if not separator:
+        raise ValueError(f"the key {place!r} is not a domain and a path")
+    return {
+        "name": name,
+        "value": _text(record, "value"),
+        "coded_value": _text(record, "coded_value"),
+        "domain": domain,
+        "path": _text({"path": "", **record}, "path") or path or "/",
+        "host_only": bool(record.get("host_only")),
+        "secure": bool(record.get("secure")),
+        "http_only": bool(record.get("httponly")),
+        "same_site": str(record.get("samesite") or "").capitalize(),
+        "deadline": _aiohttp_time(record, now),
+    }
 
 
 def _aiohttp_time(record: dict[str, Any], now: float) -> float | None:

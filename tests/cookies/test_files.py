@@ -233,6 +233,24 @@ class TestJson:
             jar.load(path)
         assert held(jar) == {("a", "1", "a.example")}
 
+    def test_an_odd_entry(self, tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+        """An entry that is something else costs that entry, in either format, and the log says so without its text."""
+        good = {"value": "1", "coded_value": "1"}
+        path = tmp_path / "jar.json"
+        for odd in (1, None, {}, {"value": "geheim", "coded_value": 1}):
+            path.write_text(json.dumps({"a.example|/": {"x": odd, "a": good}}))
+            jar = CookieJar()
+            jar.load(path)
+            assert held(jar) == {("a", "1", "a.example")}
+            jar.save(path)
+            document = json.loads(path.read_text())
+            document["cookies"].append(odd)
+            path.write_text(json.dumps(document))
+            jar.load(path)
+            assert held(jar) == {("a", "1", "a.example")}
+        assert caplog.text.count("entries that are no cookies were left out") == 8
+        assert "geheim" not in caplog.text
+
     @pytest.mark.parametrize(
         "change",
         [
@@ -488,11 +506,46 @@ class TestCookiesTxt:
             '{"format": "aioclient-cookies"}',
         ],
     )
-    def test_another_file(self, line: str, tmp_path: Path) -> None:
-        """A line that is something else raises with its number and leaves the jar as it was."""
+    def test_another_file(
+        self, line: str, tmp_path: Path, caplog: pytest.LogCaptureFixture
+    ) -> None:
+        """A line that is something else costs that line; a file of nothing else leaves the jar as it was."""
         path = tmp_path / "cookies.txt"
-        path.write_text(f"# one\na.example\tFALSE\t/\tFALSE\t0\tx\ty\n{line}\n")
+        path.write_text(f"# one\n{line}\n")
         jar = jar_of("a=1")
-        with pytest.raises(ValueError, match=r"cookies\.txt, line 3: "):
+        with pytest.raises(ValueError, match=r"cookies\.txt is no cookies\.txt: line 2: "):
             jar.load_cookies_txt(path)
         assert held(jar) == {("a", "1", "a.example")}
+        assert not caplog.records
+        path.write_text(
+            f"# one\na.example\tFALSE\t/\tFALSE\t0\tx\ty\n{line}\na.example\tFALSE\t/\tFALSE\t0\tz\ty"
+        )
+        jar.load_cookies_txt(path)
+        assert held(jar) == {("x", "y", "a.example"), ("z", "y", "a.example")}
+        assert [record.levelname for record in caplog.records] == ["WARNING"]
+        assert "1 lines were left out (3)" in caplog.text
+        assert "value" not in caplog.text
+
+    @pytest.mark.parametrize(
+        "head",
+        [b"\xef\xbb\xbf", b"\xef\xbb\xbf# Netscape HTTP Cookie File\n", b"# Netscape\r\r"],
+        ids=["mark", "mark-and-comment", "old-mac"],
+    )
+    def test_as_others_write_it(self, head: bytes, tmp_path: Path) -> None:
+        """A byte order mark, flags in lower case and lines that end with a carriage return are read."""
+        (tmp_path / "cookies.txt").write_bytes(head + b"a.example\tfalse\t/\tFalse\t0\tx\ty\r")
+        jar = CookieJar()
+        jar.load_cookies_txt(tmp_path / "cookies.txt")
+        assert held(jar) == {("x", "y", "a.example")}
+
+    @pytest.mark.parametrize("encoding", ["utf-16", "utf-8-sig"])
+    def test_encodings_of_windows(self, encoding: str, tmp_path: Path) -> None:
+        """What a shell of Windows has saved is read, as either kind of file."""
+        jar = jar_of("a=1")
+        for kind in ("save", "save_cookies_txt"):
+            path = tmp_path / kind
+            getattr(jar, kind)(path)
+            path.write_text(path.read_text(), encoding)
+            loaded = CookieJar()
+            getattr(loaded, kind.replace("save", "load"))(path)
+            assert held(loaded) == held(jar)
