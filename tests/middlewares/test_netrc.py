@@ -111,7 +111,33 @@ class TestGrammar:
     )  # fmt: skip
     def test_entries(self, text: str, entries: list[tuple[str | None, str, str]]) -> None:
         """Words, quotes, comments and macros are read as ftp, curl and Python read them."""
-        assert list(parse_netrc(text)) == [Entry(*entry) for entry in entries]
+        assert parse_netrc(text) == (tuple(Entry(*entry) for entry in entries), ())
+
+    @pytest.mark.parametrize(
+        ("odd", "entries"),
+        [
+            ("port 993", "abz"),
+            ("protocol https force yes", "abz"),
+            ("hunter2", "abz"),
+            ('password "hunter2', "abz"),
+            ('"', "abz"),
+            ('"login" hunter2', "abz"),
+            ("\x00\x01", "abz"),
+            ("x machine c login u", "az"),
+            ("machine c login hun:ter2 password x", "az"),
+            ('machine "hunter2', "az"),
+            ("default x", "az"),
+        ],
+    )
+    def test_an_odd_line(self, odd: str, entries: str) -> None:
+        """A line that is not understood costs that line; what follows belongs to no other entry than it did."""
+        text = f"machine a login u password a\nmachine b\nlogin u\n{odd}\npassword b\nmachine z login u password z"
+        found, problems = parse_netrc(text)
+        assert [entry for entry in found if entry.password and entry.host is not None] == [
+            Entry(name, "u", name) for name in entries
+        ]
+        assert problems
+        assert not any("hun" in problem for problem in problems)
 
     @pytest.mark.parametrize(
         ("text", "problem"),
@@ -157,7 +183,7 @@ class TestGrammar:
     def test_any_text(self, words: list[str], between: str) -> None:
         """Whatever a file holds, it has entries or raises ValueError."""
         try:
-            entries = parse_netrc(between.join(words))
+            entries, _ = parse_netrc(between.join(words))
         except ValueError as error:
             assert str(error).startswith("line ")
         else:
@@ -174,14 +200,14 @@ class TestGrammar:
             "default login log5 password pass5\n"
         )
         theirs = standard.netrc(str(write(tmp_path / "n", text))).hosts
-        ours = {entry.host or "default": entry for entry in parse_netrc(text)}
+        ours = {entry.host or "default": entry for entry in parse_netrc(text)[0]}
         assert ours.keys() == theirs.keys()
         for host, entry in ours.items():
             assert (entry.login, entry.password) == (theirs[host][0], theirs[host][2])
 
     def test_find(self) -> None:
         """The first entry with a password counts; of a login if one is known; default only when asked for."""
-        entries = parse_netrc(
+        entries, _ = parse_netrc(
             "machine a login none\nmachine a login u1 password p1\nmachine a login u2 password p2\n"
             "default login d password p\nmachine late login l password p"
         )
@@ -387,6 +413,25 @@ class TestHosts:
             await session.get(server.url(host="a.test"))
         assert sent(server) == [[OF_A], []]
 
+    @pytest.mark.rows("RED-05")
+    async def test_another_port(self, file: Path) -> None:
+        """The caller may ask for any port of an entry's host; a redirect to a port of its own gets no password."""
+
+        async def redirect(conn: RawConnection, request: RawRequest) -> None:
+            conn.send(moved(other.url(host=request.value("X-To") or "a.test")))
+
+        async with (
+            RawServer.replies([redirect], repeat=True) as first,
+            RawServer.replies([OK], repeat=True) as other,
+            ClientSession(connector=names(), netrc=file) as session,
+        ):
+            await session.get(first.url(host="a.test"))
+            await session.get(first.url(host="a.test"), headers={"X-To": "b.test"})
+            assert sent(first) == [[OF_A], [OF_A]]
+            assert sent(other) == [[], []]
+            await session.get(other.url(host="a.test"))
+            assert sent(other)[2:] == [[OF_A]]
+
     @pytest.mark.rows("RED-04")
     async def test_not_in_the_open(self, file: Path, certificates: Certificates) -> None:
         """A redirect from https to http of the same host gets no password; a call to http does."""
@@ -490,6 +535,18 @@ class TestReading:
             await asyncio.sleep(2)
             await session.get(server.url(host="a.test"))
         assert sent(server)[-1] == [OF_A]
+
+    async def test_an_odd_line_is_told(self, file: Path) -> None:
+        """A line that is left out warns once, without its text; the others count, in a file that was given too."""
+        write(file, f"{file.read_text()}\nhunter2 hunter3\n")
+        async with asking(netrc=file) as (server, session):
+            with pytest.warns(NetrcWarning, match="1 lines that are not used: line 4") as caught:
+                for _ in range(2):
+                    await session.get(server.url(host="a.test"))
+                    await asyncio.sleep(2)
+        assert len(caught) == 1
+        assert "hunter" not in str(caught[0].message)
+        assert sent(server) == [[OF_A], [OF_A]]
 
     async def test_the_environments_file_cannot_be_used(self, home: Path) -> None:
         """That one warns, once for each state of it, and the request goes without credentials."""

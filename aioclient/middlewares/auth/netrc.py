@@ -8,6 +8,8 @@ What is decided here, and by which rule:
 * A URL that names a user gets that user's password and nobody else's.
 * A proxy that has no login of its own is looked up by its host as well, if it is an HTTP proxy.
 * A hop from https to http gets nothing: whoever redirects must not make a password travel in the open.
+* An entry is for its host and names no port. The caller may ask for any; a redirect gets credentials on the port that
+  the caller asked for and on the scheme's own: on another one it may be anybody's service.
 * The file is read in a thread, and looked at again a second later at the earliest.
 """
 
@@ -29,6 +31,7 @@ from .basic import BasicAuth, LoginOfUrl
 from .netrc_file import Entry, find_entry, parse_netrc
 
 LOOK_AGAIN: Final = 1.0  # seconds; a look costs a thread's turn
+_DEFAULT_PORTS: Final = (80, 443)  # without TLS, and with it
 MAX_SIZE: Final = 1024 * 1024  # bytes; the largest files in use have a few thousand
 
 
@@ -122,7 +125,7 @@ class NetrcStep:
         if (
             (auth is None or isinstance(auth, LoginOfUrl))
             and AUTHORIZATION not in request.fields
-            and not _is_downgrade(request)
+            and (not request.history or _may_follow(request))
         ):
             entry = find_entry(
                 await self._entries(),
@@ -163,10 +166,12 @@ class NetrcStep:
             warn_caller(f"{look.problem}; its credentials are not used", NetrcWarning)
 
 
-def _is_downgrade(request: Request) -> bool:
-    return not request.origin.is_tls and any(
-        hop.url.scheme in ("https", "wss") for hop in request.history
-    )
+def _may_follow(request: Request) -> bool:
+    """Tell whether a request that a redirect asks for may carry credentials."""
+    origin, history = request.origin, request.history
+    if not origin.is_tls and any(hop.url.scheme in ("https", "wss") for hop in history):
+        return False
+    return origin.port in (_DEFAULT_PORTS[origin.is_tls], history[0].url.port)
 
 
 def _basic(entry: Entry) -> BasicAuth:
@@ -189,27 +194,32 @@ def _read(netrc: Netrc, before: _Look) -> _Look:
             return before
         if not stat.S_ISREG(found.st_mode):
             return _Look(stamp, problem=f"the netrc file {path} is no file")
-        if found.st_size > MAX_SIZE:
-            return _Look(
-                stamp, problem=f"the netrc file {path} has more than the {MAX_SIZE} bytes allowed"
-            )
-        content = path.read_bytes()
+        with open(path, "rb") as file:
+            content = file.read(MAX_SIZE + 1)
     except OSError as error:
         return _Look(
             stamp, problem=f"the netrc file {path} cannot be read: {error.strerror or error}"
+        )
+    if len(content) > MAX_SIZE:
+        return _Look(
+            stamp, problem=f"the netrc file {path} has more than the {MAX_SIZE} bytes allowed"
         )
     try:
         text = content.decode("utf-8-sig")
     except UnicodeDecodeError:
         text = content.decode("latin-1")
     try:
-        entries = parse_netrc(text)
+        entries, problems = parse_netrc(text)
     except ValueError as error:
         return _Look(stamp, problem=f"the netrc file {path} cannot be understood: {error}")
-    remark = None
+    remarks = []
+    if problems:
+        remarks.append(
+            f"the netrc file {path} has {len(problems)} lines that are not used: {problems[0]}"
+        )
     if os.name == "posix" and found.st_mode & 0o077 and any(entry.password for entry in entries):
-        remark = (
+        remarks.append(
             f"the netrc file {path} holds passwords and can be read or changed by others "
             f"(mode {stat.S_IMODE(found.st_mode):04o}): chmod 600 {path}"
         )
-    return _Look(stamp, entries, remark=remark)
+    return _Look(stamp, entries, remark="; ".join(remarks) or None)

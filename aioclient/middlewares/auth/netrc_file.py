@@ -1,13 +1,17 @@
 """What a netrc file says: text in, logins and passwords out.
 
 The grammar is that of ftp(1), with the quotes and comments that Python and curl read as well. A host may have several
-entries, one for each login; the first that fits counts. No message quotes the file.
+entries, one for each login; the first that fits counts. What other programs put into it besides, such as ``port 993``,
+costs its line and not the file. No message quotes the file.
 """
 
-from collections.abc import Iterator, Sequence
-from typing import NamedTuple
+from collections.abc import Sequence
+from typing import Final, NamedTuple
 
 from ...message.origin import canonical_host
+
+_STARTS: Final = frozenset(("machine", "default", "macdef"))
+_FIELDS: Final = {"login": "login", "user": "login", "password": "password", "account": "account"}
 
 
 class Entry(NamedTuple):
@@ -27,27 +31,54 @@ class _Token(NamedTuple):
     end: int  # where it ends in the file
     quoted: bool
 
+    @property
+    def is_start(self) -> bool:
+        """Whether it begins an entry or a macro."""
+        return not self.quoted and self.text in _STARTS
 
-def parse_netrc(text: str) -> tuple[Entry, ...]:
-    """Return the entries of a netrc file, in its order.
+
+def parse_netrc(text: str) -> tuple[tuple[Entry, ...], tuple[str, ...]]:
+    """Return the entries of a netrc file, in its order, and what is wrong with lines that were left out.
+
+    From a word on that is not understood, the rest of its line is left out, and an entry whose login Basic cannot
+    carry. What is said of them tells where, and nothing of what stands there.
 
     Raises:
-        ValueError: it is none; the message says where, and nothing of what stands there.
+        ValueError: there are such lines, and no entry has a password.
     """
     entries: list[Entry] = []
+    problems: list[str] = []
+    entry: _Reading | None = None
     tokens = _Tokens(text)
-    for token in tokens:
-        if token.text == "machine":
-            name = tokens.after(token)
-            entries.append(_entry(tokens, _canonical(name.text), token))
-        elif token.text == "default":
-            entries.append(_entry(tokens, None, token))
-        elif token.text == "macdef":
-            tokens.after(token)
-            tokens.skip_macro()
-        else:
-            raise ValueError(f"line {token.line}: expected machine, default or macdef")
-    return tuple(entries)
+    while True:
+        try:
+            token = tokens.keyword()
+            if token is None or token.is_start:
+                # Before its name is read: what follows a bad one does not belong to the entry before.
+                done, entry = entry, None
+                if done is not None:
+                    done.finish(entries, problems)
+            if token is None:
+                break
+            if token.text == "macdef" and token.is_start:
+                tokens.after(token)
+                tokens.skip_macro()
+            elif token.is_start:
+                host = _canonical(tokens.after(token).text) if token.text == "machine" else None
+                entry = _Reading(host, token.line)
+            elif entry is None:
+                raise ValueError(f"line {token.line}: expected machine, default or macdef")
+            elif token.quoted or token.text not in _FIELDS:
+                raise ValueError(f"line {token.line}: expected login, password, account or machine")
+            else:
+                entry.said[_FIELDS[token.text]] = tokens.after(token).text
+        except ValueError as error:
+            problems.append(str(error))
+            if not _STARTS.isdisjoint(tokens.skip_line().split()):
+                entry = None  # what follows may belong to another one
+    if problems and not any(found.password for found in entries):
+        raise ValueError(problems[0])
+    return tuple(entries), tuple(problems)
 
 
 def find_entry(
@@ -64,22 +95,24 @@ def find_entry(
     return None
 
 
-def _entry(tokens: "_Tokens", host: str | None, start: _Token) -> Entry:
-    """Take what follows the name of an entry."""
-    said = {"login": "", "password": "", "account": ""}
-    for token in tokens:
-        if not token.quoted and token.text in ("machine", "default", "macdef"):
-            tokens.push_back(token)
-            break
-        name = "login" if token.text == "user" else token.text
-        if token.quoted or name not in said:
-            raise ValueError(f"line {token.line}: expected login, password, account or machine")
-        said[name] = tokens.after(token).text
-    if ":" in said["login"]:
-        raise ValueError(
-            f"line {start.line}: the login of this entry holds ':', which Basic cannot carry"
-        )
-    return Entry(host, said["login"], said["password"])
+class _Reading:
+    """An entry of which more may follow."""
+
+    __slots__ = ("_host", "_line", "said")
+
+    def __init__(self, host: str | None, line: int) -> None:
+        self._host = host
+        self._line = line
+        self.said = {"login": "", "password": "", "account": ""}
+
+    def finish(self, entries: list[Entry], problems: list[str]) -> None:
+        """Put what was read with the others."""
+        if ":" in self.said["login"]:
+            problems.append(
+                f"line {self._line}: the login of this entry holds ':', which Basic cannot carry"
+            )
+        else:
+            entries.append(Entry(self._host, self.said["login"], self.said["password"]))
 
 
 def _canonical(name: str) -> str:
@@ -97,15 +130,15 @@ class _Tokens:
         self._text = text
         self._at = 0
         self._line = 1
-        self._pushed: _Token | None = None
 
-    def __iter__(self) -> Iterator[_Token]:
-        """Give the words where a keyword is expected; there, a # begins a comment."""
+    def keyword(self) -> _Token | None:
+        """Return the next word, where a keyword is expected: there, a # begins a comment."""
         while (token := self._next()) is not None:
-            if token.text.startswith("#") and not token.quoted:
-                self._skip_line(token)
-            else:
-                yield token
+            if not token.text.startswith("#") or token.quoted:
+                break
+            if self._line == token.line:
+                self._at = self._end_of_line(token.end)
+        return token
 
     def after(self, keyword: _Token) -> _Token:
         """Return the word that belongs to *keyword*."""
@@ -114,9 +147,10 @@ class _Tokens:
             raise ValueError(f"line {keyword.line}: nothing follows the last word")
         return token
 
-    def push_back(self, token: _Token) -> None:
-        """Give *token* again."""
-        self._pushed = token
+    def skip_line(self) -> str:
+        """Skip the rest of this line, and return it."""
+        start, self._at = self._at, self._end_of_line(self._at)
+        return self._text[start : self._at]
 
     def skip_macro(self) -> None:
         """Skip the rest of this line and the lines of a macro, which an empty line ends."""
@@ -129,18 +163,11 @@ class _Tokens:
             if not line.strip("\r"):
                 return
 
-    def _skip_line(self, token: _Token) -> None:
-        if self._line == token.line:
-            self._at = self._end_of_line(token.end)
-
     def _end_of_line(self, start: int) -> int:
         end = self._text.find("\n", start)
         return len(self._text) if end < 0 else end
 
     def _next(self) -> _Token | None:
-        if self._pushed is not None:
-            token, self._pushed = self._pushed, None
-            return token
         text, at = self._text, self._at
         while at < len(text) and text[at].isspace():
             self._line += text[at] == "\n"
@@ -154,7 +181,7 @@ class _Tokens:
         word: list[str] = []
         while at < len(text):
             letter = text[at]
-            if (letter == '"') if quoted else letter.isspace():
+            if (letter in '"\n') if quoted else letter.isspace():
                 break
             if letter == "\\" and at + 1 < len(text):
                 at += 1
@@ -162,9 +189,9 @@ class _Tokens:
             self._line += letter == "\n"
             word.append(letter)
             at += 1
-        if quoted:
-            if at == len(text):
-                raise ValueError(f"line {line}: a quote that is not closed")
-            at += 1
         self._at = at
+        if quoted:
+            if at == len(text) or text[at] == "\n":
+                raise ValueError(f"line {line}: a quote that is not closed")
+            self._at = at = at + 1
         return _Token("".join(word), line, at, quoted)
