@@ -7,6 +7,8 @@ import zlib
 import pytest
 from aiohttp import WSMessage, WSMsgType
 from aiohttp.http import WSMessageTextBytes
+from hypothesis import given
+from hypothesis import strategies as st
 
 from aioclient.protocols.websocket.deflate import Decompressor, Deflate
 from aioclient.protocols.websocket.reader import MAX_FRAMES, QUEUE_LIMIT, MessageReader
@@ -233,6 +235,78 @@ class TestRefused:
         """Text that is not UTF-8 fails with 1007, at the first frame that shows it (section 8.1)."""
         assert refusal(data)[0] == 1007
 
+    @pytest.mark.parametrize(
+        ("head", "good", "bad"),
+        [
+            pytest.param(
+                frame(TEXT, length=25, bits=7), "κόσμε", b"\xed\xa0", id="WS-09-surrogate"
+            ),
+            pytest.param(frame(TEXT, length=25), "κόσμε", b"\xf4\x90", id="WS-09-6.4.3"),
+            pytest.param(
+                frame(TEXT, b"a", fin=False) + frame(CONTINUATION, length=9_000, fin=False),
+                "x" * 5000,
+                b"\xff",
+                id="WS-09-continuation",
+            ),
+        ],
+    )
+    def test_not_utf8_before_the_frame_is_here(self, head: bytes, good: str, bad: bytes) -> None:
+        """Text is judged as it comes: the first byte that cannot be fails, not the end of its frame."""
+        made = reader()
+        made.feed(head + good.encode())
+        for n in range(len(bad)):
+            assert made.error is None
+            made.feed(bad[n : n + 1])
+        assert made.error is not None
+        assert made.error.code == 1007
+        before = len(good.encode()) + head.count(b"a")
+        assert str(made.error).endswith(f"at byte {before}")
+
+    def test_not_utf8_before_a_compressed_frame_is_here(self) -> None:
+        """So is compressed text."""
+        made = reader(agreed=Deflate())
+        payload = deflated(os.urandom(5000) + b"x" * 5000)
+        made.feed(frame(TEXT, rsv=RSV1, length=len(payload)) + payload[:-20])
+        assert made.error is not None
+        assert made.error.code == 1007
+
+    def test_text_in_pieces_of_any_size(self) -> None:
+        """However text is cut, it is the same: characters of 1 to 4 bytes, pieces below and above those copied."""
+        chance = random.Random(9)
+        text = "".join(chance.choices("aä€\U0001f600", k=30_000))
+        data = frame(TEXT, text.encode()[:40_001], fin=False)
+        data += frame(CONTINUATION, text.encode()[40_001:])
+        for most in (1, 4096, 5000, 30_000, 10**6):
+            made = reader()
+            rest = data
+            while rest:
+                cut = chance.randrange(most) + 1
+                made.feed(rest[:cut])
+                rest = rest[cut:]
+            assert list(made.queue) == [text]
+
+    @given(
+        st.lists(
+            st.sampled_from(["a", "ä", "€", "\U0001f600"])
+            .map(str.encode)
+            .flatmap(lambda good: st.sampled_from([good, good, good[:-1], b"\xed\xa0\x80"])),
+            max_size=6,
+        ).map(b"".join),
+        st.lists(st.integers(1, 4), max_size=12),
+    )
+    def test_as_pythons_decoder(self, payload: bytes, cuts: list[int]) -> None:
+        """Whatever text comes in whatever pieces, the result is that of decoding it whole."""
+        whole = reader()
+        whole.feed(frame(TEXT, payload))
+        cut = reader()
+        rest = frame(TEXT, payload)
+        for size in cuts:
+            cut.feed(rest[:size])
+            rest = rest[size:]
+        cut.feed(rest)
+        assert list(cut.queue) == list(whole.queue)
+        assert str(cut.error) == str(whole.error)
+
     def test_a_character_may_be_cut_by_frames(self) -> None:
         """A character may begin in one frame and end in the next."""
         data = (
@@ -269,25 +343,36 @@ class TestRefused:
 @pytest.mark.rows("WS-05")
 class TestAmplification:
     def test_tiny_fragments(self) -> None:
-        """The frames of one message are kept in one buffer, and past 65,536 of them it is refused with 1009."""
+        """The frames of one message are kept in one buffer, and past 131,072 of them it is refused with 1009."""
+        assert MAX_FRAMES == 131_072
         made = reader()
         made.feed(frame(TEXT, b"a", fin=False))
         made.feed(frame(CONTINUATION, b"a", fin=False) * (MAX_FRAMES - 1))
         assert made.error is None
-        assert type(made._message) is bytearray
+        assert made._message is not None
+        assert len(made._message._pieces) == 1
         made.feed(frame(CONTINUATION, b"a", fin=False))
         assert made.error is not None
         assert made.error.code == 1009
 
-    def test_a_frame_in_tiny_segments(self) -> None:
+    def test_a_message_of_64_kibi_frames(self) -> None:
+        """A message may have as many frames as Autobahn's cases 9.3.1 and 9.4.1: 4 MiB in 64 bytes each, and a last."""
+        data = frame(BINARY, b"x" * 64, fin=False)
+        data += frame(CONTINUATION, b"x" * 64, fin=False) * 65_535 + frame(CONTINUATION)
+        made = reader()
+        made.feed(data)
+        assert list(made.queue) == [b"x" * 2**22]
+
+    @pytest.mark.parametrize("opcode", [TEXT, BINARY])
+    def test_a_frame_in_tiny_segments(self, opcode: int) -> None:
         """A frame that drips in is kept in one buffer, not byte by byte."""
         made = reader()
-        data = frame(BINARY, b"x" * 50_000)
+        data = frame(opcode, "é".encode() * 25_000)
         for n in range(len(data) - 1):
             made.feed(data[n : n + 1])
-            assert len(made._pieces) <= 2
+            assert made._message is None or len(made._message._pieces) == 1
         made.feed(data[-1:])
-        assert list(made.queue) == [b"x" * 50_000]
+        assert list(made.queue) == ["é" * 25_000 if opcode == TEXT else "é".encode() * 25_000]
 
     def test_what_comes_in_one_segment_waits(self) -> None:
         """Past the queue's limit a segment's rest waits unread: small messages may inflate to large ones."""

@@ -9,7 +9,7 @@ The rules, each broken one with the close code that says so:
 * A message begins with a text or binary frame and goes on with continuation frames: 1002.
 * A message has at most ``max_size`` bytes, compressed or not: 1009. A frame that announces more is refused when its
   length is here, and what a message inflates to is not made past the limit.
-* Text is UTF-8, checked frame by frame: 1007.
+* Text is UTF-8: 1007. It is decoded as it comes, so that what is wrong shows before the rest of its frame is here.
 
 After a violation, and after a close frame, nothing is read any more.
 
@@ -17,7 +17,6 @@ Messages stand in ``queue``: text as ``str`` and binary data as ``bytes``, every
 message object for each of them would cost as much as the rest of the reading, and many callers want the data alone.
 """
 
-import codecs
 import zlib
 from collections import deque
 from struct import Struct
@@ -44,6 +43,7 @@ from .frames import (
     TOO_BIG,
     is_close_code,
 )
+from .pieces import Data, Text, not_utf8
 
 Item = str | bytes | WSMessage | WSMessageTextBytes
 
@@ -51,16 +51,15 @@ QUEUE_LIMIT: Final = (
     256 * 1024
 )  # bytes of messages kept ahead of their reader, as the read_bufsize of a body
 MESSAGE_COST: Final = 64  # bytes that a message takes beside its data
-# Frames of one message. Their data is kept in one buffer, so a frame costs time only; yet nobody needs so many.
-MAX_FRAMES: Final = 2**16
-SMALL_PIECE: Final = 4096  # bytes; less of a frame than that at a time is copied into one buffer
+# Frames of one message. Their data is put together as it comes, so a frame costs time only; yet nobody needs so many.
+# Autobahn's longest message has 65,537.
+MAX_FRAMES: Final = 2**17
 
 _FINAL_TEXT: Final = FIN | TEXT
 _FINAL_BINARY: Final = FIN | BINARY
 _OPCODES: Final = frozenset((CONTINUATION, TEXT, BINARY, CLOSE, PING, PONG))
 _length_16 = Struct("!H").unpack_from
 _length_64 = Struct("!Q").unpack_from
-_utf8_decoder = codecs.getincrementaldecoder("utf-8")
 
 
 class MessageReader:
@@ -87,7 +86,7 @@ class MessageReader:
         "_compressed",
         "_decode_text",
         "_decompressor",
-        "_first",
+        "_final",
         "_frames",
         "_large",
         "_max_size",
@@ -96,10 +95,9 @@ class MessageReader:
         "_midway",
         "_missing",
         "_opcode",
-        "_pieces",
         "_rest",
+        "_size",
         "_small",
-        "_utf8",
         "closed",
         "error",
         "ping",
@@ -135,16 +133,14 @@ class MessageReader:
         self._rest = (
             b""  # of a frame's head that is not whole yet, or of what waits for room in the queue
         )
-        # A frame whose payload is not whole yet: its first byte, what came, how much is missing.
-        self._first = 0
-        self._pieces: list[bytes | bytearray] = []
-        self._missing = 0
-        # A message whose last frame is not here yet.
+        # A message that is not whole yet: what came of it, its bytes, and how much its current frame misses.
+        self._message: Data | Text | None = None
         self._opcode = 0
-        self._message: bytearray | None = None
         self._compressed = False
         self._frames = 0
-        self._utf8: codecs.IncrementalDecoder | None = None
+        self._size = 0
+        self._final = False
+        self._missing = 0
 
     def feed(self, data: bytes) -> None:
         """Read *data*; what is wrong with it is left in ``error``."""
@@ -173,7 +169,7 @@ class MessageReader:
         except WebSocketError as error:
             self._refuse(error)
         except UnicodeDecodeError as error:
-            refusal = WebSocketError(INVALID_DATA, f"a text message is not UTF-8: {error}")
+            refusal = not_utf8(error)
             refusal.__cause__ = error
             self._refuse(refusal)
 
@@ -188,7 +184,7 @@ class MessageReader:
         self.stalled = False
         self._midway = True
         if self._missing:
-            position = self._take_piece(data)
+            position = self._take_payload(data, 0, len(data))
             if self._missing or self._is_over():
                 return
         elif self._rest:
@@ -302,17 +298,24 @@ class MessageReader:
                 raise _violation(f"a length of {length} is written in 64 bits")
             if length >= 2**63:
                 raise _violation("the highest bit of a 64-bit length is set")
-        if opcode < CLOSE:
-            self._check_size(first, length)
         stop = start + length
-        if stop > end:
-            self._first = first
-            self._missing = stop - end
-            if start < end:
-                self._pieces.append(data[start:end])
-            return end
-        self._end_frame(first, data[start:stop])
-        return stop
+        if opcode >= CLOSE:
+            if stop > end:
+                return 0
+            self._take_control(opcode, data[start:stop])
+            return stop
+        self._check_size(first, length)
+        if self._message is None:
+            if first & FIN and stop <= end:
+                self._take_message(first, data[start:stop])
+                return stop
+            self._begin_message(first)
+        self._frames += 1
+        if self._frames > MAX_FRAMES:
+            raise WebSocketError(TOO_BIG, f"a message has more than {MAX_FRAMES} frames")
+        self._final = bool(first & FIN)
+        self._missing = length
+        return self._take_payload(data, start, end)
 
     def _check_sequence(self, first: int, opcode: int) -> None:
         """Check that a data frame may come now (section 5.4)."""
@@ -334,71 +337,43 @@ class MessageReader:
                 limit >> 10
             ) + 128  # what cannot be compressed grows by a few bytes for each block
         elif self._message is not None:
-            limit -= len(self._message)
+            limit -= self._size
         if length > limit:
             raise self._too_big()
 
-    def _take_piece(self, data: bytes) -> int:
-        """Take what *data* has of the frame under way; return where its share ends."""
-        missing = self._missing
-        if len(data) > missing:
-            data = data[:missing]
-        size = len(data)
-        self._missing = missing - size
-        pieces = self._pieces
-        if size >= SMALL_PIECE or not missing - size:
-            pieces.append(data)
-        elif pieces and type(pieces[-1]) is bytearray:
-            pieces[-1] += data
-        else:
-            pieces.append(bytearray(data))
-        if not self._missing:
-            self._pieces = []
-            self._end_frame(self._first, b"".join(pieces))
-        return size
-
-    def _end_frame(self, first: int, payload: bytes) -> None:
-        """Take a frame that is whole."""
+    def _take_message(self, first: int, payload: bytes) -> None:
+        """Take a message that is here whole, in one frame."""
+        if first & RSV1:
+            payload = self._inflate(payload, 0, True)
         opcode = first & 0x0F
-        if opcode >= CLOSE:
-            self._take_control(opcode, payload)
-        elif first & FIN and self._message is None and not first & RSV1:
-            self._add_message(opcode, payload)
-        else:
-            self._take_fragment(first, opcode, payload)
+        is_text = opcode == TEXT and self._decode_text
+        self._add_message(opcode, payload.decode() if is_text else payload, len(payload))
 
-    def _take_fragment(self, first: int, opcode: int, payload: bytes) -> None:
-        """Take a frame of a message that is fragmented or compressed."""
-        message = self._message
-        if message is None:
-            self._opcode = opcode
-            self._message = message = bytearray()
-            self._compressed = bool(first & RSV1)
-            self._frames = 0
-        self._frames += 1
-        if self._frames > MAX_FRAMES:
-            raise WebSocketError(TOO_BIG, f"a message has more than {MAX_FRAMES} frames")
-        final = bool(first & FIN)
+    def _begin_message(self, first: int) -> None:
+        """Begin a message that is not here whole."""
+        self._opcode = opcode = first & 0x0F
+        self._message = Text() if opcode == TEXT and self._decode_text else Data()
+        self._compressed = bool(first & RSV1)
+        self._frames = self._size = 0
+
+    def _take_payload(self, data: bytes, start: int, end: int) -> int:
+        """Take what *data* has of the frame under way; return where that ends."""
+        message = cast(Data | Text, self._message)
+        stop = min(start + self._missing, end)
+        payload = data[start:stop]
+        self._missing -= stop - start
+        whole = self._final and not self._missing
         if self._compressed:
-            payload = self._inflate(payload, len(message), final)
-        if not message and final:
+            payload = self._inflate(payload, self._size, whole)
+        message.add(payload)
+        self._size += len(payload)
+        if whole:
             self._message = None
-            self._utf8 = None
-            self._add_message(self._opcode, payload)
-            return
-        message += payload
-        if self._opcode == TEXT and self._decode_text:
-            # Only to see, before the rest comes, whether it is UTF-8.
-            if self._utf8 is None:
-                self._utf8 = _utf8_decoder()
-            self._utf8.decode(payload)
-        if final:
-            self._message = None
-            self._utf8 = None
-            self._add_message(self._opcode, bytes(message))
+            self._add_message(self._opcode, message.finish(), self._size)
+        return stop
 
     def _inflate(self, payload: bytes, size: int, final: bool) -> bytes:
-        """Decompress a frame's payload; the message has *size* bytes so far."""
+        """Decompress what came of a message, which has *size* bytes so far."""
         decompressor = cast(Decompressor, self._decompressor)
         limit = self._max_size
         try:
@@ -410,14 +385,12 @@ class MessageReader:
                 INVALID_DATA, f"a compressed message cannot be decompressed: {error}"
             ) from error
 
-    def _add_message(self, opcode: int, payload: bytes) -> None:
-        self.size += len(payload) + MESSAGE_COST
-        if opcode == BINARY:
-            self.queue.append(payload)
-        elif self._decode_text:
-            self.queue.append(payload.decode())
+    def _add_message(self, opcode: int, message: str | bytes, size: int) -> None:
+        self.size += size + MESSAGE_COST
+        if opcode == TEXT and not self._decode_text:
+            self.queue.append(WSMessageTextBytes(WSMsgType.TEXT, cast(bytes, message), ""))
         else:
-            self.queue.append(WSMessageTextBytes(WSMsgType.TEXT, payload, ""))
+            self.queue.append(message)
 
     def _take_control(self, opcode: int, payload: bytes) -> None:
         if opcode == CLOSE:
