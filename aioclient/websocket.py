@@ -140,8 +140,7 @@ class ClientWebSocketResponse:
         if not isinstance(cast(object, data), str):
             raise TypeError(f"data must be a str, found {type(data).__name__}")
         connection = self._connection
-        connection.send(TEXT, data.encode(), compress)
-        if connection.congested:
+        if connection.send(TEXT, data.encode(), compress):
             await connection.drain()
 
     async def send_bytes(
@@ -153,8 +152,7 @@ class ClientWebSocketResponse:
                 f"data must be bytes, bytearray or memoryview, found {type(data).__name__}"
             )
         connection = self._connection
-        connection.send(BINARY, data, compress)
-        if connection.congested:
+        if connection.send(BINARY, data, compress):
             await connection.drain()
 
     async def send_json(
@@ -189,8 +187,7 @@ class ClientWebSocketResponse:
                 f"opcode {opcode!r} cannot be sent; give TEXT, BINARY, PING or PONG, or call close()"
             )
         connection = self._connection
-        connection.send(int(opcode), message, compress)
-        if connection.congested:
+        if connection.send(int(opcode), message, compress):
             await connection.drain()
 
     async def ping(self, message: bytes = b"") -> None:

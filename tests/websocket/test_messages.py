@@ -3,6 +3,7 @@
 import asyncio
 import json
 import random
+import socket
 import zlib
 from collections.abc import Callable
 from typing import Any
@@ -20,6 +21,7 @@ from aioclient.exceptions import (
     WSReceiveTimeoutError,
 )
 from aioclient.protocols.websocket import frames
+from aioclient.protocols.websocket.connection import BURST
 from aioclient.testing import RawConnection, RawServer, turns
 
 from .wire import (
@@ -39,7 +41,9 @@ from .wire import (
     end,
     frame,
     read_frame,
+    reset,
     sends,
+    shake_hands,
     websocket_server,
 )
 
@@ -250,6 +254,49 @@ class TestSending:
 
 def strict_dumps(data: object) -> str:
     return json.dumps(data, allow_nan=False)
+
+
+@pytest.mark.both_loops
+class TestSendingWithoutAWait:
+    async def test_others_have_their_turn(self) -> None:
+        """A loop that does nothing but send lets the event loop go round."""
+        seen = 0
+
+        async def count() -> None:
+            nonlocal seen
+            while True:
+                seen += 1
+                await asyncio.sleep(0)
+
+        async with (
+            sends() as server,
+            ClientSession() as session,
+            session.ws_connect(server.url()) as ws,
+        ):
+            counting = asyncio.ensure_future(count())
+            for _ in range(1000):
+                await ws.send_str("x")
+            assert 1000 // BURST <= seen < 500
+            counting.cancel()
+
+    async def test_after_a_reset(self, caplog: pytest.LogCaptureFixture) -> None:
+        """It ends when the server has reset the connection, with an error whose cause says so."""
+        with socket.create_server(("127.0.0.1", 0)) as listener:
+            listener.setblocking(False)
+            async with ClientSession() as session:
+                opening = asyncio.ensure_future(
+                    session.ws_connect(f"ws://127.0.0.1:{listener.getsockname()[1]}/")
+                )
+                peer = await shake_hands(listener)
+                ws = await opening
+                reset(peer)
+                with pytest.raises(ClientConnectionResetError) as caught:
+                    for _ in range(10_000):
+                        await ws.send_str("x")
+                assert isinstance(caught.value.__cause__, aiohttp.ClientOSError)
+                assert (ws.closed, ws.close_code) == (True, 1006)
+                await ws.close()
+        assert not caplog.records
 
 
 class TestCompressed:
@@ -612,10 +659,34 @@ class TestPings:
                 await turns()
         assert (got[0].opcode, got[0].payload) == (PONG, b"1" if autoping else b"own")
 
+    @pytest.mark.both_loops
+    async def test_several_in_one_segment(self) -> None:
+        """Each ping of a segment is answered, in its order, between whatever frames it stands."""
+        got: list[tuple[int, bytes]] = []
+
+        async def talk(conn: RawConnection) -> None:
+            pings = [frame(PING, b"%d" % n) for n in range(9)]
+            message = frame(TEXT, b"a", fin=False) + pings[7] + frame(CONTINUATION, b"b")
+            conn.send(b"".join(pings[:7]) + message + pings[8])
+            while len(got) < 9:
+                received = await read_frame(conn)
+                got.append((received.opcode, received.payload))
+            await end(conn)
+
+        async with (
+            websocket_server(talk) as server,
+            ClientSession() as session,
+            session.ws_connect(server.url()) as ws,
+        ):
+            assert await ws.receive_str() == "ab"
+            while len(got) < 9:
+                await turns()
+        assert got == [(PONG, b"%d" % n) for n in range(9)]
+
     @pytest.mark.rows("WS-06")
     @pytest.mark.both_loops
     async def test_a_flood_of_pings(self) -> None:
-        """While the peer does not read, only its latest ping is kept to be answered."""
+        """While the peer does not read, only its latest 256 pings are kept to be answered."""
         pongs: list[bytes] = []
         filled = asyncio.Event()
 
@@ -652,7 +723,7 @@ class TestPings:
             while not pongs or pongs[-1] != b"999999":
                 await turns()
             assert sizes[0] == sizes[1], "nothing was added to what the peer does not read"
-            assert len(pongs) == 1
+            assert pongs == [b"%d" % n for n in range(10**6 - 256, 10**6)]
 
 
 class TestViolations:
@@ -701,6 +772,49 @@ class TestViolations:
             assert await answered == code
             assert session.connector is not None
             assert session.connector.statistics().in_use == 0
+
+    @pytest.mark.parametrize("timeout", [None, 10])
+    @pytest.mark.both_loops
+    async def test_good_messages_before_it_are_answered(self, timeout: float | None) -> None:
+        """One who receives can answer the messages that came in the same segment before a violation."""
+        answers: list[bytes] = []
+
+        async def talk(conn: RawConnection) -> None:
+            conn.send(frame(TEXT, b"a") + frame(TEXT, b"b") + frame(3) + frame(PING))
+            while (got := await read_frame(conn)).opcode == TEXT:
+                answers.append(got.payload)
+            assert (got.opcode, got.payload) == (CLOSE, b"\x03\xea")
+            assert await conn.closed() == b""
+
+        async with (
+            websocket_server(talk) as server,
+            ClientSession() as session,
+            session.ws_connect(server.url()) as ws,
+        ):
+            for _ in range(2):
+                await ws.send_str((await ws.receive(timeout)).data)
+            message = await ws.receive(timeout)
+            assert message.type is WSMsgType.ERROR
+            assert ws.close_code == 1002
+        assert answers == [b"a", b"b"]
+
+    @pytest.mark.both_loops
+    async def test_the_connection_is_lost_before_it_is_told(self) -> None:
+        """A violation that came before the end is what is told, not the end."""
+
+        async def talk(conn: RawConnection) -> None:
+            conn.send(frame(TEXT, b"a") + frame(3))
+            conn.close()
+
+        async with (
+            websocket_server(talk) as server,
+            ClientSession() as session,
+            session.ws_connect(server.url()) as ws,
+        ):
+            assert await ws.receive_str() == "a"
+            message = await ws.receive()
+            assert message.type is WSMsgType.ERROR
+            assert ws.close_code == message.data.code == 1002
 
     @pytest.mark.parametrize("how", ["close", "reset"])
     @pytest.mark.both_loops

@@ -53,7 +53,7 @@ def read(data: bytes, **options: object) -> list[object]:
         made = reader(**options)  # type: ignore[arg-type]
         for start in range(0, len(data), step):
             made.feed(data[start : start + step])
-        results.append((list(made.queue), str(made.error), made.closed, made.ping))
+        results.append((list(made.queue), str(made.error), made.closed, list(made.pings)))
     assert all(result == results[0] for result in results)
     return list(results[0][0])
 
@@ -109,7 +109,13 @@ class TestMessages:
         assert read(data) == ["ab", b"c"]
         made = reader()
         made.feed(data)
-        assert made.ping == b"2"
+        assert list(made.pings) == [b"1", b"2"]
+
+    def test_pings_are_kept_up_to_a_limit(self) -> None:
+        """Of a flood of pings the latest 256 are kept to be answered."""
+        made = reader()
+        made.feed(b"".join(frame(PING, b"%d" % n) for n in range(1000)))
+        assert list(made.pings) == [b"%d" % n for n in range(744, 1000)]
 
     def test_pings_and_pongs_as_messages(self) -> None:
         """Who answers pings himself gets them, and pongs too."""

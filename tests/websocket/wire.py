@@ -1,7 +1,10 @@
 """The server's side of RFC 6455, byte by byte: frames written out, a handshake answered, a client's frames read."""
 
+import asyncio
 import base64
 import hashlib
+import re
+import socket
 import struct
 import zlib
 from collections.abc import Awaitable, Callable
@@ -78,6 +81,10 @@ def accept_for(request: RawRequest) -> str:
     """Return the right ``Sec-WebSocket-Accept``."""
     key = request.value("Sec-WebSocket-Key")
     assert key is not None
+    return _accept_for(key)
+
+
+def _accept_for(key: str) -> str:
     text = f"{key}258EAFA5-E914-47DA-95CA-C5AB0DC85B11"
     return base64.b64encode(hashlib.sha1(text.encode()).digest()).decode()
 
@@ -107,6 +114,31 @@ async def read_frame(conn: RawConnection) -> Frame:
         assert length >= 2**16
     mask = await conn.read_exactly(4)
     return Frame(first, unmasked(await conn.read_exactly(length), mask), mask)
+
+
+async def shake_hands(listener: socket.socket) -> socket.socket:
+    """Accept a connection and answer its handshake; return its socket, to be used without the event loop."""
+    loop = asyncio.get_running_loop()
+    sock, _ = await loop.sock_accept(listener)
+    head = b""
+    while not head.endswith(b"\r\n\r\n"):
+        head += await loop.sock_recv(sock, 4096)
+    key = re.search(r"(?i)sec-websocket-key: (\S+)", head.decode())
+    assert key is not None
+    answer = [
+        "HTTP/1.1 101 Switching Protocols",
+        "Upgrade: websocket",
+        "Connection: Upgrade",
+        f"Sec-WebSocket-Accept: {_accept_for(key[1])}",
+    ]
+    await loop.sock_sendall(sock, "\r\n".join([*answer, "", ""]).encode())
+    return sock
+
+
+def reset(sock: socket.socket) -> None:
+    """Close *sock* with a reset."""
+    sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+    sock.close()
 
 
 async def end(conn: RawConnection) -> int | None:

@@ -6,13 +6,16 @@ The rules:
 * A frame is written in one piece: frames of concurrent senders never mix, and a cancelled sender leaves no half.
 * Who sends waits while the socket's buffer is full. Who does not receive pauses the socket, past ``QUEUE_LIMIT``.
 * Pings are answered when they come, whether or not somebody receives; while the peer does not read, only the latest.
-* A violation is answered with its close code, and ends the connection.
+* A violation is answered with its close code, and ends the connection. Messages that came right before it can still be
+  answered, by one who receives and does so at once.
+* What came before the connection broke counts: its end is noted behind it.
+* Who sends again and again gives the event loop its turn.
 * No task runs here, and one timer at most.
 """
 
 import asyncio
 from collections.abc import Iterator
-from typing import cast
+from typing import Final, cast
 
 from aiohttp import WSMessage, WSMsgType
 
@@ -41,6 +44,10 @@ from .frames import (
 )
 from .reader import QUEUE_LIMIT, MessageReader
 
+# Messages sent one right behind the other before the event loop has its turn: it has to read, to answer pings and to
+# learn of a reset. A turn costs as much as two or three small messages.
+BURST: Final = 64
+
 
 class WebSocketConnection(asyncio.Protocol):
     """One WebSocket connection.
@@ -55,7 +62,8 @@ class WebSocketConnection(asyncio.Protocol):
         code: the close code, once one is known.
         error: what ended the connection, if it was not a close frame.
         compressor: None when permessage-deflate was not agreed.
-        congested: the socket's buffer is full; who has sent waits with ``drain()``.
+        congested: the socket's buffer is full.
+        burst: messages sent since something came, or since a sender waited.
     """
 
     __slots__ = (
@@ -71,6 +79,7 @@ class WebSocketConnection(asyncio.Protocol):
         "_transport",
         "_write_waiters",
         "arrival",
+        "burst",
         "closing",
         "code",
         "compressor",
@@ -107,6 +116,7 @@ class WebSocketConnection(asyncio.Protocol):
         self.error: Exception | None = None
         self._masks: Iterator[bytes] = masks()
         self.congested = False
+        self.burst = 0
         self._write_waiters: list[asyncio.Future[None]] = []
         self._peer_end: asyncio.Future[None] | None = None
         self._heartbeat = heartbeat
@@ -135,6 +145,7 @@ class WebSocketConnection(asyncio.Protocol):
         """Take a segment (called by the event loop)."""
         if self._heartbeat is not None:
             self._heard = self._loop.time()
+        self.burst = 0
         reader = self.reader
         queue = reader.queue
         if not queue:
@@ -148,13 +159,14 @@ class WebSocketConnection(asyncio.Protocol):
                 arrival.wake()
 
     def _take_rare(self) -> None:
-        """See to what most segments do not bring: a ping, too much, an end, a violation."""
+        """See to what most segments do not bring: pings, too much, an end, a violation."""
         reader = self.reader
         reader.rare = False
         if self.ended:
+            self._take_late()
             return
-        if reader.ping is not None:
-            self._answer_ping()
+        if reader.pings:
+            self._answer_pings()
         if self.closing:
             # Nobody receives any more: all that counts is the close frame.
             reader.queue.clear()
@@ -167,22 +179,44 @@ class WebSocketConnection(asyncio.Protocol):
                 self.code = reader.closed
             self._settle_peer_end()
         elif reader.error is not None:
-            error = reader.error
-            self._end(int(error.code), error)
-            if not self.closing:
-                self.closing = True
-                self.write(FIN | CLOSE, close_payload(int(error.code), b""))
-            self._shut()
+            if reader.queue:
+                self._loop.call_soon(self._fail)
+            else:
+                self._fail()
         elif reader.size > QUEUE_LIMIT and not self.closing:
             self.pause()
 
-    def _answer_ping(self) -> None:
+    def _take_late(self) -> None:
+        """See to the rest of what had waited for room in the queue when the connection was lost."""
         reader = self.reader
+        if reader.stalled:
+            self.pause()
+        elif reader.closed is not None:
+            self.code, self.error = reader.closed, None
+        elif reader.error is not None:
+            self.code, self.error = int(reader.error.code), reader.error
+            reader.queue.append(WSMessage(WSMsgType.ERROR, reader.error, None))
+
+    def _answer_pings(self) -> None:
+        """Answer the pings that came, in their order and in one write."""
+        pings = self.reader.pings
         if self.closing or self.ended:
-            reader.ping = None
-        elif not self.congested and reader.ping is not None:
-            self.write(FIN | PONG, reader.ping)
-            reader.ping = None
+            pings.clear()
+        elif not self.congested and pings:
+            frames = [encode_frame(FIN | PONG, ping, next(self._masks)) for ping in pings]
+            pings.clear()
+            self._write(b"".join(frames))
+
+    def _fail(self) -> None:
+        """End the connection for the violation that was read."""
+        error = self.reader.error
+        if self.ended or error is None:
+            return
+        self._end(int(error.code), error)
+        if not self.closing:
+            self.closing = True
+            self.write(FIN | CLOSE, close_payload(int(error.code), b""))
+        self._shut()
 
     def eof_received(self) -> bool:
         """End, and let the transport close itself (called by the event loop)."""
@@ -192,6 +226,8 @@ class WebSocketConnection(asyncio.Protocol):
 
     def connection_lost(self, error: Exception | None) -> None:
         """End (called by the event loop)."""
+        # Who receives goes on later, when it is known what else came and that nothing can be sent any more.
+        self.arrival.wake_soon()
         if error is not None and not self.ended:
             for data in read_leftovers(self._transport):  # a close frame says more than the error
                 self.data_received(data)
@@ -202,6 +238,9 @@ class WebSocketConnection(asyncio.Protocol):
     def _lose(self, error: Exception | None) -> None:
         """Note that the connection is gone."""
         if self.ended:
+            return
+        if self.reader.error is not None:
+            self._fail()
             return
         if self.reader.closed is not None or self.closing:
             self._end(ABNORMAL, None)
@@ -263,8 +302,8 @@ class WebSocketConnection(asyncio.Protocol):
         """Let senders go on (called by the event loop)."""
         self.congested = False
         self._release_writers()
-        if self.reader.ping is not None:
-            self._answer_ping()
+        if self.reader.pings:
+            self._answer_pings()
 
     def _release_writers(self) -> None:
         waiters, self._write_waiters = self._write_waiters, []
@@ -276,10 +315,14 @@ class WebSocketConnection(asyncio.Protocol):
 
     def write(self, first: int, payload: Buffer) -> None:
         """Write one frame, whose first byte is *first*."""
-        self._transport.write(encode_frame(first, payload, next(self._masks)))
+        self._write(encode_frame(first, payload, next(self._masks)))
 
-    def send(self, opcode: int, payload: Buffer, compress: int | None = None) -> None:
-        """Write one message or control frame.
+    def _write(self, frames: Buffer) -> None:
+        if not self._transport.is_closing():
+            self._transport.write(frames)
+
+    def send(self, opcode: int, payload: Buffer, compress: int | None = None) -> bool:
+        """Write one message or control frame; tell whether who sends has to wait with ``drain()``.
 
         Args:
             compress: None as agreed, 0 not, 9 to 15 with a window of so many bits.
@@ -305,6 +348,9 @@ class WebSocketConnection(asyncio.Protocol):
             payload = self._compress_with(compress, payload)
             first |= RSV1
         self._transport.write(encode_frame(first, payload, next(self._masks)))
+        self.burst += 1
+        # A transport whose write has failed tells of it in the event loop's next turn.
+        return self.congested or self.burst >= BURST or self._transport.is_closing()
 
     def _compress_with(self, bits: int, payload: Buffer) -> bytes:
         if not 9 <= bits <= 15:
@@ -318,11 +364,14 @@ class WebSocketConnection(asyncio.Protocol):
         return compressor.compress(payload, bits)
 
     async def drain(self) -> None:
-        """Wait until the socket takes more.
+        """Wait until the socket takes more, for a turn of the event loop at least.
 
         Raises:
             ClientConnectionResetError: the connection was closed meanwhile.
         """
+        self.burst = 0
+        if not self.congested:
+            await asyncio.sleep(0)
         while self.congested and not self.ended:
             waiter = self._loop.create_future()
             self._write_waiters.append(waiter)

@@ -54,6 +54,7 @@ MESSAGE_COST: Final = 64  # bytes that a message takes beside its data
 # Frames of one message. Their data is put together as it comes, so a frame costs time only; yet nobody needs so many.
 # Autobahn's longest message has 65,537.
 MAX_FRAMES: Final = 2**17
+MAX_PINGS: Final = 256  # that wait for their answer: 42 KB at most
 
 _FINAL_TEXT: Final = FIN | TEXT
 _FINAL_BINARY: Final = FIN | BINARY
@@ -74,7 +75,7 @@ class MessageReader:
     Attributes:
         queue: what was read and not taken yet.
         size: bytes of what came into the queue since it was last empty (the caller resets it then).
-        ping: the payload of the latest ping not answered yet; only that one needs an answer (section 5.5.3).
+        pings: the payloads of the pings not answered yet, the latest ones of a flood (section 5.5.3).
         rare: one of the things below is new, or the queue has its fill (the caller resets it).
         stalled: the queue was too full to read on; ``feed(b"")`` does.
         closed: the code of the close frame, once it came.
@@ -100,7 +101,7 @@ class MessageReader:
         "_small",
         "closed",
         "error",
-        "ping",
+        "pings",
         "queue",
         "rare",
         "size",
@@ -117,7 +118,7 @@ class MessageReader:
     ) -> None:
         self.queue: deque[Item] = deque()
         self.size = 0
-        self.ping: bytes | None = None
+        self.pings: deque[bytes] = deque(maxlen=MAX_PINGS)
         self.rare = False
         self.stalled = False
         self.closed: int | None = None
@@ -408,7 +409,7 @@ class MessageReader:
             self.size += len(payload) + MESSAGE_COST
             self.queue.append(WSMessage(WSMsgType(opcode), payload, ""))
         elif opcode == PING:
-            self.ping = payload
+            self.pings.append(payload)
             self.rare = True
 
     @staticmethod
