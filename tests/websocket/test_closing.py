@@ -11,10 +11,12 @@ from aiohttp import ClientWSTimeout, WSMessage, WSMsgType
 import aioclient
 from aioclient import ClientSession, ClientWebSocketResponse
 from aioclient.exceptions import ClientConnectionResetError, ServerTimeoutError
+from aioclient.protocols.websocket.outgoing import outgoing
 from aioclient.protocols.websocket.reader import QUEUE_LIMIT
 from aioclient.testing import RawConnection, RawServer, cancel_everywhere, turns
 from aioclient.testing.cancel import Moment
 
+from ..servers.certificates import Certificates
 from .wire import (
     BINARY,
     CLOSE,
@@ -26,6 +28,7 @@ from .wire import (
     frame,
     read_frame,
     sends,
+    switching,
     websocket_server,
 )
 
@@ -364,6 +367,62 @@ class TestHeartbeat:
                 count += 1
             assert count == 40
             assert ws.close_code == 1000
+
+    @pytest.mark.parametrize("tls", [False, True])
+    async def test_a_slow_upload(self, tls: bool, certificates: Certificates) -> None:
+        """A peer that still takes what was sent before a ping is not given up, however long that lasts."""
+        loop = asyncio.get_running_loop()
+        size = 2**25
+        opened: asyncio.Future[ClientWebSocketResponse] = loop.create_future()
+
+        async def talk(conn: RawConnection) -> None:
+            request = await conn.read_request()
+            conn.send(switching(request))
+            transport = (await opened)._connection._transport
+            for _ in range(6):
+                conn.stop_reading()
+                await asyncio.sleep(4)
+                before = outgoing(transport).taken
+                conn.start_reading()
+                while outgoing(transport).taken == before:
+                    await turns()
+            assert len((await read_frame(conn)).payload) == size
+            assert (await read_frame(conn)).opcode == PING
+            conn.send(close())
+            await end(conn)
+
+        context = certificates.server_context() if tls else None
+        async with RawServer(talk, ssl=context) as server, ClientSession() as session:
+            start = loop.time()
+            ws = await session.ws_connect(
+                server.url(), heartbeat=10, ssl=certificates.client_context() if tls else True
+            )
+            opened.set_result(ws)
+            await ws.send_bytes(bytes(size))
+            message = await ws.receive()
+            assert (message.type, message.data) == (WSMsgType.CLOSE, 1000)
+            assert loop.time() - start >= 24
+
+    async def test_an_upload_that_stands_still(self) -> None:
+        """A peer that takes nothing of what was sent is given up as one that says nothing."""
+        loop = asyncio.get_running_loop()
+
+        async def talk(conn: RawConnection) -> None:
+            conn.stop_reading()
+            await conn.wait_lost()
+
+        async with (
+            websocket_server(talk) as server,
+            ClientSession() as session,
+            session.ws_connect(server.url(), heartbeat=10) as ws,
+        ):
+            start = loop.time()
+            sending = asyncio.ensure_future(ws.send_bytes(bytes(2**24)))
+            message = await ws.receive()
+            assert message.type is WSMsgType.ERROR
+            assert loop.time() - start == pytest.approx(15)
+            with pytest.raises(ClientConnectionResetError):
+                await sending
 
     async def test_one_timer(self) -> None:
         """A socket has one timer at most, and it is cancelled with the connection."""

@@ -42,6 +42,7 @@ from .frames import (
     encode_frame,
     masks,
 )
+from .outgoing import Outgoing, outgoing
 from .reader import QUEUE_LIMIT, MessageReader
 
 # Messages sent one right behind the other before the event loop has its turn: it has to read, to answer pings and to
@@ -72,6 +73,7 @@ class WebSocketConnection(asyncio.Protocol):
         "_heartbeat",
         "_loop",
         "_masks",
+        "_outgoing",
         "_peer_end",
         "_pinged",
         "_pong_limit",
@@ -123,6 +125,7 @@ class WebSocketConnection(asyncio.Protocol):
         self._pong_limit = pong_limit
         self._heard = 0.0
         self._pinged: float | None = None
+        self._outgoing = Outgoing(0, False)  # at the last ping, or the last look after it
         self._timer: asyncio.TimerHandle | None = None
 
     def start(self) -> None:
@@ -447,7 +450,7 @@ class WebSocketConnection(asyncio.Protocol):
     # The heartbeat
 
     def _on_timer(self) -> None:
-        """Ping a silent peer; end the connection with one that stays silent."""
+        """Ping a silent peer; end the connection with one that stays silent and takes nothing."""
         self._timer = None
         if self.ended or self.closing:
             return
@@ -458,6 +461,11 @@ class WebSocketConnection(asyncio.Protocol):
         pinged = self._pinged
         if pinged is not None and self._heard < pinged:
             limit = cast(float, self._pong_limit)
+            before, self._outgoing = self._outgoing, outgoing(self._transport)
+            if before.waiting and self._outgoing.taken > before.taken:
+                # The ping stands behind what the peer is still taking.
+                self._timer = self._loop.call_at(now + limit, self._on_timer)
+                return
             self._end(
                 ABNORMAL,
                 ServerTimeoutError(
@@ -469,6 +477,7 @@ class WebSocketConnection(asyncio.Protocol):
         self._pinged = None
         until = self._heard + interval
         if now >= until:
+            self._outgoing = outgoing(self._transport)
             self.write(FIN | PING, b"")
             self._pinged = now
             until = now + cast(float, self._pong_limit)
