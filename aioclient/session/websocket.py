@@ -30,6 +30,7 @@ from ..protocols.websocket.handshake import (
     Agreed,
     Refused,
     check_answer,
+    elements,
     make_key,
     opening_fields,
 )
@@ -243,7 +244,7 @@ def _subprotocols(protocols: Iterable[str], fields: "CIMultiDict[str]") -> tuple
     written = fields.popall(PROTOCOL, ())
     names = tuple(protocols)
     if not names:
-        names = tuple(name.strip() for value in written for name in value.split(","))
+        names = tuple(elements(written))
     elif written:
         raise ValueError(f"protocols= and a {PROTOCOL} field are both given; leave out one")
     if EXTENSIONS in fields:

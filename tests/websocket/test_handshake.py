@@ -233,6 +233,45 @@ class TestAnswered:
         ):
             assert not ws.closed
 
+    @pytest.mark.parametrize(
+        "extension", ["", ",", ", permessage-deflate,\t,", "permessage-deflate"]
+    )
+    @pytest.mark.parametrize("protocol", ["", " , ", ",chat, ", "chat"])
+    async def test_empty_elements_of_lists(self, extension: str, protocol: str) -> None:
+        """Empty elements of the answer's lists are none, and neither is an empty field (RFC 9110, section 5.6.1)."""
+
+        async def script(conn: RawConnection) -> None:
+            request = await conn.read_request()
+            fields = (
+                f"Sec-WebSocket-Extensions: {extension}",
+                "Sec-WebSocket-Extensions:",
+                f"Sec-WebSocket-Protocol: {protocol}",
+                "Sec-WebSocket-Protocol: ,",
+            )
+            conn.send(
+                switching(request, *fields)
+                .replace(b"Upgrade: websocket", b"Upgrade: , websocket,")
+                .replace(b"Connection: Upgrade", b"Connection: ,, Upgrade ,")
+            )
+            await end(conn)
+
+        async with RawServer(script) as server, ClientSession() as session:
+            named = {"Sec-WebSocket-Protocol": ", chat,,"}
+            async with session.ws_connect(server.url(), headers=named, compress=15) as ws:
+                assert ws.protocol == ("chat" if "chat" in protocol else None)
+                assert ws.compress == (15 if "deflate" in extension else 0)
+            assert server.requests[0].value("Sec-WebSocket-Protocol") == "chat"
+
+    async def test_empty_fields_that_nothing_asked_for(self) -> None:
+        """A field without elements chooses nothing."""
+        fields = ("Sec-WebSocket-Extensions:", "Sec-WebSocket-Protocol: ,")
+        async with (
+            sends(fields=fields) as server,
+            ClientSession() as session,
+            session.ws_connect(server.url()) as ws,
+        ):
+            assert (ws.protocol, ws.compress) == (None, 0)
+
     @pytest.mark.parametrize("status", ["200 OK", "401 No", "404 No", "500 No"])
     @pytest.mark.rows("WS-01", "WS-11")
     async def test_another_status(self, status: str) -> None:
@@ -453,6 +492,7 @@ class TestExtensions:
                 Deflate(15, 15, True, True),
             ),
             ("permessage-deflate;server_max_window_bits=8", 15, Deflate(8, 15)),
+            ("permessage-deflate; ; client_max_window_bits=9;", 15, Deflate(15, 9)),
             ('permessage-deflate; client_max_window_bits="10"', 15, Deflate(15, 10)),
             ("permessage-deflate; server_max_window_bits=9", 9, Deflate(9, 9)),
             (
@@ -464,7 +504,7 @@ class TestExtensions:
     )
     def test_agreed(self, said: str, bits: int, agreed: Deflate) -> None:
         """The server's answer sets windows and context takeovers (RFC 7692, section 7.1)."""
-        assert accept(said, bits) == agreed
+        assert accept([said], bits) == agreed
 
     @pytest.mark.parametrize(
         ("said", "bits"),
@@ -500,7 +540,7 @@ class TestExtensions:
     def test_offers_are_accepted_as_they_are(self) -> None:
         """A server that repeats an offer of a window agrees to it."""
         for bits in range(9, 15):
-            assert accept(offer(bits), bits) == Deflate(bits, bits)
+            assert accept([offer(bits)], bits) == Deflate(bits, bits)
 
 
 class TestChain:

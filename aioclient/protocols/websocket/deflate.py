@@ -6,6 +6,7 @@ flush ends with (section 7.2.1). With context takeover the next message may refe
 
 import re
 import zlib
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
 
@@ -45,20 +46,22 @@ def offer(bits: int) -> str:
     return f"{NAME}; client_max_window_bits={bits}; server_max_window_bits={bits}"
 
 
-def accept(value: str, bits: int) -> Deflate:
-    """Return what the server's answer to ``offer(bits)`` says.
+def accept(extensions: Sequence[str], bits: int) -> Deflate:
+    """Return what the server's answer to ``offer(bits)`` says; it names at least one extension.
 
     Raises:
         ValueError: it names another extension, one twice, or a parameter that is unknown, repeated, out of range or
             more than was offered. The connection has to be failed then (section 7.1).
     """
-    if "," in value:
+    if len(extensions) > 1:
         raise ValueError("more than one extension")
-    name, *parameters = value.split(";")
+    name, *parameters = extensions[0].split(";")
     if name.strip().lower() != NAME:
         raise ValueError(f"the extension {name.strip()!r}, which was not offered")
     found: dict[str, str | None] = {}
     for parameter in parameters:
+        if not parameter.strip():
+            continue  # RFC 9110, section 5.6.6
         match = _PARAMETER.fullmatch(parameter)
         if match is None:
             raise ValueError(f"the parameter {parameter.strip()!r}")

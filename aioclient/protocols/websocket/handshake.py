@@ -7,7 +7,7 @@ subprotocols and extensions (section 4.1).
 
 import base64
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Final, NamedTuple
 
 from multidict import CIMultiDict, MultiMapping
@@ -31,6 +31,13 @@ class Agreed(NamedTuple):
 
     protocol: str | None
     deflate: deflate.Deflate | None
+
+
+def elements(values: Iterable[str]) -> list[str]:
+    """Return the elements of a field that is a list; empty ones are none (RFC 9110, section 5.6.1)."""
+    return [
+        element for value in values for part in value.split(",") if (element := part.strip(" \t"))
+    ]
 
 
 def make_key(random: bytes) -> str:
@@ -74,12 +81,14 @@ def check_answer(
     """
     if status != 101:
         raise Refused(f"the server answered with status {status}, not 101")
-    upgrade = fields.get("Upgrade", "")
-    if upgrade.strip().lower() != "websocket":
-        raise Refused(f"the answer's Upgrade is {shown_text(upgrade)}, not 'websocket'")
-    connection = ",".join(fields.getall(CONNECTION, ()))
-    if "upgrade" not in [token.strip().lower() for token in connection.split(",")]:
-        raise Refused(f"the answer's Connection is {shown_text(connection)}, without 'upgrade'")
+    upgrade = fields.getall("Upgrade", [])
+    if [name.lower() for name in elements(upgrade)] != ["websocket"]:
+        raise Refused(f"the answer's Upgrade is {shown_text(', '.join(upgrade))}, not 'websocket'")
+    connection = fields.getall(CONNECTION, [])
+    if "upgrade" not in [token.lower() for token in elements(connection)]:
+        raise Refused(
+            f"the answer's Connection is {shown_text(', '.join(connection))}, without 'upgrade'"
+        )
     accepted = fields.getall("Sec-WebSocket-Accept", [])
     if [value.strip() for value in accepted] != [accept_for(key)]:
         raise Refused(
@@ -90,8 +99,8 @@ def check_answer(
 
 
 def _protocol(fields: "MultiMapping[str]", protocols: Sequence[str]) -> str | None:
-    chosen = fields.getall(PROTOCOL, None)
-    if chosen is None:
+    chosen = elements(fields.getall(PROTOCOL, ()))
+    if not chosen:
         return None
     if len(chosen) > 1 or chosen[0] not in protocols:
         asked = f"of {list(protocols)}" if protocols else "none"
@@ -102,15 +111,14 @@ def _protocol(fields: "MultiMapping[str]", protocols: Sequence[str]) -> str | No
 
 
 def _extension(fields: "MultiMapping[str]", bits: int) -> deflate.Deflate | None:
-    said = fields.getall(EXTENSIONS, None)
-    if said is None:
+    used = elements(fields.getall(EXTENSIONS, ()))
+    if not used:
         return None
-    value = ", ".join(said)
     if not bits:
-        raise Refused(f"the server uses the extension {shown_text(value)}, unasked")
+        raise Refused(f"the server uses the extension {shown_text(', '.join(used))}, unasked")
     try:
-        return deflate.accept(value, bits)
+        return deflate.accept(used, bits)
     except ValueError as error:
         raise Refused(
-            f"the server's Sec-WebSocket-Extensions is {shown_text(value)}: {error}"
+            f"the server's Sec-WebSocket-Extensions is {shown_text(', '.join(used))}: {error}"
         ) from None
