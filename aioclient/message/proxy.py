@@ -4,6 +4,7 @@ Everything that makes two proxied connections different is compared: a tunnel th
 credentials serves no request with another's.
 """
 
+import codecs
 from base64 import b64encode
 from collections.abc import Sequence
 from enum import Enum
@@ -55,10 +56,8 @@ DIRECT: Final = Direct.DIRECT
 class ProxyLogin:
     """Login and password for a proxy.
 
-    ``digest`` tells whether they are only shown as digests (RFC 7616); else as Basic, or to SOCKS as they are.
-
-    Raises:
-        ValueError: *encoding* cannot carry them, or the login of Basic holds a colon.
+    ``digest`` tells whether they are only shown as digests (RFC 7616); else as Basic in *encoding*, or to SOCKS in
+    UTF-8. What they may hold is decided by the protocol of the proxy that they are for.
     """
 
     __slots__ = ("digest", "encoding", "login", "password")
@@ -69,16 +68,7 @@ class ProxyLogin:
         for name, value in (("login", login), ("password", password)):
             if not isinstance(value, str):
                 raise ValueError(f"the {name} for a proxy must be a str, found {value!r}")
-            try:
-                value.encode(encoding)
-            except UnicodeEncodeError:
-                # Not chained: the text of the error holds the value.
-                raise ValueError(
-                    f"the {name} for a proxy holds a character that {encoding} cannot carry; "
-                    'give BasicAuth(..., encoding="utf-8")'
-                ) from None
-        if ":" in login and not digest:
-            raise ValueError("the login for a proxy holds a ':' (RFC 7617, section 2)")
+        codecs.lookup(encoding)
         self.login = login
         self.password = password
         self.encoding = encoding
@@ -91,7 +81,9 @@ class ProxyLogin:
 
     def _identity(self) -> tuple[object, ...]:
         # What goes on the wire: one text in two encodings may be the same bytes.
-        login, password = self.login.encode(self.encoding), self.password.encode(self.encoding)
+        login, password = (
+            text.encode(self.encoding, "backslashreplace") for text in (self.login, self.password)
+        )
         return login, password, self.digest
 
     def __eq__(self, other: object) -> bool:
@@ -252,8 +244,12 @@ class Proxy:
                 raise ValueError(
                     f"the proxy {self} has credentials and a Proxy-Authorization field; leave out one of them"
                 )
-            if not self.is_http:
+            if self.is_http:
+                _check_http_login(login)
+            else:
                 _check_socks_login(self, login)
+                # The encoding is Basic's.
+                self.auth = ProxyLogin(login.login, login.password, "utf-8")
         self._hash = hash(self._identity())
 
     def _identity(self) -> tuple[object, ...]:
@@ -364,18 +360,37 @@ def _is_authorization(pair: tuple[str, str]) -> bool:
     return pair[0].lower() == "proxy-authorization"
 
 
+def _check_http_login(login: ProxyLogin) -> None:
+    """Raise ValueError if Basic (RFC 7617, section 2), or UTF-8 for a digest, cannot carry the credentials."""
+    for name, value in (("login", login.login), ("password", login.password)):
+        try:
+            value.encode(login.encoding)
+        except UnicodeEncodeError:
+            # Not chained: the text of the error holds the value.
+            raise ValueError(
+                f"the {name} for a proxy holds a character that {login.encoding} cannot carry; "
+                'give BasicAuth(..., encoding="utf-8")'
+            ) from None
+    if ":" in login.login and not login.digest:
+        raise ValueError("the login for a proxy holds a ':' (RFC 7617, section 2)")
+
+
 def _check_socks_login(proxy: Proxy, login: ProxyLogin) -> None:
-    """Raise ValueError if SOCKS cannot carry the credentials (RFC 1929, section 2)."""
+    """Raise ValueError if SOCKS cannot carry the credentials: bytes of any kind (RFC 1929, section 2)."""
     if login.digest:
         raise ValueError(f"the proxy {proxy} cannot be shown a digest; give (login, password)")
-    if not login.login.isascii() or not login.password.isascii():
-        raise ValueError(f"login and password for the proxy {proxy} must be ASCII")
+    try:
+        user, password = login.login.encode(), login.password.encode()
+    except UnicodeEncodeError:
+        raise ValueError(
+            f"login and password for the proxy {proxy} must be text that UTF-8 can carry"
+        ) from None
     if proxy.is_socks4:
-        if login.password:
+        if password:
             raise ValueError(f"the proxy {proxy} takes a login and no password: SOCKS4 has none")
-        if "\x00" in login.login:
+        if b"\x00" in user:
             raise ValueError(f"the login for the proxy {proxy} holds a zero byte")
-    elif not 1 <= len(login.login) <= 255 or not 1 <= len(login.password) <= 255:
+    elif not 1 <= len(user) <= 255 or not 1 <= len(password) <= 255:
         raise ValueError(
             f"login and password for the proxy {proxy} must have 1 to 255 bytes each (RFC 1929, section 2)"
         )

@@ -114,7 +114,10 @@ class TestSpellings:
             pytest.param(f"socks5://{'u' * 256}:secret@h", {}, "1 to 255 bytes", id="PRX-09-login"),
             pytest.param(f"socks5://u:{'p' * 256}@h", {}, "1 to 255 bytes", id="PRX-09-password"),
             pytest.param("socks5://u@h", {}, "1 to 255 bytes", id="PRX-09-empty"),
-            pytest.param("socks5://ü:secret@h", {}, "must be ASCII", id="PRX-09-ascii"),
+            pytest.param(f"socks5://{'ü' * 128}:secret@h", {}, "1 to 255 bytes", id="PRX-09-bytes"),
+            pytest.param(
+                "socks5://h", {"auth": ("\udcff", "secret")}, "UTF-8", id="PRX-09-surrogate"
+            ),
             pytest.param(
                 "socks5://h",
                 {"auth": ProxyDigestAuth("u", "secret")},
@@ -128,6 +131,24 @@ class TestSpellings:
         with pytest.raises(ValueError, match=reason) as caught:
             Proxy(url, **more)
         assert "secret" not in str(caught.value)
+
+    @pytest.mark.parametrize(
+        ("scheme", "login", "password"),
+        [
+            ("socks5", "a:b", "c:d"),
+            ("socks5h", "ŵ@ü\x00\n", " "),
+            ("socks5", "u" * 255, "ü" * 127),
+            ("socks4", "a:ŵ", ""),
+            ("socks4a", "u" * 1000, ""),
+        ],
+    )
+    def test_what_socks_carries(self, scheme: str, login: str, password: str) -> None:
+        """SOCKS takes what Basic does not: colons, any character, control characters too (RFC 1929, section 2)."""
+        for auth in ((login, password), (login, password, "latin1")):
+            proxy = Proxy(f"{scheme}://h", auth=auth)
+            assert proxy.auth is not None
+            assert (proxy.auth.login, proxy.auth.password) == (login, password)
+            assert proxy == Proxy(f"{scheme}://h").changed(auth)
 
     @pytest.mark.parametrize("auth", ["u:p", 5, ("u",), b"u"])
     def test_no_credentials_at_all(self, auth: Any) -> None:

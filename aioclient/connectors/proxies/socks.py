@@ -7,7 +7,7 @@ everywhere. It reads exactly the answer; what follows that is the server's.
 import asyncio
 import errno
 import socket
-from typing import Any, Final
+from typing import Any, Final, Self
 
 from ...exceptions import MissingExtraError
 from ...message.proxy import Proxy
@@ -36,6 +36,19 @@ class _Connected:
     async def connect(self, *_: Any, **__: Any) -> socket.socket:
         """Return the connected socket."""
         return self._sock
+
+
+class _Octets(str):
+    """Text that goes out as UTF-8: python-socks counts characters and encodes them as ASCII, and asks nothing else."""
+
+    __slots__ = ()
+
+    def __new__(cls, text: str) -> Self:
+        return super().__new__(cls, text.encode().decode("latin-1"))
+
+    def encode(self, encoding: str = "latin-1", errors: str = "strict") -> bytes:
+        """Return the bytes, whatever the encoding."""
+        return super().encode("latin-1")
 
 
 def require_socks() -> tuple[Any, Any]:
@@ -72,8 +85,8 @@ async def ask_for_connection(
         version,
         proxy.host,
         proxy.port,
-        None if login is None else login.login,
-        None if login is None else login.password,
+        None if login is None else _Octets(login.login),
+        None if login is None else _Octets(login.password),
         rdns=True,  # a name is sent as it is: to look it up, or not, was decided before
         forward=_Connected(sock),
         loop=loop,

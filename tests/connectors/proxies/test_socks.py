@@ -190,6 +190,22 @@ class TestMessages:
         assert first[:2] == [b"\x05\x02\x00\x02", b"\x01\x02us\x03pAw"]
         assert second == [b"\x04\x01\x00\x50\x00\x00\x00\x01us\x00a.test\x00"]
 
+    @pytest.mark.rows("S003-38")
+    async def test_any_credentials(self) -> None:
+        """They go as they are, in UTF-8: colons and all (RFC 1929, section 2)."""
+        wanting = Socks(method=b"\x05\x02")
+        login, password = "a:ŵ", "ü" * 127 + ":"
+        async with RawServer(wanting) as server, ClientSession() as session:
+            for proxy, auth in (
+                (socks(server, "socks5h"), (login, password)),
+                (socks(server, "socks5h", f"a%3A%C5%B5:{'%C3%BC' * 127}:@"), None),
+                (socks(server, "socks4a"), (login, "")),
+            ):
+                assert await fetch(session, "http://a.test/", proxy=proxy, proxy_auth=auth)
+        first, second = wanting.asked  # the first two are the same proxy
+        assert first[1] == b"\x01\x04a:\xc5\xb5\xff" + password.encode()
+        assert second == [b"\x04\x01\x00\x50\x00\x00\x00\x01a:\xc5\xb5\x00a.test\x00"]
+
     @pytest.mark.rows("POOL-06")
     async def test_pool(self) -> None:
         """A connection through SOCKS is for one server and one login."""
