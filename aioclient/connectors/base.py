@@ -39,6 +39,7 @@ from ..protocols.http1_head import encode_head
 from ..protocols.leftovers import BeforeTLS, LeftoversProtocol
 from ..warning import Birthplace, warn_legacy
 from .closing import Closing
+from .dial import Create, make_transport
 from .errors import connect_error
 from .pool import Grant, Open, Pool, PoolStatistics, Ticket
 from .tls import Fingerprint, Setting, TLSPlan, own_context_for, plan_tls
@@ -546,7 +547,7 @@ class BaseConnector:
 
     async def _establish(
         self,
-        create: Callable[..., Awaitable[object]],
+        create: Create,
         sock: socket.socket,
         key: ConnectionKey,
         plan: TLSPlan | None,
@@ -565,14 +566,14 @@ class BaseConnector:
         if plan is None:
             connection = self._new_connection(key)
             try:
-                await create(lambda: connection, sock=sock)
+                await make_transport(create, sock, connection)
             except BaseException:
                 # Cancelled at the end of it, uvloop has called connection_made() and never calls connection_lost().
                 self.connection_gone(connection)
                 raise
         else:
             plain = BeforeTLS()
-            await create(lambda: plain, sock=sock)
+            await make_transport(create, sock, plain)
             connection = await self._establish_within(plain.take(), key, plan, dial, peer)
         self._handshakes.discard(sock)
         return connection

@@ -5,15 +5,25 @@ A socket is either returned or closed, whatever happens and whenever the caller 
 
 import asyncio
 import socket
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Sequence
 
 from aiohappyeyeballs import AddrInfoType, addr_to_addr_infos, start_connection
 from aiohttp.abc import ResolveResult
 
-__all__ = ("AddrInfoType", "SocketFactory", "addr_infos_of", "open_socket")
+__all__ = (
+    "AddrInfoType",
+    "Create",
+    "SocketFactory",
+    "addr_infos_of",
+    "make_transport",
+    "open_socket",
+)
 
 SocketFactory = Callable[[AddrInfoType], socket.socket]
 """Makes the socket for an address: (family, kind, protocol, name, address), as ``socket.getaddrinfo()`` has it."""
+
+Create = Callable[..., Awaitable[object]]
+"""``create_connection`` or ``create_unix_connection`` of an event loop."""
 
 
 def addr_infos_of(addresses: Iterable[ResolveResult]) -> list[AddrInfoType]:
@@ -108,3 +118,21 @@ async def open_socket(
         sock.close()
         raise
     return sock
+
+
+async def make_transport(
+    create: Create, sock: socket.socket, protocol: asyncio.BaseProtocol
+) -> None:
+    """Make a transport of a connected socket, without TLS; the socket is closed if that fails.
+
+    TLS comes by ``start_tls()``: when an event loop is given both at once and ``ssl`` refuses its arguments, asyncio
+    leaves the socket open, and uvloop closes its number, which may be another one's when the object is collected.
+
+    Raises:
+        OSError, ValueError, TypeError: The event loop does not take it.
+    """
+    try:
+        await create(lambda: protocol, sock=sock)
+    except Exception:  # there is no transport that would close it; cancelled, there is one
+        sock.close()
+        raise

@@ -33,7 +33,9 @@ from ..message.request import Request
 from ..message.response import ClientResponse
 from ..protocols.http1 import Http1Connection
 from ..protocols.http1_head import encode_head_for
+from ..protocols.leftovers import BeforeTLS
 from .base import BaseConnector, Dial
+from .dial import make_transport
 from .errors import connect_error, proxy_error
 from .proxies.connect import ask_for_tunnel, authority, refusal
 from .proxies.logins import Logins
@@ -241,14 +243,29 @@ class ProxiedConnector(BaseConnector):
     ) -> None:
         """Speak TLS with an ``https`` proxy; nothing is sent to one that does not."""
         dial.missing = f"no TLS handshake with the proxy {proxy}"
+        loop = asyncio.get_running_loop()
+        plain = BeforeTLS()
         try:
-            await asyncio.get_running_loop().create_connection(
-                lambda: wire,
-                sock=sock,
-                ssl=plan.context,
-                server_hostname=plan.server_hostname,
-                ssl_shutdown_timeout=self._close_time,
-            )
-            plan.check(cast(asyncio.Transport, wire.transport))
+            await make_transport(loop.create_connection, sock, plain)
+            outer = plain.take()
+            try:
+                secured = await loop.start_tls(
+                    outer,
+                    wire,
+                    plan.context,
+                    server_hostname=plan.server_hostname,
+                    ssl_shutdown_timeout=self._close_time,
+                )
+                if (
+                    secured is None or outer.is_closing()
+                ):  # uvloop does not tell of a loss within the handshake
+                    raise OSError(
+                        errno.ECONNRESET, "the connection was closed within the handshake"
+                    )
+                wire.connection_made(secured)
+                plan.check(secured)
+            except BaseException:
+                outer.abort()
+                raise
         except OSError as error:
             raise connect_error(proxy.address, error) from error
