@@ -74,7 +74,9 @@ class Forge:
 
     def __init__(self, certificates: Certificates) -> None:
         authority = certificates.authority
-        self._key = load_pem_private_key(authority.private_key_pem.bytes(), None)
+        key = load_pem_private_key(authority.private_key_pem.bytes(), None)
+        assert isinstance(key, ec.EllipticCurvePrivateKey)
+        self._key = key
         self._issuer = x509.load_pem_x509_certificate(authority.cert_pem.bytes())
 
     def context(self, *names: str, **more: Any) -> ssl.SSLContext:
@@ -93,6 +95,7 @@ class Forge:
         addresses: Sequence[str] = (),
         days: tuple[int, int] = (-1, 1),
         self_signed: bool = False,
+        authority_key: bool = True,
         usage: x509.ObjectIdentifier | None = ExtendedKeyUsageOID.SERVER_AUTH,
         chain: int = 0,
     ) -> bytes:
@@ -104,10 +107,13 @@ class Forge:
             addresses: IP addresses in subjectAltName.
             days: From when to when it is valid, counted from now.
             self_signed: Signed with its own key.
+            authority_key: Whether it names the key that signed it (RFC 5280, section 4.2.1.1), without which
+                Python 3.13 refuses it.
             usage: What the key may be used for.
             chain: How many copies of the authority's certificate the server sends besides.
         """
         key = ec.generate_private_key(ec.SECP256R1())
+        signer = key if self_signed else self._key
         subject = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, common_name)])
         now = datetime.now(UTC)
         builder = (
@@ -120,6 +126,11 @@ class Forge:
             .not_valid_after(now + timedelta(days=days[1]))
             .add_extension(x509.BasicConstraints(ca=False, path_length=None), critical=True)
         )
+        if authority_key:
+            builder = builder.add_extension(
+                x509.AuthorityKeyIdentifier.from_issuer_public_key(signer.public_key()),
+                critical=False,
+            )
         if usage is not None:
             builder = builder.add_extension(x509.ExtendedKeyUsage([usage]), critical=False)
         alternatives: list[x509.GeneralName] = [x509.DNSName(name) for name in names]
@@ -128,7 +139,7 @@ class Forge:
             builder = builder.add_extension(
                 x509.SubjectAlternativeName(alternatives), critical=False
             )
-        certificate = builder.sign(key if self_signed else self._key, hashes.SHA256())  # type: ignore[arg-type]
+        certificate = builder.sign(signer, hashes.SHA256())
         pem = key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
         pem += certificate.public_bytes(Encoding.PEM)
         return pem + self._issuer.public_bytes(Encoding.PEM) * chain
