@@ -18,6 +18,11 @@ from ..message.origin import ConnectionKey
 from ..protocols.alerts import ALERTS, advise
 from .address_policy import Denial
 
+_NOT_STRICT: Final = (
+    "the certificate, or one of its authorities, breaks a rule of RFC 5280 that Python checks by default since 3.13; "
+    "proxies that inspect TLS often send such ones: have it issued anew, or relax the check in an SSLContext and pass "
+    "it as ssl=: context.verify_flags &= ~ssl.VERIFY_X509_STRICT"
+)
 # What to do, as a note below the traceback: by OpenSSL's code of a refused certificate …
 _CERTIFICATE_ADVICE: Final = {
     9: "the certificate is not valid yet: are the clocks of both machines right?",
@@ -28,6 +33,9 @@ _CERTIFICATE_ADVICE: Final = {
     26: "the certificate is for another purpose: the server needs one for server authentication",
     62: "the certificate is for another name: ask for that one, or pass it as server_hostname=",
     64: "the certificate is for another address: ask for a name, or pass one as server_hostname=",
+    # The codes that OpenSSL has for its strict mode alone, from "Path length invalid for non-CA cert" to "Certificate
+    # public key has explicit ECC parameters"; "Missing Authority Key Identifier" is 85.
+    **dict.fromkeys(range(80, 95), _NOT_STRICT),
 }
 # … and by OpenSSL's reason for a failed handshake.
 _TLS_ADVICE: Final = {

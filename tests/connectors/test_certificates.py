@@ -135,6 +135,25 @@ class TestVerification:
         ):
             assert await response.read() == b"ok"
 
+    async def test_strict(self, certificates: Certificates, tmp_path: Path, way: str) -> None:
+        """What Python checks since 3.13 is said, with the line that relaxes it; with that line it is accepted."""
+        served = forge(certificates, names=["a.test"], authority_key=False)
+        context = certificates.client_context()
+        context.verify_flags |= ssl.VERIFY_X509_STRICT
+        async with session_to(way, served, tmp_path, {}) as (session, server, port):
+            with pytest.raises(
+                aioclient.ClientConnectorCertificateError, match="Missing Authority Key Identifier"
+            ) as caught:
+                await session.get(f"https://a.test{port}/", ssl=context)
+            assert server.requests == []
+            (note,) = caught.value.__notes__
+            relax = "context.verify_flags &= ~ssl.VERIFY_X509_STRICT"
+            assert note.endswith(relax)
+            context = certificates.client_context()
+            exec(relax, {"context": context, "ssl": ssl})
+            async with session.get(f"https://a.test{port}/", ssl=context) as response:
+                assert await response.read() == b"ok"
+
     @pytest.mark.rows("URL-05")
     @pytest.mark.parametrize(
         ("host", "label"),
