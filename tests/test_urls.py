@@ -13,8 +13,8 @@ from aioclient.message.headers import check_target
 from aioclient.session.urls import parsed
 from aioclient.testing import RawServer
 
-from .connectors.test_pool import steps
 from .loopback import OK, names
+from .opcodes import opcodes
 from .test_session import refuses
 
 SECRET = "s3cret"
@@ -56,11 +56,11 @@ class TestLength:
         make = HOSTILE[kind]
         look(make(100))
         work = {
-            size: steps(lambda size=size: look(make(size)))[0] for size in (8_000, 16_000, 60_000)
+            size: opcodes(lambda size=size: look(make(size))) for size in (8_000, 16_000, 60_000)
         }  # type: ignore[misc]
         assert work[16_000] <= 2.2 * work[8_000]
         assert work[60_000] <= 8.5 * work[8_000]
-        beyond = [steps(lambda size=size: look(make(size)))[0] for size in (70_000, 700_000)]  # type: ignore[misc]
+        beyond = [opcodes(lambda size=size: look(make(size))) for size in (70_000, 700_000)]  # type: ignore[misc]
         assert beyond[1] <= beyond[0] + 10
 
     @pytest.mark.rows("URL-06")
@@ -68,9 +68,9 @@ class TestLength:
     def test_a_long_host_is_no_work(self, kind: str) -> None:
         """A host outside ASCII that is too long is not normalized, for whatever stands before or behind it."""
         url = HOSTILE[kind](1000)
-        short = steps(lambda: look(url))[0]
+        short = opcodes(lambda: look(url))
         for longer in (HOSTILE[kind](60_000), url.replace("//", "//u:p@"), f" {url}?x#y"):
-            assert steps(lambda longer=longer: look(longer))[0] <= 2 * short  # type: ignore[misc]
+            assert opcodes(lambda longer=longer: look(longer)) <= 2 * short  # type: ignore[misc]
 
     @pytest.mark.rows("URL-06")
     @pytest.mark.parametrize(

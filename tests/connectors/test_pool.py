@@ -1,8 +1,6 @@
 """The pool's rules, with plain values: keys are letters, connections names, time is a number."""
 
-import sys
 from collections.abc import Callable
-from types import FrameType
 from typing import Any
 
 import pytest
@@ -17,6 +15,8 @@ from hypothesis.stateful import (
 )
 
 from aioclient.connectors.pool import Grant, Open, Pool, Ticket, Wait
+
+from ..opcodes import opcodes
 
 MyPool = Pool[str, str]
 MyTicket = Ticket[str, str]
@@ -566,24 +566,8 @@ class Name:
 
 def steps(operation: Callable[[], object]) -> tuple[int, int]:
     """Count the bytecode instructions and the hashes and comparisons that *operation* takes."""
-    opcodes = 0
-
-    def trace(frame: FrameType, event: str, argument: object) -> Any:
-        nonlocal opcodes
-        if frame.f_code.co_filename == __file__ and frame.f_code.co_name != "<lambda>":
-            return None
-        frame.f_trace_opcodes = True
-        opcodes += event == "opcode"
-        return trace
-
     Name.touched = 0
-    before = sys.gettrace()
-    sys.settrace(trace)
-    try:
-        operation()
-    finally:
-        sys.settrace(before)
-    return opcodes, Name.touched
+    return opcodes(operation), Name.touched
 
 
 class TestCost:
@@ -633,8 +617,8 @@ class TestCost:
     def test_no_operation_grows_with_the_pool(self) -> None:
         """Every operation takes the same steps with 10 connections and waiters and with 10,000."""
         small, large = self.count(10), self.count(10_000)
-        assert all(opcodes > 0 for opcodes, _ in small.values())
-        for name, (opcodes, touched) in small.items():
-            assert large[name][0] == opcodes, name
+        assert all(count > 0 for count, _ in small.values())
+        for name, (count, touched) in small.items():
+            assert large[name][0] == count, name
             # A dict may probe a few neighbours more.
             assert large[name][1] <= touched + 4, name

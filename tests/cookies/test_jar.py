@@ -4,10 +4,8 @@ import asyncio
 import logging
 import sys
 import threading
-from collections.abc import Callable
 from http.cookies import BaseCookie, Morsel, SimpleCookie
 from types import FrameType
-from typing import Any
 
 import aiohttp
 import pytest
@@ -20,6 +18,7 @@ from aioclient.cookies.cookie import Cookie
 from aioclient.cookies.matching import path_matches
 from aioclient.testing import RawConnection, RawRequest, RawServer
 
+from ..opcodes import opcodes
 from .parts import NOW, Clock, held, jar_of, receive, row, sent
 
 A = URL("https://a.example/")
@@ -495,25 +494,6 @@ class TestDummy:
         assert jar.header_for(A, {"a": "1"}) == "a=1"
 
 
-def steps(operation: Callable[[], object]) -> int:
-    """Count the bytecode instructions that *operation* takes."""
-    count = 0
-
-    def trace(frame: FrameType, event: str, argument: object) -> Any:
-        nonlocal count
-        frame.f_trace_opcodes = True
-        count += event == "opcode"
-        return trace
-
-    before = sys.gettrace()
-    sys.settrace(trace)
-    try:
-        operation()
-    finally:
-        sys.settrace(before)
-    return count
-
-
 class TestCost:
     @staticmethod
     def costs(size: int, path: str) -> dict[str, int]:
@@ -533,13 +513,13 @@ class TestCost:
         same, fresh = [f"c1=1; Path={path}; Max-Age=60"], [f"c1=2; Path={path}; Max-Age=90"]
         insecure = URL("http://api.site.example/v1/x")
         counts = {
-            "again": steps(lambda: jar.header_for(asked)),
-            "by name": steps(lambda: jar.filter_cookies(asked)),
-            "the same": steps(lambda: jar.update_cookies_from_headers(same, asked)),
-            "another value": steps(lambda: jar.update_cookies_from_headers(fresh, asked)),
-            "after a change": steps(lambda: jar.header_for(asked)),
-            "insecure": steps(lambda: jar.update_cookies_from_headers(same, insecure)),
-            "length": steps(lambda: len(jar)),
+            "again": opcodes(lambda: jar.header_for(asked)),
+            "by name": opcodes(lambda: jar.filter_cookies(asked)),
+            "the same": opcodes(lambda: jar.update_cookies_from_headers(same, asked)),
+            "another value": opcodes(lambda: jar.update_cookies_from_headers(fresh, asked)),
+            "after a change": opcodes(lambda: jar.header_for(asked)),
+            "insecure": opcodes(lambda: jar.update_cookies_from_headers(same, insecure)),
+            "length": opcodes(lambda: len(jar)),
         }
         return counts
 
@@ -560,7 +540,7 @@ class TestCost:
                 receive(jar, f"a=1; Max-Age={60 + number}", f"https://h{number}.example/")
             clock.now += 60
             asked = URL("https://h1.example/")
-            count = steps(lambda: jar.header_for(asked))
+            count = opcodes(lambda: jar.header_for(asked))
             assert len(jar) == size - 1
             return count
 
