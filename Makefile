@@ -1,8 +1,8 @@
 # Every target sets up what it needs in its own virtual environment, .venv, and does it again only
-# when setup.cfg changes. Nothing has to be activated, exported or installed first.
+# when setup.cfg or pyproject.toml change. Nothing has to be activated, exported or installed first.
 #
 #   make demo     show the main job on an embedded server
-#   make test     run the tests               make test T=tests/test_pool.py   some of them
+#   make test     run the tests               make test T=tests/test_session.py   some of them
 #   make check    format, lint, import rules, types, docs: silent when all is well
 #   make bench    measure against other clients
 #   make tables   make the docs' tables of rows, weaknesses and parameters
@@ -41,15 +41,20 @@ $(BIN)/python:
 	     "or name it: make PYTHON=/path/to/python3.13 ..." >&2; \
 	exit 1
 
-# One stamp for each group of extras, so that `make demo` does not wait for the linters.
-$(VENV)/.installed-%: setup.cfg setup.py pyproject.toml | $(BIN)/python
-	@echo "installing aioclient[$*] into $(VENV)"
-	@$(BIN)/python -m pip install -qq --editable '.[$*]'
+# Dependency groups need pip 25.1; Debian 12 brings 23.0.
+$(VENV)/.pip: | $(BIN)/python
+	@$(BIN)/python -m pip install -qq --upgrade 'pip>=25.1'
+	@touch $@
+
+# One stamp for each group of pyproject.toml, so that `make demo` does not wait for the linters.
+$(VENV)/.installed-%: setup.cfg setup.py pyproject.toml | $(VENV)/.pip
+	@echo "installing aioclient and the group '$*' into $(VENV)"
+	@$(BIN)/python -m pip install -qq --editable . --group $*
 	@touch $@
 
 # --- targets --------------------------------------------------------------------------------------
 
-demo: $(VENV)/.installed-speedups
+demo: $(VENV)/.installed-demo
 	@$(BIN)/python examples/demo.py
 
 test: $(VENV)/.installed-test
@@ -97,7 +102,7 @@ bench: $(VENV)/.installed-test $(VENV)/.installed-bench
 tables: $(VENV)/.installed-test
 	@$(BIN)/python docs/tables
 
-docs: $(VENV)/.installed-docs tables
+docs: $(VENV)/.installed-docs
 	@$(sphinx) --builder html docs docs/_build/html
 	@echo docs/_build/html/index.html
 

@@ -7,6 +7,7 @@ beside the session is written in the test, and in the docs' page on moving from 
 import asyncio
 import io
 import json
+import sys
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from datetime import timedelta
@@ -258,6 +259,7 @@ class TestGoogleAuth:
             await authorized.close()
 
 
+@pytest.mark.skipif(sys.version_info < (3, 11, 3), reason="gcloud-aio-auth wants Python 3.11.3")
 @both_loops
 class TestGcloudAio:
     """gcloud-aio's shared session object calls through the session it is given."""
