@@ -61,7 +61,7 @@ def test_readme(server: str) -> None:
 
 def test_readmes_command(server: str, capfd: pytest.CaptureFixture[str]) -> None:
     """The README's command line runs."""
-    (arguments,) = re.findall(r"`python -m aioclient (.*?)`", README)
+    (arguments,) = re.findall(r"`\.venv/bin/python -m aioclient (.*?)`", README)
     assert (
         main([argument.replace(ELSEWHERE, f"{server}/hello") for argument in arguments.split()])
         == 0
@@ -70,8 +70,13 @@ def test_readmes_command(server: str, capfd: pytest.CaptureFixture[str]) -> None
 
 
 def test_readmes_links() -> None:
-    """Each file that the README points to exists."""
-    targets = re.findall(r"\]\((?!https?:)([^)#]+)\)", README)
+    """Each file that the README points to exists, by an address that works on other pages, too."""
+    at = "https://github.com/aioclient/aioclient/blob/main/"
+    found = re.findall(r"\]\((.+?)\)|\]\[(.+?)\]", README)
+    addresses = dict(re.findall(r"^\[(.+?)\]: (\S+)$", README, re.MULTILINE))
+    assert {name for _, name in found} - {""} == set(addresses)
+    targets = [address or addresses[name] for address, name in found]
     assert targets
     for target in targets:
-        assert (ROOT / target).exists(), target
+        assert target.startswith(at), target
+        assert (ROOT / target.removeprefix(at)).is_file(), target
