@@ -30,7 +30,9 @@ def test_demo() -> None:
     """The demo shows each of its steps with what came of it, and ends without a warning."""
     command = [sys.executable, "-X", "dev", "-W", "error", str(ROOT / "examples" / "demo.py")]
     done = subprocess.run(command, capture_output=True, text=True, timeout=100, check=False)
-    assert (done.returncode, done.stderr) == (0, "")
+    # On a busy machine the event loop's debug mode remarks on callbacks that took long.
+    said = re.sub(r"^Executing <.*> took [\d.]+ seconds\n", "", done.stderr, flags=re.MULTILINE)
+    assert (done.returncode, said) == (0, "")
     for line in (
         r"GET visit  → 200 {'visits': 3}",
         r"POST echo  → 200 {'you_sent': {'name': 'aioclient', 'numbers': \[1, 2, 3\]}}",
