@@ -9,7 +9,13 @@ import pytest
 from aiohttp.abc import AbstractResolver, ResolveResult
 
 import aioclient
-from aioclient import AddressNotAllowedError, AddressPolicy, ClientSession, TCPConnector
+from aioclient import (
+    AddressNotAllowedError,
+    AddressPolicy,
+    ClientConnectorDNSError,
+    ClientSession,
+    TCPConnector,
+)
 from aioclient.connectors.dial import open_socket
 from aioclient.testing import RawServer
 
@@ -376,7 +382,7 @@ class TestConnecting:
         """A resolver's answer that is a name, which the system would look up once more, is refused."""
         connector = TCPConnector(resolver=Script(["localhost"]), address_policy=PUBLIC)
         async with ClientSession(connector=connector) as session:
-            with pytest.raises(AddressNotAllowedError, match="'localhost' is not an IP address"):
+            with pytest.raises(ClientConnectorDNSError, match="'localhost' does not appear to be"):
                 await fetch(session, "http://a.test/")
         assert dialled == []
 
