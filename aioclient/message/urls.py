@@ -27,6 +27,10 @@ _NEEDS_HOST: Final = frozenset(("", "http", "https", "ws", "wss"))
 _PARTS = re.compile(  # RFC 3986, appendix B; the scheme as yarl takes it, so that "127.0.0.1:80/x" is no path
     r"(?:([A-Za-z0-9+.\-]+):)?(?://([^/?#]*))?([^?#]*)(?:\?([^#]*))?(?:#(.*))?", re.DOTALL
 ).fullmatch
+# Where yarl makes the same URL, in half the time: an ASCII host, and nothing percent-encoded.
+_PLAIN = re.compile(
+    r"(?:http|ws)s?://[A-Za-z0-9.\-]+(?::[1-5]?[0-9]{1,4})?(?:/[!-$&-~]*)?"
+).fullmatch
 _PLACE = re.compile(r"(?:\[([^\[\]]*:[^\[\]]*)\]|([^:\[\]]*))(?::(.*))?", re.DOTALL).fullmatch
 _PORT = re.compile(r"0*([0-9]{1,5})").fullmatch
 _ZONE = re.compile(r"[A-Za-z0-9._~\-]+").fullmatch  # RFC 6874, section 2
@@ -70,6 +74,8 @@ def url_of(text: str) -> URL:
         ValueError: It is none, is longer than 64 Ki characters, or holds a control character; a host or a port in it
             is none.
     """
+    if len(text) <= MAX_URL and _PLAIN(text) is not None:
+        return URL(text)
     return _read(text, encode=True).url()
 
 

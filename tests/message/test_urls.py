@@ -139,7 +139,9 @@ class TestEncoding:
     @given(st.text([chr(code) for code in range(0x20, 0x7F) if chr(code) != "%"], max_size=30))
     def test_as_yarl(self, text: str) -> None:
         """Printable ASCII without a percent sign makes the URL that yarl makes."""
-        assert url_of(f"http://a.test/{text}") == URL(f"http://a.test/{text}")
+        url = URL(f"http://a.test/{text}")
+        assert url_of(f"http://a.test/{text}") == url
+        assert resolved(BASE, f"http://a.test/{text}") == url
 
     @pytest.mark.parametrize("part", ["/{}", "/?a={}", "/#{}", "/x/../b/{}/.?{}"])
     def test_percent_encodings_stay(self, part: str) -> None:
