@@ -28,6 +28,27 @@ async def test_the_query_of_a_location() -> None:
         assert server.requests[1].target == "/b?x=1&y=2"
 
 
+@pytest.mark.parametrize(
+    "target",
+    [
+        pytest.param("/target?next=http%3A//a.test/", marks=reports("aio-libs/aiohttp#1466")),
+        pytest.param(
+            "/wiki/Spider-Man_%26_Silk:_The_Spider(fly)_Effect",
+            marks=reports("aio-libs/aiohttp#6626"),
+        ),
+        pytest.param(
+            "/f?d=attachment%3Bfilename%3D%22x.gz%22&p=a%2Fb%3Fc&s=1%2B1%25",
+            marks=reports("aio-libs/aiohttp#5319"),
+        ),
+    ],
+)
+async def test_a_location_is_not_encoded_anew(target: str) -> None:
+    """A Location with percent-encoded characters was followed in another spelling: 404, broken signatures, loops."""
+    async with RawServer.replies([moved(target), OK]) as server, ClientSession() as session:
+        assert await fetch(session, server.url()) == b"ok"
+        assert server.requests[1].target == target
+
+
 @reports("psf/requests#4443")
 async def test_the_fragment_is_inherited() -> None:
     """The fragment of the first URL was missing from the final one, though Location had none of its own."""
