@@ -3,6 +3,7 @@
 import re
 from http.cookies import Morsel, SimpleCookie
 
+from ..message.set_cookie import make_morsel
 from .dates import format_cookie_date
 
 CONTROL = re.compile(r"[\x00-\x1f\x7f]").search
@@ -174,13 +175,3 @@ class Cookie:
 def has_raw_bytes(text: str) -> bool:
     """Tell whether *text* stands for bytes that are not UTF-8 (surrogateescape)."""
     return not text.isascii() and any("\udc80" <= character <= "\udcff" for character in text)
-
-
-def make_morsel(name: str, value: str, coded_value: str) -> "Morsel[str]":
-    """Return a ``Morsel`` of text that has been checked.
-
-    ``Morsel.set()`` would refuse names that servers do use: ``path``, ``cart[id]``.
-    """
-    morsel: Morsel[str] = Morsel()
-    morsel.__setstate__({"key": name, "value": value, "coded_value": coded_value})  # type: ignore[attr-defined]
-    return morsel

@@ -3,6 +3,7 @@
 import re
 from http.cookies import CookieError, Morsel
 
+_CONTROL = re.compile(r"[\x00-\x1f\x7f]").search
 _ESCAPED = re.compile(r"\\(?:([0-3][0-7][0-7])|(.))").sub
 
 
@@ -19,8 +20,18 @@ def unquote(coded: str) -> str:
     return _ESCAPED(lambda found: chr(int(found[1], 8)) if found[1] else found[2], inner)
 
 
+def make_morsel(name: str, value: str, coded_value: str) -> "Morsel[str]":
+    """Return a ``Morsel`` of text that has been checked.
+
+    ``Morsel.set()`` would refuse names that servers do use: ``path``, ``cart[id]``.
+    """
+    morsel: Morsel[str] = Morsel()
+    morsel.__setstate__({"key": name, "value": value, "coded_value": coded_value})  # type: ignore[attr-defined]
+    return morsel
+
+
 def morsel_of(field: str) -> "Morsel[str] | None":
-    """Return the one cookie that *field* sets, with its attributes; None if its name is none for ``http.cookies``.
+    """Return the one cookie that *field* sets, with its attributes; None if it has no name, or a control character.
 
     Split at ``;`` and the first ``=`` (RFC 6265bis, section 5.6); unknown attributes are left out.
     """
@@ -28,12 +39,11 @@ def morsel_of(field: str) -> "Morsel[str] | None":
     name, equals, value = pair.partition("=")
     if not equals:
         return None
-    morsel: Morsel[str] = Morsel()
-    value = value.strip(" \t")
-    try:
-        morsel.set(name.strip(" \t"), unquote(value), value)
-    except CookieError:
+    name, coded = name.strip(" \t"), value.strip(" \t")
+    value = unquote(coded)
+    if not name or _CONTROL(name + coded + value) is not None:
         return None
+    morsel = make_morsel(name, value, coded)
     for attribute in attributes:
         key, _, value = attribute.partition("=")
         key = key.strip(" \t").lower()

@@ -15,7 +15,8 @@ from ..message.headers import COOKIE, SET_COOKIE, shown_text
 from ..message.request import Request
 from ..message.response import ClientResponse
 
-_COOKIE_NAME = re.compile(r"[!#$%&'*+\-.^_`|~0-9A-Za-z]+")
+# More than a token: servers have names such as "cart[id]" and "user/name", and read what is not ASCII as UTF-8.
+_COOKIE_NAME = re.compile(r'[^\x00-\x20"\x7f,;=]+')
 # cookie-octet, within double quotes or without, and what is not ASCII, which servers read as UTF-8.
 _COOKIE_VALUE = re.compile(r'"?[^\x00-\x20"\x7f,;\\]*"?')
 _quote = SimpleCookie().value_encode
@@ -118,7 +119,10 @@ def cookie_pairs(cookies: LooseCookies | object) -> dict[str, str]:
             )
         text = value.coded_value if isinstance(value, Morsel) else str(value)
         if _COOKIE_NAME.fullmatch(name) is None:
-            raise ValueError(f"the cookie name {shown_text(name)} is not a token")
+            raise ValueError(
+                f"the cookie name {shown_text(name)} is empty, or holds a control character, space, quote, comma, "
+                "semicolon or equals sign"
+            )
         if _COOKIE_VALUE.fullmatch(text) is None:
             raise ValueError(
                 f"the value of cookie {name} holds a control character, space, quote, comma, semicolon or "

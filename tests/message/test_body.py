@@ -483,6 +483,43 @@ class TestInjection:
         assert sorted(part) == ["Content-Disposition", "Content-Type"]
         assert part.get_payload(decode=True) == b"v"
 
+    @pytest.mark.parametrize(
+        ("name", "written"),
+        [
+            ("", ""),
+            ("a b", "a b"),
+            ("cart[id]", "cart[id]"),
+            ("a;b=c", "a;b=c"),
+            ("\u00e9\u4e2d\U0001f600", "\u00e9\u4e2d\U0001f600"),
+            ('a"b', 'a\\"b'),
+            ("a\\", "a\\\\"),
+            ("50%22", "50%22"),
+        ],
+    )
+    async def test_names_as_browsers_write_them(self, name: str, written: str) -> None:
+        """Names and file names are UTF-8 in quotes: servers know neither name*= nor percent-encoding (RFC 7578)."""
+        expected = f'Content-Disposition: form-data; name="{written}"; filename="{written}"\r\n'
+        assert expected.encode() in await sent(body_of({name: b"v"}))
+
+    @pytest.mark.parametrize(
+        ("path", "written"),
+        [
+            (b"my file \xc3\xa4.txt", "my file \u00e4.txt"),
+            (b"\xff\xfe.txt", "%FF%FE.txt"),
+            (b"a\x01\nb", "a%01%0Ab"),
+        ],
+    )
+    @pytest.mark.parametrize("kind", [os.fsdecode, bytes], ids=["str", "bytes"])
+    async def test_any_file_name(
+        self, path: bytes, written: str, kind: Callable[[bytes], Any], tmp_path: Path
+    ) -> None:
+        """A file may be called anything, also what is not UTF-8, and be opened by a path of bytes."""
+        place = os.path.join(os.fsencode(tmp_path), path)
+        with open(place, "wb+") as file:
+            file.write(b"v")
+        with open(kind(place), "rb") as file:
+            assert f'; filename="{written}"\r\n'.encode() in await sent(body_of({"f": file}))
+
     def test_boundaries_cannot_be_foretold(self) -> None:
         """MISC-01: boundaries do not come from `random`, and none comes twice."""
         seen = set()
@@ -626,6 +663,38 @@ class TestFiles:
 
         with pytest.raises(TypeError, match=r"read\(\) returned NoneType"):
             await sent(body_of(Silent()))
+
+    @pytest.mark.skipif(not sys.platform.startswith("linux"), reason="Linux has such files")
+    @pytest.mark.parametrize(
+        "path",
+        ["/proc/self/cmdline", "/proc/version", "/sys/kernel/mm/transparent_hugepage/enabled"],
+    )
+    @pytest.mark.parametrize("buffering", [-1, 0])
+    async def test_files_whose_size_is_wrong(self, path: str, buffering: int) -> None:
+        """A file that is made while it is read has 0 bytes or a page for the system: its size is not known."""
+        if not os.path.exists(path):
+            pytest.skip(f"no {path} here")
+        content = Path(path).read_bytes()
+        assert content
+        with open(path, "rb", buffering=buffering) as file:
+            body = body_of(file)
+            assert body.size is None
+            assert await sent_twice(body) == content
+            file.seek(0)
+            assert content in await sent(body_of({"f": file}))
+
+    async def test_files_without_blocks(self, tmp_path: Path) -> None:
+        """An empty file, one with a hole for its content and one that stands behind its end have the size they say."""
+        path = tmp_path / "file"
+        path.touch()
+        os.truncate(path, 100_000)
+        with open(path, "rb") as file:
+            assert body_of(file).size == 100_000
+            file.seek(200_000)
+            assert body_of(file).size == 0
+        os.truncate(path, 0)
+        with open(path, "rb") as file:
+            assert body_of(file).size == 0
 
     async def test_a_file_that_grows_is_cut(self, tmp_path: Path) -> None:
         """INJ-08: a file never gives more bytes than the size that was announced."""

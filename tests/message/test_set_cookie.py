@@ -30,3 +30,20 @@ def test_unquoted_as_by_http_cookies(text: str) -> None:
     """What a quoted value stands for is what the standard library says."""
     for coded in (text, f'"{text}"'):
         assert unquote(coded) == SimpleCookie().value_decode(coded)[0]
+
+
+@pytest.mark.parametrize("name", ["path", "cart[id]", "user/name", "é", "a{b}", "a@b", '"q"'])
+def test_unusual_names(name: str) -> None:
+    """Servers use names that are no tokens, and those of attributes; they are shown."""
+    morsel = morsel_of(f" {name} = x; Path=/p")
+    assert morsel is not None
+    assert (morsel.key, morsel.value, morsel["path"]) == (name, "x", "/p")
+    jar: SimpleCookie = SimpleCookie()
+    jar[morsel.key] = morsel
+    assert jar[name].value == "x"
+
+
+@pytest.mark.parametrize("field", ["=x", "x", "", "a\x01=b", "a=b\x7f", 'a="\\012"'])
+def test_what_is_none(field: str) -> None:
+    """Without a name, or with a control character, there is no cookie to show."""
+    assert morsel_of(field) is None

@@ -25,11 +25,21 @@ class TestPairs:
             (SimpleCookie("a=1; b=2"), {"a": "1", "b": "2"}),
             ({"a": morsel()["path"] or "1"}, {"a": "1"}),
             ({}, {}),
+            (
+                {"cart[id]": "1", "user/name": 2, "é": "ü"},
+                {"cart[id]": "1", "user/name": "2", "é": "ü"},
+            ),
         ],
     )
     def test_spellings(self, cookies: Any, pairs: dict[str, str]) -> None:
         """A mapping, pairs and a SimpleCookie become names and values."""
         assert cookie_pairs(cookies) == pairs
+
+    @pytest.mark.parametrize("name", ["", "a b", "a;b", "a=b", "a,b", 'a"', "a\n", "a\x7f", "\t"])
+    def test_names_that_are_none(self, name: str) -> None:
+        """A name that would read as something else is refused."""
+        with pytest.raises(ValueError, match="the cookie name"):
+            cookie_pairs({name: "1"})
 
     def test_a_quoted_value(self) -> None:
         """A value that its cookie had to quote in a way that ends it is refused."""

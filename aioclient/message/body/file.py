@@ -28,8 +28,8 @@ class FileBody(SourceBody):
 
     The size is known for files of the operating system, ``BytesIO`` and ``SpooledTemporaryFile``;
     a file that grows is cut there, one that shrinks is an error. A text file's is not (its bytes
-    exist only once it is encoded), nor a pipe's, nor that of a reader that decompresses. Only a
-    file that can seek can be sent twice.
+    exist only once it is encoded), nor a pipe's or device's, nor that of a reader that decompresses, nor that of a
+    file that is made while it is read (``/proc``). Only a file that can seek can be sent twice.
     """
 
     __slots__ = ("_encoding", "_file", "_in_memory", "_start")
@@ -130,14 +130,33 @@ def file_size(file: IO[Any], start: int | None) -> int | None:
         return max(0, end - start)
     if isinstance(getattr(file, "raw", file), io.FileIO):
         status = os.fstat(file.fileno())
-        if stat.S_ISREG(status.st_mode):
+        if stat.S_ISREG(status.st_mode) and not _is_made_when_read(file, status):
             return max(0, status.st_size - start)
     return None
+
+
+def _is_made_when_read(file: IO[Any], status: os.stat_result) -> bool:
+    """Tell whether a file is another size than the system says, as those of ``/proc`` (0) and ``/sys`` (a page) are.
+
+    They occupy no blocks; of a file that occupies none the last byte is looked for, and one behind it.
+    """
+    if status.st_size and getattr(status, "st_blocks", 1):
+        return False
+    look = getattr(os, "pread", None)  # Windows has no such files
+    if look is None:
+        return False
+    before = max(0, status.st_size - 1)
+    try:
+        return len(look(file.fileno(), 2, before)) != status.st_size - before
+    except OSError:
+        return True
 
 
 def file_name(file: object) -> str | None:
     """Return the last part of the path that *file* was opened with, or None if it has no name."""
     name = getattr(file, "name", None)
+    if isinstance(name, bytes):
+        name = os.fsdecode(name)
     # "<stdin>", "<fdopen>": not names; an int is a file descriptor.
     if isinstance(name, str) and name and name[0] != "<" and name[-1] != ">":
         return PurePath(name).name

@@ -16,7 +16,7 @@ from urllib.parse import quote_plus
 from aiohttp import MultipartWriter
 from aiohttp.payload import Payload
 
-from ..headers import check_value, shown_text
+from ..headers import CONTENT_DISPOSITION, check_value, shown_text
 from .base import Body
 from .content import content_body, is_file
 from .file import file_name
@@ -27,6 +27,7 @@ _FORM = "application/x-www-form-urlencoded"
 
 _NUMBERS = frozenset((int, float, bool))
 
+_NOT_IN_QUOTES = re.compile(r"[\x00-\x08\x0a-\x1f\x7f\udc80-\udcff]").sub
 _SAFE = re.compile(r"[A-Za-z0-9_.~-]*").fullmatch
 
 
@@ -137,12 +138,28 @@ def _multipart(fields: Iterable[tuple[object, object]], encoding: str) -> Payloa
         check_value(f"Content-Disposition (form field {shown_text(name)})", name)
         for item in _values(name, value):
             part, filename = _part(name, item, encoding)
-            if filename is None:
-                part.set_content_disposition("form-data", name=name)
-            else:
-                part.set_content_disposition("form-data", name=name, filename=filename)
+            part.headers[CONTENT_DISPOSITION] = _disposition(name, filename)
             writer.append_payload(part)
     return PayloadBody(writer)
+
+
+def _disposition(name: str, filename: str | None) -> str:
+    """Return the ``Content-Disposition`` of a part, as browsers write it: UTF-8, and quotes around.
+
+    aiohttp's has ``name*=``, which RFC 7578, section 4.2, knows not, a backslash before each space, and file names that
+    are percent-encoded: servers take these for part of the names.
+    """
+    text = f'form-data; name="{_in_quotes(name)}"'
+    return text if filename is None else f'{text}; filename="{_in_quotes(filename)}"'
+
+
+def _in_quotes(text: str) -> str:
+    # Files may be called anything: with control characters, and with bytes that are not UTF-8.
+    return _NOT_IN_QUOTES(_percent_encoded, text.replace("\\", "\\\\").replace('"', '\\"'))
+
+
+def _percent_encoded(found: "re.Match[str]") -> str:
+    return "".join([f"%{byte:02X}" for byte in found[0].encode("utf-8", "surrogateescape")])
 
 
 def _part(name: str, value: object, encoding: str) -> tuple[Payload, str | None]:
