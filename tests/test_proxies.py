@@ -202,6 +202,18 @@ class TestCredentials:
             body = b"x" * 100_000
             assert await fetch(session, url("/upload"), method="POST", data=body) == b"100000"
 
+    async def test_uploads_after_a_challenge(
+        self, ways: Ways, nginx: Nginx, make: Callable[..., ClientSession]
+    ) -> None:
+        """squid challenges by the head alone, and on a connection with a body unread it may answer nothing more."""
+        login = ProxyDigestAuth(*LOGIN)
+        for _ in range(100):
+            async with make(proxy=ways["squid-closed"], proxy_auth=login) as session:
+                async with session.get(nginx.url("/json")) as response:
+                    assert await response.read() == JSON
+                async with session.post(nginx.url("/upload"), data=bytes(100_000)) as response:
+                    assert response.status == 200
+
     @pytest.mark.parametrize(
         ("name", "auth"),
         [

@@ -55,6 +55,9 @@ DRAIN_LIMIT: Final = (
 )  # bytes read, undecoded, to save a connection whose body nobody wants
 DRAIN_TIME: Final = 0.05  # seconds
 INLINE_BODY: Final = 256 * 1024  # bytes of a body that go out with the head in one write
+# Bytes of a body that a server reads together with the head, or soon: of a larger one an error status may be the answer
+# to the head alone.
+EARLY_BODY: Final = 64 * 1024
 # What an upload may write before the event loop gets a turn, although the socket takes all of it: a body whose source
 # never waits would keep everybody else from running, and the connection from hearing of an answer or of its loss.
 TURN_BYTES: Final = 1024 * 1024
@@ -513,27 +516,34 @@ class Http1Connection(asyncio.Protocol):
             self._drain(sum(map(len, reader.chunks)))
         if self._lease is not None:
             self._end_lease()
-        # An answer that comes before its request has left is followed by nothing: servers lose count.
-        unsent = (
-            self._request is not None
-            and self._request.content is not None
-            and self.transport is not None
-            and self.transport.get_write_buffer_size() != 0
-        )
+        last = self._request is not None and self._is_early(self._request)
         self._request = None
         self._deadline = None
         self._sock_read = None
         reader.rest()
-        if reader.keep and self._sent and not reader.extra and not self._closed and not unsent:
+        if reader.keep and self._sent and not reader.extra and not self._closed and not last:
             self.exchanges += 1
             self._drain_budget = -1
             if self._reading_paused:
                 self.resume_reading()
             self._owner.connection_idle(self)
-        elif self._sent and not unsent:
+        elif self._sent and not last:
             self.close()
         else:
             self.abort()  # nobody waits for the rest of the upload any more
+
+    def _is_early(self, request: Request) -> bool:
+        """Tell whether the answer came, or may have come, before the server has read all of *request*.
+
+        Nothing may follow then: servers lose count of the rest. squid, which refuses by the head alone, receives the
+        next request whole and never answers it, once in fifty times.
+        """
+        body = request.content
+        if body is None:
+            return False
+        if self.transport is not None and self.transport.get_write_buffer_size():
+            return True
+        return self._reader.status >= 400 and (body.size is None or body.size > EARLY_BODY)
 
     def _fail(self, error: Exception) -> None:
         """End the exchange with *error* and close the connection."""

@@ -16,7 +16,7 @@ import pytest
 
 import aioclient
 from aioclient import ClientSession, TCPConnector
-from aioclient.testing import turns
+from aioclient.testing import RawConnection, RawServer, turns
 
 from ..servers.blocking import OK, BlockingServer, Peer
 from ..servers.certificates import Certificates
@@ -216,3 +216,22 @@ class TestUnflushed:
                 assert await fetch(session, server.url()) == b"ok"
                 assert server.connections == 2
                 ended.set()
+
+    @pytest.mark.parametrize(
+        ("status", "size", "connections"),
+        [(413, 100_000, 2), (503, 100_000, 2), (404, 1_000, 1), (200, 100_000, 1)],
+    )
+    async def test_an_error_for_a_large_body(
+        self, status: int, size: int, connections: int
+    ) -> None:
+        """An error status may be the answer to the head alone, and nobody knows what becomes of the body."""
+
+        async def script(conn: RawConnection) -> None:
+            while True:
+                await conn.read_request()
+                conn.send(b"HTTP/1.1 %d X\r\nContent-Length: 2\r\n\r\nok" % status)
+
+        async with RawServer(script) as server, ClientSession(server.url()) as session:
+            assert await fetch(session, "/", "POST", data=bytes(size)) == b"ok"
+            assert await fetch(session) == b"ok"
+            assert server.connections == connections
