@@ -77,7 +77,9 @@ class Origin:
         self.port = port
         self.is_tls = scheme in _SECURE_SCHEMES
         if not host.islower():
-            host = host.lower()  # as yarl has it, except where a URL was marked as encoded
+            # As yarl has it, except where a URL was marked as encoded; names of interfaces have case.
+            name, percent, zone = host.partition("%")
+            host = f"{name.lower()}{percent}{zone}"
         # A zone of an IPv6 address is written "%25eth0" in a URL (RFC 6874, section 2).
         self.dns_name = host.replace("%25", "%", 1) if ":" in host else host
         self.host = host.removesuffix(".")

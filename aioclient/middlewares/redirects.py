@@ -154,14 +154,14 @@ def target_of(request: Request, response: ClientResponse) -> URL:
     try:
         url = _resolved(request.url, location, request.options.requote_redirect_url)
         origin_of(url)
+        if not url.raw_fragment and (fragment := request.real_url.raw_fragment):
+            url = resolved(url, f"#{fragment}")  # RFC 9110, section 10.2.2
     except ValueError as error:
         raise InvalidUrlRedirectClientError(
             bad_url(location), f"{request.what}: the server redirects there, but {error}"
         ) from error
     if url.raw_user is not None or url.raw_password is not None:
         url = url.with_user(None)
-    if not url.raw_fragment and request.real_url.raw_fragment:
-        url = url.with_fragment(request.real_url.fragment)  # RFC 9110, section 10.2.2
     return url
 
 

@@ -169,6 +169,7 @@ class TestAuthorities:
         """An IPv6 address stands in brackets in Host, without its zone."""
         origin = origin_of(URL("http://[fe80::1%25lo]:8080/"))
         assert (origin.host_field, origin.dns_name) == ("[fe80::1]:8080", "fe80::1%lo")
+        assert origin_of(URL("http://[FE80::1%25Eth0]/")).dns_name == "fe80::1%Eth0"
         async with RawServer.replies([OK], host="::1") as server, ClientSession() as session:
             await session.get(server.url())
         assert server.requests[0].value("Host") == f"[::1]:{server.port}"

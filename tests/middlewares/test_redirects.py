@@ -449,7 +449,13 @@ class TestLocation:
 
     @pytest.mark.parametrize(
         ("start", "location", "fragment"),
-        [("/a#f", "/b", "f"), ("/a#f", "/b#g", "g"), ("/a", "/b#g", "g"), ("/a#é", "/b", "é")],
+        [
+            ("/a#f", "/b", "f"),
+            ("/a#f", "/b#g", "g"),
+            ("/a", "/b#g", "g"),
+            ("/a#é", "/b", "é"),
+            ("/a#%2F", "/b", "/"),
+        ],
     )
     async def test_the_fragment_is_inherited(
         self, start: str, location: str, fragment: str
@@ -458,6 +464,8 @@ class TestLocation:
         async with RawServer.replies([moved(location), OK]) as server, ClientSession() as session:
             response = await session.get(server.url(start))
             assert response.real_url.fragment == fragment
+            if "%" in start:
+                assert response.real_url.raw_fragment == start.partition("#")[2]
             assert response.url == URL(server.url("/b"))
 
     @pytest.mark.both_loops
