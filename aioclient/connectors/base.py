@@ -29,7 +29,7 @@ from ..exceptions import (
     TotalTimeoutError,
 )
 from ..message.origin import ConnectionKey
-from ..message.request import Request
+from ..message.request import Request, check_lenient
 from ..message.response import ClientResponse
 from ..message.timings import Way
 from ..message.trace import Trace
@@ -104,12 +104,13 @@ class BaseConnector:
 
     Args:
         keepalive_timeout: seconds for which an idle connection may be reused, 15 by default; None for ever, 0 as
-            ``force_close``.
+            ``force_close``. A server that announces less (``Keep-Alive: timeout=...``) is heeded.
         force_close: close each connection after one response.
         limit: connections at a time, idle ones included; 0 or None for no limit.
         limit_per_host: connections at a time to one host, port and TLS setting; 0 for no limit.
         retry_stale: repeat a request whose reused connection the server had closed, when nothing of a response came
             and the method is idempotent or nothing of the request left (RFC 9112, section 9.3.1).
+        lenient: what sessions that use this connector take for their ``lenient``, unless they are given one.
         enable_cleanup_closed: does nothing (deprecated: the event loop does it now).
         loop: must be the loop of the first session (deprecated: it is anyway).
 
@@ -137,6 +138,7 @@ class BaseConnector:
         limit_per_host: int | None = 0,
         enable_cleanup_closed: bool = False,
         retry_stale: bool = True,
+        lenient: bool = False,
         loop: asyncio.AbstractEventLoop | None = None,
     ) -> None:
         self._closed = True  # until everything below was accepted
@@ -152,6 +154,7 @@ class BaseConnector:
             warn_legacy("loop=", "leave it out: it is the loop of the first session")
         self._force_close = force_close or keepalive_timeout == 0
         self._retry_stale = retry_stale
+        self._lenient = check_lenient(lenient)
         self._limit = limit or 0
         self._limit_per_host = limit_per_host or 0
         self._pool: Pool[ConnectionKey, Http1Connection] = Pool(
@@ -183,6 +186,11 @@ class BaseConnector:
     def force_close(self) -> bool:
         """Whether each connection is closed after one response."""
         return self._force_close
+
+    @property
+    def lenient(self) -> bool:
+        """Whether sessions that use it read responses leniently, unless they say otherwise."""
+        return self._lenient
 
     @property
     def limit(self) -> int:
@@ -648,7 +656,9 @@ class BaseConnector:
         if self._closed or self._force_close or loop is None:
             connection.close()
             return
-        grant = self._pool.release(connection.key, connection, connection.last_activity)
+        grant = self._pool.release(
+            connection.key, connection, connection.last_activity, connection.idle_time
+        )
         if grant is not None:
             self._perform(grant)
         elif self._sweeper is None:

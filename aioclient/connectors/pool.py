@@ -33,6 +33,9 @@ The rules:
    rule 4.
 7. The most recently used idle connection goes out first, so that spare ones grow old; one that was
    idle for `keepalive_timeout` goes out no more. `expire()` hands over those to be closed.
+8. A server may announce that it closes idle connections sooner. Such a connection goes out no more
+   shortly before that. `expire()` need not find it at once: it is closed with those that are
+   older, or when its server closes it.
 
 No operation looks at more than the two ends of a queue. Those that return many connections or
 tickets (`expire()`, `clear()`, `tickets`) take a step for each.
@@ -46,6 +49,10 @@ from dataclasses import dataclass
 from typing import Generic, NamedTuple, TypeVar
 
 __all__ = ("Grant", "Open", "Pool", "PoolStatistics", "Ticket", "Wait")
+
+# Seconds before the announced end of an idle connection from which on it is not used: a request takes time to
+# arrive, and the server's clock began to run when it had sent its response.
+_MARGIN = 1.0
 
 K = TypeVar("K", bound=Hashable)
 C = TypeVar("C", bound=Hashable)
@@ -220,7 +227,7 @@ class Pool(Generic[K, C]):
             return None
         connection, expiry = host.idle.popitem()
         if expiry <= now:
-            # The newest is too old, so all are. They are closed by expire() or for their room.
+            # The newest is too old, so nearly always all are. They are closed by expire() or for their room.
             host.idle[connection] = expiry
             return None
         del self._idle[connection]
@@ -260,7 +267,9 @@ class Pool(Generic[K, C]):
         """Count a dial that succeeded."""
         self._opened += 1
 
-    def release(self, key: K, connection: C | None, now: float) -> Grant[K, C] | None:
+    def release(
+        self, key: K, connection: C | None, now: float, announced: float | None = None
+    ) -> Grant[K, C] | None:
         """Give a slot of *key* back.
 
         Args:
@@ -268,6 +277,8 @@ class Pool(Generic[K, C]):
             connection: The connection if it may be used again; None if it was closed or never
                 opened.
             now: The time, on the clock that `reuse()` and `expire()` are told.
+            announced: Seconds after which the server closes it when it is idle; None if it did not
+                say.
 
         Returns:
             The grant to carry out if someone waited for the slot.
@@ -283,7 +294,10 @@ class Pool(Generic[K, C]):
         host.taken -= 1
         self._in_use -= 1
         if connection is not None:
-            host.idle[connection] = now + self._keepalive
+            keepalive = self._keepalive
+            if announced is not None:
+                keepalive = min(keepalive, announced - min(_MARGIN, announced / 2))
+            host.idle[connection] = now + keepalive
             self._idle[connection] = host
         elif not host.taken and not host.idle:
             del self._hosts[key]

@@ -87,6 +87,7 @@ class TCPConnector(ProxiedConnector):
         limit_per_host: int | None = 0,
         enable_cleanup_closed: bool = False,
         retry_stale: bool = True,
+        lenient: bool = False,
         loop: asyncio.AbstractEventLoop | None = None,
     ) -> None:
         if socket_factory is not None and not callable(socket_factory):
@@ -109,6 +110,7 @@ class TCPConnector(ProxiedConnector):
             limit_per_host=limit_per_host,
             enable_cleanup_closed=enable_cleanup_closed,
             retry_stale=retry_stale,
+            lenient=lenient,
             loop=loop,
         )
         self._ssl = setting

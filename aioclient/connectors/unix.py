@@ -46,6 +46,7 @@ class UnixConnector(BaseConnector):
         limit: int | None = 100,
         limit_per_host: int | None = 0,
         retry_stale: bool = True,
+        lenient: bool = False,
         conn_timeout: float | None = None,
         loop: asyncio.AbstractEventLoop | None = None,
     ) -> None:
@@ -56,6 +57,7 @@ class UnixConnector(BaseConnector):
             limit=limit,
             limit_per_host=limit_per_host,
             retry_stale=retry_stale,
+            lenient=lenient,
             loop=loop,
         )
         self._path = os.fspath(path)

@@ -5,7 +5,7 @@ The rules:
 - One step gives at most as many bytes as its caller asks for, however well the input was
   compressed. The caller comes back with no input while ``pending`` is true.
 - A body is whole when its coding says so: a truncated stream is an error, and so is anything after
-  its end. An empty body is an empty body in every coding.
+  its end, which only a lenient decoder ignores. An empty body is an empty body in every coding.
 - gzip members (RFC 1952, section 2.2) and zstd frames (RFC 8878, section 3.1) may follow each
   other; all are decoded.
 - ``deflate`` is the zlib format (RFC 9110, section 8.4.1.2) or, as some servers send it, raw
@@ -17,6 +17,7 @@ The rules:
 What decodes ``br`` and ``zstd`` is imported when it is first needed.
 """
 
+import re
 import sys
 import zlib
 from functools import cache, lru_cache
@@ -24,7 +25,18 @@ from typing import Any, Protocol
 
 from ..exceptions import BodyTooLargeError, ContentDecodingError
 
-__all__ = ("STEP", "Decoder", "accept_encoding", "body_too_large", "decode_all", "make_decoder")
+__all__ = (
+    "LENIENT_HINT",
+    "STEP",
+    "Decoder",
+    "accept_encoding",
+    "body_too_large",
+    "decode_all",
+    "make_decoder",
+)
+
+LENIENT_HINT = "; lenient=True accepts it"
+"""How an error about what a server sent ends when leniency would have let it pass."""
 
 STEP = 2**18
 """Decoded bytes that one step gives at most: 256 KiB, as in aiohttp."""
@@ -36,6 +48,8 @@ MAX_CODINGS = 5  # as curl and urllib3: each coding may multiply the size by a t
 # because what lies behind the member's end is copied too, and a stream may have thousands of them.
 _WINDOW = 2**16
 _FIRST_WINDOW = 2**10
+
+_MAGIC = 4  # bytes that tell whether something is a member
 
 # A member of 20 bytes costs 3 µs with gzip and 15 µs with zstd, even if it decodes to nothing.
 _MEMBERS_PER_STEP = 64
@@ -73,12 +87,18 @@ class Decoder(Protocol):
 
 
 class _Coding:
-    """One coding: a series of members, each decoded by a fresh object of the codec's library."""
+    """One coding: a series of members, each decoded by a fresh object of the codec's library.
+
+    A *lenient* one ignores what follows a member and does not begin another one.
+    """
 
     __slots__ = (
         "_ended",
+        "_held",
         "_holding",
+        "_ignoring",
         "_input",
+        "_lenient",
         "_member",
         "_members",
         "_position",
@@ -89,9 +109,15 @@ class _Coding:
 
     name = ""
     least_room = 1  # bytes: the library may give as many when it is asked for less
+    # How another member begins, in whole or in part; by default there is none.
+    more = re.compile(rb"(?!)")
+    knows_end = True  # the library says where its data end
 
-    def __init__(self) -> None:
+    def __init__(self, *, lenient: bool) -> None:
         self.errors: tuple[type[Exception], ...] = ()  # what its library raises for bad data
+        self._lenient = lenient
+        self._ignoring = False  # what comes is no member
+        self._held = b""  # the beginning of what may be one
         self._input = b""
         self._position = 0  # in the input: everything before it went to the member
         self._window = _WINDOW
@@ -103,8 +129,11 @@ class _Coding:
 
     def decode(self, data: bytes, max_length: int) -> bytes:
         if data:
-            self._input = data
+            self._input = self._held + data if self._held else data
+            self._held = b""
             self._position = 0
+            if self._ignoring:
+                self._position = len(self._input)
         pieces: list[bytes] = []
         room = max_length
         last_member = self._members + _MEMBERS_PER_STEP
@@ -114,6 +143,8 @@ class _Coding:
             try:
                 if self._ended:
                     if self._members == last_member:
+                        break
+                    if self._members and not self._is_member():
                         break
                     self._next_member()
                 piece = self._step(b"" if self._holding else self._next_window(), room)
@@ -126,7 +157,7 @@ class _Coding:
         return pieces[0] if len(pieces) == 1 else b"".join(pieces)
 
     def finish(self) -> None:
-        if not self._ended:
+        if not self._ended or (self._held and not self._lenient):
             raise ContentDecodingError(
                 f"Content-Encoding {self.name}: the body ends within its {self.name} data; "
                 "it is truncated, request it again"
@@ -160,12 +191,27 @@ class _Coding:
         """
         raise NotImplementedError
 
-    def _refuse_another(self) -> None:
-        if self._members:
+    def _is_member(self) -> bool:
+        """Tell whether another member comes; when that cannot be known yet, keep what is here for the next input.
+
+        Raises:
+            ContentDecodingError: none does, and this is not lenient.
+        """
+        start = self._input[self._position : self._position + _MAGIC]
+        if self.more.fullmatch(start):
+            if len(start) == _MAGIC:
+                return True
+            self._held = start
+        elif self._lenient and self.knows_end:
+            self._ignoring = True
+        else:
             start = self._input[self._position : self._position + 16]
             raise ContentDecodingError(
                 f"Content-Encoding {self.name}: after the end of the {self.name} data comes {start!r}"
+                f"{LENIENT_HINT if self.knows_end else ''}"
             )
+        self._position = len(self._input)
+        return False
 
     def _describe(self, error: Exception) -> str:
         where = "the body" if self._members < 2 else f"what follows member {self._members - 1}"
@@ -176,9 +222,10 @@ class _Gzip(_Coding):
     __slots__ = ()
 
     name = "gzip"
+    more = re.compile(rb"\x1f(?:\x8b(?:\x08[\x00-\xff]?)?)?")
 
-    def __init__(self) -> None:
-        super().__init__()
+    def __init__(self, *, lenient: bool) -> None:
+        super().__init__(lenient=lenient)
         self.errors = (zlib.error,)
 
     def _open(self, first_byte: int) -> Any:
@@ -202,9 +249,9 @@ class _Deflate(_Gzip):
     __slots__ = ()
 
     name = "deflate"
+    more = _Coding.more
 
     def _open(self, first_byte: int) -> Any:
-        self._refuse_another()
         # A zlib header begins with the method 8 (RFC 1950, section 2.2); as raw deflate that would
         # be a stored block with padding that is not zero (RFC 1951, section 3.2.4): none writes it.
         return zlib.decompressobj(_ZLIB_WBITS if first_byte & 0x0F == 8 else _RAW_WBITS)
@@ -215,14 +262,14 @@ class _Brotli(_Coding):
 
     name = "br"
     least_room = _BROTLI_BLOCK
+    knows_end = False  # what follows in the same input fails without a word about where
 
-    def __init__(self) -> None:
-        super().__init__()
+    def __init__(self, *, lenient: bool) -> None:
+        super().__init__(lenient=lenient)
         self._library = _required(self.name, brotli_module())
         self.errors = (self._library.error,)
 
     def _open(self, first_byte: int) -> Any:
-        self._refuse_another()
         return self._library.Decompressor()
 
     def _step(self, window: bytes, room: int) -> bytes:
@@ -241,9 +288,12 @@ class _Zstd(_Coding):
     __slots__ = ("_library",)
 
     name = "zstd"
+    more = re.compile(  # a frame, or one to be skipped (RFC 8878, section 3.1)
+        rb"\x28(?:\xb5(?:\x2f\xfd?)?)?|[\x50-\x5f](?:\x2a(?:\x4d\x18?)?)?"
+    )
 
-    def __init__(self) -> None:
-        super().__init__()
+    def __init__(self, *, lenient: bool) -> None:
+        super().__init__(lenient=lenient)
         self._library = _required(self.name, zstd_module())
         self.errors = (self._library.ZstdError,)
 
@@ -308,8 +358,10 @@ def _parse(content_encoding: str) -> tuple[str, ...]:
     return tuple(name for name in names if name and name != "identity")
 
 
-def make_decoder(content_encoding: str) -> Decoder | None:
+def make_decoder(content_encoding: str, *, lenient: bool = False) -> Decoder | None:
     """Return what undoes *content_encoding*, the values of all its header lines joined by commas.
+
+    A *lenient* one ignores what follows the compressed data.
 
     Returns None when there is nothing to undo, or a coding with a name that is not known: the body
     stays as it is.
@@ -328,12 +380,14 @@ def make_decoder(content_encoding: str) -> Decoder | None:
         )
     if any(name not in _CODINGS for name in names):
         return None
-    stages = [_CODINGS[name]() for name in reversed(names)]
+    stages = [_CODINGS[name](lenient=lenient) for name in reversed(names)]
     return stages[0] if len(stages) == 1 else _Chain(stages)
 
 
-def decode_all(body: bytes, content_encoding: str, max_size: int | None = None) -> bytes:
-    """Return the whole of *body* decoded.
+def decode_all(
+    body: bytes, content_encoding: str, max_size: int | None = None, *, lenient: bool = False
+) -> bytes:
+    """Return the whole of *body* decoded; *lenient*: whatever follows the compressed data.
 
     *max_size* is the number of decoded bytes allowed; None means any number. The event loop gets no
     turn meanwhile: bodies that may be large are better read as a stream.
@@ -354,7 +408,7 @@ def decode_all(body: bytes, content_encoding: str, max_size: int | None = None) 
                 if max_size is not None and len(whole) > max_size:
                     raise body_too_large(max_size)
                 return whole
-    decoder = make_decoder(content_encoding)
+    decoder = make_decoder(content_encoding, lenient=lenient)
     if decoder is None:
         if max_size is not None and len(body) > max_size:
             raise body_too_large(max_size)

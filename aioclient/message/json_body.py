@@ -70,7 +70,12 @@ def decode_json(body: bytes, charset: str) -> Any:
             return decode(body)
         except failures:
             pass  # the standard library has the last word
-    return _decode_text(body.decode(charset))
+    return _decode_text(text_of(body, charset))
+
+
+def text_of(body: bytes, charset: str) -> str:
+    """Return *body* as text, without the byte order mark that some servers begin it with (RFC 8259, section 8.1)."""
+    return body.decode(charset).removeprefix("\ufeff")
 
 
 def _decode_text(text: str) -> Any:
@@ -130,7 +135,7 @@ def decode_json_as(decoder: Any, body: bytes, charset: str, request: Request) ->
         refusal = error
     except (msgspec.DecodeError, UnicodeError, RecursionError):
         # Perhaps something that the standard library takes: NaN, a lone surrogate.
-        value = _decode_text(body.decode(charset))
+        value = _decode_text(text_of(body, charset))
         try:
             return msgspec.convert(value, decoder.type, str_keys=True)
         except msgspec.ValidationError as error:

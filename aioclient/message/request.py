@@ -76,6 +76,7 @@ class RequestOptions:
     expect100: bool = False
     expect100_timeout: float | None = 1.0  # seconds; as curl
     read_until_eof: bool = True
+    lenient: bool = False
     ssl: SSLOption = True
     server_hostname: str | None = None
     auto_decompress: bool = True
@@ -89,6 +90,13 @@ class RequestOptions:
     skip_auto_headers: frozenset[str] = field(default=frozenset())
     sensitive_headers: frozenset[str] = field(default=frozenset())
     proxies: ProxyTable | None = None
+
+
+def check_lenient(lenient: object) -> bool:
+    """Return *lenient*; refuse what is not a bool, since this one loosens checks."""
+    if not isinstance(lenient, bool):
+        raise TypeError(f"lenient must be a bool, found {type(lenient).__name__} {lenient!r}")
+    return lenient
 
 
 class RequestInfo(AiohttpRequestInfo):

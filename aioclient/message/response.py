@@ -32,7 +32,7 @@ from .headers import (
     SET_COOKIE,
     shown_text,
 )
-from .json_body import decode_json, decode_json_as, typed_decoder
+from .json_body import decode_json, decode_json_as, text_of, typed_decoder
 from .links import parse_links
 from .media_type import (
     DEFAULT_CONTENT_TYPE,
@@ -295,6 +295,7 @@ class ClientResponse:
         self._content = content = stream_class.from_bytes(
             self._raw or b"",
             content_encoding=self._content_encoding,
+            lenient=request.options.lenient,
             max_size=request.options.max_body_size,
         )
         if trace is not None:
@@ -356,7 +357,7 @@ class ClientResponse:
                 return None
             at_once = DECODED_AT_ONCE if limit is None else min(limit, DECODED_AT_ONCE)
             try:
-                raw = decode_all(raw, coding, at_once)
+                raw = decode_all(raw, coding, at_once, lenient=self.request.options.lenient)
             except BodyTooLargeError:
                 self._open_content()  # which gives the event loop its turns, and raises if it is too large
                 return None
@@ -497,7 +498,7 @@ class ClientResponse:
             return None
         if loads is json_module.loads:
             return decode_json(body, charset)
-        return loads(body.decode(charset))
+        return loads(text_of(body, charset))
 
     # The end
 

@@ -172,16 +172,23 @@ class StreamReader:
 
     @classmethod
     def from_bytes(
-        cls, body: bytes, *, content_encoding: str | None = None, max_size: int | None = None
+        cls,
+        body: bytes,
+        *,
+        content_encoding: str | None = None,
+        lenient: bool = False,
+        max_size: int | None = None,
     ) -> Self:
         """Return a stream over a *body* that is here already.
+
+        *lenient*: what follows the data of its *content_encoding* is ignored.
 
         What is wrong with *content_encoding* or with the size is raised by the reading methods.
         """
         decoder = refusal = None
         if content_encoding is not None:
             try:
-                decoder = make_decoder(content_encoding)
+                decoder = make_decoder(content_encoding, lenient=lenient)
             except ContentDecodingError as error:
                 refusal = error
         stream = cls(None, decoder=decoder, max_size=max_size)

@@ -287,7 +287,9 @@ class Http1Connection(asyncio.Protocol):
         refusal: ContentDecodingError | None = None
         if options.auto_decompress and CONTENT_ENCODING in fields:
             try:
-                decoder = make_decoder(",".join(fields.getall(CONTENT_ENCODING)))
+                decoder = make_decoder(
+                    ",".join(fields.getall(CONTENT_ENCODING)), lenient=options.lenient
+                )
             except ContentDecodingError as error:
                 refusal = error
         trace = request.trace
@@ -359,8 +361,8 @@ class Http1Connection(asyncio.Protocol):
             return
         if self._waiter is not None:
             self._deliver(None)
-            # The rest of a body of known length needs no parser: the segments are its pieces.
-            self._remaining = reader.skip_parser()
+            # The rest of a body of known length needs no reader: the segments are its pieces.
+            self._remaining = reader.hand_over()
         self._feed_stream(self._stream)
 
     def _feed_stream(self, stream: StreamReader | None) -> None:
@@ -666,6 +668,11 @@ class Http1Connection(asyncio.Protocol):
     def idle(self) -> bool:
         """Whether no exchange is under way."""
         return self._request is None and self.upgraded is None
+
+    @property
+    def idle_time(self) -> int | None:
+        """The seconds after which its server closes it if no request comes; None if it did not say."""
+        return self._reader.idle_time
 
     # Time
 

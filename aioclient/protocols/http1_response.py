@@ -1,18 +1,20 @@
 """Reading HTTP/1.1 responses (RFC 9112): bytes in, status, fields and body out. No I/O, no clock.
 
-httptools finds the parts; what it leaves open is decided here:
+httptools takes heads and trailer sections apart, and gets nothing else; what it leaves open is decided here:
 
-* Limits. It has none: a head, its lines and fields, interim responses, chunk lines and trailers are counted.
-* The beginning of a message. It skips empty lines and takes RTSP; a response begins with ``HTTP/``.
-* The end of a message. It knows nothing of HEAD, of 204 and 304, of CONNECT, and it reads on after the end, past
-  empty lines without a word: what comes then is noted as ``extra`` and belongs to no response.
-* Framing. Only ``Transfer-Encoding: chunked``, once; only HTTP/1.0 and 1.1; only statuses from 100 to 599.
+* Limits. It has none: a head, its lines and fields, interim responses and trailers are counted.
+* The beginning of a head. It skips empty lines and takes RTSP; a response begins with ``HTTP/``.
+* The end of a message (section 6.3): it knows nothing of HEAD, of 204 and 304, of CONNECT. What comes behind the end
+  is noted as ``extra`` and belongs to no response.
+* Framing. Only ``Transfer-Encoding: chunked``, once; only HTTP/1.x; only statuses from 100 to 999.
 * The reason phrase. It lets control characters through.
 * Trailers stay apart from the fields of the head.
+* What the RFC lets a client repair (folds, equal lengths) is repaired, and parsed again; what only some devices send
+  is accepted with ``lenient=True``.
 
-What is found wrong in a head is a ``ServerProtocolError``, in a body a ``ClientPayloadError``. The outcome does not
-depend on how the bytes were cut into segments. (Chunk lines of hostile length are the exception: they are weighed
-against the data when a segment ends.)
+What is found wrong in a head is a ``ServerProtocolError``, in a body a ``ClientPayloadError``. A head is looked at
+when it is whole, and of a body that is not, nothing is judged that more bytes could change: the outcome does not
+depend on how the bytes were cut into segments.
 """
 
 import re
@@ -23,18 +25,24 @@ from httptools import HttpParserError, HttpParserUpgrade, HttpResponseParser
 from multidict import CIMultiDict
 
 from ..exceptions import ClientError, ClientPayloadError, HeadTooLargeError, ServerProtocolError
-from ..message.headers import CONNECTION, CONTENT_LENGTH, TRANSFER_ENCODING, UPGRADE, shown_text
+from ..message.codings import LENIENT_HINT
+from ..message.headers import (
+    CONNECTION,
+    CONTENT_LENGTH,
+    KEEP_ALIVE,
+    TRANSFER_ENCODING,
+    UPGRADE,
+    shown_text,
+)
 from ..message.request import Request
+from .http1_chunks import MAX_TRAILERS, BadChunksError, ChunkReader
+from .http1_repair import lenient, lenient_fields, repaired, unfolded, without_padding
 
 # aiohttp allows 128 fields of 8,190 bytes each; real heads stay far below what all of them may take together.
 MAX_HEAD: Final = 64 * 1024
 MAX_INTERIM: Final = (
     16  # 1xx responses before the final one; Go's and curl's limits are of this order
 )
-# What chunk lines may take beside the data: one line's limit, 16 KiB for each MiB of data, and many short lines.
-CHUNK_OVERHEAD: Final = 8190
-CHUNK_LINE: Final = 24
-MAX_TRAILERS: Final = 64 * 1024
 
 # Fields that a trailer section must not carry: framing, routing, authentication, cookies, control, and the content's
 # form (RFC 9110, section 6.5.1).
@@ -71,11 +79,12 @@ _FORBIDDEN_TRAILERS: Final = frozenset(
         "www-authenticate",
     )
 )
-_H: Final = ord("H")
-_LINE_ENDS: Final = b"\r\n"
 _HEAD_END: Final = b"\r\n\r\n"
-_TAIL: Final = 5  # bytes that tell whether something comes after an empty line
 _FORBIDDEN_IN_REASON = re.compile(rb"[\x00-\x08\x0a-\x1f\x7f]").search
+_EMPTY_LINE: Final = re.compile(rb"\n\r?+\n")
+_IDLE_TIME: Final = re.compile(
+    r"(?:^|,)[ \t]*+timeout[ \t]*+=[ \t]*+([0-9]{1,9})(?![0-9])", re.IGNORECASE
+)
 
 
 class ResponseReader:
@@ -85,8 +94,8 @@ class ResponseReader:
 
     ``head_done``: status, reason and fields are here.
     ``chunks``: pieces of the body that came since they were last taken out; an empty one ends an HTTP chunk.
-    ``complete``: the response is whole. ``keep``: the connection may carry another one. ``extra``: something came
-    after the end.
+    ``complete``: the response is whole. ``keep``: the connection may carry another one, within ``idle_time`` seconds
+    if that is not None. ``extra``: something came after the end.
     ``continued``: 100 Continue came.
     ``error``: what was found wrong; nothing is read any more.
     ``upgrade``: after a 101 that was asked for, the bytes that follow its head.
@@ -95,15 +104,16 @@ class ResponseReader:
     __slots__ = (
         "_add_field",
         "_begins_11",
-        "_chunk_count",
+        "_chunks",
+        "_head",
         "_head_bytes",
-        "_interim",
+        "_head_size",
         "_interim_count",
-        "_line_only",
+        "_lenient",
+        "_missing",
         "_parser",
         "_raw_reason",
         "_request",
-        "_tail",
         "_trailer_bytes",
         "_trailer_count",
         "body_bytes",
@@ -114,8 +124,8 @@ class ResponseReader:
         "extra",
         "fields",
         "head_done",
+        "idle_time",
         "keep",
-        "overhead",
         "status",
         "trailers",
         "until_eof",
@@ -124,13 +134,16 @@ class ResponseReader:
     )
 
     def __init__(self) -> None:
-        self._parser: HttpResponseParser | None = None
-        self._request: Request | None = None
+        self._parser: Any = None  # None: another one is needed
+        self._request: Any = None  # None between two responses
+        self._lenient = False
 
     def begin(self, request: Request) -> None:
         """Forget the last response; the next one answers *request*."""
-        if self._parser is None:
-            self._parser = HttpResponseParser(self)
+        lenient = request.options.lenient
+        if self._parser is None or lenient or self._lenient:
+            self._lenient = lenient
+            self._parser = self._new_parser()
         self._request = request
         self.fields: CIMultiDict[str] = CIMultiDict()
         self._add_field: Callable[[str, str], None] = self.fields.add
@@ -145,41 +158,47 @@ class ResponseReader:
         self.continued = False
         self.extra = False
         self.keep = False
+        self.idle_time: int | None = None
         self.until_eof = False
         self.upgrade: bytes | None = None
         self.body_bytes = 0
-        self.overhead = 0
+        self._missing = 0
+        self._chunks: ChunkReader | None = None
+        self._head = b""  # the beginning of one whose end has not come
+        self._head_bytes = 0  # of all heads, interim ones included
+        self._head_size = 0
         self._begins_11 = False  # what a look at the first bytes tells; asking httptools costs more
-        self._head_bytes = 0
-        self._interim = False
         self._interim_count = 0
-        self._chunk_count = 0
-        self._tail = b""
+
+    def _new_parser(self) -> HttpResponseParser:
+        parser = HttpResponseParser(self)
+        # Versions are judged here; the other leniency is for control characters, all else is repaired before.
+        parser.set_dangerous_leniencies(lenient_version=True, lenient_headers=self._lenient)
+        return parser
 
     def rest(self) -> None:
         """Let go of the request and the body: an idle connection keeps neither in memory."""
         self._request = None
         self.chunks.clear()
+        self._chunks = None
 
     def end(self) -> None:
         """Let go of the parser, which refers to this reader; the connection is closed."""
         self._parser = None
 
-    def skip_parser(self) -> int:
-        """Return how many bytes of a body of known length are still missing, and parse it no further.
+    def hand_over(self) -> int:
+        """Return how many bytes of a body of known length are missing, and read it no further.
 
         The caller takes the rest of the body as it comes. The number is 0 when the length is not known beforehand.
         """
-        length = self.fields.get(CONTENT_LENGTH)
-        if length is None or self.trailers is not None:
-            return 0
-        self._parser = None
-        return int(length) - self.body_bytes
+        if self._missing:
+            self._parser = None  # it would wait for a body that it never gets
+        return self._missing
 
     @property
     def only_interim(self) -> bool:
         """Whether interim responses are all that came so far."""
-        return self._interim_count > 0 and not self.head_done and not self.fields
+        return self._interim_count > 0 and not self.head_done and not self._head
 
     @property
     def reason(self) -> str:
@@ -188,104 +207,185 @@ class ResponseReader:
 
     def feed(self, data: bytes) -> None:
         """Read *data*, a segment of any size but 0."""
-        parser = self._parser
-        if parser is None:
-            self.extra = True
-            return
-        in_body = self.head_done
-        interims = self._interim_count
-        before = self.body_bytes
-        try:
-            if in_body:
-                parser.feed_data(data)
+        while not self.head_done:
+            if self._head or self._lenient:
+                data, end = self._joined(data)
             else:
-                if not self._head_bytes:
-                    self._begins_11 = data.startswith(b"HTTP/1.1 ")
-                    if data[0] != _H:
-                        self._refuse(f"it is not HTTP/1.1: it begins {shown_text(data[:60])}")
-                        return
-                if self._head_bytes + len(data) <= MAX_HEAD:
-                    self._head_bytes += len(data)
-                    parser.feed_data(data)
+                end = data.find(_HEAD_END)
+                if end < 0:
+                    data, end = self._joined(data)
                 else:
-                    self._feed_large(parser, data)
-        except HttpParserUpgrade as upgrade:
-            self.upgrade = data[upgrade.args[0] :]
-        except HttpParserError as error:
-            if self.complete:
-                self.extra = True
-            elif self.error is None:
-                self.error = self._translated(error, data)
-        if self.trailers is not None:
-            if self.complete and not self.extra:
-                # The parser skips empty lines: the message ends with one, and not with a second one.
-                tail = data[-_TAIL:] if len(data) >= _TAIL else (self._tail + data)[-_TAIL:]
-                self.extra = not tail.endswith(_HEAD_END) or tail[0] in _LINE_ENDS
-            if not self.extra:
-                start = 0 if in_body else self._body_start(data, interims)
-                self._weigh_chunk_lines(len(data) - start)
-                if self.error is not None:
-                    self.trailers.clear()  # which of them came before the error depends on the segments
-        elif self.complete and (self._parser is None or data[-1] in _LINE_ENDS):
-            # Without a body whatever follows the head is too much; behind a body the parser skips line ends.
-            start = 0 if in_body else self._body_start(data, interims)
-            size = 0 if self._parser is None else self.body_bytes - before
-            self.extra = len(data) > start + size
-        if not self.complete:
-            self._tail = data[-_TAIL:] if len(data) >= _TAIL else (self._tail + data)[-_TAIL:]
+                    end += 4
+            if not end:
+                self._hold(data)
+                return
+            head = data[:end]
+            self._read_head(head)
+            if self.error is not None:
+                self._hint(head)
+                return
+            if end == len(data):
+                return
+            data = data[end:]
+        self._read_body(data)
 
-    def _feed_large(self, parser: HttpResponseParser, data: bytes) -> None:
-        """Feed a segment that is larger than what the head may still take."""
-        options = self._asked.options
+    # The head
+
+    def _joined(self, data: bytes) -> tuple[bytes, int]:
+        """Return the head so far, with *data* behind it, and where it ends; 0 when that has not come."""
+        held = len(self._head)
+        if held:
+            data = self._head + data
+            self._head = b""
+        start = max(held - len(_HEAD_END) + 1, 0)
+        end = -1 if self._lenient else data.find(_HEAD_END, start)
+        if end >= 0:
+            return data, end + len(_HEAD_END)
+        # Without CR it ends as well: a strict parser then says at once what is wrong.
+        empty = _EMPTY_LINE.search(data, start)
+        return data, 0 if empty is None else empty.end()
+
+    def _hold(self, data: bytes) -> None:
+        """Keep the beginning of a head."""
+        if self._may_begin(data) and not self._exceeds(len(data)):
+            self._head = data
+
+    def _may_begin(self, head: bytes) -> bool:
+        """Tell whether a response may begin so; else refuse it."""
+        beginnings: tuple[bytes, ...] = (b"HTTP/",)
+        start = head[:5]
+        if self._lenient:
+            beginnings += (b"ICY ",)
+            start = start.upper()
+        for beginning in beginnings:
+            if start[: len(beginning)] == beginning[: len(start)]:
+                return True
+        self._refuse(f"it is not HTTP/1.1: it begins {shown_text(head[:60])}")
+        return False
+
+    def _exceeds(self, size: int) -> bool:
+        """Tell whether *size* bytes of a head are more than allowed; then refuse it."""
+        if self._head_bytes + size <= MAX_HEAD:
+            return False
+        options = self._request.options
         limit = max(MAX_HEAD, options.max_line_size + options.max_field_size)
-        room = limit - self._head_bytes
-        if len(data) <= room:
-            self._head_bytes += len(data)
-            parser.feed_data(data)
+        if self._head_bytes + size <= limit:
+            return False
+        self._refuse_size(f"its head has more than {limit} bytes")
+        return True
+
+    def _read_head(self, head: bytes) -> None:
+        """Read a whole head, of an interim response or of the final one."""
+        self._head_size = size = len(head)
+        self._begins_11 = begins_11 = head.startswith(b"HTTP/1.1 ")
+        if not (begins_11 or self._may_begin(head)):
             return
-        view = memoryview(data)
-        self._head_bytes = limit
-        if room:
-            parser.feed_data(view[:room])
-        if self.head_done:
-            parser.feed_data(view[room:])
+        if self._head_bytes + size > MAX_HEAD and self._exceeds(size):
+            return
+        self._head_bytes += size
+        if self._lenient:
+            head = lenient(head)
+            self._begins_11 = head.startswith(b"HTTP/1.1 ")
+        elif b" \r\n" in head or b"\t\r\n" in head:
+            head = without_padding(head)
+        try:
+            self._parser.feed_data(head)
+        except HttpParserUpgrade:
+            self.upgrade = b""
+        except HttpParserError as error:
+            if self.error is None:
+                self._read_repaired(head, error)
+        if not self.head_done and self.error is None:
+            # After an interim response the parser may expect a body, or nothing at all.
+            self._parser = self._new_parser()
+            self.fields = CIMultiDict()
+            self._add_field = self.fields.add
+            self._raw_reason = b""
+            self.version_11 = True
+
+    def _read_repaired(self, head: bytes, error: HttpParserError) -> None:
+        """Read a head that the parser refused with *error* once more, with what can be repaired repaired."""
+        tunnel = self._request.method == "CONNECT" and head[9:10] == b"2"
+        again = repaired(head, tunnel=tunnel)
+        if again != head:
+            self._parser = parser = self._new_parser()
+            self.fields.clear()
+            self._raw_reason = b""
+            try:
+                parser.feed_data(again)
+            except HttpParserUpgrade:
+                self.upgrade = b""
+            except HttpParserError as another:
+                error = another
+            else:
+                return
+        if self.error is None and self.upgrade is None:
+            found = f"it is not HTTP/1.1: {error}; it begins {shown_text(head[:60])}"
+            self._refuse(found).__cause__ = error
+
+    # The body
+
+    def _read_body(self, data: bytes) -> None:
+        """Read what comes behind the final head."""
+        if self._chunks is not None and not self.complete:
+            self._read_chunks(self._chunks, data)
+        elif self.until_eof:
+            self.chunks.append(data)
+            self.body_bytes += len(data)
+        elif self.upgrade is not None:
+            self.upgrade += data
         else:
-            self.error = self._head_error(
-                HeadTooLargeError, f"its head has more than {limit} bytes"
-            )
+            missing = self._missing
+            size = len(data)
+            if size > missing:
+                self.extra = True
+                size = missing
+                data = data[:size]
+            if size:
+                self.chunks.append(data)
+                self.body_bytes += size
+                self._missing = missing = missing - size
+                if missing:
+                    self._parser = None
+                else:
+                    self.complete = True
+                    if self._parser is not None:
+                        self._parser.feed_data(data)  # so that it expects the next head
 
-    def _body_start(self, data: bytes, interims: int) -> int:
-        """Return where in *data* the head ends, of which *interims* interim ones ended in earlier segments."""
-        tail = self._tail
-        joined = tail + data if tail else data
-        at = max(len(tail) - len(_HEAD_END) + 1, 0)
-        for _ in range(self._interim_count - interims + 1):
-            at = joined.find(_HEAD_END, at) + len(_HEAD_END)
-        return at - len(tail)
-
-    def _weigh_chunk_lines(self, size: int) -> None:
-        """Count the *size* bytes of a chunked body that came, and see what they have beside the data."""
-        self.overhead += size
-        limit = CHUNK_OVERHEAD + CHUNK_LINE * self._chunk_count + (self.body_bytes >> 6)
-        # After a chunk line without data the trailer section may have begun.
-        limit += MAX_TRAILERS if self._line_only else self._trailer_bytes
-        if self.overhead - self.body_bytes > limit and self.error is None:
-            self.error = ClientPayloadError(
-                f"{self._what}: its chunk lines take more bytes than allowed"
-            )
+    def _read_chunks(self, chunks: ChunkReader, data: bytes) -> None:
+        """Read a segment of a body in chunks."""
+        try:
+            chunks.feed(data, self.chunks)
+        except BadChunksError as error:
+            hint = LENIENT_HINT if error.lenient and not self._lenient else ""
+            self._refuse_body(f"the body's framing is broken: {error}{hint}", error)
+        self.body_bytes = chunks.size
+        section = chunks.trailers
+        if section is None:
+            return
+        if self._lenient:
+            section = lenient_fields(section)
+        elif len(section) > len(b"\r\n"):
+            section = unfolded(section)
+        # Fields from here on are trailers: kept apart, never merged (RFC 9110, section 6.5.1).
+        self._add_field = self._add_trailer
+        self._trailer_bytes = 0
+        self._trailer_count = 0
+        try:
+            self._parser.feed_data(b"0\r\n" + section)
+        except HttpParserError as error:
+            if self.error is None:
+                self._refuse_body(f"its trailer section is broken: {error}", error)
+            cast("CIMultiDict[str]", self.trailers).clear()
+        else:
+            self.complete = True
+            self.extra = bool(chunks.rest)
 
     # httptools' callbacks. What they raise, httptools replaces; so errors are kept in ``error`` first.
 
-    def on_message_begin(self) -> None:
-        """Note that something comes after the end."""
-        if self.complete:
-            self.extra = True
-            self._add_field = _ignore_field
-
     def on_status(self, reason: bytes) -> None:
-        """Take a piece of the reason phrase."""
-        if not self.complete:
-            self._raw_reason += reason
+        """Take the reason phrase."""
+        self._raw_reason = reason
 
     def on_header(self, name: bytes, value: bytes) -> None:
         """Take a field of the head, or of the trailer section."""
@@ -295,18 +395,12 @@ class ResponseReader:
         """Judge the head, and say where the message ends (section 6.3)."""
         parser = self._parser
         request = self._request
-        if self.head_done or parser is None or request is None:
-            return
         status = self.status = parser.get_status_code()
         fields = self.fields
-        if not self._begins_11 or self._interim_count:
-            version = parser.get_http_version()
-            if version != "1.1":
-                self.version_11 = False
-                if version != "1.0":
-                    raise self._refuse(f"it speaks HTTP/{version}, not HTTP/1.1")
+        if not self._begins_11:
+            self._check_version(parser.get_http_version())
         options = request.options
-        size = self._head_bytes
+        size = self._head_size
         if (
             size > options.max_field_size
             or size > options.max_line_size
@@ -314,83 +408,56 @@ class ResponseReader:
         ):
             self._check_sizes()
         reason = self._raw_reason
-        if reason != b"OK" and _FORBIDDEN_IN_REASON(reason) is not None:
+        if reason != b"OK" and _FORBIDDEN_IN_REASON(reason) is not None and not self._lenient:
             raise self._refuse("a control character stands in its reason phrase")
         if status < 200:
             self._take_interim(status)
             return
-        if status > 599:
-            raise self._refuse(f"its status {status} is none (RFC 9110, section 15)")
         method = request.method
+        if method == "CONNECT" and status < 300:
+            # What follows is a tunnel, whatever the fields say of a body (RFC 9110, section 9.3.6).
+            self._end_without_body()
+            return
         chunked = TRANSFER_ENCODING in fields
-        # Of a tunnel's answer it is ignored, whatever it says (RFC 9110, section 9.3.6).
-        if chunked and not (method == "CONNECT" and status < 300):
+        if chunked:
             self._check_transfer_coding()
         self.head_done = True
         if method == "HEAD" or status in (204, 304):
             self.keep = self._says_keep_alive()
             self._end_without_body()
-            return
-        if method == "CONNECT" and status < 300:
-            # What follows is a tunnel: the connection carries no other request.
-            self._end_without_body()
-            return
-        self.keep = parser.should_keep_alive() and not (
-            CONNECTION in request.fields and _ends_connection(request.fields)
-        )
-        if chunked:
-            self.keep = self.keep and self.version_11
-            # Fields from here on are trailers: kept apart, never merged (RFC 9110, section 6.5.1).
-            self.trailers = CIMultiDict()
-            self._add_field = self._add_trailer
-            self._line_only = False
-            self._trailer_bytes = 0
-            self._trailer_count = 0
-        elif CONTENT_LENGTH not in fields:
-            if options.read_until_eof:
+        else:
+            self.keep = parser.should_keep_alive() and not (
+                CONNECTION in request.fields and _ends_connection(request.fields)
+            )
+            if chunked:
+                self.keep = self.keep and self.version_11
+                self.trailers = CIMultiDict()
+                self._chunks = ChunkReader(lenient=self._lenient)
+            elif (length := fields.get(CONTENT_LENGTH)) is not None:
+                self._missing = int(length)
+                self.complete = not self._missing
+            elif options.read_until_eof:
                 self.until_eof = True
             else:
                 self._end_without_body()
+        if self.keep and (hint := fields.get(KEEP_ALIVE)) is not None:
+            self.idle_time = _idle_time(hint)
 
     def _end_without_body(self) -> None:
         """Complete the message, whatever the fields say of a body. The parser does not know and is used no more."""
+        self.head_done = True
         self.complete = True
         self._parser = None
-        self._add_field = _ignore_field
 
-    def on_body(self, body: bytes) -> None:
-        """Take a piece of the body."""
-        if self.complete:
-            self.extra = True
-            return
-        self.chunks.append(body)
-        self.body_bytes += len(body)
-        self._line_only = False
-
-    def on_chunk_header(self) -> None:
-        """Count a chunk."""
-        self._chunk_count += 1
-        self._line_only = True
-
-    def on_chunk_complete(self) -> None:
-        """Mark the end of a chunk."""
-        self._line_only = False
-        if not self.complete:
-            self.chunks.append(b"")
-
-    def on_message_complete(self) -> None:
-        """Note the end of the message, or of an interim one."""
-        if self._interim:
-            self._interim = False
-            self.fields = CIMultiDict()
-            self._add_field = self.fields.add
-            self._raw_reason = b""
-            self.version_11 = True
-        else:
-            self.complete = True
+    def _check_version(self, version: str) -> None:
+        """Take higher minor versions as HTTP/1.1 (RFC 9110, section 2.5), and no other major one."""
+        if version == "1.0":
+            self.version_11 = False
+        elif version[:2] != "1.":
+            raise self._refuse(f"it speaks HTTP/{version}, not HTTP/1.1")
 
     def _add_trailer(self, name: str, value: str) -> None:
-        options = self._asked.options
+        options = self._request.options
         size = _size(name, value)
         self._trailer_count += 1
         self._trailer_bytes += size + len(": \r\n")
@@ -410,15 +477,14 @@ class ResponseReader:
     def _take_interim(self, status: int) -> None:
         """Note a 1xx response, which is dropped unless it switches protocols."""
         if status < 100:
-            raise self._refuse(f"its status {status} is none (RFC 9110, section 15)")
+            raise self._refuse(f"{status} is not a status (RFC 9110, section 15)")
         if status == 101:
-            if UPGRADE not in self._asked.fields:
+            if UPGRADE not in self._request.fields:
                 raise self._refuse("it switches protocols (101) unasked")
             if UPGRADE not in self.fields or not _has_token(self.fields, "upgrade"):
                 raise self._refuse("it switches protocols (101) and does not say to which")
             self.head_done = True
             return
-        self._interim = True
         self._interim_count += 1
         if status == 100:
             self.continued = True
@@ -427,7 +493,7 @@ class ResponseReader:
 
     def _check_sizes(self) -> None:
         """Check the limits on lines and fields; only a head that could break one comes here."""
-        options = self._asked.options
+        options = self._request.options
         if len(self._raw_reason) + len("HTTP/1.1 200 ") > options.max_line_size:
             raise self._refuse_size(
                 f"its status line exceeds max_line_size={options.max_line_size} bytes"
@@ -452,54 +518,50 @@ class ResponseReader:
 
     def _says_keep_alive(self) -> bool:
         """Tell what the parser cannot tell of a response without a body (section 9.3)."""
-        if _has_token(self.fields, "close") or _ends_connection(self._asked.fields):
+        if _has_token(self.fields, "close") or _ends_connection(self._request.fields):
             return False
         return self.version_11 or _has_token(self.fields, "keep-alive")
 
     # Errors
 
     @property
-    def _asked(self) -> Request:
-        return cast(Request, self._request)
-
-    @property
     def _what(self) -> str:
-        return self._asked.what
+        return cast(Request, self._request).what
 
     def _refuse(self, found: str) -> ClientError:
         self.error = error = self._head_error(ServerProtocolError, found)
         return error
 
+    def _hint(self, head: bytes) -> None:
+        """Add to the error about *head* that ``lenient=True`` accepts it, if it does."""
+        error = self.error
+        if self._lenient or type(error) is not ServerProtocolError:
+            return
+        probe = ResponseReader()
+        probe.begin(self._request)
+        probe._lenient = True
+        probe._parser = probe._new_parser()
+        probe._interim_count = min(self._interim_count, MAX_INTERIM)
+        probe.feed(head)
+        if probe.error is None and not probe._head:
+            error.message += LENIENT_HINT
+
     def _refuse_size(self, found: str) -> ClientError:
         self.error = error = self._head_error(HeadTooLargeError, found)
         return error
 
+    def _refuse_body(self, found: str, cause: Exception) -> None:
+        self.error = ClientPayloadError(f"{self._what}: {found}")
+        self.error.__cause__ = cause
+
     def _head_error(self, kind: type[ServerProtocolError], found: str) -> ClientError:
-        request = self._asked
+        request = self._request
         return kind(
             request.info,
             cast(Any, request.history),
             status=self.status,
             message=f"the response is refused: {found}",
         )
-
-    def _translated(self, error: HttpParserError, data: bytes) -> ClientError:
-        """Return what httptools found as the error of the part it was found in."""
-        if self.head_done:
-            failure: ClientError = ClientPayloadError(
-                f"{self._what}: the body's framing is broken: {error}"
-            )
-        else:
-            failure = self._head_error(
-                ServerProtocolError,
-                f"it is not HTTP/1.1: {error}; it begins {shown_text(data[:60])}",
-            )
-        failure.__cause__ = error
-        return failure
-
-
-def _ignore_field(name: str, value: str) -> None:
-    """Drop a field of what came after the message's end."""
 
 
 def _has_token(fields: "CIMultiDict[str]", token: str) -> bool:
@@ -522,3 +584,9 @@ def _size(name: str, value: str) -> int:
     if value.isascii():
         return len(name) + len(value)
     return len(name) + len(value.encode("utf-8", "surrogateescape"))
+
+
+def _idle_time(hint: str) -> int | None:
+    """Return the seconds that a ``Keep-Alive`` field gives an idle connection; None if it says nothing of them."""
+    found = _IDLE_TIME.search(hint)
+    return None if found is None else int(found[1])

@@ -20,7 +20,7 @@ from ..message.body import Progress, UploadTracker
 from ..message.headers import LooseHeaders, check_name
 from ..message.origin import SSLOption
 from ..message.proxy import ProxyAuthLike
-from ..message.request import RequestOptions
+from ..message.request import RequestOptions, check_lenient
 from ..message.response import ClientResponse
 from ..message.timeout import ClientTimeout, seconds
 from ..middlewares.auth.basic import AuthLike
@@ -43,7 +43,7 @@ _TAKEN_ELSEWHERE: Final = OF_THE_BODY | OF_PROXIES
 
 # None for these says as little as leaving them out.
 _AS_THE_SESSION: Final = frozenset(
-    ("auto_decompress", "read_bufsize", "max_line_size", "max_field_size", "max_headers")
+    ("auto_decompress", "lenient", "read_bufsize", "max_line_size", "max_field_size", "max_headers")
 )
 _COUNTS: Final = (
     "max_redirects",
@@ -92,6 +92,7 @@ class RareOptions(TypedDict, total=False):
     proxy_headers: LooseHeaders | None
     proxy_ssl: SSLOption | None
     auto_decompress: bool | None
+    lenient: bool | None
     read_bufsize: int | None
     max_line_size: int | None
     max_field_size: int | None
@@ -228,6 +229,8 @@ def laid_over(options: RequestOptions, rare: RareOptions) -> RequestOptions:
         )
     if "chunked" in changes:
         changes["chunked"] = is_chunked(changes["chunked"])
+    if "lenient" in changes:
+        check_lenient(changes["lenient"])
     if (limit := changes.get("expect100_timeout")) is not None:
         changes["expect100_timeout"] = seconds("expect100_timeout", limit)
     if "version" in changes:

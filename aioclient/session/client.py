@@ -38,7 +38,7 @@ from ..message.headers import (
 )
 from ..message.origin import SSLOption, origin_of
 from ..message.proxy import ProxyAuthLike
-from ..message.request import Auth, Request, RequestOptions
+from ..message.request import Auth, Request, RequestOptions, check_lenient
 from ..message.response import ClientResponse
 from ..message.timeout import DEFAULT_TIMEOUT, coerce_timeout
 from ..message.unset import UNSET, Unset
@@ -120,6 +120,8 @@ class ClientSession(Verbs, Lifecycle):
         sensitive_headers: names of further header fields that carry secrets, beside the usual ones (Authorization,
             Cookie, X-Api-Key …): they follow no redirect to another origin.
         auto_decompress: whether content codings of responses are undone.
+        lenient: whether responses are read that break the rules of HTTP in ways that some old devices do, as the page
+            "Lenient reading" lists them; None for what the connector says, which is False by default.
         max_redirects: after which ``TooManyRedirects`` is raised; 0 follows none.
         requote_redirect_url: whether what no URL may hold is encoded in a ``Location``; False sends it as it came.
         max_body_size: bytes of a decoded response body, after which ``BodyTooLargeError`` is raised; None for any.
@@ -183,6 +185,7 @@ class ClientSession(Verbs, Lifecycle):
         raise_for_status: RaiseForStatus = False,
         timeout: TimeoutLike | Unset = UNSET,
         auto_decompress: bool = True,
+        lenient: bool | None = None,
         middlewares: Sequence[Middleware] = (),
         sensitive_headers: Iterable[str] | None = None,
         max_redirects: int = 10,
@@ -260,6 +263,11 @@ class ClientSession(Verbs, Lifecycle):
             requote_redirect_url=requote_redirect_url,
             http10=is_http10(version),
             auto_decompress=auto_decompress,
+            lenient=(
+                check_lenient(lenient)
+                if lenient is not None
+                else isinstance(connector, BaseConnector) and connector.lenient
+            ),
             read_bufsize=read_bufsize,
             max_line_size=max_line_size,
             max_field_size=max_field_size,
@@ -335,8 +343,8 @@ class ClientSession(Verbs, Lifecycle):
             version: "1.1" or "1.0".
             trace_request_ctx: any object; the callbacks of a trace config find it in their context.
             encoding: the charset of text and forms in *data* (deprecated: encode them yourself).
-            auto_decompress, read_bufsize, max_line_size, max_field_size, max_headers: instead of the session's; None
-                for those.
+            auto_decompress, lenient, read_bufsize, max_line_size, max_field_size, max_headers: instead of the
+                session's; None for those.
             max_body_size: instead of the session's; None for no limit.
 
         Raises:

@@ -126,6 +126,11 @@ class State(PrivateNames):
         return self._trace_configs
 
     @property
+    def lenient(self) -> bool:
+        """Whether responses are read leniently."""
+        return self._options.lenient
+
+    @property
     def auto_decompress(self) -> bool:
         """Whether content codings are undone."""
         return self._options.auto_decompress

@@ -71,6 +71,7 @@ class HandshakeArguments(TypedDict, total=False):
     proxy_headers: LooseHeaders | None
     proxy_ssl: SSLOption | None
     skip_auto_headers: Iterable[str]
+    lenient: bool | None
     max_line_size: int
     max_field_size: int
     max_headers: int

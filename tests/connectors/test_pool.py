@@ -50,6 +50,30 @@ def numbers(pool: MyPool) -> tuple[int, int, int]:
 
 
 class TestReuse:
+    @pytest.mark.parametrize(
+        ("announced", "until"), [(5, 4.0), (1, 0.5), (100, 15.0), (0, 0.0), (2, 1.0)]
+    )
+    def test_announced_idle_time(self, announced: int, until: float) -> None:
+        """A connection whose server announced an end is not reused shortly before that, nor after keepalive_timeout."""
+        for now, reused in ((until - 0.001, True), (until, False), (until + 0.001, False)):
+            if now < 0:
+                continue
+            pool = MyPool()
+            take(pool, "a", "a1")
+            pool.release("a", "a1", 0, announced)
+            assert pool.next_expiry() == until
+            assert pool.reuse("a", now) == ("a1" if reused else None)
+
+    def test_announced_idle_time_behind_an_older_connection(self) -> None:
+        """One that expires before an older one is not reused, and is closed with it at the latest."""
+        pool = MyPool()
+        idle(pool, "b1")
+        take(pool, "a", "a1")
+        pool.release("a", "a1", 1, 2)
+        assert pool.reuse("a", 2) is None
+        assert pool.expire(15) == ["b1", "a1"]
+        assert numbers(pool) == (0, 0, 0)
+
     def test_a_connection_given_back_serves_the_next_request(self) -> None:
         """A connection that was released is reused instead of dialling again."""
         pool = MyPool()

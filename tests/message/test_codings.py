@@ -274,6 +274,52 @@ class TestEnds:
             with pytest.raises(ContentDecodingError):
                 decode(coding, [encoded + junk], step=10)
 
+    @each_coding("DEC-05-junk-lenient")
+    @pytest.mark.parametrize("count", [1, 2])
+    def test_trailing_junk_is_ignored(
+        self, coding: str, encode: Callable[[bytes], bytes], count: int
+    ) -> None:
+        """A lenient decoder ignores what is no other member, however it is cut; truncated data stay an error."""
+        if coding == "br":
+            pytest.skip("brotli does not tell where its data end")
+        if count > 1 and coding not in ("gzip", "zstd"):
+            pytest.skip("it has one member")
+        encoded = encode(TEXT) * count
+        for junk in (
+            JUNK,
+            b"\0",
+            b"\0" * 100,
+            b"\x1f",
+            b"\x1f\x8b",
+            b"\x1f\x8b\x07",
+            b"(",
+            b"(\xb5/",
+            b"\n",
+            b"P*M!",
+        ):
+            body = encoded + junk
+            assert decode_all(body, coding, lenient=True) == TEXT * count
+            for step in (10, STEP):
+                for cuts in ([len(encoded)], range(len(encoded) - 2, len(body)), [5]):
+                    decoder = make_decoder(coding, lenient=True)
+                    assert decoder is not None
+                    pieces = []
+                    for segment in split(body, cuts):
+                        pieces.append(decoder.decode(segment, step))
+                        while decoder.pending:
+                            pieces.append(decoder.decode(b"", step))
+                    decoder.finish()
+                    assert b"".join(pieces) == TEXT * count
+        with pytest.raises(ContentDecodingError):
+            decode_all(encoded[:-1], coding, lenient=True)
+
+    @each_coding("DEC-05-junk-named")
+    def test_trailing_junk_is_named(self, coding: str, encode: Callable[[bytes], bytes]) -> None:
+        """The error about what follows says that lenient=True accepts it."""
+        with pytest.raises(ContentDecodingError) as caught:
+            decode_all(encode(TEXT) + b"\n", coding)
+        assert ("lenient=True" in str(caught.value)) is (coding != "br")
+
     @pytest.mark.parametrize(
         ("coding", "encode"),
         [

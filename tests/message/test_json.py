@@ -51,10 +51,30 @@ async def json_of(body: bytes, media_type: str = "application/json", **arguments
         return await response.json(**arguments)
 
 
+@pytest.mark.parametrize(
+    ("body", "media_type"),
+    [
+        (b'\xef\xbb\xbf{"id": 1}', "application/json"),
+        (b'\xef\xbb\xbf{"id": 1}', "application/json; charset=utf-8"),
+        (b'\xef\xbb\xbf{"id": 1}', "application/json; charset=Utf_8"),
+        ('\ufeff{"id": 1}'.encode("utf-16-le"), "application/json; charset=utf-16-le"),
+    ],
+)
+@pytest.mark.parametrize(
+    "arguments",
+    [{}, {"type": Struct}, {"loads": json.loads}, {"type": dict[str, int]}],
+    ids=["plain", "struct", "loads", "generic"],
+)
+async def test_byte_order_mark(body: bytes, media_type: str, arguments: dict[str, Any]) -> None:
+    """A byte order mark before JSON is ignored, as RFC 8259, section 8.1, allows."""
+    value = await json_of(body, media_type, **arguments)
+    assert value == (Struct(1) if arguments.get("type") is Struct else {"id": 1})
+
+
 def standard(body: bytes) -> object:
     """Return what the standard library makes of a body, or raises."""
     try:
-        return repr(json.loads(body.decode()))
+        return repr(json.loads(body.decode().removeprefix("\ufeff")))
     except RecursionError:
         return json.JSONDecodeError
     except ValueError as error:
