@@ -49,6 +49,7 @@ from .http1_head import expects_continue
 from .http1_response import ResponseReader
 from .http1_upload import ChunkWriter, CountingWriter, write_traced
 from .leftovers import input_poll, read_leftovers
+from .send_queue import unsent_bytes
 
 DRAIN_LIMIT: Final = (
     64 * 1024
@@ -727,7 +728,7 @@ class Http1Connection(asyncio.Protocol):
         """Tell whether the server's silence is no surprise: the request is still on its way, and moves."""
         if self._upload is not None and self._continue is None and not self._writing_paused:
             return True  # it is the turn of the body's source
-        unsent = 0 if self.transport is None else self.transport.get_write_buffer_size()
+        unsent = 0 if self.transport is None else unsent_bytes(self.transport)
         moves = unsent != 0 and unsent != self._unsent_bytes
         self._unsent_bytes = unsent
         return moves
@@ -786,7 +787,7 @@ class Http1Connection(asyncio.Protocol):
             self.last_activity = self._loop.time()
         self._turn += len(data) + TURN_WRITE
         if self._writing_paused:
-            self._unsent_bytes = transport.get_write_buffer_size()
+            self._unsent_bytes = unsent_bytes(transport)
             self._turn = 0
             await self._wait_writable()
         elif self._turn > TURN_BYTES:

@@ -172,6 +172,26 @@ class TestUploads:
             assert loop.time() - begin <= 10
             ended.set()
 
+    async def test_what_the_kernel_holds_moves(self) -> None:
+        """A server that takes a piece now and then is not silent, although the kernel's buffers hide it from ours."""
+
+        async def serve(conn: RawConnection) -> None:
+            request = asyncio.create_task(conn.read_request())
+            for _ in range(4):
+                conn.stop_reading()
+                await asyncio.sleep(4)
+                conn.start_reading()
+                enough = conn.received + 2**20
+                while conn.received < enough:
+                    await asyncio.sleep(0)
+            await request
+            conn.send(OK + END)
+            await conn.closed()
+
+        limits = aioclient.ClientTimeout(sock_read=5)
+        async with RawServer(serve) as server, aioclient.ClientSession(timeout=limits) as session:
+            assert (await fetch(session, server.url(), "POST", data=bytes(2**24))).body == b"ok"
+
     async def test_one_large_piece(self) -> None:
         """A piece that takes longer than `sock_read` to send is no silence while the server takes it."""
 
