@@ -1,6 +1,7 @@
 """The end of a WebSocket (RFC 6455, section 7): close frames, time limits, heartbeats, back-pressure, cancellation."""
 
 import asyncio
+import socket
 import warnings
 from typing import Any
 
@@ -10,7 +11,12 @@ from aiohttp import ClientWSTimeout, WSMessage, WSMsgType
 
 import aioclient
 from aioclient import ClientSession, ClientWebSocketResponse
-from aioclient.exceptions import ClientConnectionResetError, ServerTimeoutError
+from aioclient.exceptions import (
+    ClientConnectionResetError,
+    ServerTimeoutError,
+    WSClosedError,
+    WSReconnectError,
+)
 from aioclient.protocols.websocket.outgoing import outgoing
 from aioclient.protocols.websocket.reader import QUEUE_LIMIT
 from aioclient.testing import RawConnection, RawServer, cancel_everywhere, turns
@@ -27,7 +33,9 @@ from .wire import (
     end,
     frame,
     read_frame,
+    send_and_reset,
     sends,
+    shake_hands,
     switching,
     websocket_server,
 )
@@ -431,6 +439,84 @@ class TestHeartbeat:
                 timer = ws._connection._timer
                 assert timer is not None
             assert timer.cancelled()
+
+
+@pytest.mark.both_loops
+class TestBeforeAReset:
+    """What the peer sent before a reset is received, although a write of ours fails before it is read."""
+
+    @pytest.mark.parametrize("waits", [True, False])
+    @pytest.mark.parametrize("count", [0, 3, 10_000])
+    async def test_a_close_frame(self, count: int, waits: bool) -> None:
+        """Messages and close frame come in full, more of them than the queue takes, too; a sender gets its error."""
+        with socket.create_server(("127.0.0.1", 0)) as listener:
+            listener.setblocking(False)
+            async with ClientSession() as session:
+                opening = asyncio.ensure_future(session.ws_connect(address(listener)))
+                peer = await shake_hands(listener)
+                ws = await opening
+
+                async def receive() -> list[str]:
+                    return [message.data async for message in ws]
+
+                receiving = asyncio.ensure_future(receive()) if waits else None
+                await turns()
+                send_and_reset(peer, frame(TEXT, b"x") * count + close(4001, b"quota"))
+                with pytest.raises(ClientConnectionResetError):
+                    for _ in range(10_000):
+                        await ws.send_str("x")
+                assert await (receiving or receive()) == ["x"] * count
+                assert (ws.close_code, ws.close_reason, ws.exception()) == (4001, "quota", None)
+                assert ws.closed
+                assert not ws.closed_by_us
+
+    @pytest.mark.parametrize("count", [0, 3, 10_000])
+    async def test_a_violation(self, count: int) -> None:
+        """So does a violation of the protocol behind them."""
+        with socket.create_server(("127.0.0.1", 0)) as listener:
+            listener.setblocking(False)
+            async with ClientSession() as session:
+                opening = asyncio.ensure_future(session.ws_connect(address(listener)))
+                peer = await shake_hands(listener)
+                ws = await opening
+                send_and_reset(peer, frame(TEXT, b"x") * count + frame(3))
+                with pytest.raises(ClientConnectionResetError):
+                    for _ in range(10_000):
+                        await ws.send_str("x")
+                got = [message async for message in ws]
+                assert [message.type for message in got] == [WSMsgType.TEXT] * count + [
+                    WSMsgType.ERROR
+                ]
+                assert got[-1].data is ws.exception()
+                assert ws.close_code == 1002
+
+    async def test_the_policy_hears_of_the_code(self) -> None:
+        """A reconnecting WebSocket that a private code ends does not connect again."""
+        with socket.create_server(("127.0.0.1", 0)) as listener:
+            listener.setblocking(False)
+            async with ClientSession() as session:
+                feed = session.ws_reconnecting(address(listener), heartbeat=None)
+
+                async def iterate() -> None:
+                    async for _ in feed.messages():
+                        pass
+
+                iterating = asyncio.ensure_future(iterate())
+                peer = await shake_hands(listener)
+                await feed.wait_open()
+                send_and_reset(peer, close(4001))
+                with pytest.raises(ClientConnectionResetError):
+                    for _ in range(10_000):
+                        await feed.send_str("x")
+                with pytest.raises(WSReconnectError) as caught:
+                    await iterating
+                assert isinstance(caught.value.__cause__, WSClosedError)
+                assert caught.value.__cause__.code == 4001
+                assert feed.statistics().attempts == 1
+
+
+def address(listener: socket.socket) -> str:
+    return f"ws://127.0.0.1:{listener.getsockname()[1]}/"
 
 
 class TestBackPressure:

@@ -41,7 +41,7 @@ from .wire import (
     end,
     frame,
     read_frame,
-    reset,
+    send_and_reset,
     sends,
     shake_hands,
     websocket_server,
@@ -289,7 +289,7 @@ class TestSendingWithoutAWait:
                 )
                 peer = await shake_hands(listener)
                 ws = await opening
-                reset(peer)
+                send_and_reset(peer)
                 with pytest.raises(ClientConnectionResetError) as caught:
                     for _ in range(10_000):
                         await ws.send_str("x")

@@ -135,8 +135,10 @@ async def shake_hands(listener: socket.socket) -> socket.socket:
     return sock
 
 
-def reset(sock: socket.socket) -> None:
-    """Close *sock* with a reset."""
+def send_and_reset(sock: socket.socket, data: bytes = b"") -> None:
+    """Send *data* and reset the connection, before the event loop of the client can read any of it."""
+    sock.setblocking(True)
+    sock.sendall(data)
     sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
     sock.close()
 
