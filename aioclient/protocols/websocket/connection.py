@@ -48,6 +48,9 @@ from .reader import QUEUE_LIMIT, MessageReader
 # Messages sent one right behind the other before the event loop has its turn: it has to read, to answer pings and to
 # learn of a reset. A turn costs as much as two or three small messages.
 BURST: Final = 64
+# From this one on who sends looks whether a write has failed: the event loop would tell of it in its next turn only. At
+# the sixth write to a broken connection asyncio begins to log them.
+LOOK: Final = 3
 
 
 class WebSocketConnection(asyncio.Protocol):
@@ -351,9 +354,10 @@ class WebSocketConnection(asyncio.Protocol):
             payload = self._compress_with(compress, payload)
             first |= RSV1
         self._transport.write(encode_frame(first, payload, next(self._masks)))
-        self.burst += 1
-        # A transport whose write has failed tells of it in the event loop's next turn.
-        return self.congested or self.burst >= BURST or self._transport.is_closing()
+        self.burst = burst = self.burst + 1
+        if burst < LOOK:
+            return self.congested
+        return self.congested or burst >= BURST or self._transport.is_closing()
 
     def _compress_with(self, bits: int, payload: Buffer) -> bytes:
         if not 9 <= bits <= 15:
