@@ -428,7 +428,8 @@ class TestHeartbeat:
             sending = asyncio.ensure_future(ws.send_bytes(bytes(2**24)))
             message = await ws.receive()
             assert message.type is WSMsgType.ERROR
-            assert loop.time() - start == pytest.approx(15)
+            # In 15 s, and 5 more for each look that found the systems still filling their buffers.
+            assert 15 <= loop.time() - start <= 50
             with pytest.raises(ClientConnectionResetError):
                 await sending
 
