@@ -227,7 +227,16 @@ class ResponseReader:
             if end == len(data):
                 return
             data = data[end:]
-        self._read_body(data)
+        size = len(data)
+        if size == self._missing:  # as nearly every response ends
+            self._missing = 0
+            self.chunks.append(data)
+            self.body_bytes += size
+            self.complete = True
+            if self._parser is not None:
+                self._parser.feed_data(data)  # so that it expects the next head
+        else:
+            self._read_body(data)
 
     # The head
 
@@ -345,13 +354,9 @@ class ResponseReader:
             if size:
                 self.chunks.append(data)
                 self.body_bytes += size
-                self._missing = missing = missing - size
-                if missing:
-                    self._parser = None
-                else:
-                    self.complete = True
-                    if self._parser is not None:
-                        self._parser.feed_data(data)  # so that it expects the next head
+                self._missing = missing - size
+                self.complete = size == missing
+                self._parser = None  # it would wait for a body that it never gets
 
     def _read_chunks(self, chunks: ChunkReader, data: bytes) -> None:
         """Read a segment of a body in chunks."""
