@@ -1,6 +1,6 @@
 """Messages that come in pieces: put together as the pieces come. No I/O.
 
-Neither costs more memory than its message, whatever the size of the pieces: small ones are copied into a buffer.
+Neither costs much more memory than its message, whatever the size of the pieces: small ones are copied into a buffer.
 """
 
 from codecs import utf_8_decode
@@ -11,7 +11,9 @@ from aiohttp import WebSocketError
 
 from .frames import INVALID_DATA
 
-SMALL_PIECE: Final = 4096  # bytes, or characters; what has less is copied into a buffer
+# Bytes, or characters; what has less is copied into a buffer. An object of its own costs some 60 bytes more; a copy of
+# each network packet would cost time.
+SMALL_PIECE: Final = 256
 
 
 def not_utf8(error: UnicodeDecodeError, before: int = 0) -> WebSocketError:
@@ -61,7 +63,16 @@ class Text:
         Raises:
             WebSocketError: it cannot be a part of UTF-8 text where it stands.
         """
-        text = self._decode(data, final=False)
+        if self._cut:
+            data = self._cut + data
+        try:
+            text, used = utf_8_decode(data, "strict", False)
+        except UnicodeDecodeError as error:
+            raise not_utf8(error, self._position) from error
+        self._position += used
+        self._cut = b"" if used == len(data) else data[used:]
+        if len(self._cut) == 2 and self._cut[0] == 0xED and self._cut[1] > 0x9F:
+            self._check_end()  # a surrogate, whose third byte Python would wait for
         pieces = self._pieces
         if len(text) >= SMALL_PIECE:
             pieces.append(text)
@@ -78,22 +89,13 @@ class Text:
         Raises:
             WebSocketError: it ends within a character.
         """
-        if self._cut:
-            self._decode(b"", final=True)
+        self._check_end()
         return "".join(
             [piece if isinstance(piece, str) else piece.getvalue() for piece in self._pieces]
         )
 
-    def _decode(self, data: bytes, *, final: bool) -> str:
-        if self._cut:
-            data = self._cut + data
+    def _check_end(self) -> None:
         try:
-            text, used = utf_8_decode(data, "strict", final)
+            self._cut.decode()
         except UnicodeDecodeError as error:
             raise not_utf8(error, self._position) from error
-        self._position += used
-        self._cut = cut = data[used:]
-        if len(cut) == 2 and cut[0] == 0xED and cut[1] > 0x9F:
-            # A surrogate, whose third byte Python would wait for.
-            self._decode(b"", final=True)
-        return text

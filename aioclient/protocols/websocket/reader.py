@@ -184,8 +184,9 @@ class MessageReader:
             return
         self.stalled = False
         self._midway = True
-        if self._missing:
-            position = self._take_payload(data, 0, len(data))
+        message = self._message
+        if self._missing and message is not None:
+            position = self._take_payload(message, data, 0, len(data))
             if self._missing or self._is_over():
                 return
         elif self._rest:
@@ -306,17 +307,18 @@ class MessageReader:
             self._take_control(opcode, data[start:stop])
             return stop
         self._check_size(first, length)
-        if self._message is None:
+        message = self._message
+        if message is None:
             if first & FIN and stop <= end:
                 self._take_message(first, data[start:stop])
                 return stop
-            self._begin_message(first)
+            message = self._begin_message(first)
         self._frames += 1
         if self._frames > MAX_FRAMES:
             raise WebSocketError(TOO_BIG, f"a message has more than {MAX_FRAMES} frames")
         self._final = bool(first & FIN)
         self._missing = length
-        return self._take_payload(data, start, end)
+        return self._take_payload(message, data, start, end)
 
     def _check_sequence(self, first: int, opcode: int) -> None:
         """Check that a data frame may come now (section 5.4)."""
@@ -350,20 +352,22 @@ class MessageReader:
         is_text = opcode == TEXT and self._decode_text
         self._add_message(opcode, payload.decode() if is_text else payload, len(payload))
 
-    def _begin_message(self, first: int) -> None:
+    def _begin_message(self, first: int) -> Data | Text:
         """Begin a message that is not here whole."""
         self._opcode = opcode = first & 0x0F
-        self._message = Text() if opcode == TEXT and self._decode_text else Data()
+        is_text = opcode == TEXT and self._decode_text
+        self._message = message = Text() if is_text else Data()
         self._compressed = bool(first & RSV1)
         self._frames = self._size = 0
+        return message
 
-    def _take_payload(self, data: bytes, start: int, end: int) -> int:
+    def _take_payload(self, message: Data | Text, data: bytes, start: int, end: int) -> int:
         """Take what *data* has of the frame under way; return where that ends."""
-        message = cast(Data | Text, self._message)
-        stop = min(start + self._missing, end)
+        missing = self._missing
+        stop = end if end - start <= missing else start + missing
         payload = data[start:stop]
-        self._missing -= stop - start
-        whole = self._final and not self._missing
+        self._missing = missing = missing - (stop - start)
+        whole = self._final and not missing
         if self._compressed:
             payload = self._inflate(payload, self._size, whole)
         message.add(payload)
