@@ -85,6 +85,14 @@ class Owner(Protocol):
         """Note that its socket is closed."""
 
 
+class _ResponseClassError(Exception):
+    """A response class of the user raised ``raised``, which is the caller's to handle."""
+
+    def __init__(self, raised: Exception) -> None:
+        super().__init__(raised)
+        self.raised = raised
+
+
 class Http1Connection(asyncio.Protocol):
     """One HTTP/1.1 connection.
 
@@ -273,11 +281,15 @@ class Http1Connection(asyncio.Protocol):
                 stream,
                 lease,
             )
-        except (Exception, KeyboardInterrupt, SystemExit):
+        except (KeyboardInterrupt, SystemExit):
             raise
+        except Exception as error:
+            raise _ResponseClassError(error) from error
         except BaseException as error:
-            # Who calls this takes exceptions alone, and would leave the connection half closed.
-            raise RuntimeError(f"the response class raised {error!r}") from error
+            # The caller takes only an Exception, and would leave the connection half closed.
+            crash = RuntimeError(f"the response class raised {error!r}")
+            crash.__cause__ = error
+            raise _ResponseClassError(crash) from error
         self._waiter = None
         waiter.set_result(response)
 
@@ -343,7 +355,7 @@ class Http1Connection(asyncio.Protocol):
                     self._continue.set_result(True)
         except Exception as error:  # noqa: BLE001  (a user's response class may raise anything)
             # The event loop would only log it, and the caller would wait for ever.
-            self._fail(error)
+            self._crash(error)
 
     def _take_unasked(self, data: bytes) -> None:
         """Take what comes while no request is under way."""
@@ -424,7 +436,7 @@ class Http1Connection(asyncio.Protocol):
             elif self.upgraded is None:
                 self.close()
         except Exception as error:  # noqa: BLE001  (as in data_received)
-            self._fail(error)
+            self._crash(error)
         return False
 
     def _is_end_confirmed(self) -> bool:
@@ -559,7 +571,7 @@ class Http1Connection(asyncio.Protocol):
                 try:
                     self._deliver(None)
                 except Exception as crash:  # noqa: BLE001  (as in data_received)
-                    self._reject(waiter, crash)
+                    self._reject(waiter, self._reported(crash))
             else:
                 self._reject(waiter, error)
         stream, self._stream = self._stream, None
@@ -569,6 +581,28 @@ class Http1Connection(asyncio.Protocol):
         self._end_lease()
         self._request = None
         self.abort()
+
+    def _crash(self, error: Exception) -> None:
+        """End the exchange, if it has not ended, with *error*, which was raised here, and close the connection."""
+        self._fail(self._reported(error))
+        self.abort()
+
+    def _reported(self, error: Exception) -> Exception:
+        """Return what the caller gets for *error*; report it to the event loop, unless a response class raised it.
+
+        It is a fault of this library then, and a caller who catches it would hide it.
+        """
+        if isinstance(error, _ResponseClassError):
+            return error.raised
+        self._loop.call_exception_handler(
+            {
+                "message": f"Fault in aioclient while it read a response: {error!r}",
+                "exception": error,
+                "protocol": self,
+                "transport": self.transport,
+            }
+        )
+        return error
 
     def _reject(self, waiter: "asyncio.Future[ClientResponse]", error: Exception) -> None:
         """Raise *error* in the waiting caller."""

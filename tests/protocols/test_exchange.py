@@ -2,11 +2,13 @@
 
 import asyncio
 import ssl
+import traceback
 from typing import Any, ClassVar
 
 import pytest
 
 import aioclient
+from aioclient.protocols.http1_response import ResponseReader
 from aioclient.testing import RawConnection, RawServer, cancel_everywhere, turns
 
 from ..servers.certificates import Certificates
@@ -325,6 +327,50 @@ class TestFailuresInside:
         ):
             with pytest.raises(LookupError):
                 await session.get(server.url())
+
+    @pytest.mark.parametrize("ended", [False, True], ids=["segment", "end"])
+    @pytest.mark.parametrize("whole", [False, True], ids=["before", "after"])
+    async def test_our_own_faults(
+        self, monkeypatch: pytest.MonkeyPatch, *, whole: bool, ended: bool
+    ) -> None:
+        """The event loop reports a fault of this library with its traceback; the request ends at once, with it.
+
+        One behind a whole response spoils nothing but the connection.
+        """
+        found: list[dict[str, Any]] = []
+        asyncio.get_running_loop().set_exception_handler(
+            lambda loop, context: found.append(context)
+        )
+
+        def broken(*arguments: Any) -> None:
+            raise ZeroDivisionError("a fault of ours")
+
+        async def serve(conn: RawConnection) -> None:
+            await conn.read_request()
+            if whole:
+                monkeypatch.setattr(ResponseReader, "rest", broken)
+                conn.send(OK + (b"\r\nok" if ended else b"Content-Length: 2\r\n\r\nok"))
+            elif ended:
+                monkeypatch.setattr(aioclient.ServerDisconnectedError, "__init__", broken)
+            else:
+                monkeypatch.setattr(ResponseReader, "feed", broken)
+                conn.send(OK + END)
+            if not ended:
+                await conn.closed()
+
+        async with RawServer(serve) as server, aioclient.ClientSession(timeout=None) as session:
+            if whole:
+                async with session.get(server.url()) as response:
+                    assert await response.read() == b"ok"
+            else:
+                with pytest.raises(ZeroDivisionError, match="a fault of ours"):
+                    await session.get(server.url())
+            assert session.connector is not None
+            assert session.connector.statistics().in_use == 0
+        (context,) = found
+        assert "Fault in aioclient" in context["message"]
+        trace = traceback.extract_tb(context["exception"].__traceback__)
+        assert trace[-1].name == "broken"
 
     async def test_stream_closes_within_a_segment(self) -> None:
         """A body that exceeds its limit within a segment of many chunks closes the connection once."""
