@@ -22,6 +22,9 @@ CHUNK_LINE: Final = 24
 MAX_TRAILERS: Final = 64 * 1024
 MAX_CHUNK: Final = 2**64 - 1  # bytes; what fits in a C integer, as everywhere
 
+_AFTER_LAST: Final = (
+    b"\r\n0\r\n\r\n"  # what follows the last chunk's data when there are no trailers
+)
 _PLAIN_LINE: Final = re.compile(rb"([0-9A-Fa-f]{1,16})\r\n")
 _LINE: Final = re.compile(
     rb"([0-9A-Fa-f]++)[ \t]*+"
@@ -32,6 +35,23 @@ _LINE: Final = re.compile(
 _LENIENT_LINE: Final = re.compile(rb"([0-9A-Fa-f]++)[ \t]*+(?:;[^\n]*+)?+\r?+\n")
 _START_OF_LINE: Final = re.compile(rb"[0-9A-Fa-f]++[ \t]*+(?:;[^\n]*+)?+\r?+")
 _EMPTY_LINE: Final = re.compile(rb"\n\r?+\n")
+
+
+def only_chunk(body: bytes) -> bytes | None:
+    """Return the data of a whole body in one chunk, as small ones are sent; None if *body* is anything else.
+
+    A ``ChunkReader`` comes to the same, for 25,000 instructions more.
+    """
+    if not body.endswith(_AFTER_LAST):
+        return None
+    line = _PLAIN_LINE.match(body)
+    if line is None:
+        return None
+    start = line.end()
+    size = int(line[1], 16)
+    if not size or start + size + len(_AFTER_LAST) != len(body):
+        return None
+    return body[start : start + size]
 
 
 class BadChunksError(Exception):

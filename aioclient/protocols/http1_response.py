@@ -35,7 +35,7 @@ from ..message.headers import (
     shown_text,
 )
 from ..message.request import Request
-from .http1_chunks import MAX_TRAILERS, BadChunksError, ChunkReader
+from .http1_chunks import MAX_TRAILERS, BadChunksError, ChunkReader, only_chunk
 from .http1_repair import lenient, lenient_fields, repaired, unfolded, without_padding
 
 # aiohttp allows 128 fields of 8,190 bytes each; real heads stay far below what all of them may take together.
@@ -80,6 +80,7 @@ _FORBIDDEN_TRAILERS: Final = frozenset(
     )
 )
 _HEAD_END: Final = b"\r\n\r\n"
+_LAST_CHUNK: Final = b"0\r\n\r\n"
 _FORBIDDEN_IN_REASON = re.compile(rb"[\x00-\x08\x0a-\x1f\x7f]").search
 _EMPTY_LINE: Final = re.compile(rb"\n\r?+\n")
 _IDLE_TIME: Final = re.compile(
@@ -295,8 +296,9 @@ class ResponseReader:
         if self._lenient:
             head = lenient(head)
             self._begins_11 = head.startswith(b"HTTP/1.1 ")
-        # Not `in`, which tries to make a number of the bytes first: it costs four times as much.
-        elif head.find(b" \r\n") >= 0 or head.find(b"\t") >= 0:
+        # `replace()` returns the same object if there is nothing to replace, and is the cheapest look: `in` first tries
+        # to make a number of its operand, `find()` has slow arguments.
+        elif head.replace(b" \r\n", b"") is not head or head.replace(b"\t", b"") is not head:
             head = without_padding(head)
         try:
             self._parser.feed_data(head)
@@ -337,8 +339,8 @@ class ResponseReader:
 
     def _read_body(self, data: bytes) -> None:
         """Read what comes behind the final head."""
-        if self._chunks is not None and not self.complete:
-            self._read_chunks(self._chunks, data)
+        if self.trailers is not None and not self.complete:
+            self._read_chunks(data)
         elif self.until_eof:
             self.chunks.append(data)
             self.body_bytes += len(data)
@@ -358,8 +360,18 @@ class ResponseReader:
                 self.complete = size == missing
                 self._parser = None  # it would wait for a body that it never gets
 
-    def _read_chunks(self, chunks: ChunkReader, data: bytes) -> None:
+    def _read_chunks(self, data: bytes) -> None:
         """Read a segment of a body in chunks."""
+        chunks = self._chunks
+        if chunks is None:
+            whole = only_chunk(data)
+            if whole is not None:
+                self.chunks += (whole, b"")
+                self.body_bytes = len(whole)
+                self.complete = True
+                self._parser.feed_data(_LAST_CHUNK)
+                return
+            self._chunks = chunks = ChunkReader(lenient=self._lenient)
         try:
             chunks.feed(data, self.chunks)
         except BadChunksError as error:
@@ -438,7 +450,6 @@ class ResponseReader:
             if chunked:
                 self.keep = self.keep and self.version_11
                 self.trailers = CIMultiDict()
-                self._chunks = ChunkReader(lenient=self._lenient)
             elif CONTENT_LENGTH in fields:
                 self._missing = int(fields[CONTENT_LENGTH])
                 self.complete = not self._missing
