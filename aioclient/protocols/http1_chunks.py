@@ -178,7 +178,10 @@ class ChunkReader:
             if _START_OF_LINE.fullmatch(data, at) is None:
                 raise self._bad_line(data, at, len(data))
             return None
-        line = (_LENIENT_LINE if self._lenient else _LINE).fullmatch(data, at, stop)
+        if self._lenient:
+            line = _LENIENT_LINE.fullmatch(data, at, stop)
+        else:
+            line = _LINE.fullmatch(data, at, stop)
         if line is None:
             raise self._bad_line(data, at, stop)
         return line
