@@ -6,6 +6,7 @@ import gc
 import os
 import re
 import sys
+import threading
 import warnings
 import weakref
 from collections.abc import AsyncIterator, Iterator
@@ -133,6 +134,52 @@ class TestUnclosed:
             assert client_sockets(server) == 0
             assert session.connector is not None
             assert session.connector.statistics().in_use == 0
+
+    @pytest.mark.parametrize("debug", [False, True], ids=["plain", "debug"])
+    async def test_response_collected_in_a_thread(self, *, debug: bool) -> None:
+        """One that a collection in another thread finds is closed in the thread of its event loop."""
+        asyncio.get_running_loop().set_debug(debug)
+        async with RawServer(site) as server, ClientSession(server.url()) as session:
+            assert session.connector is not None
+            cycle: list[object] = [await session.get("/hold")]
+            cycle.append(cycle)
+            await turns(1)
+            with warned("unclosed response to GET"):
+                del cycle
+                thread = threading.Thread(target=gc.collect)
+                thread.start()
+                thread.join()
+            assert session.connector.statistics().in_use == 1
+            await turns(20)
+            assert session.connector.statistics().in_use == 0
+            assert client_sockets(server) == 0
+
+    async def test_response_that_ends_while_it_is_dropped(self) -> None:
+        """A connection that carries another request by the time the event loop hears of it stays open."""
+        bodies = asyncio.Queue[bytes]()
+
+        async def script(conn: RawConnection) -> None:
+            while True:
+                await conn.read_request()
+                conn.send(b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\no")
+                conn.send(await bodies.get())
+
+        async with RawServer(script) as server, ClientSession(server.url()) as session:
+            first = await session.get("/")
+            held = first.connection
+            assert held is not None
+            carrier = held.carrier
+            assert isinstance(carrier, asyncio.Protocol)
+            del held
+            await turns(1)
+            with warned("unclosed response to GET"):
+                del first
+                carrier.data_received(b"k")  # as if the event loop had read it in this iteration
+            second = asyncio.create_task(fetch(session))
+            bodies.put_nowait(b"")
+            bodies.put_nowait(b"k")
+            assert await second == b"ok"
+            assert server.connections == 1
 
     async def test_a_whole_response(self) -> None:
         """A response that came whole holds nothing, and may be dropped."""

@@ -11,6 +11,8 @@ class Carrier(Protocol):
     """What carries the body of a response, as that response sees it."""
 
     transport: asyncio.Transport | None
+    exchanges: int
+    """How many exchanges it has carried to their end."""
 
     @property
     def loop(self) -> asyncio.AbstractEventLoop:
@@ -36,12 +38,13 @@ class Connection:
     without a finalizer on every response.
     """
 
-    __slots__ = ("__weakref__", "_carrier", "_description", "_made_at")
+    __slots__ = ("__weakref__", "_carrier", "_description", "_exchange", "_made_at")
 
     def __init__(
         self, carrier: Carrier, description: str, made_at: Birthplace | None = None
     ) -> None:
         self._carrier: Carrier | None = carrier
+        self._exchange = carrier.exchanges
         self._description = description
         self._made_at = made_at
 
@@ -92,7 +95,12 @@ class Connection:
         self._carrier = None
 
     def __del__(self) -> None:
-        if self._carrier is not None:
+        carrier = self._carrier
+        if carrier is not None:
+            # Garbage is collected on any thread, and within any step of the event loop.
+            loop = carrier.loop
+            if not loop.is_closed():
+                loop.call_soon_threadsafe(_abort, carrier, self._exchange)
             place = "" if self._made_at is None else f"; asked for at {self._made_at}"
             warnings.warn(
                 f"unclosed response to {self._description}: use 'async with', read it to its end, or release it{place}",
@@ -100,7 +108,12 @@ class Connection:
                 source=self,
                 stacklevel=2,
             )
-            self.close()
 
     def __repr__(self) -> str:
         return f"<Connection {'closed' if self.closed else 'open'}, {self._description}>"
+
+
+def _abort(carrier: Carrier, exchange: int) -> None:
+    """Close the connection, unless the body has ended since, and it may carry another one."""
+    if carrier.exchanges == exchange:
+        carrier.abort()

@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncIterator
+from typing import Any, cast
 
 import pytest
 from aiohttp import DigestAuthMiddleware
@@ -14,6 +15,7 @@ from aioclient import (
     Request,
     TCPConnector,
 )
+from aioclient.message.connection import Connection
 from aioclient.testing import RawConnection, RawServer, turns
 
 from ..loopback import OK
@@ -253,3 +255,24 @@ class TestSentAgain:
                 del response
             (await next_one).close()
             assert server.connections == 2
+
+
+class TestCollected:
+    def test_a_response_that_outlives_its_loop(self) -> None:
+        """It warns, and leaves the socket to the transport's own end."""
+
+        class Gone:
+            transport = None
+            exchanges = 0
+            loop = asyncio.new_event_loop()
+
+            def abort(self) -> None:
+                raise AssertionError("there is no loop to do it in")
+
+            give_up_body = detach = wait_sent = abort
+
+        Gone.loop.close()
+        held: Connection | None = Connection(cast(Any, Gone()), "GET http://a.example/")
+        assert held is not None
+        with pytest.warns(ResourceWarning, match="unclosed response to GET http://a.example/"):
+            held = None

@@ -481,6 +481,7 @@ class TestEnd:
             await turns()  # until the event loop itself has let go of it
             with pytest.warns(ResourceWarning, match=r"unclosed response to GET http"):
                 del response
+            await turns(1)
             assert session.connector is not None
             assert session.connector.statistics().in_use == 0
 
