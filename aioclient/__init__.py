@@ -61,12 +61,9 @@ from .doh import DoHResolver
 from .exceptions import *  # noqa: F403
 from .exceptions import __all__ as _exceptions
 from .message.body import UploadTracker
-from .message.connection import Connection
 from .message.disposition import ContentDisposition
 from .message.proxy import DIRECT, Proxy, ProxyDigestAuth
 from .message.request import Auth, Request, RequestInfo
-from .message.response import ClientResponse
-from .message.stream import StreamReader
 from .message.timeout import ClientTimeout
 from .message.timings import Timings
 from .middlewares.auth import NO_AUTH, BasicAuth, Netrc
@@ -76,6 +73,9 @@ from .reconnecting import (
     ReconnectState,
     ReconnectStatistics,
 )
+from .response.client_response import ClientResponse
+from .response.hold import Connection
+from .response.stream import StreamReader
 from .session import ClientSession
 from .warning import LegacyParameterWarning, NetrcWarning, SharedCookiesWarning
 from .websocket import ClientWebSocketResponse

@@ -9,7 +9,7 @@ from yarl import URL
 
 from .connectors.base import BaseConnector
 from .connectors.tcp import TCPConnector
-from .message.response import ClientResponse
+from .response.client_response import ClientResponse
 from .session import ClientSession, RequestArguments, RequestContextManager
 from .session.arguments import CurrentArguments
 from .session.legacy import check_loop, modern, warn_of_loop

@@ -7,7 +7,7 @@ from typing import cast
 from weakref import ref
 
 from .message.request import Request
-from .message.response import ClientResponse
+from .response.client_response import ClientResponse
 
 Handler = Callable[[Request], Awaitable[ClientResponse]]
 Middleware = Callable[[Request, Handler], Awaitable[ClientResponse]]

@@ -10,9 +10,9 @@ from typing import Any, Final, Self, cast
 from aiohttp import WSMessage, WSMsgType
 
 from .exceptions import ServerTimeoutError, WSMessageTypeError, WSReceiveTimeoutError
-from .message.response import ClientResponse
 from .protocols.websocket.connection import WebSocketConnection
 from .protocols.websocket.frames import BINARY, NORMAL, TEXT, is_close_code
+from .response.client_response import ClientResponse
 
 _CLOSED: Final = WSMessage(WSMsgType.CLOSED, None, None)
 _CLOSING: Final = WSMessage(WSMsgType.CLOSING, None, None)

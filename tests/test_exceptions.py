@@ -21,7 +21,7 @@ from aioclient.exceptions import public, shown, shown_bad
 from aioclient.message.origin import ConnectionKey
 from aioclient.message.proxy import Proxy
 from aioclient.message.request import RequestInfo
-from aioclient.message.stream import LineTooLongError
+from aioclient.response.stream import LineTooLongError
 
 OURS = [
     value

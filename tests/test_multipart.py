@@ -9,7 +9,7 @@ from aiohttp.http_exceptions import BadHttpMessage, LineTooLong
 
 import aioclient
 from aioclient import ClientResponse, ClientSession
-from aioclient.message.stream import StreamReader
+from aioclient.response.stream import StreamReader
 from aioclient.testing import RawConnection, RawServer
 
 

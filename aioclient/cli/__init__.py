@@ -21,8 +21,8 @@ from ..connectors.tcp import TCPConnector
 from ..connectors.unix import UnixConnector
 from ..exceptions import ClientError, public
 from ..message.headers import check_method, field_line, is_secret
-from ..message.response import ClientResponse
 from ..message.timeout import ClientTimeout, coerce_timeout
+from ..response.client_response import ClientResponse
 from ..session import ClientSession
 
 # Control characters drive terminals: one line shows them all, a text keeps its tabs and line ends.

@@ -30,13 +30,13 @@ from ..exceptions import (
 )
 from ..message.origin import ConnectionKey
 from ..message.request import Request, check_lenient
-from ..message.response import ClientResponse
 from ..message.timings import Way
-from ..message.trace import Trace
 from ..message.unset import UNSET, Unset
 from ..protocols.http1 import BufferedHttp1Connection, Http1Connection
 from ..protocols.http1_head import encode_head
 from ..protocols.leftovers import BeforeTLS, LeftoversProtocol
+from ..response.client_response import ClientResponse
+from ..response.trace import CallTrace
 from ..warning import Birthplace, warn_legacy
 from .closing import Closing
 from .dial import Create, make_transport
@@ -85,9 +85,7 @@ class Dial:
 
     __slots__ = ("missing", "timeout", "trace", "way")
 
-    def __init__(
-        self, when: float | None, missing: str, way: Way, trace: Trace[Request] | None
-    ) -> None:
+    def __init__(self, when: float | None, missing: str, way: Way, trace: CallTrace | None) -> None:
         self.timeout = asyncio.timeout_at(when)
         self.missing = missing
         self.way = way
@@ -278,7 +276,7 @@ class BaseConnector:
         return await connection.exchange(request, head, chunked)
 
     async def _tell(
-        self, request: Request, head: bytes, connection: Http1Connection, trace: Trace[Request]
+        self, request: Request, head: bytes, connection: Http1Connection, trace: CallTrace
     ) -> None:
         """Tell *trace* of the connection found for *request*, and of the *head* that goes out next."""
         try:
@@ -517,7 +515,7 @@ class BaseConnector:
         )
 
     async def _connect_traced(
-        self, request: Request, key: ConnectionKey, dial: Dial, trace: Trace[Request]
+        self, request: Request, key: ConnectionKey, dial: Dial, trace: CallTrace
     ) -> Http1Connection:
         """Make a connection, and tell *trace* before and after."""
         await trace.connection_create_start()

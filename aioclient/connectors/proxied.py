@@ -30,10 +30,10 @@ from ..exceptions import (
 from ..message.origin import ConnectionKey
 from ..message.proxy import REMOTE_DNS_SCHEMES, Proxy
 from ..message.request import Request
-from ..message.response import ClientResponse
 from ..protocols.http1 import Http1Connection
 from ..protocols.http1_head import encode_head_for
 from ..protocols.leftovers import BeforeTLS
+from ..response.client_response import ClientResponse
 from .base import BaseConnector, Dial
 from .dial import make_transport
 from .errors import connect_error, proxy_error

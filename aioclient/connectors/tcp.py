@@ -13,9 +13,9 @@ from ..exceptions import ClientError
 from ..message.origin import ConnectionKey, Origin, SSLOption
 from ..message.proxy import Proxy
 from ..message.request import Request
-from ..message.trace import Trace
 from ..message.unset import UNSET, Unset
 from ..protocols.http1 import Http1Connection
+from ..response.trace import CallTrace
 from ..warning import warn_legacy
 from .address_policy import AddressPolicy
 from .base import CLOSE_TIME, NO_TIME, Dial
@@ -270,7 +270,7 @@ def _allowed(
     return allowed
 
 
-async def _tell_begin(trace: Trace[Request], host: str, source: Source) -> None:
+async def _tell_begin(trace: CallTrace, host: str, source: Source) -> None:
     """Tell *trace* where the addresses of *host* will come from; of a name that says its own there is nothing."""
     if source in (Source.CACHE, Source.LOOKUP):
         await trace.dns_cache_hit(host)

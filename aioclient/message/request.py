@@ -20,7 +20,6 @@ from ..warning import Birthplace
 from .body import Body, check_coding, make_body
 from .body.compressed import recoded
 from .body.payload import as_payload, body_of
-from .connection import Connection
 from .headers import (
     AUTHORIZATION,
     CONTENT_LENGTH,
@@ -189,10 +188,10 @@ class Request:
         self._session = session
         self.history: tuple[PastResponse, ...] = ()
         # What a response to it still holds, if its body did not come with its head. Weak: the response alone keeps it.
-        self.held: ref[Connection] | None = None
+        self.held: ref[Any] | None = None
         self.authorization: str | None = None
         self.cookie: str | None = None
-        self.trace: Trace[Request] | None = None
+        self.trace: Trace[Request, Any] | None = None
         self.began: float | None = None
         self.answered: float | None = None
         self.ended: float | None = None

@@ -3,13 +3,13 @@
 from collections.abc import Awaitable
 from typing import Protocol, TypeVar
 
-from .stream import StreamReader
-
 RequestT = TypeVar("RequestT", contravariant=True)
+StreamT = TypeVar("StreamT")
 
 
-class Trace(Protocol[RequestT]):
-    """Who follows one call, from its first hop to the end of its body; ``RequestT`` is ``Request``.
+class Trace(Protocol[RequestT, StreamT]):
+    """Who follows one call, from its first hop to the end of its body; ``RequestT`` is ``Request``,
+    ``StreamT`` is ``StreamReader``.
 
     What each returns is awaited at the moment it names. What it raises ends the call: whoever awaits it closes the
     connection, or gives back the slot, that the call holds at that moment.
@@ -18,7 +18,7 @@ class Trace(Protocol[RequestT]):
     raised: BaseException | None  # by the last one that failed
     hears_upload: bool  # whether anybody listens to request_chunk_sent()
     hears_body: bool  # whether anybody listens to what is read of a response
-    stream_class: type[StreamReader]
+    stream_class: type[StreamT]  # what reads the bodies of its responses
 
     def request_redirect(self, request: RequestT, response: object) -> Awaitable[None]:
         """Tell that the *response* leads elsewhere; it was not released yet."""
@@ -64,5 +64,5 @@ class Trace(Protocol[RequestT]):
     def response_chunk_received(self, request: RequestT, chunk: bytes) -> Awaitable[None]:
         """Tell that a piece of the body of the response to *request* was read."""
 
-    def watch(self, request: RequestT, stream: StreamReader) -> None:
+    def watch(self, request: RequestT, stream: StreamT) -> None:
         """Tell what is read from *stream*, a ``stream_class``: the body of the response to *request*."""

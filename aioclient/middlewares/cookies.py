@@ -13,7 +13,7 @@ from yarl import URL
 from ..chain import Handler
 from ..message.headers import COOKIE, SET_COOKIE, shown_text
 from ..message.request import Request
-from ..message.response import ClientResponse
+from ..response.client_response import ClientResponse
 
 # More than a token: servers have names such as "cart[id]" and "user/name", and read what is not ASCII as UTF-8.
 _COOKIE_NAME = re.compile(r'[^\x00-\x20"\x7f,;=]+')

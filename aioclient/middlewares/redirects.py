@@ -35,9 +35,9 @@ from ..message.body import Body
 from ..message.headers import HOST, LOCATION, SEC_WEBSOCKET_KEY, without_secrets
 from ..message.origin import origin_of
 from ..message.request import Request
-from ..message.response import ClientResponse
-from ..message.trace import Trace
 from ..message.urls import resolved
+from ..response.client_response import ClientResponse
+from ..response.trace import CallTrace
 
 REDIRECTS: Final = frozenset((301, 302, 303, 307, 308))
 # Fields that describe a body, beside Content-*.
@@ -88,7 +88,7 @@ async def follow_redirects(request: Request, handler: Handler) -> ClientResponse
     return response
 
 
-async def _tell(request: Request, response: ClientResponse, trace: Trace[Request]) -> None:
+async def _tell(request: Request, response: ClientResponse, trace: CallTrace) -> None:
     try:
         await trace.request_redirect(request, response)
     except BaseException:

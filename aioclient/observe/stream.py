@@ -5,7 +5,7 @@ from collections.abc import Awaitable
 from typing import Protocol
 
 from ..message.request import Request
-from ..message.stream import StreamReader
+from ..response.stream import StreamReader
 
 
 class Listener(Protocol):

@@ -22,8 +22,8 @@ from aiohttp.tracing import TraceConfig
 from multidict import CIMultiDict
 
 from ..message.request import Request
-from ..message.response import ClientResponse
-from ..message.stream import StreamReader
+from ..response.client_response import ClientResponse
+from ..response.stream import StreamReader
 from . import configs as signals
 from .configs import Signal, TraceConfigs
 from .stream import TracedStreamReader

@@ -37,13 +37,13 @@ from ..exceptions import (
 )
 from ..message.body import Body
 from ..message.codings import Decoder, make_decoder
-from ..message.connection import Connection
 from ..message.headers import CONTENT_ENCODING, CONTENT_LENGTH, shown_text
 from ..message.origin import ConnectionKey
 from ..message.request import Request
-from ..message.response import ClientResponse
-from ..message.stream import StreamReader
 from ..message.timings import Way
+from ..response.client_response import ClientResponse
+from ..response.hold import Connection
+from ..response.stream import StreamReader
 from .alerts import advise
 from .http1_head import expects_continue
 from .http1_response import ResponseReader

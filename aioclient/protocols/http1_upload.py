@@ -6,7 +6,7 @@ from ..exceptions import BodySizeError
 from ..message.body import Body, BodyWriter, CompressedBody
 from ..message.headers import CONTENT_LENGTH
 from ..message.request import Request
-from ..message.trace import Trace
+from ..response.trace import CallTrace
 
 
 class Sink(Protocol):
@@ -73,9 +73,7 @@ class CountingWriter:
             )
 
 
-async def write_traced(
-    body: Body, writer: BodyWriter, request: Request, trace: Trace[Request]
-) -> None:
+async def write_traced(body: Body, writer: BodyWriter, request: Request, trace: CallTrace) -> None:
     """Send *body*, and tell *trace* of each piece before: as its source gave it, not compressed yet."""
     if not isinstance(body, CompressedBody):
         await body.write(_TracedWriter(writer, request, trace))
@@ -90,7 +88,7 @@ class _TracedWriter:
 
     __slots__ = ("_request", "_trace", "_writer")
 
-    def __init__(self, writer: BodyWriter, request: Request, trace: Trace[Request]) -> None:
+    def __init__(self, writer: BodyWriter, request: Request, trace: CallTrace) -> None:
         self._writer = writer
         self._request = request
         self._trace = trace

@@ -21,9 +21,9 @@ from ..message.headers import LooseHeaders, check_name
 from ..message.origin import SSLOption
 from ..message.proxy import ProxyAuthLike
 from ..message.request import RequestOptions, check_lenient
-from ..message.response import ClientResponse
 from ..message.timeout import ClientTimeout, seconds
 from ..middlewares.auth.basic import AuthLike
+from ..response.client_response import ClientResponse
 from ..websocket import ClientWebSocketResponse
 from .urls import host_name
 

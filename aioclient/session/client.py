@@ -39,7 +39,6 @@ from ..message.headers import (
 from ..message.origin import SSLOption, origin_of
 from ..message.proxy import ProxyAuthLike
 from ..message.request import Auth, Request, RequestOptions, check_lenient
-from ..message.response import ClientResponse
 from ..message.timeout import DEFAULT_TIMEOUT, coerce_timeout
 from ..message.unset import UNSET, Unset
 from ..middlewares.auth import (
@@ -59,6 +58,7 @@ from ..observe.tracing import RequestTrace
 from ..reconnecting import ReconnectingWebSocket, ReconnectPolicy
 from ..reconnecting.policy import DEFAULT_POLICY
 from ..reconnecting.websocket import OnConnect
+from ..response.client_response import ClientResponse
 from ..warning import Birthplace
 from ..websocket import ClientWebSocketResponse
 from .arguments import (

@@ -4,7 +4,7 @@ from collections.abc import Coroutine, Generator
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from ..message.response import ClientResponse
+from ..response.client_response import ClientResponse
 from ..websocket import ClientWebSocketResponse
 
 T = TypeVar("T")

@@ -4,7 +4,7 @@ from ..chain import Handler, compose
 from ..message.body import CompressedBody, UploadTracker, WatchedBody, check_coding
 from ..message.headers import CONTENT_ENCODING, CONTENT_LENGTH
 from ..message.request import Request
-from ..message.response import ClientResponse
+from ..response.client_response import ClientResponse
 from .arguments import RareOptions
 
 

@@ -17,7 +17,6 @@ from ..exceptions import ClientError, HandshakeRefusedError, ServerProtocolError
 from ..message.headers import LooseHeaders, check_name, merge_into
 from ..message.origin import SSLOption
 from ..message.proxy import ProxyAuthLike
-from ..message.response import ClientResponse
 from ..message.timeout import seconds
 from ..message.unset import UNSET, Unset
 from ..middlewares.auth.basic import AuthLike
@@ -35,6 +34,7 @@ from ..protocols.websocket.handshake import (
     opening_fields,
 )
 from ..protocols.websocket.reader import MessageReader
+from ..response.client_response import ClientResponse
 from ..warning import warn_legacy
 from ..websocket import ClientWebSocketResponse
 from .arguments import TimeoutLike

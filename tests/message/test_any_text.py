@@ -16,12 +16,12 @@ from aioclient.cookies.dates import parse_cookie_date
 from aioclient.message.charsets import codec_of, decode_text
 from aioclient.message.digest import answer, challenges, strongest
 from aioclient.message.disposition import parse_disposition
-from aioclient.message.json_body import decode_json
 from aioclient.message.links import parse_links
 from aioclient.message.media_type import judge_content_type, parse_content_type
 from aioclient.message.retry_after import MAX_DELAY, retry_after
 from aioclient.message.set_cookie import morsel_of
 from aioclient.middlewares.auth.netrc_file import parse_netrc
+from aioclient.response.json_body import decode_json
 
 URL_OF_ALL = URL("https://www.example.org/a/b")
 # What the grammars are made of, and what breaks functions of the standard library: digits of other scripts, numbers

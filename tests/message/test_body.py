@@ -40,7 +40,7 @@ from multidict import CIMultiDict, MultiDict, MultiDictProxy
 
 from aioclient.exceptions import BodyConsumedError, BodySizeError
 from aioclient.message.body import Body, make_body
-from aioclient.message.stream import StreamReader
+from aioclient.response.stream import StreamReader
 
 PIECE = 256 * 1024
 

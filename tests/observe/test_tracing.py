@@ -289,7 +289,7 @@ async def call_with(
 
 
 async def read(session: Any, url: str, method: str = "GET", path: str = "/", **more: Any) -> None:
-    async with session.request(method, url + path, **more) as response:
+    async with session.request(method, path if url == "/" else url + path, **more) as response:
         await response.read()
 
 

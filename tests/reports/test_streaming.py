@@ -6,7 +6,7 @@ import pytest
 
 import aioclient
 from aioclient import ClientSession
-from aioclient.message.stream import LineTooLongError
+from aioclient.response.stream import LineTooLongError
 from aioclient.testing import RawConnection, RawServer, turns
 
 from ..loopback import OK, answer

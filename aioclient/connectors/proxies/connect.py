@@ -15,9 +15,9 @@ from ...message.headers import DefaultHeaders
 from ...message.origin import Origin
 from ...message.proxy import Proxy
 from ...message.request import Request, RequestOptions
-from ...message.response import ClientResponse
 from ...protocols.http1_head import encode_head_for
 from ...protocols.http1_response import ResponseReader
+from ...response.client_response import ClientResponse
 from .wire import Wire
 
 

@@ -3,17 +3,24 @@
 import io
 from collections.abc import AsyncIterable, Iterable, Mapping
 from collections.abc import Set as AbstractSet
-from typing import IO, Any, cast
+from typing import IO, Any, Protocol, cast, runtime_checkable
 
 from aiohttp import FormData
 from aiohttp.payload import Payload
 
-from ..stream import StreamReader
 from .base import Body
 from .file import FileBody
 from .iterable import AsyncIterableBody, IterableBody
 from .memory import BytesBody, text_body
 from .payload import PayloadBody, is_aiohttps_own, registered_payload
+
+
+@runtime_checkable
+class _Stream(Protocol):
+    """The body of a response, which may be sent on."""
+
+    def iter_any(self) -> AsyncIterable[bytes]:
+        """Iterate over the body as it comes."""
 
 
 def content_body(data: object, encoding: str) -> Body | None:
@@ -38,7 +45,7 @@ def content_body(data: object, encoding: str) -> Body | None:
     payload = registered_payload(data)
     if payload is not None and not is_aiohttps_own(payload):
         return PayloadBody(payload)
-    if isinstance(data, StreamReader):
+    if isinstance(data, _Stream):
         # Not by lines, as it iterates itself: they may be of any length.
         return AsyncIterableBody(data.iter_any())
     if isinstance(data, AsyncIterable):

@@ -24,7 +24,7 @@ from ...chain import Handler
 from ...exceptions import NetrcError
 from ...message.headers import AUTHORIZATION
 from ...message.request import Request
-from ...message.response import ClientResponse
+from ...response.client_response import ClientResponse
 from ...threads import SETTINGS
 from ...warning import NetrcWarning, warn_caller
 from .basic import BasicAuth, LoginOfUrl

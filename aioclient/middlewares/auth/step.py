@@ -4,7 +4,7 @@ from collections.abc import Awaitable
 
 from ...chain import Handler
 from ...message.request import Request
-from ...message.response import ClientResponse
+from ...response.client_response import ClientResponse
 
 
 def authenticate(request: Request, handler: Handler) -> Awaitable[ClientResponse]:

@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 
 import aioclient
 from aioclient import ClientPayloadError, ClientSession, MissingExtraError, UnexpectedJSONError
-from aioclient.message.json_body import decode_json
+from aioclient.response.json_body import decode_json
 from aioclient.testing import RawServer
 
 from ..loopback import answer
@@ -152,7 +152,7 @@ class TestPlain:
 import sys
 sys.modules["msgspec"] = None
 import aioclient
-from aioclient.message.json_body import decode_json, typed_decoder
+from aioclient.response.json_body import decode_json, typed_decoder
 assert decode_json(b'{"a": [1, NaN]}', "utf-8")["a"][0] == 1
 try:
     typed_decoder(int)

@@ -26,7 +26,7 @@ from aioclient.exceptions import (
     ReadTimeoutError,
 )
 from aioclient.message.codings import Decoder, make_decoder
-from aioclient.message.stream import LineTooLongError, StreamReader
+from aioclient.response.stream import LineTooLongError, StreamReader
 
 T = TypeVar("T")
 

@@ -23,7 +23,7 @@ from typing import Any, Protocol, Self
 from aiohttp.http_exceptions import LineTooLong
 
 from ..exceptions import ClientPayloadError, ContentDecodingError
-from .codings import STEP, Decoder, body_too_large, make_decoder
+from ..message.codings import STEP, Decoder, body_too_large, make_decoder
 
 __all__ = ("BodySource", "LineTooLongError", "StreamReader")
 

@@ -14,8 +14,8 @@ from functools import cache, lru_cache
 from typing import Any, Final
 
 from ..exceptions import MissingExtraError, UnexpectedJSONError
-from .headers import is_secret
-from .request import Request
+from ..message.headers import is_secret
+from ..message.request import Request
 
 # Spellings that need no look at the codecs; another one of UTF-8 takes the standard library's way.
 _UTF_8: Final = frozenset(("utf-8", "UTF-8", "utf8", "UTF8"))

@@ -14,7 +14,7 @@ from aioclient import ClientResponse, ClientSession, StatusError, TCPConnector
 from aioclient.testing import RawConnection, RawServer, turns
 
 from ..loopback import OK, answer, moved
-from .test_codings import zeros
+from ..message.test_codings import zeros
 
 pytestmark = pytest.mark.rows("S003-90")
 

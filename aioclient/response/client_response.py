@@ -19,11 +19,10 @@ from ..exceptions import (
     UnexpectedContentTypeError,
     shown,
 )
-from .charsets import codec_of, decode_text, detected_charset
-from .codings import body_too_large, decode_all
-from .connection import Connection
-from .disposition import ContentDisposition, parse_disposition
-from .headers import (
+from ..message.charsets import codec_of, decode_text, detected_charset
+from ..message.codings import body_too_large, decode_all
+from ..message.disposition import ContentDisposition, parse_disposition
+from ..message.headers import (
     CONTENT_DISPOSITION,
     CONTENT_ENCODING,
     CONTENT_LENGTH,
@@ -32,17 +31,18 @@ from .headers import (
     SET_COOKIE,
     shown_text,
 )
-from .json_body import decode_json, decode_json_as, text_of, typed_decoder
-from .links import parse_links
-from .media_type import (
+from ..message.links import parse_links
+from ..message.media_type import (
     DEFAULT_CONTENT_TYPE,
     judge_content_type,
     parse_content_type,
 )
-from .request import Request, RequestInfo
-from .set_cookie import morsel_of
+from ..message.request import Request, RequestInfo
+from ..message.set_cookie import morsel_of
+from ..message.timings import Timings, timings_between
+from .hold import Connection
+from .json_body import decode_json, decode_json_as, text_of, typed_decoder
 from .stream import StreamReader
-from .timings import Timings, timings_between
 
 # Bytes that are decoded without a turn for the event loop, and bytes that they may become: 2 to 4 ms of its time.
 DECODE_AT_ONCE: Final = 64 * 1024
