@@ -3,9 +3,10 @@
 import asyncio
 from collections.abc import Awaitable, Callable, Sequence
 from contextvars import ContextVar
-from typing import cast
+from typing import Final, cast
 from weakref import ref
 
+from .exchange import Hold
 from .message.request import Request
 from .response.client_response import ClientResponse
 
@@ -27,46 +28,94 @@ def name_of(function: object) -> str:
     return str(getattr(function, "__qualname__", None) or type(function).__qualname__)
 
 
-# Weak, since timers and tasks copy the context, and an idle connection has a timer.
-_Place = tuple["ref[Request]", "ref[asyncio.Task[object]] | None"]
-_around: ContextVar[tuple[_Place, ...]] = ContextVar("aioclient.chain.around", default=())
+class _Call:
+    """One call of a user's middlewares: whose it is, and the responses that it has not read yet.
+
+    Weak, since timers and tasks copy the context, and an idle connection has a timer.
+    """
+
+    __slots__ = ("outer", "session", "task", "unread")
+
+    def __init__(self, request: Request, outer: "_Call | None") -> None:
+        task = asyncio.current_task()
+        self.outer = outer
+        self.session = request.session_ref
+        self.task = None if task is None else ref(task)
+        self.unread: list[tuple[ref[Hold], object]] = []  # each with its pool
+
+    def is_of(self, task: "asyncio.Task[object] | None") -> bool:
+        """Tell whether *task* is the one that runs this call."""
+        return task is not None and self.task is not None and self.task() is task
+
+    def release(self, pool: object = None, kept: object = None) -> None:
+        """Release the responses that are not read yet: those of *pool* (None for all), but for the one with *kept*."""
+        for known, its_pool in self.unread:
+            hold = known()
+            if hold is not None and hold is not kept and (pool is None or its_pool is pool):
+                hold.release()
+        self.unread = [each for each in self.unread if pool is not None and each[1] is not pool]
 
 
-def requests_around() -> list[Request]:
-    """Return the requests within whose middlewares the current task is, the outermost first."""
-    around = _around.get()
-    if not around:
-        return []
+_call: ContextVar[_Call | None] = ContextVar("aioclient.chain.call", default=None)
+
+
+def note_unread(request: Request, hold: "ref[Hold]", pool: object) -> None:
+    """Note the *hold* of a response whose body is still coming, if the current task runs middlewares of *request*.
+
+    Its connection is one of *pool*.
+    """
+    call = _call.get()
+    if (
+        call is not None
+        and call.session is request.session_ref
+        and call.is_of(asyncio.current_task())
+    ):
+        call.unread.append((hold, pool))
+
+
+def release_unread(pool: object) -> None:
+    """Release what the middlewares of the current task have got and not read, since the task will wait for *pool*.
+
+    They may hold the connection that it waits for. A task that a middleware has started is another one: it does not
+    keep the middleware from going on.
+    """
+    call = _call.get()
+    if call is None:
+        return
     task = asyncio.current_task()
-    # A task that a middleware started has a copy of its context, but does not keep it from going on.
-    found = [place() for place, owner in around if owner is not None and owner() is task]
-    return [request for request in found if request is not None]
+    while call is not None:
+        if call.is_of(task):
+            call.release(pool)
+        call = call.outer
+
+
+_UNKNOWN: Final = object()
 
 
 async def release_what_is_dropped(request: Request, handler: Handler) -> ClientResponse:
-    """Call *handler*, a user's middlewares, and release the response that they got and did not return.
+    """Call *handler*, a user's middlewares, and release the responses that they got and did not return.
 
     They raised, or returned another one. Its connection would be held as long as something knows the response; an
     exception's traceback does.
     """
-    before, task = _around.get(), asyncio.current_task()
-    _around.set((*before, (ref(request), None if task is None else ref(task))))
+    outer = _call.get()
+    call = _Call(request, outer)
+    _call.set(call)
     try:
         response = await handler(request)
     except BaseException:
-        request.let_go()
+        call.release()
         raise
     finally:
-        _around.set(before)
+        _call.set(outer)
     if cast(object, response) is None:
-        request.let_go()
+        call.release()
         raise TypeError(
             f"{request.what}: the middlewares returned None, not a response; "
             "each ends with: return await handler(request)"
         )
-    held = None if request.held is None else request.held()
-    if held is not None and held is not getattr(response, "connection", held):
-        request.let_go()
+    if call.unread and (kept := getattr(response, "connection", _UNKNOWN)) is not _UNKNOWN:
+        call.release(kept=kept)
     return response
 
 

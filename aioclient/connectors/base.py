@@ -17,9 +17,8 @@ from types import TracebackType
 from typing import Final, NamedTuple, Self, cast
 from weakref import WeakSet, ref
 
-from ..chain import requests_around
+from ..chain import note_unread, release_unread
 from ..exceptions import (
-    BodyConsumedError,
     ClientConnectionError,
     ClientOSError,
     ConnectTimeoutError,
@@ -28,9 +27,10 @@ from ..exceptions import (
     ServerTimeoutError,
     TotalTimeoutError,
 )
+from ..exchange import NOTHING, Exchange, repeatable
 from ..message.origin import ConnectionKey
 from ..message.request import Request, check_lenient
-from ..message.timings import Way
+from ..message.timings import Phases
 from ..message.unset import UNSET, Unset
 from ..protocols.http1 import BufferedHttp1Connection, Http1Connection
 from ..protocols.http1_head import encode_head
@@ -44,8 +44,6 @@ from .errors import connect_error
 from .pool import Grant, Open, Pool, PoolStatistics, Ticket
 from .tls import Fingerprint, Setting, TLSPlan, own_context_for, plan_tls
 
-# Methods whose repetition changes nothing (RFC 9110, section 9.2.2).
-IDEMPOTENT: Final = frozenset(("GET", "HEAD", "OPTIONS", "TRACE", "PUT", "DELETE"))
 # Bytes taken from a socket at a time, as asyncio's own loops do; less costs more system calls for large bodies.
 READ_SIZE: Final = 256 * 1024
 KEEPALIVE_TIMEOUT: Final = 15.0  # seconds, as aiohttp's
@@ -80,15 +78,17 @@ def earliest(limits: Iterable[tuple[str, float | None, float | None]]) -> Limit 
 class Dial:
     """A connection being made: until when, and what is missing so far, for the error that says so.
 
-    ``way`` takes the seconds of each phase; ``trace`` is told of them, if there is one.
+    ``phases`` takes the seconds of each phase; ``trace`` is told of them, if there is one.
     """
 
-    __slots__ = ("missing", "timeout", "trace", "way")
+    __slots__ = ("missing", "phases", "timeout", "trace")
 
-    def __init__(self, when: float | None, missing: str, way: Way, trace: CallTrace | None) -> None:
+    def __init__(
+        self, when: float | None, missing: str, phases: Phases, trace: CallTrace | None
+    ) -> None:
         self.timeout = asyncio.timeout_at(when)
         self.missing = missing
-        self.way = way
+        self.phases = phases
         self.trace = trace
 
 
@@ -247,47 +247,52 @@ class BaseConnector:
         self, request: Request, key: ConnectionKey, head: bytes, chunked: bool
     ) -> ClientResponse:
         """Send what was encoded on a connection of the pool, a second time if the first one was stale."""
-        if request.held is not None:
-            request.let_go()
         loop = self._loop
         if loop is None:
             raise RuntimeError(f"{self!r} belongs to no event loop yet: give it to a session")
-        if request.began is not None:  # it is sent again
-            request.answered = request.ended = request.way = None
-        request.began = now = loop.time()
+        now = loop.time()
+        exchange = Exchange(request, key, now)
         connection = self._pool.reuse(key, now)
         if connection is None or connection.has_input():
-            connection = await self._obtain(request, key, connection)
+            connection = await self._obtain(exchange, connection)
         if request.trace is not None:
-            await self._tell(request, head, connection, request.trace)
+            await self._tell(exchange, head, connection, request.trace)
         try:
             # As connection.exchange() does, without a coroutine more.
-            return await connection.start(request, head, chunked)
+            response = await connection.start(exchange, head, chunked)
         except BaseException as error:
-            connection.give_up(request)
+            connection.give_up(exchange)
             if not (
                 isinstance(error, (ServerDisconnectedError, ClientOSError))
-                and self._may_repeat(request, connection)
+                and self._retry_stale
+                and repeatable(exchange)
             ):
                 raise
-        connection = await self._obtain(request, key, fresh=True)
-        if request.trace is not None:
-            await self._tell(request, head, connection, request.trace)
-        return await connection.exchange(request, head, chunked)
+            if exchange.sent is not NOTHING and request.content is not None:
+                request.content.rewind()
+            exchange = Exchange(request, key, now)
+            connection = await self._obtain(exchange, fresh=True)
+            if request.trace is not None:
+                await self._tell(exchange, head, connection, request.trace)
+            response = await connection.exchange(exchange, head, chunked)
+        if exchange.hold is not None:
+            exchange.task = ref(cast("asyncio.Task[object]", asyncio.current_task()))
+            note_unread(request, exchange.hold, self)
+        return response
 
     async def _tell(
-        self, request: Request, head: bytes, connection: Http1Connection, trace: CallTrace
+        self, exchange: Exchange, head: bytes, connection: Http1Connection, trace: CallTrace
     ) -> None:
-        """Tell *trace* of the connection found for *request*, and of the *head* that goes out next."""
+        """Tell *trace* of the connection found for *exchange*, and of the *head* that goes out next."""
         try:
             if connection.exchanges:
                 await trace.connection_reuseconn()
-            await trace.request_headers_sent(request, head)
+            await trace.request_headers_sent(exchange.request, head)
         except BaseException:
             connection.close()
             raise
-        request.way = way = request.way or Way()
-        way.sending = cast(asyncio.AbstractEventLoop, self._loop).time()
+        exchange.phases = phases = exchange.phases or Phases()
+        phases.sending = cast(asyncio.AbstractEventLoop, self._loop).time()
 
     def bind(self, loop: asyncio.AbstractEventLoop) -> None:
         """Belong to *loop*, that of the first session.
@@ -308,25 +313,9 @@ class BaseConnector:
         self._loop = loop
         self._pid = os.getpid()
 
-    def _may_repeat(self, request: Request, connection: Http1Connection) -> bool:
-        """Tell whether the failed exchange hit a stale connection and may be repeated on a new one."""
-        if not (self._retry_stale and connection.exchanges and connection.unanswered):
-            return False
-        if connection.unsent:
-            return True
-        if request.method not in IDEMPOTENT:
-            return False
-        if request.content is not None:
-            try:
-                request.content.rewind()
-            except BodyConsumedError:
-                return False
-        return True
-
     async def _obtain(
         self,
-        request: Request,
-        key: ConnectionKey,
+        exchange: Exchange,
         found: Http1Connection | None = None,
         *,
         fresh: bool = False,
@@ -337,23 +326,23 @@ class BaseConnector:
         """
         loop = cast(asyncio.AbstractEventLoop, self._loop)
         start = loop.time()
-        request.way = way = Way()
+        exchange.phases = phases = Phases()
         if found is None:
-            decision = self._pool.reserve(key)
+            decision = self._pool.reserve(exchange.key)
             if isinstance(decision, Open):
                 if decision.evict is not None:
                     self._drop(decision.evict)
             else:
-                found = await self._wait(decision.ticket, request, start)
-                way.pool_wait = loop.time() - start
+                found = await self._wait(decision.ticket, exchange.request, start)
+                phases.pool_wait = loop.time() - start
         if found is not None:
             if fresh:
                 self._drop(found)  # the slot stays ours
             elif not found.has_input() or await self._settle(found):
-                way.sending = loop.time()
+                phases.sending = loop.time()
                 return found
-        connection = await self._open(request, key, start, way)
-        way.sending = loop.time()
+        connection = await self._open(exchange, start, phases)
+        phases.sending = loop.time()
         return connection
 
     async def _settle(self, connection: Http1Connection) -> bool:
@@ -396,7 +385,7 @@ class BaseConnector:
         try:
             if trace is not None:
                 await trace.connection_queued_start()
-            self._let_go_of_what_waits_for_itself()
+            release_unread(self)
             await waiter
             if trace is not None:
                 await trace.connection_queued_end()
@@ -414,21 +403,6 @@ class BaseConnector:
             if timer is not None:
                 timer.cancel()
         return self._take_over(ticket)
-
-    def _let_go_of_what_waits_for_itself(self) -> None:
-        """Release the unread responses of middlewares that make this request, if they hold all there is.
-
-        Such a middleware gets a response, and asks for something else before it has read it. It could go on only when
-        it had gone on: the wait would last until its timeout.
-        """
-        holders: list[Request] = []
-        for request in requests_around():
-            held = None if request.held is None else request.held()
-            if held is not None and held.carrier in self._sockets:
-                holders.append(request)
-        if holders and len(holders) == self._pool.statistics().in_use:
-            for request in holders:
-                request.let_go()
 
     def _take_over(
         self, ticket: "Ticket[ConnectionKey, Http1Connection]"
@@ -449,14 +423,26 @@ class BaseConnector:
             f"no free connection ({counted.in_use} in use, {counted.waiting} waiting, "
             f"limit={self._limit}, limit_per_host={self._limit_per_host})"
         )
+        task = asyncio.current_task()
+        unread = [
+            connection.exchange_under_way.request.what
+            for connection in self._sockets
+            if connection.exchange_under_way is not None
+            and connection.exchange_under_way.is_unread_by(task)
+        ]
+        if unread:
+            more = f" and {len(unread) - 3} more" if len(unread) > 3 else ""
+            found += (
+                f"; this task holds responses that it has not read: {', '.join(unread[:3])}{more}; "
+                "read or release them first"
+            )
         if limit.phase == "total":
             return TotalTimeoutError(request.method, request.url, limit.seconds, found)
         return PoolTimeoutError(request.method, request.url, limit.seconds, found, limit.phase)
 
-    async def _open(
-        self, request: Request, key: ConnectionKey, start: float, way: Way
-    ) -> Http1Connection:
+    async def _open(self, exchange: Exchange, start: float, phases: Phases) -> Http1Connection:
         """Dial into the reserved slot."""
+        request, key = exchange.request, exchange.key
         loop = cast(asyncio.AbstractEventLoop, self._loop)
         timeout = request.timeout
         limit = earliest(
@@ -473,7 +459,7 @@ class BaseConnector:
         dial = Dial(
             None if limit is None else limit.end,
             f"no connection to {key.host}:{key.port}",
-            way,
+            phases,
             request.trace,
         )
         self._dials.add(dial)
@@ -616,7 +602,7 @@ class BaseConnector:
                     server_hostname=plan.server_hostname,
                     ssl_shutdown_timeout=self._close_time,
                 )
-                dial.way.tls = loop.time() - begin
+                dial.phases.tls = loop.time() - begin
                 # uvloop does not tell of a loss within the handshake.
                 if secured is None or outer.is_closing():
                     raise OSError(

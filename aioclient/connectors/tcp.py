@@ -185,7 +185,7 @@ class TCPConnector(ProxiedConnector):
             unknown = OSError(None, f"the resolver raised {type(error).__name__}: {error}")
             raise dns_error(key, unknown) from error
         if source.takes_time:
-            dial.way.dns = asyncio.get_running_loop().time() - begin
+            dial.phases.dns = asyncio.get_running_loop().time() - begin
         if dial.trace is not None and source in _ASKED:
             await dial.trace.dns_resolvehost_end(dns_name)
         if self._address_policy is None:
@@ -209,7 +209,7 @@ class TCPConnector(ProxiedConnector):
             )
         except OSError as error:
             raise connect_error(key, error) from error
-        dial.way.connect = loop.time() - begin
+        dial.phases.connect = loop.time() - begin
         return sock
 
     # Addresses

@@ -80,7 +80,7 @@ class UnixConnector(BaseConnector):
         try:
             begin = loop.time()
             sock = await _open_socket(loop, self._path)
-            dial.way.connect = loop.time() - begin
+            dial.phases.connect = loop.time() - begin
             return await self._establish(loop.create_unix_connection, sock, key, plan, dial)
         except SSLError as error:
             raise connect_error(key, error) from error

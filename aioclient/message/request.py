@@ -34,7 +34,6 @@ from .headers import (
 from .origin import ConnectionKey, SSLOption, canonical_host, origin_of
 from .proxy import ProxyTable
 from .timeout import ClientTimeout
-from .timings import Way
 from .trace import Trace
 
 
@@ -129,7 +128,7 @@ class Request:
     credential fields that the steps next to the connector set anew on every attempt. ``trace`` is who follows the
     call, None if nobody does.
 
-    ``began``, ``answered``, ``ended`` and ``way`` are what ``timings_between()`` takes, of the last exchange.
+    It knows nothing of how it is sent: it may be sent again, and a copy of it at the same time.
     """
 
     __slots__ = (
@@ -138,25 +137,20 @@ class Request:
         "_original_url",
         "_session",
         "_url",
-        "answered",
         "auth",
         "authorization",
-        "began",
         "content",
         "cookie",
         "cookies",
         "deadline",
         "defaults",
-        "ended",
         "given",
-        "held",
         "history",
         "method",
         "options",
         "origin",
         "timeout",
         "trace",
-        "way",
     )
 
     def __init__(
@@ -187,20 +181,19 @@ class Request:
         self.cookies = cookies
         self._session = session
         self.history: tuple[PastResponse, ...] = ()
-        # What a response to it still holds, if its body did not come with its head. Weak: the response alone keeps it.
-        self.held: ref[Any] | None = None
         self.authorization: str | None = None
         self.cookie: str | None = None
         self.trace: Trace[Request, Any] | None = None
-        self.began: float | None = None
-        self.answered: float | None = None
-        self.ended: float | None = None
-        self.way: Way | None = None
 
     @property
     def session(self) -> Any:  # a ClientSession, which stands above this module
         """The session that was called; None when it is no more. A middleware may make requests with it."""
         return self._session()
+
+    @property
+    def session_ref(self) -> "ref[Any]":
+        """The same, weakly; one object for all requests of a session."""
+        return self._session
 
     @property
     def url(self) -> URL:
@@ -455,16 +448,21 @@ class Request:
         url = public(self._url)
         return RequestInfo(url.with_fragment(None), self.method, CIMultiDictProxy(headers), url)
 
-    def let_go(self) -> None:
-        """Release the response to an earlier attempt, of which nobody will read the rest.
+    def copy(self) -> "Request":
+        """Return a request that asks for the same, and can be changed and sent on its own.
 
-        A middleware that sends its request again holds that response, and with it perhaps the only connection of the
-        pool, for which the new attempt would wait.
+        Both send the same body: at the same time only if it can be sent twice, as bytes, text, JSON and forms can.
         """
-        held = None if self.held is None else self.held()
-        self.held = None
-        if held is not None:
-            held.release()
+        copy = Request.__new__(Request)
+        for name in _COPIED:
+            setattr(copy, name, getattr(self, name))
+        copy._headers = None if self._headers is None else self._headers.copy()
+        original = self.original_url
+        if original is not self._url:
+            copy._original_url = original
+        return copy
+
+    __copy__ = copy
 
     def hop(
         self,
@@ -495,3 +493,6 @@ class Request:
 
     def __repr__(self) -> str:
         return f"<Request {self.what}>"
+
+
+_COPIED = tuple(set(Request.__slots__) - {"__weakref__", "_headers", "_original_url"})

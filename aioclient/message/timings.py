@@ -38,8 +38,8 @@ class Timings:
     total: float | None = None
 
 
-class Way:
-    """What an exchange needed beyond an idle connection and one write; most need nothing, and have none.
+class Phases:
+    """What an exchange needed beyond an idle connection and one write; most exchanges need nothing and have no phases.
 
     ``pool_wait``, ``dns``, ``connect``, ``tls``: seconds of each phase, None for what did not happen. ``sending``: the
     moment the head was written; None for the moment the exchange began. ``send``: seconds from then to the end of the
@@ -58,7 +58,7 @@ class Way:
 
 
 def timings_between(
-    began: float | None, answered: float | None, ended: float | None, way: Way | None
+    began: float | None, answered: float | None, ended: float | None, phases: Phases | None
 ) -> Timings:
     """Return the seconds between the moments of an exchange, each None as long as it did not come.
 
@@ -66,15 +66,15 @@ def timings_between(
     """
     if began is None or answered is None:
         return Timings()
-    way = way or Way()
-    sending = began if way.sending is None else way.sending
-    sent = answered if way.send is None else sending + way.send
+    phases = phases or Phases()
+    sending = began if phases.sending is None else phases.sending
+    sent = answered if phases.send is None else sending + phases.send
     return Timings(
-        pool_wait=way.pool_wait,
-        dns=way.dns,
-        connect=way.connect,
-        tls=way.tls,
-        send=way.send,
+        pool_wait=phases.pool_wait,
+        dns=phases.dns,
+        connect=phases.connect,
+        tls=phases.tls,
+        send=phases.send,
         first_byte=max(answered - sent, 0.0),
         body=None if ended is None else ended - answered,
         total=None if ended is None else ended - began,

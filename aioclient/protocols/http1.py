@@ -35,12 +35,13 @@ from ..exceptions import (
     TotalTimeoutError,
     UploadAbortedError,
 )
+from ..exchange import ALL, PART, Exchange
 from ..message.body import Body
 from ..message.codings import Decoder, make_decoder
 from ..message.headers import CONTENT_ENCODING, CONTENT_LENGTH, shown_text
 from ..message.origin import ConnectionKey
 from ..message.request import Request
-from ..message.timings import Way
+from ..message.timings import Phases
 from ..response.client_response import ClientResponse
 from ..response.hold import Connection
 from ..response.stream import StreamReader
@@ -96,20 +97,19 @@ class _ResponseClassError(Exception):
 class Http1Connection(asyncio.Protocol):
     """One HTTP/1.1 connection.
 
-    ``exchanges`` counts the requests it has carried. ``unanswered`` tells, after a failure, that not one byte of a
-    response came; ``unsent``, that not one byte of the request left. ``opened`` is the owner's: it holds a slot.
+    ``exchanges`` counts those it has carried. ``opened`` is the owner's: it holds a slot.
     ``last_activity`` is when bytes came last, in the event loop's time. ``loss`` is what broke the connection while no
     request was under way, such as a TLS alert right behind the handshake.
     """
 
     __slots__ = (
         "__weakref__",
-        "_answered",
         "_closed",
         "_continue",
         "_deadline",
         "_drain_budget",
         "_drain_waiter",
+        "_exchange",
         "_lease",
         "_loop",
         "_owner",
@@ -117,8 +117,6 @@ class Http1Connection(asyncio.Protocol):
         "_reader",
         "_reading_paused",
         "_remaining",
-        "_request",
-        "_sent",
         "_sock_read",
         "_stream",
         "_timer",
@@ -134,8 +132,6 @@ class Http1Connection(asyncio.Protocol):
         "loss",
         "opened",
         "transport",
-        "unanswered",
-        "unsent",
         "upgraded",
     )
 
@@ -146,20 +142,16 @@ class Http1Connection(asyncio.Protocol):
         self.transport: asyncio.Transport | None = None
         self.exchanges = 0
         self.opened = False
-        self.unanswered = False
-        self.unsent = False
         self.upgraded: bytes | None = None
         self._closed = False
         self._reader = ResponseReader()
-        self._request: Request | None = None
-        self._answered: float | None = None
+        self._exchange: Exchange | None = None
         self._waiter: asyncio.Future[ClientResponse] | None = None
         self._stream: StreamReader | None = None
         # Weak: the response alone keeps its lease, so that dropping the one ends the other.
         self._lease: ref[Connection] | None = None
         self._remaining = 0  # bytes of a body of known length that are past the parser
         self._drain_budget = -1  # bytes that may still be thrown away; -1: the body is wanted
-        self._sent = True
         self._upload: asyncio.Task[None] | None = None
         self._continue: asyncio.Future[bool] | None = None
         self._reading_paused = False
@@ -177,8 +169,8 @@ class Http1Connection(asyncio.Protocol):
 
     # The exchange
 
-    async def exchange(self, request: Request, head: bytes, chunked: bool) -> ClientResponse:
-        """Send *request*, whose head was encoded to *head*; return the response when its head is here.
+    async def exchange(self, exchange: Exchange, head: bytes, chunked: bool) -> ClientResponse:
+        """Send the request of *exchange*, whose head was encoded to *head*; return the response when its head is here.
 
         Raises:
             ServerDisconnectedError: the connection ended before a response.
@@ -187,33 +179,32 @@ class Http1Connection(asyncio.Protocol):
             ServerTimeoutError: no head within ``total`` or ``sock_read``.
         """
         try:
-            return await self.start(request, head, chunked)
+            return await self.start(exchange, head, chunked)
         except BaseException:
-            self.give_up(request)
+            self.give_up(exchange)
             raise
 
     def start(
-        self, request: Request, head: bytes, chunked: bool
+        self, exchange: Exchange, head: bytes, chunked: bool
     ) -> "asyncio.Future[ClientResponse]":
-        """Send *request* and return the future of its response; who stops waiting for it calls ``give_up()``.
+        """Begin *exchange* and return the future of its response; who stops waiting for it calls ``give_up()``.
 
         Raises:
             ServerDisconnectedError: the connection is closed; nothing was sent.
             ClientOSError: the same, and it is known what broke it.
         """
         transport = self.transport
-        self.unanswered = True
-        self.unsent = self._closed or transport is None or transport.is_closing()
-        if transport is None or self.unsent:
+        request = exchange.request
+        exchange.reused = self.exchanges != 0
+        if transport is None or self._closed or transport.is_closing():
             self.abort()
             raise self.early_end(request)
-        self._request = request
-        self._answered = None
+        self._exchange = exchange
         self._reader.begin(request)
         self._waiter = waiter = self._loop.create_future()
         body = request.content
         if body is None:
-            self._sent = True
+            exchange.sent = ALL
             transport.write(head)
         elif (
             body.data is not None
@@ -222,15 +213,15 @@ class Http1Connection(asyncio.Protocol):
             and not expects_continue(request)
             and (request.trace is None or not request.trace.hears_upload)
         ):
-            self._sent = True
+            exchange.sent = ALL
             transport.write(head + body.data)
         else:
-            self._sent = False
-            request.way = way = request.way or Way()
-            way.sending = self._loop.time()
-            way.send = None
+            exchange.sent = PART
+            exchange.phases = phases = exchange.phases or Phases()
+            phases.sending = self._loop.time()
+            phases.send = None
             transport.write(head)
-            self._upload = self._loop.create_task(self._send_body(request, body, chunked))
+            self._upload = self._loop.create_task(self._send_body(exchange, body, chunked))
         self._watch(request.deadline, request.timeout.sock_read)
         return waiter
 
@@ -247,9 +238,9 @@ class Http1Connection(asyncio.Protocol):
             self._poll = poll = input_poll(self.transport)
         return bool(poll(0)) or self.broken
 
-    def give_up(self, request: Request) -> None:
-        """Close the connection if *request* is still under way on it."""
-        if self._request is request or self.upgraded is not None:
+    def give_up(self, exchange: Exchange) -> None:
+        """Close the connection if *exchange* is still under way on it."""
+        if self._exchange is exchange or self.upgraded is not None:
             self.abort()
 
     def _deliver(self, raw: bytes | None, lease: Connection | None = None) -> None:
@@ -257,21 +248,22 @@ class Http1Connection(asyncio.Protocol):
         waiter = self._waiter
         if self._continue is not None and not self._continue.done():
             self._continue.set_result(self._reader.continued)
-        request = self._request
-        if waiter is None or waiter.done() or request is None:
+        exchange = self._exchange
+        if waiter is None or waiter.done() or exchange is None:
             self._waiter = None
             return
-        request.answered = self._answered
+        request = exchange.request
         reader = self._reader
         trailers = reader.trailers
         stream = None
         if raw is None:
             self._stream = stream = self._open_stream(request)
             lease = Connection(self, request.what, request.options.made_at)
-            self._lease = request.held = ref(lease)
+            self._lease = ref(lease)
+            exchange.hold = ref(lease)
         try:
             response = request.options.response_class(
-                request,
+                exchange,
                 HttpVersion11 if reader.version_11 else HttpVersion10,
                 reader.status,
                 reader.reason,
@@ -328,13 +320,14 @@ class Http1Connection(asyncio.Protocol):
 
     def data_received(self, data: bytes) -> None:
         """Take a segment (called by the event loop)."""
-        if self._request is None:
+        exchange = self._exchange
+        if exchange is None:
             self._take_unasked(data)
             return
-        self.unanswered = False
+        exchange.heard = True
         self.last_activity = now = self._loop.time()
-        if self._answered is None:
-            self._answered = now
+        if exchange.answered is None:
+            exchange.answered = now
         try:
             if self._remaining:
                 self._take_rest(data)
@@ -350,7 +343,7 @@ class Http1Connection(asyncio.Protocol):
             elif reader.head_done:
                 self._take_body()
             elif reader.only_interim:
-                self._answered = None
+                exchange.answered = None
                 if reader.continued and self._continue is not None and not self._continue.done():
                     self._continue.set_result(True)
         except Exception as error:  # noqa: BLE001  (a user's response class may raise anything)
@@ -400,7 +393,7 @@ class Http1Connection(asyncio.Protocol):
             self._drain(len(data))
         elif self._stream is not None:
             self._stream.feed_data(data)
-        if not remaining and self._request is not None:
+        if not remaining and self._exchange is not None:
             self._finish()
 
     def _switch_protocol(self, rest: bytes) -> None:
@@ -409,13 +402,15 @@ class Http1Connection(asyncio.Protocol):
         if waiter is None or waiter.done():
             self.abort()  # who asked for it has gone
             return
-        request = cast(Request, self._request)
+        exchange = cast(Exchange, self._exchange)
+        request = exchange.request
         lease = Connection(self, request.what, request.options.made_at)
-        self._lease = request.held = ref(lease)
-        request.ended = self.last_activity
+        self._lease = ref(lease)
+        exchange.hold = ref(lease)
+        exchange.ended = self.last_activity
         self._deliver(b"", lease)
         self.upgraded = rest
-        self._request = None
+        self._exchange = None
         self._deadline = None
         self._sock_read = None
         self.pause_reading()
@@ -427,7 +422,7 @@ class Http1Connection(asyncio.Protocol):
         has ended its half may never read it.
         """
         try:
-            if self._request is not None:
+            if self._exchange is not None:
                 if self._reader.until_eof and self._is_end_confirmed():
                     self.last_activity = self._loop.time()
                     self._finish()
@@ -452,13 +447,13 @@ class Http1Connection(asyncio.Protocol):
 
     def connection_lost(self, error: Exception | None) -> None:
         """End (called by the event loop)."""
-        if error is not None and self._request is not None and self.transport is not None:
+        if error is not None and self._exchange is not None and self.transport is not None:
             # With TLS it has been read already, see LeftoversProtocol.
             for data in read_leftovers(self.transport):
                 self.data_received(data)
                 if self.idle:
                     break
-        if self._request is not None:
+        if self._exchange is not None:
             self._fail(self._loss(error))
         else:
             self.loss = error
@@ -481,14 +476,15 @@ class Http1Connection(asyncio.Protocol):
 
     def _loss(self, error: Exception | None) -> ClientError:
         """Say what was lost with the connection."""
-        what = cast(Request, self._request).what
+        exchange = cast(Exchange, self._exchange)
+        what = exchange.request.what
         lost: ClientError
         if self._reader.head_done:
             lost = IncompleteBodyError(f"{what}: {self._found_of_body()}")
         elif error is not None:
             number = error.errno if isinstance(error, OSError) else None
             lost = ClientOSError(number, f"{what}: the connection broke before a response: {error}")
-        elif self.unanswered:
+        elif not exchange.heard:
             lost = ServerDisconnectedError(
                 f"{what}: the server closed the connection without a response"
             )
@@ -516,33 +512,36 @@ class Http1Connection(asyncio.Protocol):
     def _finish(self) -> None:
         """Deliver the complete response, and become idle or close."""
         reader = self._reader
+        exchange = self._exchange
         stream = self._stream
         if stream is not None:
             self._feed_stream(stream)
-            stream.ended = self.last_activity
+            if exchange is not None:
+                exchange.ended = self.last_activity
             stream.feed_eof()
             self._stream = None
         elif self._drain_budget < 0:
             chunks = reader.chunks
-            if self._request is not None:
-                self._request.ended = self.last_activity
+            if exchange is not None:
+                exchange.ended = self.last_activity
             self._deliver(chunks[0] if len(chunks) == 1 else b"".join(chunks))
         else:
             self._drain(sum(map(len, reader.chunks)))
         if self._lease is not None:
             self._end_lease()
-        last = self._request is not None and self._is_early(self._request)
-        self._request = None
+        sent = exchange is None or exchange.sent is ALL
+        last = exchange is not None and self._is_early(exchange.request)
+        self._exchange = None
         self._deadline = None
         self._sock_read = None
         reader.rest()
-        if reader.keep and self._sent and not reader.extra and not self._closed and not last:
+        if reader.keep and sent and not reader.extra and not self._closed and not last:
             self.exchanges += 1
             self._drain_budget = -1
             if self._reading_paused:
                 self.resume_reading()
             self._owner.connection_idle(self)
-        elif self._sent and not last:
+        elif sent and not last:
             self.close()
         else:
             self.abort()  # nobody waits for the rest of the upload any more
@@ -562,7 +561,7 @@ class Http1Connection(asyncio.Protocol):
 
     def _fail(self, error: Exception) -> None:
         """End the exchange with *error* and close the connection."""
-        if self._request is None:
+        if self._exchange is None:
             return
         waiter = self._waiter
         if waiter is not None:
@@ -579,7 +578,7 @@ class Http1Connection(asyncio.Protocol):
             self._feed_stream(stream)
             stream.set_exception(error)
         self._end_lease()
-        self._request = None
+        self._exchange = None
         self.abort()
 
     def _crash(self, error: Exception) -> None:
@@ -622,16 +621,16 @@ class Http1Connection(asyncio.Protocol):
 
     def give_up_body(self) -> None:
         """Drain what nobody reads, up to 64 KiB or 50 ms, to keep the connection; or close it."""
-        if self._request is None:
+        if self._exchange is None:
             if self.upgraded is not None:
                 self.abort()
             return
-        if self._remaining > DRAIN_LIMIT or not self._sent or not self._reader.keep:
+        if self._remaining > DRAIN_LIMIT or self._exchange.sent is not ALL or not self._reader.keep:
             self.abort()
             return
         if self._stream is not None:
             self._stream.set_exception(
-                ClientConnectionError(f"{self._request.what}: the response was released")
+                ClientConnectionError(f"{self._exchange.request.what}: the response was released")
             )
         self._stream = None
         self._lease = None
@@ -677,8 +676,10 @@ class Http1Connection(asyncio.Protocol):
             self._upload = None
         if self._drain_waiter is not None and not self._drain_waiter.done():
             self._drain_waiter.set_result(None)
-        if self._request is not None:
-            self._fail(ClientConnectionError(f"{self._request.what}: the connection was closed"))
+        if self._exchange is not None:
+            self._fail(
+                ClientConnectionError(f"{self._exchange.request.what}: the connection was closed")
+            )
         elif self._lease is not None:
             self._end_lease()  # of a connection that had switched protocols
         self._reader.end()
@@ -700,9 +701,14 @@ class Http1Connection(asyncio.Protocol):
         return self._closed or self.transport is None or self.transport.is_closing()
 
     @property
+    def exchange_under_way(self) -> Exchange | None:
+        """The exchange under way; None while there is none."""
+        return self._exchange
+
+    @property
     def idle(self) -> bool:
         """Whether no exchange is under way."""
-        return self._request is None and self.upgraded is None
+        return self._exchange is None and self.upgraded is None
 
     @property
     def idle_time(self) -> int | None:
@@ -732,9 +738,9 @@ class Http1Connection(asyncio.Protocol):
     def _on_timer(self) -> None:
         """See whether a limit is reached; arm the timer anew if not."""
         self._timer = None
-        request = self._request
-        if request is None:
+        if self._exchange is None:
             return
+        request = self._exchange.request
         now = self._loop.time()
         deadline, sock_read = self._deadline, self._sock_read
         if deadline is not None and now >= deadline:
@@ -770,7 +776,8 @@ class Http1Connection(asyncio.Protocol):
     def _missing(self) -> str:
         if self._reader.head_done:
             return "the rest of the body did not come"
-        return "no response" if self.unanswered else "the rest of the response's head did not come"
+        heard = self._exchange is not None and self._exchange.heard
+        return "the rest of the response's head did not come" if heard else "no response"
 
     # Flow control
 
@@ -838,9 +845,10 @@ class Http1Connection(asyncio.Protocol):
         if self._upload is not None:
             await asyncio.wait((self._upload,))
 
-    async def _send_body(self, request: Request, body: Body, chunked: bool) -> None:
+    async def _send_body(self, exchange: Exchange, body: Body, chunked: bool) -> None:
         """Send a body that does not go out with the head; runs beside the wait for the response."""
-        way, trace = request.way, request.trace
+        request, phases = exchange.request, exchange.phases
+        trace = request.trace
         try:
             if not expects_continue(request) or await self._may_continue(request):
                 writer = ChunkWriter(self) if chunked else CountingWriter(self, request, body)
@@ -849,10 +857,10 @@ class Http1Connection(asyncio.Protocol):
                 else:
                     await write_traced(body, writer, request, trace)
                 await writer.finish()
-                self._sent = True
+                exchange.sent = ALL
                 self.last_activity = now = self._loop.time()
-                if way is not None and way.sending is not None:
-                    way.send = now - way.sending
+                if phases is not None and phases.sending is not None:
+                    phases.send = now - phases.sending
         except UploadAbortedError as error:
             aborted = UploadAbortedError(f"{request.what}: {error}")
             aborted.__cause__ = error.__cause__
@@ -897,8 +905,8 @@ class Http1Connection(asyncio.Protocol):
     def __repr__(self) -> str:
         if self._closed:
             state = "closed"
-        elif self._request is not None:
-            state = f"active: {self._request.what}"
+        elif self._exchange is not None:
+            state = f"active: {self._exchange.request.what}"
         else:
             state = "idle"
         return (

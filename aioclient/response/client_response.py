@@ -19,6 +19,7 @@ from ..exceptions import (
     UnexpectedContentTypeError,
     shown,
 )
+from ..exchange import Exchange
 from ..message.charsets import codec_of, decode_text, detected_charset
 from ..message.codings import body_too_large, decode_all
 from ..message.disposition import ContentDisposition, parse_disposition
@@ -37,9 +38,9 @@ from ..message.media_type import (
     judge_content_type,
     parse_content_type,
 )
-from ..message.request import Request, RequestInfo
+from ..message.request import RequestInfo
 from ..message.set_cookie import morsel_of
-from ..message.timings import Timings, timings_between
+from ..message.timings import Timings
 from .hold import Connection
 from .json_body import decode_json, decode_json_as, text_of, typed_decoder
 from .stream import StreamReader
@@ -84,16 +85,14 @@ class ClientResponse:
 
     __slots__ = (
         "__weakref__",
-        "_answered",
-        "_began",
         "_body",
         "_content",
         "_cookies",
-        "_ended",
+        "_exchange",
         "_lease",
         "_raw",
+        "_real_url",
         "_released",
-        "_way",
         "headers",
         "method",
         "reason",
@@ -105,7 +104,7 @@ class ClientResponse:
 
     def __init__(
         self,
-        request: Request,
+        exchange: Exchange,
         version: HttpVersion,
         status: int,
         reason: str,
@@ -115,8 +114,10 @@ class ClientResponse:
         content: StreamReader | None,
         lease: Connection | None,
     ) -> None:
-        self.request = request
+        self._exchange = exchange
+        self.request = request = exchange.request
         self.method = request.method
+        self._real_url = request.real_url
         self.version = version
         self.status = status
         self.reason = reason
@@ -125,10 +126,6 @@ class ClientResponse:
         self._raw = raw
         self._content = content
         self._lease = lease
-        self._began = request.began
-        self._answered = request.answered
-        self._ended = request.ended
-        self._way = request.way
         self._body: bytes | None = None
         self._cookies: SimpleCookie | None = None
         self._released = False
@@ -138,17 +135,18 @@ class ClientResponse:
     @property
     def url(self) -> URL:
         """The URL that was answered, without its fragment."""
-        return self.request.url
+        url = self._real_url
+        return url.with_fragment(None) if url.raw_fragment else url
 
     @property
     def real_url(self) -> URL:
         """The URL that was answered, with its fragment."""
-        return self.request.real_url
+        return self._real_url
 
     @property
     def host(self) -> str | None:
         """The host of the URL that was answered."""
-        return self.request.url.host
+        return self._real_url.host
 
     @property
     def history(self) -> "tuple[ClientResponse, ...]":
@@ -163,10 +161,7 @@ class ClientResponse:
     @property
     def timings(self) -> Timings:
         """How long each phase of the exchange took, as far as it is over; what is longer ago does not change."""
-        ended = self._ended
-        if ended is None and self._content is not None:
-            ended = self._content.ended
-        return timings_between(self._began, self._answered, ended, self._way)
+        return self._exchange.timings
 
     # Status and fields
 

@@ -120,7 +120,6 @@ class StreamReader:
         "_unmerged_from",
         "_waiter",
         "_wants_chunk_end",
-        "ended",
         "total_raw_bytes",
     )
 
@@ -147,7 +146,6 @@ class StreamReader:
         self._decoded = 0
         self.total_raw_bytes = 0
         """Bytes that came from the connection, before decoding."""
-        self.ended: float | None = None
         """When its last byte came, in the event loop's time; None before, and for a body that came with its head."""
         self._waiter: asyncio.Future[None] | None = None
         self._end_waiter: asyncio.Future[None] | None = None

@@ -117,10 +117,24 @@ class TestPool:
             assert clock() == 5
             found = "no free connection (1 in use, 0 waiting, limit="
             check(caught.value, phase, 5, found, session)
+            unread = f"it has not read: GET {server.url('/hold')}; read or release them first"
+            assert unread in str(caught.value)
             if phase != "total":
                 assert isinstance(caught.value, aiohttp.ConnectionTimeoutError)
             hold.close()
             assert await fetch(session) == b"ok"
+
+    async def test_what_other_tasks_hold(self) -> None:
+        """What another task has not read is none of this one's mistakes: it is not named."""
+        async with (
+            RawServer(site) as server,
+            ClientSession(server.url(), connector=TCPConnector(limit=1)) as session,
+        ):
+            hold = await asyncio.ensure_future(session.get("/hold"))
+            with pytest.raises(aioclient.PoolTimeoutError) as caught:
+                await fetch(session, timeout=ClientTimeout(pool=5))
+            assert "not read" not in str(caught.value)
+            hold.close()
 
     async def test_the_earliest_counts(self) -> None:
         """Of several limits the one that ends first is named."""

@@ -144,22 +144,17 @@ class TestWaitingForOneself:
             response = await session.get(server.url("/large"), middlewares=[asks_meanwhile])
             assert await response.read() == LARGE
 
-    async def test_where_others_will_make_room(self) -> None:
-        """If another request holds a connection, its end is waited for, and nothing is given up."""
+    async def test_where_others_hold_the_rest(self) -> None:
+        """It gives up its own and does not wait for others, who may wait for it: what is given up hangs on no pool."""
         async with (
             RawServer(site) as server,
             ClientSession(connector=TCPConnector(limit=2)) as session,
         ):
             other = await session.get(server.url("/large"))
-            task = asyncio.ensure_future(
-                session.get(server.url("/large"), middlewares=[asks_meanwhile])
-            )
-            for _ in range(100):
-                await asyncio.sleep(0)
-            assert session.connector is not None
-            assert session.connector.statistics().waiting == 1
+            response = await session.get(server.url("/large"), middlewares=[asks_meanwhile])
+            with pytest.raises(aioclient.ClientConnectionError, match="closed"):
+                await response.read()
             assert await other.read() == LARGE
-            assert await (await task).read() == LARGE
 
     async def test_an_idle_connection_keeps_no_request(self) -> None:
         """What a middleware saw is not kept by the timer of a connection that is idle again."""
@@ -242,6 +237,45 @@ def made_up() -> Callable[..., Any]:
 
 
 @pytest.mark.rows("MISC-10")
+class TestCopies:
+    """A middleware may send copies of its request, one after the other or at the same time."""
+
+    async def test_two_at_a_time(self) -> None:
+        """Each is a request of its own; neither response is given up for the other's sake."""
+
+        async def race(request: Request, handler: Handler) -> ClientResponse:
+            copies = [request.copy() for _ in range(3)]
+            for number, copy in enumerate(copies):
+                copy.headers["X-Number"] = str(number)
+            responses = await asyncio.gather(*(handler(copy) for copy in copies))
+            bodies = [await response.read() for response in responses]
+            assert bodies == [LARGE] * 3
+            return responses[0]
+
+        async with RawServer(site) as server, ClientSession(middlewares=[race]) as session:
+            response = await session.get(server.url("/large"))
+            assert await response.read() == LARGE
+            numbers = sorted(request.value("X-Number") or "" for request in server.requests)
+            assert numbers == ["0", "1", "2"]
+
+    async def test_what_was_answered_stays(self) -> None:
+        """What a middleware makes of its request afterwards changes no response."""
+
+        async def twice(request: Request, handler: Handler) -> ClientResponse:
+            firsts.append(await handler(request))
+            request.url, request.method = request.url.with_path("/other"), "POST"
+            return await handler(request)
+
+        firsts: list[ClientResponse] = []
+        async with RawServer(site) as server, ClientSession(middlewares=[twice]) as session:
+            second = await session.get(server.url("/first"))
+            first = firsts[0]
+            assert (first.method, first.url.path, second.method) == ("GET", "/first", "POST")
+            assert second.url.path == second.real_url.path == "/other"
+            assert first.host == "127.0.0.1"
+            assert "/first" in repr(first)
+
+
 class TestReturning:
     async def test_another_response(self) -> None:
         """A middleware may answer with the response to another request."""

@@ -1,0 +1,133 @@
+"""One attempt of one request: what was sent, what came, and when.
+
+A request is what is asked. It may be sent again, or a copy of it at the same time, and knows nothing of that. Each
+time it is sent is an exchange on one connection, whatever protocol that speaks. How far it has come:
+
+============  ================================================================================
+``sent``      ``NOTHING``, ``PART``, ``ALL``: what of the request was handed to the socket
+``heard``     whether a byte of a response came, an interim one included
+============  ================================================================================
+
+Both only move forward. ``repeatable()`` decides by them whether an exchange that failed may be repeated.
+"""
+
+from enum import Enum
+from typing import Any, Final, Protocol
+from weakref import ref
+
+from .message.origin import ConnectionKey
+from .message.request import Request
+from .message.timings import Phases, Timings, timings_between
+from .message.trace import Trace
+
+# Methods whose repetition changes nothing (RFC 9110, section 9.2.2).
+IDEMPOTENT: Final = frozenset(("GET", "HEAD", "OPTIONS", "TRACE", "PUT", "DELETE"))
+
+
+class Sent(Enum):
+    """How much of a request was handed to the socket."""
+
+    NOTHING = 0
+    PART = 1
+    ALL = 2
+
+
+NOTHING, PART, ALL = Sent.NOTHING, Sent.PART, Sent.ALL
+
+
+class Hold(Protocol):
+    """What a response has of the connection while its body is coming."""
+
+    @property
+    def closed(self) -> bool:
+        """Whether the connection carries this response no longer."""
+
+    def release(self) -> None:
+        """Give up what was not read."""
+
+
+class Exchange:
+    """One attempt of *request* on a connection for *key*, which it *began* to look for at that time.
+
+    Attributes:
+        request: What is asked.
+        key: Which connections may carry it.
+        reused: Whether its connection has carried an exchange before.
+        sent: What of the request was handed to the socket.
+        heard: Whether a byte of a response came, an interim one included.
+        began: When a connection was asked for, in the event loop's time, as the next two.
+        answered: When the first byte of the final response came; None before.
+        ended: When the last byte of its body came; None before, and when nobody wanted it.
+        phases: What it needed beyond an idle connection and one write; None for nothing.
+        hold: What its response has of the connection while the body is coming. Weak: the response alone keeps it.
+        task: Which task got that response; None when the body came with the head.
+    """
+
+    __slots__ = (
+        "answered",
+        "began",
+        "ended",
+        "heard",
+        "hold",
+        "key",
+        "phases",
+        "request",
+        "reused",
+        "sent",
+        "task",
+    )
+
+    def __init__(self, request: Request, key: ConnectionKey, began: float) -> None:
+        self.request = request
+        self.key = key
+        self.began = began
+        self.reused = False
+        self.sent = NOTHING
+        self.heard = False
+        self.answered: float | None = None
+        self.ended: float | None = None
+        self.phases: Phases | None = None
+        self.hold: ref[Hold] | None = None
+        self.task: ref[object] | None = None
+
+    def is_unread_by(self, task: object) -> bool:
+        """Tell whether *task* got the response and has neither read nor released it yet."""
+        hold = None if self.hold is None else self.hold()
+        return (
+            hold is not None and not hold.closed and self.task is not None and self.task() is task
+        )
+
+    @property
+    def deadline(self) -> float | None:
+        """When the call is given up, in the event loop's time; None for no limit."""
+        return self.request.deadline
+
+    @property
+    def trace(self) -> "Trace[Request, Any] | None":
+        """Who follows the call; None if nobody does."""
+        return self.request.trace
+
+    @property
+    def timings(self) -> Timings:
+        """How long each phase took, as far as it is over."""
+        return timings_between(self.began, self.answered, self.ended, self.phases)
+
+    def __repr__(self) -> str:
+        state = "answered" if self.answered is not None else f"{self.sent.name.lower()} sent"
+        return f"<Exchange {self.request.what}: {state}>"
+
+
+def repeatable(exchange: Exchange) -> bool:
+    """Tell whether an exchange that failed may be repeated on another connection (RFC 9112, section 9.3.1).
+
+    It may when its connection had been used before, so that the server may have closed it as idle, not one byte of a
+    response came, and either nothing of the request left, or its method is idempotent and its body can be sent twice.
+    """
+    if not exchange.reused or exchange.heard:
+        return False
+    if exchange.sent is NOTHING:
+        return True
+    request = exchange.request
+    return request.method in IDEMPOTENT and (
+        request.content is None or not request.content.consumed
+    )
