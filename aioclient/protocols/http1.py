@@ -124,6 +124,7 @@ class Http1Connection(asyncio.Protocol):
         "_turn",
         "_unsent_bytes",
         "_upload",
+        "_uploaded",
         "_waiter",
         "_writing_paused",
         "exchanges",
@@ -164,6 +165,7 @@ class Http1Connection(asyncio.Protocol):
         self.last_activity = 0.0
         self.loss: Exception | None = None
         self._unsent_bytes = 0  # at the last look
+        self._uploaded = 0  # bytes of the body of this exchange
         self._turn = 0  # bytes that the upload wrote since the event loop's last turn
         self._poll: Callable[[float], object] | None = None
 
@@ -217,6 +219,7 @@ class Http1Connection(asyncio.Protocol):
             transport.write(head + body.data)
         else:
             exchange.sent = PART
+            self._uploaded = 0
             exchange.phases = phases = exchange.phases or Phases()
             phases.sending = self._loop.time()
             phases.send = None
@@ -557,7 +560,8 @@ class Http1Connection(asyncio.Protocol):
             return False
         if self.transport is not None and self.transport.get_write_buffer_size():
             return True
-        return self._reader.status >= 400 and (body.size is None or body.size > EARLY_BODY)
+        size = self._uploaded if body.data is None else len(body.data)
+        return self._reader.status >= 400 and size > EARLY_BODY
 
     def _fail(self, error: Exception) -> None:
         """End the exchange with *error* and close the connection."""
@@ -826,6 +830,7 @@ class Http1Connection(asyncio.Protocol):
         transport.write(data)
         if self._sock_read is not None:
             self.last_activity = self._loop.time()
+        self._uploaded += len(data)
         self._turn += len(data) + TURN_WRITE
         if self._writing_paused:
             self._unsent_bytes = unsent_bytes(transport)
