@@ -15,7 +15,7 @@ from aioclient import (
     Request,
     TCPConnector,
 )
-from aioclient.message.connection import Connection
+from aioclient.response.hold import Connection
 from aioclient.testing import RawConnection, RawServer, turns
 
 from ..loopback import OK
