@@ -1,6 +1,6 @@
 """What a session and its calls take: the types of their arguments, and each spelling made the one that is used."""
 
-from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from difflib import get_close_matches
 from ssl import SSLContext
@@ -25,13 +25,12 @@ from ..message.timeout import ClientTimeout, seconds
 from ..middlewares.auth.basic import AuthLike
 from ..response.client_response import ClientResponse
 from ..websocket import ClientWebSocketResponse
+from .status import RaiseForStatus
 from .urls import host_name
 
 TimeoutLike = (
     float | tuple[float | None, float | None] | ClientTimeout | aiohttp.ClientTimeout | None
 )
-RaiseForStatus = bool | Callable[[ClientResponse], Awaitable[None]]
-
 
 OF_THE_BODY: Final = frozenset(("compress", "progress", "upload_tracker"))  # what ``uploads`` takes
 # What ``proxies`` takes.
@@ -156,15 +155,6 @@ def check_callable(argument: str, value: object) -> None:
     """Refuse a *value* that is given and cannot be called."""
     if value is not None and not callable(value):
         raise TypeError(f"{argument} must be callable, found {type(value).__name__}")
-
-
-def check_raise_for_status(value: object) -> None:
-    """Refuse what is neither a bool nor a function: any status would be the wrong time to find out."""
-    if not isinstance(value, bool) and not callable(value):
-        raise TypeError(
-            f"raise_for_status must be a bool or a coroutine function that takes the response, "
-            f"found {type(value).__name__} {value!r}"
-        )
 
 
 def checked_middlewares(middlewares: object) -> tuple[Middleware, ...]:

@@ -3,14 +3,12 @@
 import asyncio
 import json as json_module
 from collections.abc import (
-    Awaitable,
     Callable,
     Iterable,
     Mapping,
     Sequence,
 )
 from dataclasses import replace
-from inspect import isawaitable
 from typing import Any, Final, Unpack, cast
 from weakref import ref
 
@@ -21,12 +19,11 @@ from aiohttp.typedefs import LooseCookies
 from multidict import CIMultiDict
 from yarl import URL, Query
 
-from ..chain import Handler, Middleware, compose, name_of, release_what_is_dropped
+from ..chain import Handler, Middleware, compose, release_what_is_dropped
 from ..connectors.base import BaseConnector
 from ..connectors.overrides import ResolveLike
 from ..connectors.proxies.decide import ProxyOrNone
 from ..cookies import CookieJar
-from ..exceptions import TotalTimeoutError
 from ..message.body import make_body
 from ..message.headers import (
     AUTHORIZATION,
@@ -64,14 +61,12 @@ from ..websocket import ClientWebSocketResponse
 from .arguments import (
     OF_PROXIES,
     CurrentArguments,
-    RaiseForStatus,
     RareOptions,
     RequestArguments,
     TimeoutLike,
     check_callable,
     check_counts,
     check_parts,
-    check_raise_for_status,
     checked_middlewares,
     folded,
     is_http10,
@@ -83,6 +78,8 @@ from .lifecycle import Lifecycle
 from .pending import RequestContextManager, WebSocketContextManager
 from .proxies import SessionProxies
 from .reconnecting import FreshHeaders, FreshUrl, Opener
+from .status import RaiseForStatus, check_raise_for_status, check_response
+from .total import within_total
 from .uploads import prepare_upload
 from .urls import checked_base_url, parsed, with_params
 from .verbs import Verbs
@@ -522,12 +519,9 @@ class ClientSession(Verbs, Lifecycle):
             if middlewares is None and not self._middlewares:
                 response = await handler(request)
             else:
-                response = await self._within_total(request, handler)
+                response = await within_total(request, handler)
             if check:
-                if check is True:
-                    await response.check_status()
-                else:
-                    await self._check(response, check)
+                await check_response(response, check)
             if trace is not None:
                 await trace.request_end(response)
         except BaseException as error:
@@ -537,34 +531,6 @@ class ClientSession(Verbs, Lifecycle):
                 await trace.request_exception(error)
             raise
         return response
-
-    async def _within_total(self, request: Request, handler: Handler) -> ClientResponse:
-        """Call *handler*, whose middlewares may wait on their own, within the request's deadline."""
-        limit = asyncio.timeout_at(request.deadline)
-        try:
-            async with limit:
-                return await handler(request)
-        except TimeoutError as error:
-            if limit.expired() and not isinstance(error, TotalTimeoutError):
-                raise TotalTimeoutError(
-                    request.method, request.url, request.timeout.total, "no response"
-                ) from error
-            raise
-
-    async def _check(
-        self, response: ClientResponse, check: Callable[[ClientResponse], Awaitable[None]]
-    ) -> None:
-        try:
-            checking: object = check(response)
-            if not isawaitable(checking):
-                raise TypeError(
-                    f"raise_for_status={name_of(check)} must be a coroutine function, "
-                    f"it returned {type(checking).__name__}"
-                )
-            await checking
-        except BaseException:
-            response.close()
-            raise
 
     def _take_credentials(
         self, target: URL, auth: AuthLike | None, own: "CIMultiDict[str] | None"

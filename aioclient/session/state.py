@@ -16,8 +16,8 @@ from ..message.request import Auth, RequestOptions
 from ..message.timeout import ClientTimeout
 from ..middlewares.auth import AuthLike, coerce_auth
 from ..warning import warn_legacy
-from .arguments import RaiseForStatus
 from .private_names import PrivateNames
+from .status import RaiseForStatus
 
 
 class State(PrivateNames):
