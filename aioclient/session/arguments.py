@@ -24,6 +24,7 @@ from ..message.request import RequestOptions, check_lenient
 from ..message.timeout import ClientTimeout, seconds
 from ..middlewares.auth.basic import AuthLike
 from ..response.client_response import ClientResponse
+from ..warning import Birthplace
 from ..websocket import ClientWebSocketResponse
 from .status import RaiseForStatus
 from .urls import host_name
@@ -35,9 +36,6 @@ TimeoutLike = (
 OF_THE_BODY: Final = frozenset(("compress", "progress", "upload_tracker"))  # what ``uploads`` takes
 # What ``proxies`` takes.
 OF_PROXIES: Final = frozenset(("proxy", "proxy_auth", "proxy_headers", "proxy_ssl"))
-
-
-_TAKEN_ELSEWHERE: Final = OF_THE_BODY | OF_PROXIES
 
 
 # None for these says as little as leaving them out.
@@ -123,6 +121,17 @@ class RequestArguments(CurrentArguments, total=False):
     encoding: str | None
 
 
+class CallArguments(CurrentArguments, total=False):
+    """The arguments of a call as they are sent; ``made_at`` is where the call was made, in debug mode."""
+
+    made_at: Birthplace
+
+
+COMMON: Final = frozenset(CallArguments.__annotations__.keys() - RareOptions.__annotations__.keys())
+"""The arguments that are not options: many calls have one, and few have another."""
+_TAKEN_ELSEWHERE: Final = COMMON | OF_THE_BODY | OF_PROXIES
+
+
 def check_parts(
     connector: object, cookie_jar: object, response_class: object, ws_response_class: object
 ) -> None:
@@ -203,13 +212,17 @@ def is_chunked(chunked: object) -> bool | None:
     raise TypeError(f"chunked must be a bool or None, found {type(chunked).__name__} {chunked!r}")
 
 
-def laid_over(options: RequestOptions, rare: RareOptions) -> RequestOptions:
-    """Return *options*, those of a session, with the rare arguments of a call laid over them."""
-    if unknown := rare.keys() - RareOptions.__annotations__.keys():
+def laid_over(options: RequestOptions, arguments: CallArguments) -> RequestOptions:
+    """Return *options*, those of a session, with those among the *arguments* of a call laid over them.
+
+    Raises:
+        TypeError, ValueError: an argument does not exist, or is not of its kind.
+    """
+    if unknown := arguments.keys() - CallArguments.__annotations__.keys():
         raise unknown_arguments("a request", unknown, RequestArguments.__annotations__)
     changes: dict[str, Any] = {
         name: value
-        for name, value in rare.items()
+        for name, value in arguments.items()
         if name not in _TAKEN_ELSEWHERE and not (value is None and name in _AS_THE_SESSION)
     }
     check_counts(changes)

@@ -1,54 +1,29 @@
 """The session: defaults, and one method for each verb."""
 
-import asyncio
 import json as json_module
-from collections.abc import (
-    Callable,
-    Iterable,
-    Mapping,
-    Sequence,
-)
-from dataclasses import replace
-from typing import Any, Final, Unpack, cast
+from asyncio import get_running_loop
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import Any, Unpack, cast
 from weakref import ref
 
 import aiohttp
 from aiohttp import HttpVersion, TraceConfig
 from aiohttp.abc import AbstractCookieJar
 from aiohttp.typedefs import LooseCookies
-from multidict import CIMultiDict
-from yarl import URL, Query
+from yarl import URL
 
 from ..chain import Handler, Middleware, compose, release_what_is_dropped
 from ..connectors.base import BaseConnector
 from ..connectors.overrides import ResolveLike
 from ..connectors.proxies.decide import ProxyOrNone
 from ..cookies import CookieJar
-from ..message.body import make_body
-from ..message.headers import (
-    AUTHORIZATION,
-    COOKIE,
-    LooseHeaders,
-    check_method,
-    merge_into,
-    without_secrets,
-)
-from ..message.origin import SSLOption, origin_of
+from ..message.headers import LooseHeaders
+from ..message.origin import SSLOption
 from ..message.proxy import ProxyAuthLike
-from ..message.request import Auth, Request, RequestOptions, check_lenient
 from ..message.timeout import DEFAULT_TIMEOUT, coerce_timeout
 from ..message.unset import UNSET, Unset
-from ..middlewares.auth import (
-    NO_AUTH,
-    AuthLike,
-    NetrcLike,
-    NetrcStep,
-    authenticate,
-    coerce_auth,
-    coerce_netrc,
-    credentials_in,
-)
-from ..middlewares.cookies import Cookies, cookie_pairs, with_cookies
+from ..middlewares.auth import AuthLike, NetrcLike, authenticate
+from ..middlewares.cookies import Cookies
 from ..middlewares.redirects import follow_redirects
 from ..observe.configs import TraceConfigs
 from ..observe.tracing import RequestTrace
@@ -59,29 +34,26 @@ from ..response.client_response import ClientResponse
 from ..warning import Birthplace
 from ..websocket import ClientWebSocketResponse
 from .arguments import (
-    OF_PROXIES,
+    OF_THE_BODY,
+    CallArguments,
     CurrentArguments,
-    RareOptions,
     RequestArguments,
     TimeoutLike,
     check_callable,
-    check_counts,
     check_parts,
     checked_middlewares,
-    folded,
-    is_http10,
-    laid_over,
 )
-from .defaults import auto_fields, default_headers, put_cookies
+from .building import RequestBuilder
+from .defaults import default_headers, put_cookies
 from .legacy import OLD_ARGUMENTS, OldSessionArguments, modern, take_old
 from .lifecycle import Lifecycle
 from .pending import RequestContextManager, WebSocketContextManager
 from .proxies import SessionProxies
 from .reconnecting import FreshHeaders, FreshUrl, Opener
-from .status import RaiseForStatus, check_raise_for_status, check_response
+from .settings import Settings, base_and_auth, checked_options, netrc_step
+from .status import RaiseForStatus, check_response, chosen_check
 from .total import within_total
 from .uploads import prepare_upload
-from .urls import checked_base_url, parsed, with_params
 from .verbs import Verbs
 from .websocket import OpeningArguments, WebSocketArguments, open_websocket
 
@@ -151,17 +123,10 @@ class ClientSession(Verbs, Lifecycle):
 
     __slots__ = (
         "__weakref__",
-        "_authenticate",
-        "_auto",
-        "_base_origin",
+        "_builder",
         "_chain",
         "_cookies",
-        "_middlewares",
-        "_proxies",
-        "_serialize",
         "_trace_configs",
-        "_weak_self",
-        "_ws_response_class",
     )
 
     def __init__(
@@ -207,44 +172,13 @@ class ClientSession(Verbs, Lifecycle):
         **old: Unpack[OldSessionArguments],
     ) -> None:
         self._begin()
-        self._weak_self = ref(self)
         check_parts(connector, cookie_jar, response_class, ws_response_class)
-        check_callable("json_serialize", json_serialize)
-        check_callable("json_serialize_bytes", json_serialize_bytes)
-        check_callable("fallback_charset_resolver", fallback_charset_resolver)
-        check_counts(
-            {
-                "max_redirects": max_redirects,
-                "read_bufsize": read_bufsize,
-                "max_line_size": max_line_size,
-                "max_field_size": max_field_size,
-                "max_headers": max_headers,
-                "max_body_size": max_body_size,
-            }
-        )
-        check_raise_for_status(raise_for_status)
         if old:
             timeout = take_old(old, timeout, ClientSession)
-        self._base_url = None if base_url is None else checked_base_url(base_url)
-        self._base_origin = None if self._base_url is None else origin_of(self._base_url)
-        self._timeout = DEFAULT_TIMEOUT if isinstance(timeout, Unset) else coerce_timeout(timeout)
-        self._auth = None if auth is None else coerce_auth(auth)
-        if self._base_url is not None and (in_url := credentials_in(self._base_url)) is not None:
-            if auth is not None:
-                raise ValueError(_AUTH_AND_URL)
-            self._auth = in_url
-            self._base_url = self._base_url.with_user(None)
-        self._trust_env = trust_env = bool(trust_env)
-        netrc = coerce_netrc(netrc, trust_env)
-        netrc_step = None if netrc is None else NetrcStep(netrc)
-        self._authenticate: Middleware = authenticate if netrc_step is None else netrc_step
-        self._json_serialize = json_serialize
-        self._serialize = json_serialize if json_serialize_bytes is None else json_serialize_bytes
-        self._raise_for_status = raise_for_status
-        self._connector_owner = connector_owner
-        self._ws_response_class = ws_response_class
-        self._trace_configs = TraceConfigs(trace_configs)
-        self._proxies = SessionProxies(
+        trust_env = bool(trust_env)
+        netrc_logins = netrc_step(netrc, trust_env=trust_env)
+        url, credentials = base_and_auth(base_url, auth)
+        session_proxies = SessionProxies(
             connector,
             proxy,
             proxy_auth,
@@ -252,52 +186,66 @@ class ClientSession(Verbs, Lifecycle):
             proxy_ssl,
             proxies,
             trust_env if env_proxies is None else env_proxies,
-            None if netrc_step is None else netrc_step.login_of,
+            None if netrc_logins is None else netrc_logins.login_of,
         )
-        self._options = RequestOptions(
-            response_class=response_class,
-            max_redirects=max_redirects,
-            requote_redirect_url=requote_redirect_url,
-            http10=is_http10(version),
-            auto_decompress=auto_decompress,
-            lenient=(
-                check_lenient(lenient)
-                if lenient is not None
-                else isinstance(connector, BaseConnector) and connector.lenient
+        self._settings = settings = Settings(
+            base_url=url,
+            auth=credentials,
+            authenticate=authenticate if netrc_logins is None else netrc_logins,
+            timeout=DEFAULT_TIMEOUT if isinstance(timeout, Unset) else coerce_timeout(timeout),
+            options=checked_options(
+                connector,
+                session_proxies,
+                version=version,
+                lenient=lenient,
+                skip_auto_headers=skip_auto_headers,
+                sensitive_headers=sensitive_headers,
+                response_class=response_class,
+                fallback_charset_resolver=fallback_charset_resolver,
+                auto_decompress=auto_decompress,
+                requote_redirect_url=requote_redirect_url,
+                max_redirects=max_redirects,
+                max_body_size=max_body_size,
+                read_bufsize=read_bufsize,
+                max_line_size=max_line_size,
+                max_field_size=max_field_size,
+                max_headers=max_headers,
             ),
-            read_bufsize=read_bufsize,
-            max_line_size=max_line_size,
-            max_field_size=max_field_size,
-            max_headers=max_headers,
-            max_body_size=max_body_size,
-            fallback_charset_resolver=fallback_charset_resolver,
-            skip_auto_headers=folded("skip_auto_headers", skip_auto_headers),
-            sensitive_headers=folded("sensitive_headers", sensitive_headers),
-            proxies=self._proxies.table,
+            json_serialize=json_serialize,
+            json_serialize_bytes=json_serialize_bytes,
+            raise_for_status=raise_for_status,
+            trust_env=trust_env,
+            middlewares=checked_middlewares(middlewares),
+            proxies=session_proxies,
+            ws_response_class=ws_response_class,
         )
-        self._no_redirects = replace(self._options, allow_redirects=False)
-        self._auto = auto_fields(self._options.skip_auto_headers)
-        self._defaults = default_headers(self._auto, headers)
+        self._trace_configs = TraceConfigs(trace_configs)
+        self._connector_owner = connector_owner
+        self._defaults = default_headers(settings.auto_fields, headers)
         self._cookie_jar = CookieJar() if cookie_jar is None else cookie_jar
         if cookies is not None:
-            put_cookies(self._cookie_jar, cookies, self._base_url)
+            put_cookies(self._cookie_jar, cookies, settings.base_url)
         self._cookies = Cookies(self._cookie_jar)
         self._connector = self._connect(connector, resolve)
-        self._middlewares = checked_middlewares(middlewares)
-        self._chain = self._compose(self._middlewares)
+        self._chain = self._compose(settings.middlewares)
+        self._builder = RequestBuilder(settings, self._defaults, self._loop, ref(self))
         self._open()
 
     def _compose(self, middlewares: Sequence[Middleware]) -> Handler:
         """Put the steps of a request together; this list is the order in which they act."""
         return compose(
             [
+                *((within_total,) if middlewares else ()),
                 follow_redirects,
                 *((release_what_is_dropped, *middlewares) if middlewares else ()),
-                self._authenticate,
+                self._settings.authenticate,
                 self._cookies.exchange,
             ],
             cast(BaseConnector, self._connector).send,
         )
+
+    def _replace_settings(self, settings: Settings) -> None:
+        self._settings = self._builder.settings = settings
 
     # Requests
 
@@ -398,7 +346,7 @@ class ClientSession(Verbs, Lifecycle):
             ClientError: as a request.
         """
         return WebSocketContextManager(
-            open_websocket(self._request, self._ws_response_class, url, **arguments)
+            open_websocket(self._request, self._settings.ws_response_class, url, **arguments)
         )
 
     def ws_reconnecting(
@@ -431,95 +379,26 @@ class ClientSession(Verbs, Lifecycle):
         return ReconnectingWebSocket(self._guests, opener.what, opener, policy, on_connect)
 
     async def _request(
-        self,
-        method: str,
-        url: str | URL,
-        *,
-        params: Query = None,
-        data: object = None,
-        json: object = None,
-        cookies: LooseCookies | None = None,
-        headers: LooseHeaders | None = None,
-        auth: AuthLike | None = None,
-        allow_redirects: bool = True,
-        timeout: TimeoutLike | Unset = UNSET,
-        raise_for_status: RaiseForStatus | None = None,
-        middlewares: Sequence[Middleware] | None = None,
-        trace_request_ctx: object = None,
-        made_at: Birthplace | None = None,
-        **rare: Unpack[RareOptions],
+        self, method: str, url: str | URL, **arguments: Unpack[CallArguments]
     ) -> ClientResponse:
-        loop = self._loop
-        if self._closed or asyncio.get_running_loop() is not loop:
+        if self._closed or get_running_loop() is not self._loop:
             raise self._unusable()
-        target = parsed(url)
-        credentials = self._auth
-        own: CIMultiDict[str] | None = None
-        if self._base_url is not None:
-            target = self._base_url.join(target)
-            if origin_of(target) != self._base_origin:
-                credentials = None
-                own = without_secrets(self._defaults.fields, self._options.sensitive_headers)
-        if params:
-            target = with_params(target, params)
-        options = self._options if allow_redirects else self._no_redirects
-        if rare:
-            options = laid_over(options, rare)
-            if options.skip_auto_headers is not self._options.skip_auto_headers:
-                own = self._without_auto(own, options.skip_auto_headers)
-            if not OF_PROXIES.isdisjoint(rare):
-                table = self._proxies.for_call(rare, origin_of(target))
-                options = replace(options, proxies=table)
-        if made_at is not None:
-            options = replace(options, made_at=made_at)
-        if headers is not None:
-            if own is None:
-                own = self._defaults.fields.copy()
-            merge_into(own, headers)
-        if auth is not None or target.raw_user is not None or target.raw_password is not None:
-            target, credentials = self._take_credentials(target, auth, own)
-        limits = self._timeout if isinstance(timeout, Unset) else coerce_timeout(timeout)
-        total = limits.total
-        pairs = None
-        if cookies is not None:
-            pairs = cookie_pairs(cookies)
-            fields = self._defaults.fields if own is None else own
-            if pairs and COOKIE in fields:
-                own = with_cookies(fields, pairs)
-        request = Request(
-            check_method(method),
-            target,
-            self._defaults,
-            own,
-            None
-            if data is None and json is None
-            else make_body(data, json, json_serialize=self._serialize),
-            options,
-            limits,
-            None if total is None else loop.time() + total,
-            credentials,
-            pairs,
-            self._weak_self,
-        )
-        check = self._raise_for_status
-        if raise_for_status is not None:
-            check_raise_for_status(raise_for_status)
-            check = raise_for_status
-        handler = self._chain
-        if middlewares is not None:
-            handler = self._compose(checked_middlewares(middlewares))
+        request = self._builder.build(method, url, arguments)
+        handler, check = self._chain, self._settings.raise_for_status
+        if arguments:
+            check = chosen_check(arguments.get("raise_for_status"), check)
+            middlewares = arguments.get("middlewares")
+            if middlewares is not None:
+                handler = self._compose(checked_middlewares(middlewares))
         trace: RequestTrace | None = None
         response: ClientResponse | None = None
         try:
             if self._trace_configs:
                 request.trace = trace = RequestTrace(request, self._trace_configs)
-                await trace.request_start(trace_request_ctx)
-            if rare:
-                handler = prepare_upload(request, rare, handler)
-            if middlewares is None and not self._middlewares:
-                response = await handler(request)
-            else:
-                response = await within_total(request, handler)
+                await trace.request_start(arguments.get("trace_request_ctx"))
+            if arguments and not OF_THE_BODY.isdisjoint(arguments):
+                handler = prepare_upload(request, arguments, handler)
+            response = await handler(request)
             if check:
                 await check_response(response, check)
             if trace is not None:
@@ -531,33 +410,3 @@ class ClientSession(Verbs, Lifecycle):
                 await trace.request_exception(error)
             raise
         return response
-
-    def _take_credentials(
-        self, target: URL, auth: AuthLike | None, own: "CIMultiDict[str] | None"
-    ) -> tuple[URL, Auth]:
-        """Take userinfo out of the URL; refuse credentials that contradict each other."""
-        in_url = credentials_in(target)
-        if auth is not None and in_url is not None:
-            raise ValueError(_AUTH_AND_URL)
-        if auth is not NO_AUTH and AUTHORIZATION in (self._defaults.fields if own is None else own):
-            raise ValueError(
-                "Cannot combine AUTHORIZATION header with AUTH argument or credentials encoded in URL; "
-                'headers={"Authorization": None} leaves out the session\'s'
-            )
-        return target.with_user(None), coerce_auth(cast(AuthLike, in_url if auth is None else auth))
-
-    def _without_auto(
-        self, own: "CIMultiDict[str] | None", skipped: frozenset[str]
-    ) -> "CIMultiDict[str]":
-        """Drop the default fields that a call skips; those that the user gave stay."""
-        if own is None:
-            own = self._defaults.fields.copy()
-        for name, value in self._auto.items():
-            if name.lower() in skipped and own.get(name) == value:
-                del own[name]
-        return own
-
-
-_AUTH_AND_URL: Final = (
-    "Cannot combine AUTH argument with credentials encoded in URL; leave out one of them"
-)

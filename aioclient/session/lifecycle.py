@@ -149,5 +149,5 @@ class Lifecycle(State):
 
     def __repr__(self) -> str:
         state = "closed" if self._closed else repr(self._connector)
-        base = "" if self._base_url is None else f" {shown(self._base_url)}"
+        base = "" if self.base_url is None else f" {shown(self.base_url)}"
         return f"<ClientSession{base} {state}>"

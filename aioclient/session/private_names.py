@@ -11,7 +11,7 @@ from aiohttp import HttpVersion, HttpVersion10, HttpVersion11
 
 
 def _version(session: Any) -> HttpVersion:
-    return HttpVersion10 if session._options.http10 else HttpVersion11
+    return HttpVersion10 if session._settings.options.http10 else HttpVersion11
 
 
 def _base_url_origin(session: Any) -> object:
@@ -23,17 +23,26 @@ class PrivateNames:
 
     __slots__ = ()
 
-    _auto_decompress = property(attrgetter("_options.auto_decompress"))
+    _auth = property(attrgetter("_settings.auth"))
+    _auto_decompress = property(attrgetter("_settings.options.auto_decompress"))
+    _base_url = property(attrgetter("_settings.base_url"))
     _base_url_origin = property(_base_url_origin)
-    _default_auth = property(attrgetter("_auth"))
+    _default_auth = property(attrgetter("_settings.auth"))
     _default_headers = property(attrgetter("_defaults.fields"))
-    _max_field_size = property(attrgetter("_options.max_field_size"))
-    _max_headers = property(attrgetter("_options.max_headers"))
-    _max_line_size = property(attrgetter("_options.max_line_size"))
-    _read_bufsize = property(attrgetter("_options.read_bufsize"))
-    _requote_redirect_url = property(attrgetter("_options.requote_redirect_url"))
-    _resolve_charset = property(attrgetter("_options.fallback_charset_resolver"))
-    _response_class = property(attrgetter("_options.response_class"))
-    _skip_auto_headers = property(attrgetter("_options.skip_auto_headers"))
+    _json_serialize = property(attrgetter("_settings.json_serialize"))
+    _json_serialize_bytes = property(attrgetter("_settings.json_serialize_bytes"))
+    _max_field_size = property(attrgetter("_settings.options.max_field_size"))
+    _max_headers = property(attrgetter("_settings.options.max_headers"))
+    _max_line_size = property(attrgetter("_settings.options.max_line_size"))
+    _middlewares = property(attrgetter("_settings.middlewares"))
+    _raise_for_status = property(attrgetter("_settings.raise_for_status"))
+    _read_bufsize = property(attrgetter("_settings.options.read_bufsize"))
+    _requote_redirect_url = property(attrgetter("_settings.options.requote_redirect_url"))
+    _resolve_charset = property(attrgetter("_settings.options.fallback_charset_resolver"))
+    _response_class = property(attrgetter("_settings.options.response_class"))
+    _skip_auto_headers = property(attrgetter("_settings.options.skip_auto_headers"))
     _source_traceback = property(attrgetter("_made_at.stack"))
+    _timeout = property(attrgetter("_settings.timeout"))
+    _trust_env = property(attrgetter("_settings.trust_env"))
     _version = property(_version)
+    _ws_response_class = property(attrgetter("_settings.ws_response_class"))

@@ -18,6 +18,18 @@ def check_raise_for_status(value: object) -> None:
         )
 
 
+def chosen_check(of_call: RaiseForStatus | None, of_session: RaiseForStatus) -> RaiseForStatus:
+    """Return what a call says, or what its session says if the call says nothing.
+
+    Raises:
+        TypeError: it is neither a bool nor a function.
+    """
+    if of_call is None:
+        return of_session
+    check_raise_for_status(of_call)
+    return of_call
+
+
 async def check_response(response: ClientResponse, check: RaiseForStatus) -> None:
     """Check *response* as *check* says; whoever raises closes it.
 

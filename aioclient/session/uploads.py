@@ -5,10 +5,10 @@ from ..message.body import CompressedBody, UploadTracker, WatchedBody, check_cod
 from ..message.headers import CONTENT_ENCODING, CONTENT_LENGTH
 from ..message.request import Request
 from ..response.client_response import ClientResponse
-from .arguments import RareOptions
+from .arguments import CallArguments
 
 
-def prepare_upload(request: Request, arguments: RareOptions, handler: Handler) -> Handler:
+def prepare_upload(request: Request, arguments: CallArguments, handler: Handler) -> Handler:
     """Lay what the call asks of its upload around the request's body; return the handler that carries it out.
 
     An empty body is not compressed.

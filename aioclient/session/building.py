@@ -1,0 +1,161 @@
+"""The building of requests: of a session's settings and the arguments of a call."""
+
+from asyncio import AbstractEventLoop
+from dataclasses import replace
+from typing import Any, cast
+from weakref import ref
+
+from multidict import CIMultiDict
+from yarl import URL
+
+from ..message.body import make_body
+from ..message.headers import (
+    AUTHORIZATION,
+    COOKIE,
+    DefaultHeaders,
+    check_method,
+    merge_into,
+    without_secrets,
+)
+from ..message.origin import origin_of
+from ..message.request import Auth, Request, RequestOptions
+from ..message.timeout import ClientTimeout, coerce_timeout
+from ..message.unset import UNSET, Unset
+from ..middlewares.auth import NO_AUTH, AuthLike, coerce_auth, credentials_in
+from ..middlewares.cookies import cookie_pairs, with_cookies
+from .arguments import COMMON, OF_PROXIES, CallArguments, laid_over
+from .settings import AUTH_AND_URL, Settings
+from .urls import parsed, with_params
+
+Fields = CIMultiDict[str]
+
+
+class RequestBuilder:
+    """Builds the requests of one session.
+
+    Most calls consist of a method and a URL; for these no argument is looked up.
+    """
+
+    __slots__ = ("_defaults", "_loop", "_session", "settings")
+
+    def __init__(
+        self,
+        settings: Settings,
+        defaults: DefaultHeaders,
+        loop: AbstractEventLoop,
+        session: "ref[Any]",
+    ) -> None:
+        self.settings = settings
+        self._defaults = defaults
+        self._loop = loop
+        self._session = session
+
+    def build(self, method: str, url: str | URL, arguments: CallArguments) -> Request:
+        """Return the request that a call asks for.
+
+        Raises:
+            ValueError, TypeError: it cannot be sent, or an argument does not exist or contradicts another.
+            InvalidURL: the URL is none.
+        """
+        settings = self.settings
+        method = check_method(method)
+        target = parsed(url)
+        credentials = settings.auth
+        own: Fields | None = None  # None: the request has the session's fields
+        if settings.base_url is not None:
+            target = settings.base_url.join(target)
+            if origin_of(target) != settings.base_origin:
+                credentials = None
+                own = without_secrets(self._defaults.fields, settings.options.sensitive_headers)
+        options = settings.options
+        limits = settings.timeout
+        auth = pairs = content = None
+        if arguments:
+            if params := arguments.get("params"):
+                target = with_params(target, params)
+            options = self._options(arguments, target)
+            own = self._fields(arguments, options, own)
+            auth = arguments.get("auth")
+        if auth is not None or target.raw_user is not None or target.raw_password is not None:
+            target, credentials = self._credentials(target, auth, own)
+        if arguments:
+            limits = self._limits(arguments)
+            if (cookies := arguments.get("cookies")) is not None:
+                pairs = cookie_pairs(cookies)
+                own = self._with_cookies(own, pairs)
+            data, json = arguments.get("data"), arguments.get("json")
+            if data is not None or json is not None:
+                content = make_body(data, json, json_serialize=settings.serialize)
+        total = limits.total
+        return Request(
+            method,
+            target,
+            self._defaults,
+            own,
+            content,
+            options,
+            limits,
+            None if total is None else self._loop.time() + total,
+            credentials,
+            pairs,
+            self._session,
+        )
+
+    def _options(self, arguments: CallArguments, target: URL) -> RequestOptions:
+        """Return the session's options with those of the call laid over them."""
+        settings = self.settings
+        follows = arguments.get("allow_redirects", True)
+        options = settings.options if follows else settings.no_redirects
+        if not COMMON.issuperset(arguments):
+            options = laid_over(options, arguments)
+            if not OF_PROXIES.isdisjoint(arguments):
+                table = settings.proxies.for_call(arguments, origin_of(target))
+                options = replace(options, proxies=table)
+        made_at = arguments.get("made_at")
+        return options if made_at is None else replace(options, made_at=made_at)
+
+    def _fields(
+        self, arguments: CallArguments, options: RequestOptions, own: Fields | None
+    ) -> Fields | None:
+        """Return the request's own fields: without the automatic ones that it skips, and with those it is given."""
+        if options.skip_auto_headers is not self.settings.options.skip_auto_headers:
+            own = self._without_auto(own, options.skip_auto_headers)
+        headers = arguments.get("headers")
+        if headers is not None:
+            if own is None:
+                own = self._defaults.fields.copy()
+            merge_into(own, headers)
+        return own
+
+    def _without_auto(self, own: Fields | None, skipped: frozenset[str]) -> Fields:
+        """Drop the default fields that a call skips; those that the user gave stay."""
+        if own is None:
+            own = self._defaults.fields.copy()
+        for name, value in self.settings.auto_fields.items():
+            if name.lower() in skipped and own.get(name) == value:
+                del own[name]
+        return own
+
+    def _credentials(
+        self, target: URL, auth: AuthLike | None, own: Fields | None
+    ) -> tuple[URL, Auth]:
+        """Take the credentials out of the URL; refuse those that contradict each other."""
+        in_url = credentials_in(target)
+        if auth is not None and in_url is not None:
+            raise ValueError(AUTH_AND_URL)
+        if auth is not NO_AUTH and AUTHORIZATION in (self._defaults.fields if own is None else own):
+            raise ValueError(
+                "Cannot combine AUTHORIZATION header with AUTH argument or credentials encoded in URL; "
+                'headers={"Authorization": None} leaves out the session\'s'
+            )
+        return target.with_user(None), coerce_auth(cast(AuthLike, in_url if auth is None else auth))
+
+    def _limits(self, arguments: CallArguments) -> ClientTimeout:
+        """Return the call's timeout, or the session's."""
+        timeout: object = arguments.get("timeout", UNSET)
+        return self.settings.timeout if isinstance(timeout, Unset) else coerce_timeout(timeout)
+
+    def _with_cookies(self, own: Fields | None, pairs: dict[str, str]) -> Fields | None:
+        """Return the fields with *pairs* in a ``Cookie`` field that is there: it keeps the jar out, and them too."""
+        fields = self._defaults.fields if own is None else own
+        return with_cookies(fields, pairs) if pairs and COOKIE in fields else own

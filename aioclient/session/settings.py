@@ -1,0 +1,155 @@
+"""The settings of a session: what it was given, checked and in one spelling.
+
+They are made once. Where a property of the session may be set, they are replaced as a whole.
+"""
+
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field, replace
+from typing import Any, Final, Self
+
+import aiohttp
+from aiohttp import HttpVersion
+from yarl import URL
+
+from ..chain import Middleware
+from ..connectors.base import BaseConnector
+from ..message.origin import Origin, origin_of
+from ..message.request import Auth, RequestOptions, check_lenient
+from ..message.timeout import ClientTimeout
+from ..middlewares.auth import (
+    AuthLike,
+    NetrcLike,
+    NetrcStep,
+    coerce_auth,
+    coerce_netrc,
+    credentials_in,
+)
+from ..response.client_response import ClientResponse
+from ..websocket import ClientWebSocketResponse
+from .arguments import check_callable, check_counts, folded, is_http10
+from .defaults import auto_fields
+from .proxies import SessionProxies
+from .status import RaiseForStatus, check_raise_for_status
+from .urls import checked_base_url
+
+AUTH_AND_URL: Final = (
+    "Cannot combine AUTH argument with credentials encoded in URL; leave out one of them"
+)
+
+
+@dataclass(frozen=True, slots=True, repr=False, eq=False)
+class Settings:
+    """What a session was given; the fields that no argument sets follow from the others.
+
+    ``base_url`` has no user and password. ``auth`` goes to the origin of ``base_url`` alone, if there is one.
+    ``authenticate`` is the step that puts credentials on. ``options`` are those of a call that follows redirects,
+    ``no_redirects`` those of one that does not; ``auto_fields`` are sent unless something else is set.
+    """
+
+    base_url: URL | None
+    auth: Auth | None
+    authenticate: Middleware
+    timeout: ClientTimeout
+    options: RequestOptions
+    json_serialize: Callable[[Any], str | bytes]
+    json_serialize_bytes: Callable[[Any], bytes] | None
+    raise_for_status: RaiseForStatus
+    trust_env: bool
+    middlewares: tuple[Middleware, ...]
+    proxies: SessionProxies
+    ws_response_class: type[ClientWebSocketResponse]
+    base_origin: Origin | None = field(init=False)
+    no_redirects: RequestOptions = field(init=False)
+    auto_fields: Mapping[str, str] = field(init=False)
+    serialize: Callable[[Any], str | bytes] = field(init=False)
+
+    def __post_init__(self) -> None:
+        check_callable("json_serialize", self.json_serialize)
+        check_callable("json_serialize_bytes", self.json_serialize_bytes)
+        check_raise_for_status(self.raise_for_status)
+        following: dict[str, object] = {
+            "base_origin": None if self.base_url is None else origin_of(self.base_url),
+            "no_redirects": replace(self.options, allow_redirects=False),
+            "auto_fields": auto_fields(self.options.skip_auto_headers),
+            "serialize": (
+                self.json_serialize
+                if self.json_serialize_bytes is None
+                else self.json_serialize_bytes
+            ),
+        }
+        for name, value in following.items():
+            object.__setattr__(self, name, value)  # frozen from here on
+
+    def with_auth(self, auth: AuthLike | None) -> Self:
+        """Return the settings with other default credentials.
+
+        Raises:
+            TypeError, ValueError: they cannot be sent.
+        """
+        return replace(self, auth=None if auth is None else coerce_auth(auth))
+
+    def with_requote_redirect_url(self, value: bool) -> Self:
+        """Return the settings with redirects encoded anew, or as they came."""
+        return replace(self, options=replace(self.options, requote_redirect_url=value))
+
+
+def base_and_auth(
+    base_url: str | URL | None, auth: AuthLike | None
+) -> tuple[URL | None, Auth | None]:
+    """Return the base URL without a user and password, and the session's credentials, which may come from there.
+
+    Raises:
+        ValueError: both have credentials; the base URL does not end with ``/``.
+        InvalidUrlClientError: the base URL is none, or not absolute.
+    """
+    base = None if base_url is None else checked_base_url(base_url)
+    credentials = None if auth is None else coerce_auth(auth)
+    in_url = None if base is None else credentials_in(base)
+    if base is None or in_url is None:
+        return base, credentials
+    if auth is not None:
+        raise ValueError(AUTH_AND_URL)
+    return base.with_user(None), in_url
+
+
+def netrc_step(netrc: NetrcLike | None, *, trust_env: bool) -> NetrcStep | None:
+    """Return the step that reads a netrc file; None if none is used."""
+    file = coerce_netrc(netrc, trust_env)
+    return None if file is None else NetrcStep(file)
+
+
+def checked_options(
+    connector: BaseConnector | aiohttp.BaseConnector | None,
+    proxies: SessionProxies,
+    *,
+    version: HttpVersion | str,
+    lenient: bool | None,
+    skip_auto_headers: Iterable[str] | None,
+    sensitive_headers: Iterable[str] | None,
+    response_class: type[ClientResponse],
+    fallback_charset_resolver: Callable[[ClientResponse, bytes], str] | None,
+    auto_decompress: bool,
+    requote_redirect_url: bool,
+    **counts: Any,
+) -> RequestOptions:
+    """Return what a session's calls ask for unless they say otherwise.
+
+    Raises:
+        TypeError, ValueError: an argument is not of its kind.
+    """
+    check_callable("fallback_charset_resolver", fallback_charset_resolver)
+    check_counts(counts)
+    if lenient is None:
+        lenient = isinstance(connector, BaseConnector) and connector.lenient
+    return RequestOptions(
+        response_class=response_class,
+        requote_redirect_url=requote_redirect_url,
+        http10=is_http10(version),
+        lenient=check_lenient(lenient),
+        auto_decompress=auto_decompress,
+        fallback_charset_resolver=fallback_charset_resolver,
+        skip_auto_headers=folded("skip_auto_headers", skip_auto_headers),
+        sensitive_headers=folded("sensitive_headers", sensitive_headers),
+        proxies=proxies.table,
+        **counts,
+    )
