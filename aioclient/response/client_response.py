@@ -268,8 +268,7 @@ class ClientResponse:
             return self._body[:ERROR_BODY]
         if self._released:
             return b""
-        limit = self.request.options.max_body_size
-        return self.content.peek(ERROR_BODY if limit is None else min(ERROR_BODY, limit))
+        return self.content.peek(ERROR_BODY)
 
     # The body
 

@@ -348,6 +348,22 @@ class TestHostileBodies:
                 await way(await session.get(server.url()))
             assert caught.value.body == bytes(100)
 
+    @WAYS
+    @pytest.mark.parametrize("coding", ["identity", "gzip"])
+    async def test_max_body_size_of_one_that_still_comes(self, way: Raise, coding: str) -> None:
+        """The same for a body of which more than max_body_size is here, and not its end."""
+        body = zeros(coding, 2**20) if coding != "identity" else bytes(1000)
+
+        async def script(conn: RawConnection) -> None:
+            await conn.read_request()
+            conn.send(answer(body + b"x", f"Content-Encoding: {coding}", status="500 X")[:-1])
+            await conn.closed()
+
+        async with RawServer(script) as server, ClientSession(max_body_size=100) as session:
+            with pytest.raises(StatusError) as caught:
+                await way(await session.get(server.url()))
+            assert caught.value.body == bytes(100)
+
     @pytest.mark.both_loops
     async def test_cancelled(self) -> None:
         """Whoever cancels while the body of an error is waited for gets the slot back."""
