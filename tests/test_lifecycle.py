@@ -9,7 +9,7 @@ import sys
 import threading
 import warnings
 import weakref
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Awaitable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -216,6 +216,56 @@ class TestUnclosed:
                 gc.collect()
             await turns()
             assert server.connections == 0
+
+
+async def test_the_timer_of_a_forgotten_connector(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The timer for idle connections ends with a connector that was not closed."""
+    loop = asyncio.get_running_loop()
+    timers: list[asyncio.TimerHandle] = []
+    call_at = loop.call_at
+
+    def noted(*arguments: Any, **more: Any) -> asyncio.TimerHandle:
+        timers.append(call_at(*arguments, **more))
+        return timers[-1]
+
+    monkeypatch.setattr(loop, "call_at", noted)
+    async with RawServer(site) as server:
+        session = ClientSession(server.url(), timeout=None)
+        assert await fetch(session) == b"ok"
+        assert [timer.cancelled() for timer in timers] == [False]
+        with warned("unclosed session", "unclosed connector"):
+            del session
+        assert [timer.cancelled() for timer in timers] == [True]
+        await turns(20)
+
+
+@pytest.mark.virtual_clock
+async def test_a_dial_that_ends_while_the_connector_closes(
+    monkeypatch: pytest.MonkeyPatch, certificates: Certificates
+) -> None:
+    """Its connection is aborted, which close() does not wait for, and its request is not sent."""
+    loop = asyncio.get_running_loop()
+    connector = TCPConnector(ssl=certificates.client_context())
+    ends: list[Awaitable[None]] = []
+    start_tls = loop.start_tls
+
+    async def closing_meanwhile(*arguments: Any, **more: Any) -> Any:
+        secured = await start_tls(*arguments, **more)
+        ends.append(connector.close())
+        return secured
+
+    monkeypatch.setattr(loop, "start_tls", closing_meanwhile)
+    async with (
+        RawServer(site, ssl=certificates.server_context()) as server,
+        ClientSession(server.url(), connector=connector) as session,
+    ):
+        with pytest.raises(aioclient.ClientConnectionError, match="the connector is closed"):
+            await fetch(session)
+        begin = loop.time()
+        for end in ends:
+            await end
+        assert loop.time() == begin
+        assert (len(ends), server.requests) == (1, [])
 
 
 @both_loops

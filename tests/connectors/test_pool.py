@@ -238,6 +238,7 @@ class TestWaiting:
         take(pool, "a", "a1")
         ticket = wait(pool, "a")
         assert pool.release("a", None, 0) == Grant(ticket)
+        assert pool.statistics().evicted == 0
         assert ticket.connection is None
         assert numbers(pool) == (1, 0, 0)
 
@@ -248,6 +249,7 @@ class TestWaiting:
         ticket = wait(pool, "b")
         assert pool.release("a", "a1", 0) == Grant(ticket, close="a1")
         assert numbers(pool) == (1, 0, 0)
+        assert pool.statistics().evicted == 1
         assert pool.release("b", "b1", 0) is None
         assert pool.reuse("b", 0) == "b1"
 

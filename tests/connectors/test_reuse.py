@@ -256,6 +256,55 @@ class TestTimers:
             assert await fetch(session, timeout=None) == b"ok"
             assert server.connections == 1
 
+    async def test_none_outlives_its_purpose(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        """Each timer is cancelled when what it limits has ended: none keeps a connection or a request alive."""
+        loop = asyncio.get_running_loop()
+        timers: list[asyncio.TimerHandle] = []
+        call_at = loop.call_at
+
+        def noted(*arguments: Any, **more: Any) -> asyncio.TimerHandle:
+            timers.append(call_at(*arguments, **more))
+            return timers[-1]
+
+        def lasting() -> list[float]:
+            return [
+                round(timer.when() - loop.time(), -2) for timer in timers if not timer.cancelled()
+            ]
+
+        async def script(conn: RawConnection) -> None:
+            while True:
+                request = await conn.read_request(body=False)
+                if request.value("Expect"):
+                    conn.send(b"HTTP/1.1 100 Continue\r\n\r\n")
+                    await conn.read_body(request)
+                if request.target != "/silent":
+                    conn.send(OK)
+
+        monkeypatch.setattr(loop, "call_at", noted)
+        # The limits differ, so that what is left says which it was.
+        connector = TCPConnector(limit=1, keepalive_timeout=9000)
+        async with (
+            RawServer(script) as server,
+            ClientSession(server.url(), connector=connector, timeout=None) as session,
+        ):
+            assert (
+                await fetch(
+                    session, method="POST", data=b"ok", expect100=True, expect100_timeout=8000
+                )
+                == b"ok"
+            )
+            assert lasting() == [9000]  # that of the idle connection
+            silent = asyncio.create_task(fetch(session, "/silent", timeout=7000))
+            await turns(5)
+            waits = ClientTimeout(total=None, pool=6000)
+            queued = asyncio.create_task(fetch(session, timeout=waits))
+            await turns(5)
+            assert sorted(lasting()) == [6000, 7000, 9000]
+            silent.cancel()
+            assert await queued == b"ok"
+            assert lasting() == [9000]
+        assert lasting() == []
+
 
 @both_loops
 class TestOrder:
@@ -655,6 +704,29 @@ class TestStaleConnections:
             await turns(1)
             others = [asyncio.create_task(fetch(session, "/other")) for _ in range(2)]
             assert await asyncio.gather(*stale, *others) == [b"ok"] * 3
+
+    async def test_a_repetition_that_is_cancelled(self) -> None:
+        """Its connection is closed at once, like that of a first attempt."""
+
+        async def script(conn: RawConnection) -> None:
+            await conn.read_request()
+            if not conn.index:
+                conn.send(OK)
+                await conn.read_request()
+            else:
+                await conn.closed()
+
+        async with RawServer(script) as server, ClientSession(server.url()) as session:
+            await fetch(session)
+            task = asyncio.create_task(fetch(session))
+            while len(server.requests) < 3:
+                await turns(1)
+            task.cancel()
+            with pytest.raises(asyncio.CancelledError):
+                await task
+            assert numbers(session) == (0, 0, 0)
+            await turns(20)
+            assert server.open_connections == []
 
     @pytest.mark.parametrize("begun", [b"H", b"HTTP/1.1 100 Continue\r\n\r\n"], ids=["byte", "100"])
     @pytest.mark.parametrize((), [pytest.param(id="POOL-09")])

@@ -134,6 +134,16 @@ class TestWaitingForOneself:
                 assert connector.statistics().in_use == 0
         assert len(held) == 3
 
+    @pytest.mark.virtual_clock
+    async def test_after_the_middlewares(self) -> None:
+        """A request that the caller makes afterwards, while they hold a response, waits, and takes it from nobody."""
+        async with pool_of_one() as (server, session):
+            response = await session.get(server.url("/large"), middlewares=[passes_on])
+            limits = aioclient.ClientTimeout(pool=10)
+            with pytest.raises(aioclient.PoolTimeoutError):
+                await session.get(server.url(), timeout=limits)
+            assert await response.read() == LARGE
+
     @pytest.mark.parametrize("limit", [2, 100])
     async def test_where_there_is_room(self, limit: int) -> None:
         """With room for both, both are good."""

@@ -217,6 +217,13 @@ class TestFraming:
                     {"data": b"a", "headers": [("Content-Length", "1"), ("Content-Length", "1")]},
                 ),
                 (
+                    "two-lengths-of-an-unknown-body",
+                    {
+                        "data": one_byte,
+                        "headers": [("Content-Length", "1"), ("content-length", "1")],
+                    },
+                ),
+                (
                     "length-and-chunked",
                     {"data": b"hello", "headers": {"Content-Length": "5"}, "chunked": True},
                 ),

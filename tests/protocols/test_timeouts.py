@@ -172,6 +172,28 @@ class TestUploads:
             assert loop.time() - begin <= 10
             ended.set()
 
+    async def test_server_that_stops_reading(self) -> None:
+        """A source that always has more does not hide that the server takes no more of it."""
+
+        async def source() -> AsyncIterator[bytes]:
+            while True:
+                yield b"x" * 2**16
+
+        async def serve(conn: RawConnection) -> None:
+            await conn.read_request(body=False)
+            conn.stop_reading()
+            await ended.wait()
+
+        ended = asyncio.Event()
+        loop = asyncio.get_running_loop()
+        limits = aioclient.ClientTimeout(total=1000, sock_read=5)
+        async with RawServer(serve) as server, aioclient.ClientSession(timeout=limits) as session:
+            begin = loop.time()
+            reading = await fetch(session, server.url(), "POST", data=source())
+            assert reading.error == "ReadTimeoutError"
+            assert loop.time() - begin < 10
+            ended.set()
+
     async def test_what_the_kernel_holds_moves(self) -> None:
         """A server that takes a piece now and then is not silent, although the kernel's buffers hide it from ours."""
 

@@ -473,6 +473,23 @@ class TestEnd:
             await (await session.get(server.url())).read()
             assert server.connections == 2
 
+    @pytest.mark.both_loops
+    @pytest.mark.parametrize("method", ["read", "text", "json"])
+    async def test_a_cancelled_read(self, method: str) -> None:
+        """It closes the connection at once, although the response is still referenced: half a body is of no use."""
+        async with RawServer(half) as server, ClientSession() as session:
+            response = await session.get(server.url())
+            task = asyncio.create_task(getattr(response, method)())
+            await turns(3)
+            task.cancel()
+            with pytest.raises(asyncio.CancelledError):
+                await task
+            assert response.closed
+            assert session.connector is not None
+            assert session.connector.statistics().in_use == 0
+            await turns(20)
+            assert server.open_connections == []
+
     @pytest.mark.rows("S003-83")
     async def test_a_dropped_response(self) -> None:
         """A response that is dropped with its body still coming warns and frees its connection."""
