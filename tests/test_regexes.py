@@ -104,7 +104,7 @@ def test_all_were_found() -> None:
     places = {use.place.partition(":")[0] for use in USES}
     assert {
         "aioclient/middlewares/redirects.py",
-        "aioclient/protocols/http1_response.py",
+        "aioclient/protocols/http1/response.py",
         "aioclient/cookies/dates.py",
         "aioclient/message/headers.py",
     } <= places

@@ -32,8 +32,8 @@ from ..message.origin import ConnectionKey
 from ..message.request import Request, check_lenient
 from ..message.timings import Phases
 from ..message.unset import UNSET, Unset
-from ..protocols.http1 import BufferedHttp1Connection, Http1Connection
-from ..protocols.http1_head import encode_head
+from ..protocols.http1.connection import BufferedHttp1Connection, Http1Connection
+from ..protocols.http1.head import encode_head
 from ..protocols.leftovers import BeforeTLS, LeftoversProtocol
 from ..response.client_response import ClientResponse
 from ..response.trace import CallTrace

@@ -30,8 +30,8 @@ from ..exceptions import (
 from ..message.origin import ConnectionKey
 from ..message.proxy import REMOTE_DNS_SCHEMES, Proxy
 from ..message.request import Request
-from ..protocols.http1 import Http1Connection
-from ..protocols.http1_head import encode_head_for
+from ..protocols.http1.connection import Http1Connection
+from ..protocols.http1.head import encode_head_for
 from ..protocols.leftovers import BeforeTLS
 from ..response.client_response import ClientResponse
 from .base import BaseConnector, Dial

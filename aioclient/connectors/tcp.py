@@ -14,7 +14,7 @@ from ..message.origin import ConnectionKey, Origin, SSLOption
 from ..message.proxy import Proxy
 from ..message.request import Request
 from ..message.unset import UNSET, Unset
-from ..protocols.http1 import Http1Connection
+from ..protocols.http1.connection import Http1Connection
 from ..response.trace import CallTrace
 from ..warning import warn_legacy
 from .address_policy import AddressPolicy

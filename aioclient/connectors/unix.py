@@ -10,7 +10,7 @@ from ..message.origin import ConnectionKey, SSLOption
 from ..message.request import Request
 from ..message.timeout import seconds
 from ..message.unset import UNSET, Unset
-from ..protocols.http1 import Http1Connection
+from ..protocols.http1.connection import Http1Connection
 from ..warning import warn_legacy
 from .base import BaseConnector, Dial
 from .errors import connect_error, unix_error

@@ -20,7 +20,7 @@ from ..message.proxy import ProxyAuthLike
 from ..message.timeout import seconds
 from ..message.unset import UNSET, Unset
 from ..middlewares.auth.basic import AuthLike
-from ..protocols.http1 import BufferedHttp1Connection, Http1Connection
+from ..protocols.http1.connection import BufferedHttp1Connection, Http1Connection
 from ..protocols.websocket.connection import BufferedWebSocketConnection, WebSocketConnection
 from ..protocols.websocket.deflate import Compressor, Decompressor
 from ..protocols.websocket.handshake import (

@@ -11,7 +11,7 @@ from yarl import URL
 from aioclient import ClientResponse, ClientTimeout
 from aioclient.message.headers import DefaultHeaders
 from aioclient.message.request import Request, RequestOptions
-from aioclient.protocols.http1_response import ResponseReader
+from aioclient.protocols.http1.response import ResponseReader
 
 from .corpus import Message
 

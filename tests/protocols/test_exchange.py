@@ -8,7 +8,7 @@ from typing import Any, ClassVar
 import pytest
 
 import aioclient
-from aioclient.protocols.http1_response import ResponseReader
+from aioclient.protocols.http1.response import ResponseReader
 from aioclient.testing import RawConnection, RawServer, cancel_everywhere, turns
 
 from ..servers.certificates import Certificates

@@ -289,4 +289,4 @@ async def test_one_parser() -> None:
         if name.split(".")[0] in {"httptools", "h11", "http_parser"}
         or name.startswith(("aiohttp.http_parser", "aiohttp._http"))
     }
-    assert importing == {"protocols/http1_response.py"}
+    assert importing == {"protocols/http1/response.py"}

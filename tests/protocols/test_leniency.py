@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 import aioclient
 from aioclient import ClientSession, ServerProtocolError, TCPConnector
-from aioclient.protocols.http1_response import ResponseReader
+from aioclient.protocols.http1.response import ResponseReader
 from aioclient.testing import RawServer
 
 from .corpus import BAD_HEADS, CHUNKED, CORPUS, END, OK, Message, as_parameters

@@ -8,8 +8,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from aioclient import ClientError
-from aioclient.protocols.http1_chunks import CHUNK_LINE, CHUNK_OVERHEAD, MAX_TRAILERS
-from aioclient.protocols.http1_response import MAX_HEAD, MAX_INTERIM, ResponseReader
+from aioclient.protocols.http1.chunks import CHUNK_LINE, CHUNK_OVERHEAD, MAX_TRAILERS
+from aioclient.protocols.http1.response import MAX_HEAD, MAX_INTERIM, ResponseReader
 
 from .corpus import CHUNKED, CLOSED, CORPUS, END, KEPT, OK, Message, as_parameters
 from .reading import Reading, asked, pieces, read, read_message

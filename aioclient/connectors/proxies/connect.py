@@ -15,8 +15,8 @@ from ...message.headers import DefaultHeaders
 from ...message.origin import Origin
 from ...message.proxy import Proxy
 from ...message.request import Request, RequestOptions
-from ...protocols.http1_head import encode_head_for
-from ...protocols.http1_response import ResponseReader
+from ...protocols.http1.head import encode_head_for
+from ...protocols.http1.response import ResponseReader
 from ...response.client_response import ClientResponse
 from .wire import Wire
 

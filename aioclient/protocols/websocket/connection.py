@@ -25,7 +25,7 @@ from ...exceptions import (
     ServerDisconnectedError,
     ServerTimeoutError,
 )
-from ..http1 import Http1Connection
+from ..http1.connection import Http1Connection
 from ..leftovers import read_leftovers
 from .arrival import Arrival
 from .deflate import Compressor

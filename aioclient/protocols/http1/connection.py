@@ -22,7 +22,7 @@ from weakref import ref
 from aiohttp import HttpVersion10, HttpVersion11
 from multidict import CIMultiDict, CIMultiDictProxy
 
-from ..exceptions import (
+from ...exceptions import (
     ClientConnectionError,
     ClientConnectionResetError,
     ClientError,
@@ -35,22 +35,22 @@ from ..exceptions import (
     TotalTimeoutError,
     UploadAbortedError,
 )
-from ..exchange import ALL, PART, Exchange
-from ..message.body import Body
-from ..message.codings import Decoder, make_decoder
-from ..message.headers import CONTENT_ENCODING, CONTENT_LENGTH, shown_text
-from ..message.origin import ConnectionKey
-from ..message.request import Request
-from ..message.timings import Phases
-from ..response.client_response import ClientResponse
-from ..response.hold import Connection
-from ..response.stream import StreamReader
-from .alerts import advise
-from .http1_head import expects_continue
-from .http1_response import ResponseReader
-from .http1_upload import ChunkWriter, CountingWriter, write_traced
-from .leftovers import input_poll, read_leftovers
-from .send_queue import unsent_bytes
+from ...exchange import ALL, PART, Exchange
+from ...message.body import Body
+from ...message.codings import Decoder, make_decoder
+from ...message.headers import CONTENT_ENCODING, CONTENT_LENGTH, shown_text
+from ...message.origin import ConnectionKey
+from ...message.request import Request
+from ...message.timings import Phases
+from ...response.client_response import ClientResponse
+from ...response.hold import Connection
+from ...response.stream import StreamReader
+from ..alerts import advise
+from ..leftovers import input_poll, read_leftovers
+from ..send_queue import unsent_bytes
+from .head import expects_continue
+from .response import ResponseReader
+from .upload import ChunkWriter, CountingWriter, write_traced
 
 DRAIN_LIMIT: Final = (
     64 * 1024

@@ -9,8 +9,8 @@ from functools import lru_cache
 
 from multidict import CIMultiDict
 
-from ..message.body import Body
-from ..message.headers import (
+from ...message.body import Body
+from ...message.headers import (
     AUTHORIZATION,
     CONNECTION,
     CONTENT_LENGTH,
@@ -24,7 +24,7 @@ from ..message.headers import (
     field_line,
     serialize_fields,
 )
-from ..message.request import Request
+from ...message.request import Request
 
 # A body is expected with these, so its absence is said (RFC 9110, section 8.6).
 _METHODS_WITH_BODY = frozenset(("POST", "PUT", "PATCH"))

@@ -2,11 +2,11 @@
 
 from typing import Protocol
 
-from ..exceptions import BodySizeError
-from ..message.body import Body, BodyWriter, CompressedBody
-from ..message.headers import CONTENT_LENGTH
-from ..message.request import Request
-from ..response.trace import CallTrace
+from ...exceptions import BodySizeError
+from ...message.body import Body, BodyWriter, CompressedBody
+from ...message.headers import CONTENT_LENGTH
+from ...message.request import Request
+from ...response.trace import CallTrace
 
 
 class Sink(Protocol):

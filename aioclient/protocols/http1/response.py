@@ -24,9 +24,9 @@ from typing import Any, Final, cast
 from httptools import HttpParserError, HttpParserUpgrade, HttpResponseParser
 from multidict import CIMultiDict
 
-from ..exceptions import ClientError, ClientPayloadError, HeadTooLargeError, ServerProtocolError
-from ..message.codings import LENIENT_HINT
-from ..message.headers import (
+from ...exceptions import ClientError, ClientPayloadError, HeadTooLargeError, ServerProtocolError
+from ...message.codings import LENIENT_HINT
+from ...message.headers import (
     CONNECTION,
     CONTENT_LENGTH,
     KEEP_ALIVE,
@@ -34,9 +34,9 @@ from ..message.headers import (
     UPGRADE,
     shown_text,
 )
-from ..message.request import Request
-from .http1_chunks import MAX_TRAILERS, BadChunksError, ChunkReader, only_chunk
-from .http1_repair import lenient, lenient_fields, repaired, unfolded, without_padding
+from ...message.request import Request
+from .chunks import MAX_TRAILERS, BadChunksError, ChunkReader, only_chunk
+from .repair import lenient, lenient_fields, repaired, unfolded, without_padding
 
 # aiohttp allows 128 fields of 8,190 bytes each; real heads stay far below what all of them may take together.
 MAX_HEAD: Final = 64 * 1024
