@@ -10,7 +10,7 @@ The rules:
 * What the server sent before the connection broke is read before anybody hears that it broke.
 * A response whose body arrived with its head is delivered as bytes. Otherwise the body goes to a ``StreamReader``,
   which pauses the socket when nobody reads.
-* A timer is armed once and moves on only when it fires, so a request costs no timer.
+* Limits of time are ``watch.py``'s, sending a body is ``sending.py``'s; the states are those of ``states.py``.
 """
 
 import asyncio
@@ -24,33 +24,28 @@ from multidict import CIMultiDict, CIMultiDictProxy
 
 from ...exceptions import (
     ClientConnectionError,
-    ClientConnectionResetError,
     ClientError,
-    ClientOSError,
     ClientPayloadError,
     ContentDecodingError,
-    IncompleteBodyError,
     ReadTimeoutError,
-    ServerDisconnectedError,
     TotalTimeoutError,
-    UploadAbortedError,
 )
 from ...exchange import ALL, PART, Exchange
-from ...message.body import Body
 from ...message.codings import Decoder, make_decoder
-from ...message.headers import CONTENT_ENCODING, CONTENT_LENGTH, shown_text
+from ...message.headers import CONTENT_ENCODING
 from ...message.origin import ConnectionKey
 from ...message.request import Request
 from ...message.timings import Phases
 from ...response.client_response import ClientResponse
 from ...response.hold import Connection
 from ...response.stream import StreamReader
-from ..alerts import advise
 from ..leftovers import input_poll, read_leftovers
-from ..send_queue import unsent_bytes
+from ..watch import Watch
 from .head import expects_continue
+from .losses import before_request, within_exchange
 from .response import ResponseReader
-from .upload import ChunkWriter, CountingWriter, write_traced
+from .sending import Sender
+from .states import CLOSED, DRAINING, IDLE, STREAMING, SWITCHED, WAITING, State
 
 DRAIN_LIMIT: Final = (
     64 * 1024
@@ -60,13 +55,6 @@ INLINE_BODY: Final = 256 * 1024  # bytes of a body that go out with the head in 
 # Bytes of a body that a server reads together with the head, or soon: of a larger one an error status may be the answer
 # to the head alone.
 EARLY_BODY: Final = 64 * 1024
-# What an upload may write before the event loop gets a turn, although the socket takes all of it: a body whose source
-# never waits would keep everybody else from running, and the connection from hearing of an answer or of its loss.
-TURN_BYTES: Final = 1024 * 1024
-TURN_WRITE: Final = (
-    4 * 1024
-)  # bytes that each write counts for besides its own, so that small ones count, too
-
 _NO_TRAILERS: "CIMultiDictProxy[str]" = CIMultiDictProxy(CIMultiDict())
 
 
@@ -98,17 +86,13 @@ class Http1Connection(asyncio.Protocol):
     """One HTTP/1.1 connection.
 
     ``exchanges`` counts those it has carried. ``opened`` is the owner's: it holds a slot.
-    ``last_activity`` is when bytes came last, in the event loop's time. ``loss`` is what broke the connection while no
+    ``loss`` is what broke the connection while no
     request was under way, such as a TLS alert right behind the handshake.
     """
 
     __slots__ = (
         "__weakref__",
-        "_closed",
-        "_continue",
-        "_deadline",
         "_drain_budget",
-        "_drain_waiter",
         "_exchange",
         "_lease",
         "_loop",
@@ -117,19 +101,13 @@ class Http1Connection(asyncio.Protocol):
         "_reader",
         "_reading_paused",
         "_remaining",
-        "_sock_read",
+        "_sender",
+        "_state",
         "_stream",
-        "_timer",
-        "_timer_when",
-        "_turn",
-        "_unsent_bytes",
-        "_upload",
-        "_uploaded",
         "_waiter",
-        "_writing_paused",
+        "_watch",
         "exchanges",
         "key",
-        "last_activity",
         "loss",
         "opened",
         "transport",
@@ -144,7 +122,9 @@ class Http1Connection(asyncio.Protocol):
         self.exchanges = 0
         self.opened = False
         self.upgraded: bytes | None = None
-        self._closed = False
+        self._state: State = IDLE
+        self._watch = Watch(loop, self)
+        self._sender = Sender(self, loop, self._watch)
         self._reader = ResponseReader()
         self._exchange: Exchange | None = None
         self._waiter: asyncio.Future[ClientResponse] | None = None
@@ -152,21 +132,9 @@ class Http1Connection(asyncio.Protocol):
         # Weak: the response alone keeps its lease, so that dropping the one ends the other.
         self._lease: ref[Connection] | None = None
         self._remaining = 0  # bytes of a body of known length that are past the parser
-        self._drain_budget = -1  # bytes that may still be thrown away; -1: the body is wanted
-        self._upload: asyncio.Task[None] | None = None
-        self._continue: asyncio.Future[bool] | None = None
+        self._drain_budget = 0  # bytes that may still be thrown away while draining
         self._reading_paused = False
-        self._writing_paused = False
-        self._drain_waiter: asyncio.Future[None] | None = None
-        self._timer: asyncio.TimerHandle | None = None
-        self._timer_when = 0.0
-        self._deadline: float | None = None
-        self._sock_read: float | None = None
-        self.last_activity = 0.0
         self.loss: Exception | None = None
-        self._unsent_bytes = 0  # at the last look
-        self._uploaded = 0  # bytes of the body of this exchange
-        self._turn = 0  # bytes that the upload wrote since the event loop's last turn
         self._poll: Callable[[float], object] | None = None
 
     # The exchange
@@ -198,9 +166,10 @@ class Http1Connection(asyncio.Protocol):
         transport = self.transport
         request = exchange.request
         exchange.reused = self.exchanges != 0
-        if transport is None or self._closed or transport.is_closing():
+        if transport is None or self._state is CLOSED or transport.is_closing():
             self.abort()
             raise self.early_end(request)
+        self._state = WAITING
         self._exchange = exchange
         self._reader.begin(request)
         self._waiter = waiter = self._loop.create_future()
@@ -219,13 +188,12 @@ class Http1Connection(asyncio.Protocol):
             transport.write(head + body.data)
         else:
             exchange.sent = PART
-            self._uploaded = 0
             exchange.phases = phases = exchange.phases or Phases()
             phases.sending = self._loop.time()
             phases.send = None
             transport.write(head)
-            self._upload = self._loop.create_task(self._send_body(exchange, body, chunked))
-        self._watch(request.deadline, request.timeout.sock_read)
+            self._sender.begin(exchange, body, chunked)
+        self._watch.begin(request.deadline, request.timeout.sock_read)
         return waiter
 
     def has_input(self) -> bool:
@@ -243,20 +211,20 @@ class Http1Connection(asyncio.Protocol):
 
     def give_up(self, exchange: Exchange) -> None:
         """Close the connection if *exchange* is still under way on it."""
-        if self._exchange is exchange or self.upgraded is not None:
+        if self._exchange is exchange or self._state is SWITCHED:
             self.abort()
 
     def _deliver(self, raw: bytes | None, lease: Connection | None = None) -> None:
         """Hand the response to the waiting caller: whole (*raw*), or with a stream."""
         waiter = self._waiter
-        if self._continue is not None and not self._continue.done():
-            self._continue.set_result(self._reader.continued)
         exchange = self._exchange
         if waiter is None or waiter.done() or exchange is None:
             self._waiter = None
             return
         request = exchange.request
         reader = self._reader
+        if exchange.sent is not ALL:
+            self._sender.answered(reader.continued)
         trailers = reader.trailers
         stream = None
         if raw is None:
@@ -328,7 +296,7 @@ class Http1Connection(asyncio.Protocol):
             self._take_unasked(data)
             return
         exchange.heard = True
-        self.last_activity = now = self._loop.time()
+        self._watch.heard = now = self._loop.time()
         if exchange.answered is None:
             exchange.answered = now
         try:
@@ -338,7 +306,7 @@ class Http1Connection(asyncio.Protocol):
             reader = self._reader
             reader.feed(data)
             if reader.error is not None:
-                self._fail(reader.error)
+                self.fail(reader.error)
             elif reader.upgrade is not None:
                 self._switch_protocol(reader.upgrade)
             elif reader.complete:
@@ -347,28 +315,29 @@ class Http1Connection(asyncio.Protocol):
                 self._take_body()
             elif reader.only_interim:
                 exchange.answered = None
-                if reader.continued and self._continue is not None and not self._continue.done():
-                    self._continue.set_result(True)
+                if reader.continued:
+                    self._sender.answered(True)
         except Exception as error:  # noqa: BLE001  (a user's response class may raise anything)
             # The event loop would only log it, and the caller would wait for ever.
             self._crash(error)
 
     def _take_unasked(self, data: bytes) -> None:
         """Take what comes while no request is under way."""
-        if self.upgraded is None:
-            self.abort()
-        else:
-            self.upgraded += data
+        if self._state is SWITCHED:
+            self.upgraded = (self.upgraded or b"") + data
             self.pause_reading()
+        else:
+            self.abort()
 
     def _take_body(self) -> None:
         """Pass on what a segment brought of a body that is not complete yet."""
         reader = self._reader
-        if self._drain_budget >= 0:
+        if self._state is DRAINING:
             self._drain(sum(map(len, reader.chunks)))
             reader.chunks.clear()
             return
-        if self._waiter is not None:
+        if self._state is WAITING:
+            self._state = STREAMING
             self._deliver(None)
             # The rest of a body of known length needs no reader: the segments are its pieces.
             self._remaining = reader.hand_over()
@@ -392,7 +361,7 @@ class Http1Connection(asyncio.Protocol):
             data = data[:remaining]
             remaining = 0
         self._remaining = remaining
-        if self._drain_budget >= 0:
+        if self._state is DRAINING:
             self._drain(len(data))
         elif self._stream is not None:
             self._stream.feed_data(data)
@@ -410,12 +379,12 @@ class Http1Connection(asyncio.Protocol):
         lease = Connection(self, request.what, request.options.made_at)
         self._lease = ref(lease)
         exchange.hold = ref(lease)
-        exchange.ended = self.last_activity
+        exchange.ended = self._watch.heard
         self._deliver(b"", lease)
+        self._state = SWITCHED
         self.upgraded = rest
         self._exchange = None
-        self._deadline = None
-        self._sock_read = None
+        self._watch.end()
         self.pause_reading()
 
     def eof_received(self) -> bool:
@@ -427,11 +396,11 @@ class Http1Connection(asyncio.Protocol):
         try:
             if self._exchange is not None:
                 if self._reader.until_eof and self._is_end_confirmed():
-                    self.last_activity = self._loop.time()
+                    self._watch.heard = self._loop.time()
                     self._finish()
                 else:
-                    self._fail(self._loss(None))
-            elif self.upgraded is None:
+                    self._lose(self._exchange, None)
+            elif self._state is not SWITCHED:
                 self.close()
         except Exception as error:  # noqa: BLE001  (as in data_received)
             self._crash(error)
@@ -457,7 +426,7 @@ class Http1Connection(asyncio.Protocol):
                 if self.idle:
                     break
         if self._exchange is not None:
-            self._fail(self._loss(error))
+            self._lose(self._exchange, error)
         else:
             self.loss = error
         self._close_state()
@@ -466,49 +435,11 @@ class Http1Connection(asyncio.Protocol):
 
     def early_end(self, request: Request) -> ClientError:
         """Say that the connection ended before *request* was sent, and by what if that is known."""
-        error = self.loss
-        has = "has closed the connection" if self.exchanges else "closed the connection"
-        text = f"{request.what}: the server {has} before the request was sent"
-        if error is None:
-            return ServerDisconnectedError(text)
-        number = error.errno if isinstance(error, OSError) else None
-        lost = ClientOSError(number, f"{text}: {error}")
-        lost.__cause__ = error
-        advise(lost, error)
-        return lost
+        return before_request(request, self.loss, used=self.exchanges != 0)
 
-    def _loss(self, error: Exception | None) -> ClientError:
-        """Say what was lost with the connection."""
-        exchange = cast(Exchange, self._exchange)
-        what = exchange.request.what
-        lost: ClientError
-        if self._reader.head_done:
-            lost = IncompleteBodyError(f"{what}: {self._found_of_body()}")
-        elif error is not None:
-            number = error.errno if isinstance(error, OSError) else None
-            lost = ClientOSError(number, f"{what}: the connection broke before a response: {error}")
-        elif not exchange.heard:
-            lost = ServerDisconnectedError(
-                f"{what}: the server closed the connection without a response"
-            )
-        else:
-            lost = ServerDisconnectedError(
-                f"{what}: the server closed the connection within the head of its response"
-            )
-        lost.__cause__ = error
-        if not self._reader.head_done:
-            advise(lost, error)
-        return lost
-
-    def _found_of_body(self) -> str:
-        reader = self._reader
-        length = reader.fields.get(CONTENT_LENGTH)
-        if reader.trailers is not None:
-            return f"the chunked body ended after {reader.body_bytes} bytes, before its last chunk"
-        if length is not None:
-            received = int(length) - self._remaining if self._remaining else reader.body_bytes
-            return f"the body ended after {received} of {length} bytes"
-        return "the connection broke within a body that lasts as long as the connection"
+    def _lose(self, exchange: Exchange, error: Exception | None) -> None:
+        """End *exchange* with what was lost with the connection."""
+        self.fail(within_exchange(exchange, self._reader, self._remaining, error))
 
     # Ends
 
@@ -520,13 +451,13 @@ class Http1Connection(asyncio.Protocol):
         if stream is not None:
             self._feed_stream(stream)
             if exchange is not None:
-                exchange.ended = self.last_activity
+                exchange.ended = self._watch.heard
             stream.feed_eof()
             self._stream = None
-        elif self._drain_budget < 0:
+        elif self._state is not DRAINING:
             chunks = reader.chunks
             if exchange is not None:
-                exchange.ended = self.last_activity
+                exchange.ended = self._watch.heard
             self._deliver(chunks[0] if len(chunks) == 1 else b"".join(chunks))
         else:
             self._drain(sum(map(len, reader.chunks)))
@@ -535,12 +466,11 @@ class Http1Connection(asyncio.Protocol):
         sent = exchange is None or exchange.sent is ALL
         last = exchange is not None and self._is_early(exchange.request)
         self._exchange = None
-        self._deadline = None
-        self._sock_read = None
+        self._watch.end()
         reader.rest()
-        if reader.keep and sent and not reader.extra and not self._closed and not last:
+        if reader.keep and sent and not reader.extra and self._state is not CLOSED and not last:
+            self._state = IDLE
             self.exchanges += 1
-            self._drain_budget = -1
             if self._reading_paused:
                 self.resume_reading()
             self._owner.connection_idle(self)
@@ -560,10 +490,10 @@ class Http1Connection(asyncio.Protocol):
             return False
         if self.transport is not None and self.transport.get_write_buffer_size():
             return True
-        size = self._uploaded if body.data is None else len(body.data)
+        size = self._sender.uploaded if body.data is None else len(body.data)
         return self._reader.status >= 400 and size > EARLY_BODY
 
-    def _fail(self, error: Exception) -> None:
+    def fail(self, error: Exception) -> None:
         """End the exchange with *error* and close the connection."""
         if self._exchange is None:
             return
@@ -587,7 +517,7 @@ class Http1Connection(asyncio.Protocol):
 
     def _crash(self, error: Exception) -> None:
         """End the exchange, if it has not ended, with *error*, which was raised here, and close the connection."""
-        self._fail(self._reported(error))
+        self.fail(self._reported(error))
         self.abort()
 
     def _reported(self, error: Exception) -> Exception:
@@ -626,7 +556,7 @@ class Http1Connection(asyncio.Protocol):
     def give_up_body(self) -> None:
         """Drain what nobody reads, up to 64 KiB or 50 ms, to keep the connection; or close it."""
         if self._exchange is None:
-            if self.upgraded is not None:
+            if self._state is SWITCHED:
                 self.abort()
             return
         if self._remaining > DRAIN_LIMIT or self._exchange.sent is not ALL or not self._reader.keep:
@@ -638,9 +568,10 @@ class Http1Connection(asyncio.Protocol):
             )
         self._stream = None
         self._lease = None
+        self._state = DRAINING
         self._drain_budget = DRAIN_LIMIT
         self.resume_reading()
-        self._watch(self._loop.time() + DRAIN_TIME, None)
+        self._watch.begin(self._loop.time() + DRAIN_TIME, None)
 
     def detach(self) -> None:
         """Leave the pool: the slot is free, and the connection is closed behind the body."""
@@ -669,25 +600,24 @@ class Http1Connection(asyncio.Protocol):
 
     def _close_state(self) -> None:
         """Let go of timer, upload, parser and waiters; tell the owner, once."""
-        if self._closed:
+        if self._state is CLOSED:
             return
-        self._closed = True
-        if self._timer is not None:
-            self._timer.cancel()
-            self._timer = None
-        if self._upload is not None:
-            self._upload.cancel()
-            self._upload = None
-        if self._drain_waiter is not None and not self._drain_waiter.done():
-            self._drain_waiter.set_result(None)
+        self._state = CLOSED
+        self._watch.close()
+        self._sender.close()
         if self._exchange is not None:
-            self._fail(
+            self.fail(
                 ClientConnectionError(f"{self._exchange.request.what}: the connection was closed")
             )
         elif self._lease is not None:
             self._end_lease()  # of a connection that had switched protocols
         self._reader.end()
         self._owner.connection_closed(self)
+
+    @property
+    def last_activity(self) -> float:
+        """When bytes came last, in the event loop's time."""
+        return self._watch.heard
 
     @property
     def loop(self) -> asyncio.AbstractEventLoop:
@@ -697,12 +627,12 @@ class Http1Connection(asyncio.Protocol):
     @property
     def ended(self) -> bool:
         """Whether the owner was told that the connection is closed."""
-        return self._closed
+        return self._state is CLOSED
 
     @property
     def broken(self) -> bool:
         """Whether nothing can be sent on it any more, told to the owner or not."""
-        return self._closed or self.transport is None or self.transport.is_closing()
+        return self._state is CLOSED or self.transport is None or self.transport.is_closing()
 
     @property
     def exchange_under_way(self) -> Exchange | None:
@@ -712,7 +642,7 @@ class Http1Connection(asyncio.Protocol):
     @property
     def idle(self) -> bool:
         """Whether no exchange is under way."""
-        return self._exchange is None and self.upgraded is None
+        return self._exchange is None and self._state is not SWITCHED
 
     @property
     def idle_time(self) -> int | None:
@@ -721,61 +651,24 @@ class Http1Connection(asyncio.Protocol):
 
     # Time
 
-    def _watch(self, deadline: float | None, sock_read: float | None) -> None:
-        """Watch over the exchange: until *deadline* (loop time), and for silences of *sock_read* seconds."""
-        self._deadline = deadline
-        self._sock_read = sock_read
-        when = deadline
-        if sock_read is not None:
-            self.last_activity = self._loop.time()
-            until = self.last_activity + sock_read
-            when = until if when is None else min(when, until)
-        if when is not None and (self._timer is None or when < self._timer_when):
-            self._arm(when)
+    def is_at_work(self) -> bool:
+        """Tell whether the server's silence is no surprise (asked by the watch)."""
+        return self._reading_paused or self._sender.is_moving(self.transport)
 
-    def _arm(self, when: float) -> None:
-        if self._timer is not None:
-            self._timer.cancel()
-        self._timer = self._loop.call_at(when, self._on_timer)
-        self._timer_when = when
-
-    def _on_timer(self) -> None:
-        """See whether a limit is reached; arm the timer anew if not."""
-        self._timer = None
-        if self._exchange is None:
+    def deadline_passed(self) -> None:
+        """End the exchange, or the draining (called by the watch)."""
+        if self._exchange is None or self._state is DRAINING:
+            self.abort()
             return
         request = self._exchange.request
-        now = self._loop.time()
-        deadline, sock_read = self._deadline, self._sock_read
-        if deadline is not None and now >= deadline:
-            if self._drain_budget >= 0:
-                self.abort()
-            else:
-                total = request.timeout.total
-                self._fail(TotalTimeoutError(request.method, request.url, total, self._missing()))
-            return
-        when = deadline
-        if sock_read is not None:
-            if self._reading_paused or self._is_sending():
-                self.last_activity = now
-            until = self.last_activity + sock_read
-            if now >= until:
-                self._fail(
-                    ReadTimeoutError(request.method, request.url, sock_read, self._missing())
-                )
-                return
-            when = until if when is None else min(when, until)
-        if when is not None:
-            self._arm(when)
+        total = request.timeout.total
+        self.fail(TotalTimeoutError(request.method, request.url, total, self._missing()))
 
-    def _is_sending(self) -> bool:
-        """Tell whether the server's silence is no surprise: the request is still on its way, and moves."""
-        if self._upload is not None and self._continue is None and not self._writing_paused:
-            return True  # it is the turn of the body's source
-        unsent = 0 if self.transport is None else unsent_bytes(self.transport)
-        moves = unsent != 0 and unsent != self._unsent_bytes
-        self._unsent_bytes = unsent
-        return moves
+    def silence_passed(self, seconds: float) -> None:
+        """End the exchange (called by the watch)."""
+        if self._exchange is not None:
+            request = self._exchange.request
+            self.fail(ReadTimeoutError(request.method, request.url, seconds, self._missing()))
 
     def _missing(self) -> str:
         if self._reader.head_done:
@@ -796,139 +689,37 @@ class Http1Connection(asyncio.Protocol):
         """Read from the socket again."""
         if self._reading_paused:
             self._reading_paused = False
-            if self._sock_read is not None:
-                self.last_activity = self._loop.time()
+            self._watch.moved()
             if self.transport is not None and not self.transport.is_closing():
                 self.transport.resume_reading()
 
     def pause_writing(self) -> None:
         """Make ``write()`` wait (called by the event loop)."""
-        self._writing_paused = True
+        self._sender.pause()
 
     def resume_writing(self) -> None:
         """Let ``write()`` go on (called by the event loop)."""
-        self._writing_paused = False
-        waiter, self._drain_waiter = self._drain_waiter, None
-        if waiter is not None and not waiter.done():
-            waiter.set_result(None)
+        self._sender.resume()
 
     # The request body
 
-    async def write(self, data: bytes | bytearray | memoryview) -> None:
-        """Write to the socket; wait while its buffer is full.
-
-        Raises:
-            ClientConnectionResetError: the connection is closed.
-        """
-        transport = self.transport
-        if self._closed or transport is None:
-            raise _closed_in_upload()
-        if transport.is_closing():
-            # It broke at the last write: the event loop reports it soon, and the answer first if there is one.
-            await self._wait_writable()
-            raise _closed_in_upload()
-        transport.write(data)
-        if self._sock_read is not None:
-            self.last_activity = self._loop.time()
-        self._uploaded += len(data)
-        self._turn += len(data) + TURN_WRITE
-        if self._writing_paused:
-            self._unsent_bytes = unsent_bytes(transport)
-            self._turn = 0
-            await self._wait_writable()
-        elif self._turn > TURN_BYTES:
-            self._turn = 0
-            await asyncio.sleep(0)
-
-    async def _wait_writable(self) -> None:
-        """Wait until the event loop calls ``resume_writing()``, or the connection is closed."""
-        self._drain_waiter = self._loop.create_future()
-        await self._drain_waiter
+    @property
+    def may_continue(self) -> bool | None:
+        """Whether ``100 Continue`` came; False when a final response did, None when neither."""
+        reader = self._reader
+        return reader.continued if reader.continued or reader.head_done else None
 
     async def wait_sent(self) -> None:
         """Wait until the request was sent, or given up."""
-        if self._upload is not None:
-            await asyncio.wait((self._upload,))
-
-    async def _send_body(self, exchange: Exchange, body: Body, chunked: bool) -> None:
-        """Send a body that does not go out with the head; runs beside the wait for the response."""
-        request, phases = exchange.request, exchange.phases
-        trace = request.trace
-        try:
-            if not expects_continue(request) or await self._may_continue(request):
-                writer = ChunkWriter(self) if chunked else CountingWriter(self, request, body)
-                if trace is None:
-                    await body.write(writer)
-                else:
-                    await write_traced(body, writer, request, trace)
-                await writer.finish()
-                exchange.sent = ALL
-                self.last_activity = now = self._loop.time()
-                if phases is not None and phases.sending is not None:
-                    phases.send = now - phases.sending
-        except UploadAbortedError as error:
-            aborted = UploadAbortedError(f"{request.what}: {error}")
-            aborted.__cause__ = error.__cause__
-            self._fail_upload(aborted)
-        except ClientError as error:
-            self._fail_upload(error)
-        except asyncio.CancelledError as error:
-            if self._upload is not None:  # it was not the connection that cancelled it
-                self._fail_upload(_unreadable(request, error))
-            raise
-        except (KeyboardInterrupt, SystemExit, GeneratorExit):
-            raise
-        except BaseException as error:  # noqa: BLE001  (a user's iterable may raise anything)
-            # Whatever it is: nobody waits for this task, and the caller would wait for ever.
-            if isinstance(error, Exception) and trace is not None and error is trace.raised:
-                self._fail_upload(error)
-            else:
-                self._fail_upload(_unreadable(request, error))
-        finally:
-            self._upload = None
-            await body.close()
-
-    def _fail_upload(self, error: Exception) -> None:
-        """End the exchange with an error of the request body's source."""
-        self._upload = None  # which is the task that runs here, and shall not be cancelled
-        self._fail(error)
-
-    async def _may_continue(self, request: Request) -> bool:
-        """Wait for ``100 Continue``, or long enough; False when the final response came instead."""
-        if self._reader.continued or self._reader.head_done:
-            return self._reader.continued  # the server was faster than the start of this task
-        self._continue = self._loop.create_future()
-        limit = request.options.expect100_timeout
-        timer = None if limit is None else self._loop.call_later(limit, _settle, self._continue)
-        try:
-            return await self._continue
-        finally:
-            if timer is not None:
-                timer.cancel()
-            self._continue = None
+        await self._sender.wait_sent()
 
     def __repr__(self) -> str:
-        if self._closed:
-            state = "closed"
-        elif self._exchange is not None:
-            state = f"active: {self._exchange.request.what}"
-        else:
-            state = "idle"
+        state = self._state.value
+        if self._exchange is not None:
+            state += f": {self._exchange.request.what}"
         return (
             f"<Http1Connection {self.key.host}:{self.key.port} {state}, {self.exchanges} exchanges>"
         )
-
-
-def _closed_in_upload() -> ClientConnectionResetError:
-    return ClientConnectionResetError("the connection was closed while the request body was sent")
-
-
-def _unreadable(request: Request, error: BaseException) -> ClientPayloadError:
-    failure = ClientPayloadError(
-        f"{request.what}: the request body could not be read: {shown_text(error)}"
-    )
-    failure.__cause__ = error
-    return failure
 
 
 class BufferedHttp1Connection(Http1Connection, asyncio.BufferedProtocol):
@@ -958,8 +749,3 @@ class BufferedHttp1Connection(Http1Connection, asyncio.BufferedProtocol):
     def buffer_updated(self, size: int) -> None:
         """Take what was read (called by the event loop)."""
         self.data_received(bytes(self._buffer[:size]))
-
-
-def _settle(future: "asyncio.Future[bool]") -> None:
-    if not future.done():
-        future.set_result(True)

@@ -1,0 +1,59 @@
+"""What is said of a connection that ended too early."""
+
+from ...exceptions import (
+    ClientError,
+    ClientOSError,
+    IncompleteBodyError,
+    ServerDisconnectedError,
+)
+from ...exchange import Exchange
+from ...message.headers import CONTENT_LENGTH
+from ...message.request import Request
+from ..alerts import advise
+from .response import ResponseReader
+
+
+def before_request(request: Request, error: Exception | None, *, used: bool) -> ClientError:
+    """Say that the connection ended before *request* was sent, and by what *error* if that is known.
+
+    *used*: it had carried another request before.
+    """
+    has = "has closed the connection" if used else "closed the connection"
+    text = f"{request.what}: the server {has} before the request was sent"
+    return ServerDisconnectedError(text) if error is None else _broken(text, error)
+
+
+def within_exchange(
+    exchange: Exchange, reader: ResponseReader, remaining: int, error: Exception | None
+) -> ClientError:
+    """Say what was lost with the connection: the response, the rest of its head or of its body.
+
+    *remaining*: bytes of a body of known length that did not come, past the reader.
+    """
+    what = exchange.request.what
+    if reader.head_done:
+        incomplete = IncompleteBodyError(f"{what}: {_body_so_far(reader, remaining)}")
+        incomplete.__cause__ = error
+        return incomplete
+    if error is not None:
+        return _broken(f"{what}: the connection broke before a response", error)
+    where = "within the head of its response" if exchange.heard else "without a response"
+    return ServerDisconnectedError(f"{what}: the server closed the connection {where}")
+
+
+def _broken(text: str, error: Exception) -> ClientOSError:
+    number = error.errno if isinstance(error, OSError) else None
+    lost = ClientOSError(number, f"{text}: {error}")
+    lost.__cause__ = error
+    advise(lost, error)
+    return lost
+
+
+def _body_so_far(reader: ResponseReader, remaining: int) -> str:
+    length = reader.fields.get(CONTENT_LENGTH)
+    if reader.trailers is not None:
+        return f"the chunked body ended after {reader.body_bytes} bytes, before its last chunk"
+    if length is not None:
+        received = int(length) - remaining if remaining else reader.body_bytes
+        return f"the body ended after {received} of {length} bytes"
+    return "the connection broke within a body that lasts as long as the connection"

@@ -1,0 +1,96 @@
+"""The limits of time over what a connection carries: a deadline, and the silence of the server.
+
+A connection has one timer. It is armed once, and looks when it fires whether a limit has moved on meanwhile: so a
+request costs no timer, and a segment that arrives costs a store.
+"""
+
+import asyncio
+from typing import Protocol
+
+
+class Watched(Protocol):
+    """What is watched, and what it is told."""
+
+    def is_at_work(self) -> bool:
+        """Tell whether the server's silence is no surprise: the request moves, or nobody reads the response."""
+
+    def deadline_passed(self) -> None:
+        """Note that the deadline is over."""
+
+    def silence_passed(self, seconds: float) -> None:
+        """Note that nothing came for so many *seconds*."""
+
+
+class Watch:
+    """A deadline and a limit of silence, until ``end()``.
+
+    ``heard`` is when something came or moved last, in the event loop's time; whoever notices it writes it there.
+    """
+
+    __slots__ = ("_deadline", "_loop", "_silence", "_timer", "_watched", "_when", "heard")
+
+    def __init__(self, loop: asyncio.AbstractEventLoop, watched: Watched) -> None:
+        self._loop = loop
+        self._watched: Watched | None = watched
+        self._deadline: float | None = None
+        self._silence: float | None = None
+        self._timer: asyncio.TimerHandle | None = None
+        self._when = 0.0
+        self.heard = 0.0
+
+    def begin(self, deadline: float | None, silence: float | None) -> None:
+        """Watch until *deadline* (loop time), and for silences of so many seconds; None for no limit."""
+        self._deadline = deadline
+        self._silence = silence
+        when = deadline
+        if silence is not None:
+            self.heard = self._loop.time()
+            until = self.heard + silence
+            when = until if when is None else min(when, until)
+        if when is not None and (self._timer is None or when < self._when):
+            self._arm(when)
+
+    def end(self) -> None:
+        """Watch no longer. The timer stays, for whatever begins next."""
+        self._deadline = None
+        self._silence = None
+
+    def close(self) -> None:
+        """Cancel the timer, and forget what was watched."""
+        self._watched = None
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+
+    def moved(self) -> None:
+        """Note that something moved now, if silences count."""
+        if self._silence is not None:
+            self.heard = self._loop.time()
+
+    def _arm(self, when: float) -> None:
+        if self._timer is not None:
+            self._timer.cancel()
+        self._timer = self._loop.call_at(when, self._on_timer)
+        self._when = when
+
+    def _on_timer(self) -> None:
+        """See whether a limit is reached; arm the timer anew if not."""
+        self._timer = None
+        watched, deadline, silence = self._watched, self._deadline, self._silence
+        if watched is None:
+            return
+        now = self._loop.time()
+        if deadline is not None and now >= deadline:
+            watched.deadline_passed()
+            return
+        when = deadline
+        if silence is not None:
+            if watched.is_at_work():
+                self.heard = now
+            until = self.heard + silence
+            if now >= until:
+                watched.silence_passed(silence)
+                return
+            when = until if when is None else min(when, until)
+        if when is not None:
+            self._arm(when)
