@@ -16,7 +16,7 @@ from weakref import ReferenceType, WeakKeyDictionary, ref
 import aiohttp
 
 from .base import BaseConnector
-from .closing import Closing
+from .shutdown import Closing
 from .tcp import TCPConnector
 from .unix import UnixConnector
 

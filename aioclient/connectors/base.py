@@ -11,10 +11,10 @@ import errno
 import os
 import socket
 import warnings
-from collections.abc import Awaitable, Callable, Iterable, Iterator
+from collections.abc import Awaitable, Callable, Iterable
 from ssl import CERT_REQUIRED, SSLContext
 from types import TracebackType
-from typing import Final, NamedTuple, Self, cast
+from typing import Final, Self, cast
 from weakref import WeakSet, ref
 
 from ..chain import note_unread, release_unread
@@ -38,10 +38,11 @@ from ..protocols.leftovers import BeforeTLS, LeftoversProtocol
 from ..response.client_response import ClientResponse
 from ..response.trace import CallTrace
 from ..warning import Birthplace, warn_legacy
-from .closing import Closing
 from .dial import Create, make_transport
 from .errors import connect_error
+from .limits import Limit, earliest, ends
 from .pool import Grant, Open, Pool, PoolStatistics, Ticket
+from .shutdown import Closing
 from .tls import Fingerprint, Setting, TLSPlan, own_context_for, plan_tls
 
 # Bytes taken from a socket at a time, as asyncio's own loops do; less costs more system calls for large bodies.
@@ -56,23 +57,6 @@ SETTLE_TURNS: Final = 8
 CLOSE_TURNS: Final = 100
 
 live_connectors: "WeakSet[BaseConnector]" = WeakSet()
-
-
-class Limit(NamedTuple):
-    """What ends a wait: the phase that says so, its seconds, and when that is in the loop's time."""
-
-    phase: str
-    seconds: float
-    end: float
-
-
-def earliest(limits: Iterable[tuple[str, float | None, float | None]]) -> Limit | None:
-    """Return the limit that ends first; None if there is none."""
-    found: Limit | None = None
-    for phase, seconds, end in limits:
-        if seconds is not None and end is not None and (found is None or end < found.end):
-            found = Limit(phase, seconds, end)
-    return found
 
 
 class Dial:
@@ -90,11 +74,6 @@ class Dial:
         self.missing = missing
         self.phases = phases
         self.trace = trace
-
-
-def _ends(start: float, **phases: float | None) -> Iterator[tuple[str, float | None, float | None]]:
-    for phase, seconds in phases.items():
-        yield phase, seconds, None if seconds is None else start + seconds
 
 
 class BaseConnector:
@@ -376,7 +355,7 @@ class BaseConnector:
         limit = earliest(
             (
                 ("total", timeout.total, request.deadline),
-                *_ends(start, pool=timeout.pool, connect=timeout.connect),
+                *ends(start, pool=timeout.pool, connect=timeout.connect),
             )
         )
         ticket.waiter = waiter = loop.create_future()
@@ -448,8 +427,8 @@ class BaseConnector:
         limit = earliest(
             (
                 ("total", timeout.total, request.deadline),
-                *_ends(start, connect=timeout.connect),
-                *_ends(
+                *ends(start, connect=timeout.connect),
+                *ends(
                     loop.time(),
                     sock_connect=timeout.sock_connect,
                     conn_timeout=self._conn_timeout,
