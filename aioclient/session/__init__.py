@@ -1,7 +1,7 @@
 """The session: defaults, and one method for each verb.
 
-- ``client``: ``ClientSession``, which sends; ``verbs``, ``state`` and ``lifecycle`` are its methods for verbs, its
-  properties, and its making and end; ``defaults``: the fields and cookies that it begins with;
+- ``client``: ``ClientSession``, which sends; ``state``: its properties; ``lifecycle``: its making and end;
+  ``defaults``: the fields and cookies that it begins with;
 - ``settings``: what it was given, frozen; ``building``: a request of these and of a call's arguments;
 - ``status``, ``total``: how a response is checked, and the limit of a call with middlewares;
 - ``arguments``, ``urls``, ``uploads``: what its calls take; ``legacy``: what earlier spellings become;

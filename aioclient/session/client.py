@@ -1,9 +1,11 @@
 """The session: defaults, and one method for each verb."""
 
 import json as json_module
+import warnings
 from asyncio import get_running_loop
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from typing import Any, Unpack, cast
+from types import TracebackType
+from typing import Any, Self, Unpack, cast
 from weakref import ref
 
 import aiohttp
@@ -17,6 +19,7 @@ from ..connectors.base import BaseConnector
 from ..connectors.overrides import ResolveLike
 from ..connectors.proxies.decide import ProxyOrNone
 from ..cookies import CookieJar
+from ..exceptions import shown
 from ..message.headers import LooseHeaders
 from ..message.origin import SSLOption
 from ..message.proxy import ProxyAuthLike
@@ -48,17 +51,18 @@ from .defaults import default_headers, put_cookies
 from .legacy import OLD_ARGUMENTS, OldSessionArguments, modern, take_old
 from .lifecycle import Lifecycle
 from .pending import RequestContextManager, WebSocketContextManager
+from .private_names import PrivateNames
 from .proxies import SessionProxies
 from .reconnecting import FreshHeaders, FreshUrl, Opener
 from .settings import Settings, base_and_auth, checked_options, netrc_step
+from .state import State
 from .status import RaiseForStatus, check_response, chosen_check
 from .total import within_total
 from .uploads import prepare_upload
-from .verbs import Verbs
 from .websocket import OpeningArguments, WebSocketArguments, open_websocket
 
 
-class ClientSession(Verbs, Lifecycle):
+class ClientSession(State, PrivateNames):
     """Requests with common defaults, a pool of connections and a cookie jar.
 
     Use it as ``async with ClientSession() as session``; make one for each program, not one for each request.
@@ -121,13 +125,7 @@ class ClientSession(Verbs, Lifecycle):
         TypeError, ValueError: an argument that cannot be used, that does not exist, or that contradicts another.
     """
 
-    __slots__ = (
-        "__weakref__",
-        "_builder",
-        "_chain",
-        "_cookies",
-        "_trace_configs",
-    )
+    __slots__ = ("__weakref__", "_chain", "_cookies")
 
     def __init__(
         self,
@@ -171,7 +169,7 @@ class ClientSession(Verbs, Lifecycle):
         netrc: NetrcLike | None = None,
         **old: Unpack[OldSessionArguments],
     ) -> None:
-        self._begin()
+        self._lifecycle = lifecycle = Lifecycle(owner=connector_owner)
         check_parts(connector, cookie_jar, response_class, ws_response_class)
         if old:
             timeout = take_old(old, timeout, ClientSession)
@@ -220,16 +218,15 @@ class ClientSession(Verbs, Lifecycle):
             ws_response_class=ws_response_class,
         )
         self._trace_configs = TraceConfigs(trace_configs)
-        self._connector_owner = connector_owner
         self._defaults = default_headers(settings.auto_fields, headers)
         self._cookie_jar = CookieJar() if cookie_jar is None else cookie_jar
         if cookies is not None:
             put_cookies(self._cookie_jar, cookies, settings.base_url)
         self._cookies = Cookies(self._cookie_jar)
-        self._connector = self._connect(connector, resolve)
+        self._builder = RequestBuilder(settings, self._defaults, lifecycle.loop, ref(self))
+        lifecycle.connect(connector, resolve)
         self._chain = self._compose(settings.middlewares)
-        self._builder = RequestBuilder(settings, self._defaults, self._loop, ref(self))
-        self._open()
+        lifecycle.open()
 
     def _compose(self, middlewares: Sequence[Middleware]) -> Handler:
         """Put the steps of a request together; this list is the order in which they act."""
@@ -241,11 +238,8 @@ class ClientSession(Verbs, Lifecycle):
                 self._settings.authenticate,
                 self._cookies.exchange,
             ],
-            cast(BaseConnector, self._connector).send,
+            cast(BaseConnector, self._lifecycle.connector).send,
         )
-
-    def _replace_settings(self, settings: Settings) -> None:
-        self._settings = self._builder.settings = settings
 
     # Requests
 
@@ -298,17 +292,51 @@ class ClientSession(Verbs, Lifecycle):
         """
         return self._call(method, url, arguments)
 
+    def get(self, url: str | URL, **arguments: Unpack[RequestArguments]) -> RequestContextManager:
+        """Send a GET request; see ``request()``."""
+        return self._call("GET", url, arguments)
+
+    def options(
+        self, url: str | URL, **arguments: Unpack[RequestArguments]
+    ) -> RequestContextManager:
+        """Send an OPTIONS request; see ``request()``."""
+        return self._call("OPTIONS", url, arguments)
+
+    def head(self, url: str | URL, **arguments: Unpack[RequestArguments]) -> RequestContextManager:
+        """Send a HEAD request, which follows no redirects unless told to; see ``request()``."""
+        arguments.setdefault("allow_redirects", False)
+        return self._call("HEAD", url, arguments)
+
+    def post(self, url: str | URL, **arguments: Unpack[RequestArguments]) -> RequestContextManager:
+        """Send a POST request; see ``request()``."""
+        return self._call("POST", url, arguments)
+
+    def put(self, url: str | URL, **arguments: Unpack[RequestArguments]) -> RequestContextManager:
+        """Send a PUT request; see ``request()``."""
+        return self._call("PUT", url, arguments)
+
+    def patch(self, url: str | URL, **arguments: Unpack[RequestArguments]) -> RequestContextManager:
+        """Send a PATCH request; see ``request()``."""
+        return self._call("PATCH", url, arguments)
+
+    def delete(
+        self, url: str | URL, **arguments: Unpack[RequestArguments]
+    ) -> RequestContextManager:
+        """Send a DELETE request; see ``request()``."""
+        return self._call("DELETE", url, arguments)
+
     def _call(
         self, method: str, url: str | URL, arguments: RequestArguments
     ) -> RequestContextManager:
-        current: CurrentArguments = arguments
-        if arguments and not OLD_ARGUMENTS.isdisjoint(arguments):
-            current = modern(arguments)
-        if not (current or self._debug):
+        lifecycle = self._lifecycle
+        if not (arguments or lifecycle.debug):
             return RequestContextManager(self._request(method, url))
-        if self._debug:
+        current: CurrentArguments = arguments
+        if not OLD_ARGUMENTS.isdisjoint(arguments):
+            current = modern(arguments)
+        if lifecycle.debug:
             return RequestContextManager(
-                self._request(method, url, **current, made_at=Birthplace(self._loop))
+                self._request(method, url, **current, made_at=Birthplace(lifecycle.loop))
             )
         return RequestContextManager(self._request(method, url, **current))
 
@@ -376,13 +404,16 @@ class ClientSession(Verbs, Lifecycle):
         """
         check_callable("on_connect", on_connect)
         opener = Opener(self, self.ws_connect, url, headers, arguments)
-        return ReconnectingWebSocket(self._guests, opener.what, opener, policy, on_connect)
+        return ReconnectingWebSocket(
+            self._lifecycle.guests, opener.what, opener, policy, on_connect
+        )
 
     async def _request(
         self, method: str, url: str | URL, **arguments: Unpack[CallArguments]
     ) -> ClientResponse:
-        if self._closed or get_running_loop() is not self._loop:
-            raise self._unusable()
+        lifecycle = self._lifecycle
+        if lifecycle.closed or get_running_loop() is not lifecycle.loop:
+            raise lifecycle.unusable()
         request = self._builder.build(method, url, arguments)
         handler, check = self._chain, self._settings.raise_for_status
         if arguments:
@@ -410,3 +441,50 @@ class ClientSession(Verbs, Lifecycle):
                 await trace.request_exception(error)
             raise
         return response
+
+    # The end
+
+    async def close(self) -> None:
+        """Close the session, and its connector if it owns it; afterwards no socket is left.
+
+        Raises:
+            RuntimeError: the session's event loop runs in another thread.
+        """
+        await self._lifecycle.close()
+
+    def detach(self) -> None:
+        """Let go of the connector without closing it; the session is closed then."""
+        self._lifecycle.detach()
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        await self.close()
+
+    def __enter__(self) -> None:
+        raise TypeError("use 'async with' with a ClientSession")
+
+    def __exit__(self, *_: object) -> None:
+        """Never reached: ``__enter__`` raises."""
+
+    def __del__(self) -> None:
+        # A session whose construction failed early has no lifecycle.
+        lifecycle: Lifecycle | None = getattr(self, "_lifecycle", None)
+        if lifecycle is not None and not lifecycle.closed and lifecycle.owner:
+            warnings.warn(
+                f"unclosed session {self!r}; use 'async with', or await its close(): made at {lifecycle.made_at}",
+                ResourceWarning,
+                source=self,
+                stacklevel=2,
+            )
+
+    def __repr__(self) -> str:
+        state = "closed" if self.closed else repr(self.connector)
+        base = "" if self.base_url is None else f" {shown(self.base_url)}"
+        return f"<ClientSession{base} {state}>"

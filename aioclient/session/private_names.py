@@ -1,7 +1,7 @@
 """Private names of aiohttp's session that other people's code is known to read.
 
 They are no interface: nothing promises that they stay, and none can be set. Each tells what the session has of it.
-Names that are not here are private names of our own session as well, with the same meaning.
+``_cookie_jar``, ``_request`` and ``_trace_configs`` are not here: our own session has them, with the same meaning.
 """
 
 from operator import attrgetter
@@ -27,10 +27,13 @@ class PrivateNames:
     _auto_decompress = property(attrgetter("_settings.options.auto_decompress"))
     _base_url = property(attrgetter("_settings.base_url"))
     _base_url_origin = property(_base_url_origin)
+    _connector = property(attrgetter("_lifecycle.connector"))
+    _connector_owner = property(attrgetter("_lifecycle.owner"))
     _default_auth = property(attrgetter("_settings.auth"))
     _default_headers = property(attrgetter("_defaults.fields"))
     _json_serialize = property(attrgetter("_settings.json_serialize"))
     _json_serialize_bytes = property(attrgetter("_settings.json_serialize_bytes"))
+    _loop = property(attrgetter("_lifecycle.loop"))
     _max_field_size = property(attrgetter("_settings.options.max_field_size"))
     _max_headers = property(attrgetter("_settings.options.max_headers"))
     _max_line_size = property(attrgetter("_settings.options.max_line_size"))
@@ -41,7 +44,7 @@ class PrivateNames:
     _resolve_charset = property(attrgetter("_settings.options.fallback_charset_resolver"))
     _response_class = property(attrgetter("_settings.options.response_class"))
     _skip_auto_headers = property(attrgetter("_settings.options.skip_auto_headers"))
-    _source_traceback = property(attrgetter("_made_at.stack"))
+    _source_traceback = property(attrgetter("_lifecycle.made_at.stack"))
     _timeout = property(attrgetter("_settings.timeout"))
     _trust_env = property(attrgetter("_settings.trust_env"))
     _version = property(_version)

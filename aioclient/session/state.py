@@ -15,51 +15,49 @@ from ..message.request import Auth
 from ..message.timeout import ClientTimeout
 from ..middlewares.auth import AuthLike
 from ..warning import warn_legacy
-from .private_names import PrivateNames
+from .building import RequestBuilder
+from .lifecycle import Lifecycle
 from .settings import Settings
 from .status import RaiseForStatus
 
 
-class State(PrivateNames):
+class State:
     """The properties of a session; all but ``auth`` and ``requote_redirect_url`` are to be read."""
 
     __slots__ = (
-        "_closed",
-        "_connector",
-        "_connector_owner",
+        "_builder",
         "_cookie_jar",
         "_defaults",
-        "_loop",
+        "_lifecycle",
         "_settings",
+        "_trace_configs",
     )
 
-    _closed: bool
-    _connector: BaseConnector | None
-    _connector_owner: bool
+    _builder: RequestBuilder
     _cookie_jar: AbstractCookieJar
     _defaults: DefaultHeaders
-    _loop: asyncio.AbstractEventLoop
+    _lifecycle: Lifecycle
     _settings: Settings
     _trace_configs: list[TraceConfig]
 
     def _replace_settings(self, settings: Settings) -> None:
         """Use other settings from the next request on."""
-        raise NotImplementedError
+        self._settings = self._builder.settings = settings
 
     @property
     def closed(self) -> bool:
         """Whether the session was closed."""
-        return self._closed
+        return self._lifecycle.closed
 
     @property
     def connector(self) -> BaseConnector | None:
         """The pool of connections; None after ``detach()`` or ``close()``."""
-        return self._connector
+        return self._lifecycle.connector
 
     @property
     def connector_owner(self) -> bool:
         """Whether closing the session closes the connector."""
-        return self._connector_owner
+        return self._lifecycle.owner
 
     @property
     def base_url(self) -> URL | None:
@@ -139,4 +137,4 @@ class State(PrivateNames):
     def loop(self) -> asyncio.AbstractEventLoop:
         """The event loop that the session belongs to (deprecated: it is the running one)."""
         warn_legacy("session.loop", "use asyncio.get_running_loop()")
-        return self._loop
+        return self._lifecycle.loop
