@@ -127,9 +127,12 @@ class CallArguments(CurrentArguments, total=False):
     made_at: Birthplace
 
 
-COMMON: Final = frozenset(CallArguments.__annotations__.keys() - RareOptions.__annotations__.keys())
-"""The arguments that are not options: many calls have one, and few have another."""
-_TAKEN_ELSEWHERE: Final = COMMON | OF_THE_BODY | OF_PROXIES
+# What many calls have beside a URL; one look tells that a call has nothing else.
+PLAIN: Final = frozenset(("auth", "cookies", "data", "headers", "json", "params", "timeout"))
+APART_FROM_OPTIONS: Final = frozenset(
+    CallArguments.__annotations__.keys() - RareOptions.__annotations__.keys()
+)
+_TAKEN_ELSEWHERE: Final = APART_FROM_OPTIONS | OF_THE_BODY | OF_PROXIES
 
 
 def check_parts(

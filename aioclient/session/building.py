@@ -5,6 +5,7 @@ from dataclasses import replace
 from typing import Any, cast
 from weakref import ref
 
+from aiohttp.typedefs import LooseCookies
 from multidict import CIMultiDict
 from yarl import URL
 
@@ -13,6 +14,7 @@ from ..message.headers import (
     AUTHORIZATION,
     COOKIE,
     DefaultHeaders,
+    LooseHeaders,
     check_method,
     merge_into,
     without_secrets,
@@ -20,10 +22,10 @@ from ..message.headers import (
 from ..message.origin import origin_of
 from ..message.request import Auth, Request, RequestOptions
 from ..message.timeout import ClientTimeout, coerce_timeout
-from ..message.unset import UNSET, Unset
+from ..message.unset import Unset
 from ..middlewares.auth import NO_AUTH, AuthLike, coerce_auth, credentials_in
 from ..middlewares.cookies import cookie_pairs, with_cookies
-from .arguments import COMMON, OF_PROXIES, CallArguments, laid_over
+from .arguments import APART_FROM_OPTIONS, OF_PROXIES, CallArguments, TimeoutLike, laid_over
 from .settings import AUTH_AND_URL, Settings
 from .urls import parsed, with_params
 
@@ -50,8 +52,10 @@ class RequestBuilder:
         self._loop = loop
         self._session = session
 
-    def build(self, method: str, url: str | URL, arguments: CallArguments) -> Request:
-        """Return the request that a call asks for.
+    def build(
+        self, method: str, url: str | URL, arguments: CallArguments, *, plain: bool
+    ) -> Request:
+        """Return the request that a call asks for; *plain* is whether ``PLAIN`` has all its arguments.
 
         Raises:
             ValueError, TypeError: it cannot be sent, or an argument does not exist or contradicts another.
@@ -73,16 +77,19 @@ class RequestBuilder:
         if arguments:
             if params := arguments.get("params"):
                 target = with_params(target, params)
-            options = self._options(arguments, target)
-            own = self._fields(arguments, options, own)
+            if not plain:
+                options = self._options(arguments, target)
+                own = self._without_auto(own, options.skip_auto_headers)
+            if "headers" in arguments:
+                own = self._with_headers(own, arguments["headers"])
             auth = arguments.get("auth")
         if auth is not None or target.raw_user is not None or target.raw_password is not None:
             target, credentials = self._credentials(target, auth, own)
         if arguments:
-            limits = self._limits(arguments)
-            if (cookies := arguments.get("cookies")) is not None:
-                pairs = cookie_pairs(cookies)
-                own = self._with_cookies(own, pairs)
+            if "timeout" in arguments:
+                limits = self._limits(arguments["timeout"])
+            if "cookies" in arguments:
+                own, pairs = self._with_cookies(own, arguments["cookies"])
             data, json = arguments.get("data"), arguments.get("json")
             if data is not None or json is not None:
                 content = make_body(data, json, json_serialize=settings.serialize)
@@ -106,34 +113,33 @@ class RequestBuilder:
         settings = self.settings
         follows = arguments.get("allow_redirects", True)
         options = settings.options if follows else settings.no_redirects
-        if not COMMON.issuperset(arguments):
+        if not APART_FROM_OPTIONS.issuperset(arguments):
             options = laid_over(options, arguments)
             if not OF_PROXIES.isdisjoint(arguments):
                 table = settings.proxies.for_call(arguments, origin_of(target))
-                options = replace(options, proxies=table)
+                if table is not options.proxies:
+                    options = replace(options, proxies=table)
         made_at = arguments.get("made_at")
         return options if made_at is None else replace(options, made_at=made_at)
 
-    def _fields(
-        self, arguments: CallArguments, options: RequestOptions, own: Fields | None
-    ) -> Fields | None:
-        """Return the request's own fields: without the automatic ones that it skips, and with those it is given."""
-        if options.skip_auto_headers is not self.settings.options.skip_auto_headers:
-            own = self._without_auto(own, options.skip_auto_headers)
-        headers = arguments.get("headers")
-        if headers is not None:
-            if own is None:
-                own = self._defaults.fields.copy()
-            merge_into(own, headers)
-        return own
-
-    def _without_auto(self, own: Fields | None, skipped: frozenset[str]) -> Fields:
+    def _without_auto(self, own: Fields | None, skipped: frozenset[str]) -> Fields | None:
         """Drop the default fields that a call skips; those that the user gave stay."""
+        if skipped is self.settings.options.skip_auto_headers:
+            return own
         if own is None:
             own = self._defaults.fields.copy()
         for name, value in self.settings.auto_fields.items():
             if name.lower() in skipped and own.get(name) == value:
                 del own[name]
+        return own
+
+    def _with_headers(self, own: Fields | None, headers: LooseHeaders | None) -> Fields | None:
+        """Lay the call's fields over the session's."""
+        if headers is None:
+            return own
+        if own is None:
+            own = self._defaults.fields.copy()
+        merge_into(own, headers)
         return own
 
     def _credentials(
@@ -150,12 +156,16 @@ class RequestBuilder:
             )
         return target.with_user(None), coerce_auth(cast(AuthLike, in_url if auth is None else auth))
 
-    def _limits(self, arguments: CallArguments) -> ClientTimeout:
+    def _limits(self, timeout: TimeoutLike | Unset) -> ClientTimeout:
         """Return the call's timeout, or the session's."""
-        timeout: object = arguments.get("timeout", UNSET)
         return self.settings.timeout if isinstance(timeout, Unset) else coerce_timeout(timeout)
 
-    def _with_cookies(self, own: Fields | None, pairs: dict[str, str]) -> Fields | None:
-        """Return the fields with *pairs* in a ``Cookie`` field that is there: it keeps the jar out, and them too."""
+    def _with_cookies(
+        self, own: Fields | None, cookies: LooseCookies | None
+    ) -> tuple[Fields | None, dict[str, str] | None]:
+        """Return the call's cookies, and the fields with them in a ``Cookie`` field, which keeps them out else."""
+        if cookies is None:
+            return own, None
+        pairs = cookie_pairs(cookies)
         fields = self._defaults.fields if own is None else own
-        return with_cookies(fields, pairs) if pairs and COOKIE in fields else own
+        return with_cookies(fields, pairs) if pairs and COOKIE in fields else own, pairs

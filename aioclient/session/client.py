@@ -38,6 +38,7 @@ from ..warning import Birthplace
 from ..websocket import ClientWebSocketResponse
 from .arguments import (
     OF_THE_BODY,
+    PLAIN,
     CallArguments,
     CurrentArguments,
     RequestArguments,
@@ -241,6 +242,12 @@ class ClientSession(State, PrivateNames):
             cast(BaseConnector, self._lifecycle.connector).send,
         )
 
+    def _chain_with(self, middlewares: Sequence[Middleware] | None) -> Handler:
+        """Return the chain of a call that brings its own middlewares; None for the session's."""
+        if middlewares is None:
+            return self._chain
+        return self._compose(checked_middlewares(middlewares))
+
     # Requests
 
     def request(
@@ -414,20 +421,19 @@ class ClientSession(State, PrivateNames):
         lifecycle = self._lifecycle
         if lifecycle.closed or get_running_loop() is not lifecycle.loop:
             raise lifecycle.unusable()
-        request = self._builder.build(method, url, arguments)
+        plain = not arguments or PLAIN.issuperset(arguments)
+        request = self._builder.build(method, url, arguments, plain=plain)
         handler, check = self._chain, self._settings.raise_for_status
-        if arguments:
+        if not plain:
             check = chosen_check(arguments.get("raise_for_status"), check)
-            middlewares = arguments.get("middlewares")
-            if middlewares is not None:
-                handler = self._compose(checked_middlewares(middlewares))
+            handler = self._chain_with(arguments.get("middlewares"))
         trace: RequestTrace | None = None
         response: ClientResponse | None = None
         try:
             if self._trace_configs:
                 request.trace = trace = RequestTrace(request, self._trace_configs)
                 await trace.request_start(arguments.get("trace_request_ctx"))
-            if arguments and not OF_THE_BODY.isdisjoint(arguments):
+            if not plain and not OF_THE_BODY.isdisjoint(arguments):
                 handler = prepare_upload(request, arguments, handler)
             response = await handler(request)
             if check:
