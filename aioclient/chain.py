@@ -28,6 +28,9 @@ def name_of(function: object) -> str:
     return str(getattr(function, "__qualname__", None) or type(function).__qualname__)
 
 
+_UNKNOWN: Final = object()
+
+
 class _Call:
     """One call of a user's middlewares: whose it is, and the responses that it has not read yet.
 
@@ -55,6 +58,15 @@ class _Call:
                 hold.release()
         self.unread = [each for each in self.unread if pool is not None and each[1] is not pool]
 
+    def end(self, kept: object) -> None:
+        """Release what is not read yet, but for the response that goes on: the one with *kept*, any for _UNKNOWN."""
+        for known, _ in self.unread:
+            hold = known()
+            if hold is not None:
+                hold.warns = True
+        if kept is not _UNKNOWN:
+            self.release(kept=kept)
+
 
 _call: ContextVar[_Call | None] = ContextVar("aioclient.chain.call", default=None)
 
@@ -71,6 +83,8 @@ def note_unread(request: Request, hold: "ref[Hold]", pool: object) -> None:
         and call.is_of(asyncio.current_task())
     ):
         call.unread.append((hold, pool))
+        if (known := hold()) is not None:
+            known.warns = False  # a middleware that tries again drops what came before
 
 
 def release_unread(pool: object) -> None:
@@ -87,9 +101,6 @@ def release_unread(pool: object) -> None:
         if call.is_of(task):
             call.release(pool)
         call = call.outer
-
-
-_UNKNOWN: Final = object()
 
 
 async def release_what_is_dropped(request: Request, handler: Handler) -> ClientResponse:
@@ -114,8 +125,8 @@ async def release_what_is_dropped(request: Request, handler: Handler) -> ClientR
             f"{request.what}: the middlewares returned None, not a response; "
             "each ends with: return await handler(request)"
         )
-    if call.unread and (kept := getattr(response, "connection", _UNKNOWN)) is not _UNKNOWN:
-        call.release(kept=kept)
+    if call.unread:
+        call.end(getattr(response, "connection", _UNKNOWN))
     return response
 
 

@@ -38,6 +38,8 @@ NOTHING, PART, ALL = Sent.NOTHING, Sent.PART, Sent.ALL
 class Hold(Protocol):
     """What a response has of the connection while its body is coming."""
 
+    warns: bool  # whether it is a mistake to drop it
+
     @property
     def closed(self) -> bool:
         """Whether the connection carries this response no longer."""

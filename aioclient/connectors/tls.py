@@ -250,6 +250,9 @@ def _new_context(kind: _Kind) -> ssl.SSLContext:
         context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
         context.check_hostname = False
         context.verify_mode = ssl.CERT_NONE
+    # Debian's Python leaves it to OpenSSL's settings (RFC 9325, section 3.1.1).
+    if context.minimum_version < ssl.TLSVersion.TLSv1_2:
+        context.minimum_version = ssl.TLSVersion.TLSv1_2
     context.set_alpn_protocols(("http/1.1",))
     return context
 

@@ -38,7 +38,7 @@ class Connection:
     without a finalizer on every response.
     """
 
-    __slots__ = ("__weakref__", "_carrier", "_description", "_exchange", "_made_at")
+    __slots__ = ("__weakref__", "_carrier", "_description", "_exchange", "_made_at", "warns")
 
     def __init__(
         self, carrier: Carrier, description: str, made_at: Birthplace | None = None
@@ -47,6 +47,7 @@ class Connection:
         self._exchange = carrier.exchanges
         self._description = description
         self._made_at = made_at
+        self.warns = True
 
     @property
     def carrier(self) -> Carrier | None:
@@ -101,6 +102,8 @@ class Connection:
             loop = carrier.loop
             if not loop.is_closed():
                 loop.call_soon_threadsafe(_abort, carrier, self._exchange)
+            if not self.warns:
+                return
             place = "" if self._made_at is None else f"; asked for at {self._made_at}"
             warnings.warn(
                 f"unclosed response to {self._description}: use 'async with', read it to its end, or release it{place}",

@@ -266,7 +266,9 @@ class RawConnection(asyncio.Protocol):
 
     def close(self) -> None:
         """Close the connection after what was sent has left; with TLS, by close_notify."""
-        self.transport.close()
+        # asyncio's transport of Python 3.11.2 fails when aborted after it was closed twice.
+        if not self.transport.is_closing():
+            self.transport.close()
 
     def abort(self) -> None:
         """Close the socket now: unsent bytes are dropped, and TLS ends without close_notify."""

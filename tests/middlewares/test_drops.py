@@ -316,6 +316,18 @@ class TestReturning:
             with pytest.raises(aioclient.ClientConnectionError, match="closed"):
                 await firsts[0].read()
 
+    async def test_what_is_dropped_to_try_again(self) -> None:
+        """Who tries again drops what came before, which is no mistake: nothing warns, and no connection is lost."""
+
+        async def thrice(request: Request, handler: Handler) -> ClientResponse:
+            for _ in range(3):
+                response = await handler(request)
+            return response
+
+        async with RawServer(site) as server, ClientSession(middlewares=[thrice]) as session:
+            response = await session.get(server.url("/large"))
+            assert await response.read() == LARGE
+
     async def test_the_first_of_two(self) -> None:
         """Whoever sends twice and returns the first response returns one that was given up; no connection is lost."""
 

@@ -134,7 +134,8 @@ class Nested(asyncio.Transport):
 
     def close(self) -> None:
         """Close it when all is sent."""
-        self._transport.close()
+        if not self._transport.is_closing():  # see Http1Connection.close()
+            self._transport.close()
 
     def abort(self) -> None:
         """Close it now."""

@@ -588,7 +588,8 @@ class Http1Connection(asyncio.Protocol):
         """Close the connection once what was written is sent."""
         transport = self.transport
         self._close_state()
-        if transport is not None:
+        # Not twice: until Python 3.11.3 a TLS transport then forgets its connection, and abort() fails.
+        if transport is not None and not transport.is_closing():
             transport.close()
 
     def abort(self) -> None:
