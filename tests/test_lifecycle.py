@@ -395,7 +395,7 @@ class TestOtherPlaces:
                 ClientSession(server.url(), connector=connector, connector_owner=False) as session,
             ):
                 assert await fetch(session) == b"ok"
-                for each in list(connector._sockets):
+                for each in list(connector._sockets.connections):
                     each.close()
                 await turns(5)
 
@@ -539,7 +539,7 @@ class TestClosing:
         assert connector is not None
         await session.close()
         assert connector.closed
-        assert connector._sockets == set()
+        assert connector._sockets.connections == set()
         numbers = connector.statistics()
         assert (numbers.in_use, numbers.idle, numbers.waiting) == (0, 0, 0)
 
@@ -659,7 +659,7 @@ class TestClosing:
             session = ClientSession(server.url(), connector=connector, connector_owner=False)
             await asyncio.gather(fetch(session), fetch(session))
             await asyncio.gather(connector.close(), connector.close(), connector.close())
-            assert connector._sockets == set()
+            assert connector._sockets.connections == set()
             await session.close()
 
     @pytest.mark.parametrize("kind", ["tcp", "unix"])
@@ -751,7 +751,7 @@ class TestClosingInTime:
             assert own is not None
             await fetch(session, "/end")
             start = loop.time()
-            while own._sockets:
+            while own._sockets.connections:
                 await asyncio.sleep(0.1)
             assert loop.time() - start == pytest.approx(seconds, abs=0.11)
             await fetch(session)
@@ -783,7 +783,7 @@ class TestClosingInTime:
                 async with asyncio.timeout(1):
                     await session.close()
             await turns(5)
-            assert connector._sockets == set()
+            assert connector._sockets.connections == set()
 
     async def test_a_dial_whose_time_is_over(self) -> None:
         """Closing while a connect timeout is being carried out is no error."""
@@ -796,8 +796,8 @@ class TestClosingInTime:
             await turns(5)
             loop.advance(30)
             await turns(2)
-            (dial,) = connector._dials
-            assert dial.timeout.expired()
+            (limit,) = connector._sockets.dials
+            assert limit.expired()
             await session.close()
             with pytest.raises(aioclient.ClientConnectionError, match="connector is closed"):
                 await task
@@ -872,4 +872,4 @@ class TestSharing:
             assert await fetch(session) == b"ok"
             await session.close()
             assert connector.closed
-            assert connector._sockets == set()
+            assert connector._sockets.connections == set()

@@ -34,8 +34,9 @@ from ..protocols.http1.connection import Http1Connection
 from ..protocols.http1.head import encode_head_for
 from ..protocols.leftovers import BeforeTLS
 from ..response.client_response import ClientResponse
-from .base import BaseConnector, Dial
+from .base import BaseConnector
 from .dial import make_transport
+from .dialling import Dial
 from .errors import connect_error, proxy_error
 from .proxies.connect import ask_for_tunnel, authority, refusal
 from .proxies.logins import Logins
@@ -107,7 +108,7 @@ class ProxiedConnector(BaseConnector):
         if not key.tunnel:
             sock = await self._dial_proxy(proxy, key, dial)
             try:
-                return await self._establish(
+                return await self._dialler.establish(
                     loop.create_connection, sock, key, near_plan, dial, near
                 )
             except OSError as error:
@@ -136,11 +137,13 @@ class ProxiedConnector(BaseConnector):
                 continue
             try:
                 if wire is None:
-                    return await self._establish(loop.create_connection, sock, key, plan, dial)
+                    return await self._dialler.establish(
+                        loop.create_connection, sock, key, plan, dial
+                    )
                 outer = cast(asyncio.Transport, wire.transport)
                 if plan is not None and isinstance(loop, asyncio.BaseEventLoop):
                     outer = Nested(outer)
-                return await self._establish_within(outer, key, plan, dial)
+                return await self._dialler.establish_within(outer, key, plan, dial)
             except OSError as error:
                 raise connect_error(key, error) from error
 
@@ -199,7 +202,7 @@ class ProxiedConnector(BaseConnector):
         loop = asyncio.get_running_loop()
         sock = await self._dial_proxy(proxy, key, dial)
         secured: TransportWire | None = None
-        self._handshakes.add(sock)
+        self._sockets.handshakes.add(sock)
         try:
             wire: Wire = SocketWire(loop, sock)
             if near_plan is not None:
@@ -235,7 +238,7 @@ class ProxiedConnector(BaseConnector):
                 secured.transport.abort()
             raise
         if secured is None:
-            self._handshakes.discard(sock)
+            self._sockets.handshakes.discard(sock)
         return secured, sock
 
     async def _secure(
@@ -254,7 +257,7 @@ class ProxiedConnector(BaseConnector):
                     wire,
                     plan.context,
                     server_hostname=plan.server_hostname,
-                    ssl_shutdown_timeout=self._close_time,
+                    ssl_shutdown_timeout=self._dialler.close_time,
                 )
                 if (
                     secured is None or outer.is_closing()

@@ -1,10 +1,103 @@
-"""What ``close()`` of a connector returns: to be awaited, but done already where it was not."""
+"""The end of a connector: what must be closed, the wait for it, and what ``close()`` returns."""
 
 import asyncio
+import socket
 from collections.abc import Coroutine, Generator
-from typing import Any
+from typing import Any, Final
+from weakref import WeakSet
 
+from ..exceptions import ClientConnectionError
+from ..message.request import Request
+from ..protocols.http1.connection import Http1Connection
 from ..warning import warn_legacy
+
+# Seconds for TLS goodbyes, of one connection and in close(); then it is aborted.
+CLOSE_TIME: Final = 2.0
+# A socket of a failed handshake is closed one round of the event loop later, or a few; more than enough.
+CLOSE_TURNS: Final = 100
+
+
+class OpenSockets:
+    """What must end before a connector is closed for good.
+
+    Attributes:
+        closed: Whether the connector was closed: no more connections are made.
+        connections: Those with an open socket.
+        dials: The time limits of connections being made; one that expires ends its dial.
+        handshakes: Sockets that have no connection yet, those of failed handshakes included, until they are collected.
+    """
+
+    __slots__ = ("_all_gone", "closed", "connections", "dials", "handshakes")
+
+    def __init__(self) -> None:
+        self.closed = False
+        self.connections: set[Http1Connection] = set()
+        self.dials: set[asyncio.Timeout] = set()
+        self.handshakes: WeakSet[socket.socket] = WeakSet()
+        self._all_gone = asyncio.Event()
+
+    def check_open(self, request: Request) -> None:
+        """Refuse *request* once the connector is closed.
+
+        Raises:
+            ClientConnectionError: it is.
+        """
+        if self.closed:
+            raise closed_error(request)
+
+    def discard(self, connection: Http1Connection) -> None:
+        """Forget a connection whose socket was closed for good."""
+        self.connections.discard(connection)
+        self._note_end()
+
+    def discard_dial(self, limit: asyncio.Timeout) -> None:
+        """Forget a dial that has ended, by its time limit."""
+        self.dials.discard(limit)
+        self._note_end()
+
+    def end_dials(self) -> None:
+        """Let every dial fail now."""
+        for limit in self.dials:
+            if not limit.expired():
+                limit.reschedule(-1)
+
+    def end_connections(self) -> None:
+        """Close idle connections and abort the others."""
+        for connection in tuple(self.connections):
+            connection.close() if connection.idle else connection.abort()
+
+    def abort(self) -> None:
+        """Abort all connections, and wait no longer for dials that do not end."""
+        for connection in tuple(self.connections):
+            connection.abort()
+        self.dials.clear()
+        self._note_end()
+
+    async def wait_closed(self, loop: asyncio.AbstractEventLoop, close_time: float) -> None:
+        """Return when the last socket is closed; abort what is still open after *close_time* seconds."""
+        timer = loop.call_later(close_time, self.abort)
+        try:
+            if self.connections or self.dials:
+                await self._all_gone.wait()
+            for _ in range(CLOSE_TURNS):
+                if all(sock.fileno() < 0 for sock in self.handshakes):
+                    break
+                await asyncio.sleep(0)
+        except BaseException:
+            self.abort()
+            raise
+        finally:
+            timer.cancel()
+
+    def _note_end(self) -> None:
+        if self.closed and not self.connections and not self.dials:
+            self._all_gone.set()
+
+
+def closed_error(request: Request) -> ClientConnectionError:
+    """Return the error of a request that a closed connector did not send."""
+    return ClientConnectionError(f"{request.what}: not sent, the connector is closed")
+
 
 # Those that nobody awaits; the event loop itself holds tasks weakly.
 _ends: "set[asyncio.Task[None]]" = set()

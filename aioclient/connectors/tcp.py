@@ -18,16 +18,18 @@ from ..protocols.http1.connection import Http1Connection
 from ..response.trace import CallTrace
 from ..warning import warn_legacy
 from .address_policy import AddressPolicy
-from .base import CLOSE_TIME, NO_TIME, Dial
 from .dial import SocketFactory, addr_infos_of, open_socket
+from .dialling import Dial
 from .dns import DefaultResolver
 from .errors import connect_error, dns_error, policy_error
 from .overrides import Overrides, ResolveLike
 from .proxied import ProxiedConnector
 from .proxies.logins import Logins
 from .resolver import TTL, CachingResolver, Source
+from .shutdown import CLOSE_TIME
 from .tls import merge_ssl
 
+NO_TIME: Final = 1e-9  # event loops take no 0
 # Of which an answer of the resolver is told.
 _ASKED: Final = (Source.RESOLVER, Source.UNCACHED)
 
@@ -113,8 +115,8 @@ class TCPConnector(ProxiedConnector):
             lenient=lenient,
             loop=loop,
         )
-        self._ssl = setting
-        self._close_time = max(ssl_shutdown_timeout, NO_TIME)
+        self._dialler.ssl = setting
+        self._dialler.close_time = max(ssl_shutdown_timeout, NO_TIME)
         self._family = family
         self._local_addr = local_addr
         self._resolver = CachingResolver(
@@ -135,12 +137,12 @@ class TCPConnector(ProxiedConnector):
         loop = asyncio.get_running_loop()
         origin = request.origin
         self._check_target(origin, key)
-        plan = await self._plan(request, key)
+        plan = await self._dialler.plan(request, key)
         if key.proxy is not None:
             return await self._connect_by(cast(Proxy, key.proxy), request, key, plan, dial)
         sock = await self._dial(origin.dns_name, key, dial)
         try:
-            return await self._establish(loop.create_connection, sock, key, plan, dial)
+            return await self._dialler.establish(loop.create_connection, sock, key, plan, dial)
         except OSError as error:
             raise connect_error(key, error) from error
 

@@ -12,7 +12,8 @@ from ..message.timeout import seconds
 from ..message.unset import UNSET, Unset
 from ..protocols.http1.connection import Http1Connection
 from ..warning import warn_legacy
-from .base import BaseConnector, Dial
+from .base import BaseConnector
+from .dialling import Dial
 from .errors import connect_error, unix_error
 from .tls import merge_ssl
 
@@ -61,12 +62,12 @@ class UnixConnector(BaseConnector):
             loop=loop,
         )
         self._path = os.fspath(path)
-        self._ssl = setting
+        self._dialler.ssl = setting
         if conn_timeout is not None:
             warn_legacy(
                 "conn_timeout", "use ClientSession(timeout=ClientTimeout(sock_connect=...))"
             )
-            self._conn_timeout = seconds("conn_timeout", conn_timeout)
+            self._dialler.conn_timeout = seconds("conn_timeout", conn_timeout)
 
     @property
     def path(self) -> str:
@@ -75,13 +76,13 @@ class UnixConnector(BaseConnector):
 
     async def _connect(self, request: Request, key: ConnectionKey, dial: Dial) -> Http1Connection:
         loop = asyncio.get_running_loop()
-        plan = await self._plan(request, key)
+        plan = await self._dialler.plan(request, key)
         dial.missing = f"no connection to {self._path}"
         try:
             begin = loop.time()
             sock = await _open_socket(loop, self._path)
             dial.phases.connect = loop.time() - begin
-            return await self._establish(loop.create_unix_connection, sock, key, plan, dial)
+            return await self._dialler.establish(loop.create_unix_connection, sock, key, plan, dial)
         except SSLError as error:
             raise connect_error(key, error) from error
         except OSError as error:

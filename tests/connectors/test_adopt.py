@@ -40,10 +40,10 @@ class TestSettings:
             ({"interleave": 2}, {"_interleave": 2}),
             ({"local_addr": ("127.0.0.1", 0)}, {"_local_addr": ("127.0.0.1", 0)}),
             ({"local_addr": ("::1", 0)}, {"_local_addr": ("::1", 0)}),
-            ({"ssl": False}, {"_ssl": False}),
+            ({"ssl": False}, {"verify_ssl": False, "fingerprint": None}),
             (
                 {"ssl": aiohttp.Fingerprint(bytes(32))},
-                {"_ssl": aioclient.Fingerprint(bytes(32))},
+                {"fingerprint": bytes(32)},
             ),
         ],
         ids=lambda value: next(iter(value)),
@@ -64,7 +64,9 @@ class TestSettings:
         ):
             for name in ("limit", "limit_per_host", "force_close", "family", "use_dns_cache"):
                 assert getattr(taken(session), name) == getattr(plain, name)
-            for name in ("_ssl", "_happy_eyeballs_delay", "_interleave", "_local_addr"):
+            assert taken(session).verify_ssl
+            assert taken(session).fingerprint is None
+            for name in ("_happy_eyeballs_delay", "_interleave", "_local_addr"):
                 assert getattr(taken(session), name) == getattr(plain, name)
             assert taken(session)._resolver._ttl == 10
 

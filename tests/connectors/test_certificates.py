@@ -462,7 +462,7 @@ class TestSlowHandshakes:
             async with session.get(server.url()) as response:
                 assert await response.read() == b"ok"
             start = loop.time()
-            while connector._sockets:
+            while connector._sockets.connections:
                 await asyncio.sleep(0.1)
             assert 1.9 < loop.time() - start < 3
             over.set()

@@ -171,7 +171,7 @@ class TestNoData:
                         process.stdin.write(OK)
                         process.stdin.flush()
                         assert await task == b"ok"
-                        (connection,) = connector._sockets
+                        (connection,) = connector._sockets.connections
                         process.stdin.write(b"k\n")
                         process.stdin.flush()
                         assert connection.transport is not None

@@ -140,7 +140,7 @@ class TestPoisoning:
             async def first() -> None:
                 await fetch(session, "/first")
                 # Granted to the second in this step, which is not awake yet.
-                (connection,) = connector._sockets
+                (connection,) = connector._sockets.connections
                 assert connection.transport is not None
                 assert numbers(session) == (1, 0, 1)
                 if end == "poison":
@@ -607,7 +607,7 @@ class TestStaleConnections:
         ):
             await fetch(session)
             assert session.connector is not None
-            (connection,) = session.connector._sockets
+            (connection,) = session.connector._sockets.connections
             assert connection.transport is not None
             connection.transport.close()  # what the event loop does when the server's FIN comes
             assert await fetch(session, "/x", "POST", data=iter([b"order"])) == b"ok"

@@ -1,0 +1,270 @@
+"""Making connections: within which time, on which socket, with which TLS."""
+
+import asyncio
+import errno
+import socket
+from collections.abc import Awaitable, Callable
+from ssl import SSLContext
+from typing import Final, cast
+
+from ..exceptions import ConnectTimeoutError, ServerTimeoutError, TotalTimeoutError
+from ..exchange import Exchange
+from ..message.origin import ConnectionKey
+from ..message.request import Request
+from ..message.timings import Phases
+from ..protocols.http1.connection import BufferedHttp1Connection, Http1Connection, Owner
+from ..protocols.leftovers import BeforeTLS, LeftoversProtocol
+from ..response.trace import CallTrace
+from .binding import Binding
+from .dial import Create, make_transport
+from .errors import connect_error
+from .limits import Limit, earliest, ends
+from .shutdown import CLOSE_TIME, CLOSE_TURNS, OpenSockets, closed_error
+from .tls import Setting, TLSPlan, plan_tls
+
+# Bytes taken from a socket at a time, as asyncio's own loops do; less costs more system calls for large bodies.
+READ_SIZE: Final = 256 * 1024
+
+
+class Dial:
+    """A connection being made: until when, and what is missing so far, for the error that says so.
+
+    ``phases`` takes the seconds of each phase; ``trace`` is told of them, if there is one.
+    """
+
+    __slots__ = ("missing", "phases", "timeout", "trace")
+
+    def __init__(
+        self, when: float | None, missing: str, phases: Phases, trace: CallTrace | None
+    ) -> None:
+        self.timeout = asyncio.timeout_at(when)
+        self.missing = missing
+        self.phases = phases
+        self.trace = trace
+
+
+Connect = Callable[[Request, ConnectionKey, Dial], Awaitable[Http1Connection]]
+"""How a connector makes a connection: its ``_connect()``."""
+
+
+class Dialler:
+    """It makes connections that report to *owner*, and notes in *sockets* what must be closed at the end.
+
+    Attributes:
+        ssl: How to speak TLS, for requests that set no ``ssl=``.
+        own_context: The context made of it, once somebody has asked for it and may have changed it.
+        conn_timeout: Seconds for one new connection; None for what the request allows.
+        close_time: Seconds in which a server may answer the goodbye of a TLS connection.
+    """
+
+    __slots__ = (
+        "_binding",
+        "_buffer",
+        "_owner",
+        "_sockets",
+        "close_time",
+        "conn_timeout",
+        "own_context",
+        "ssl",
+    )
+
+    def __init__(self, owner: Owner, sockets: OpenSockets, binding: Binding) -> None:
+        self.ssl: Setting = True
+        self.own_context: SSLContext | None = None
+        self.conn_timeout: float | None = None
+        self.close_time = CLOSE_TIME
+        self._owner = owner
+        self._sockets = sockets
+        self._binding = binding
+        self._buffer: memoryview | None = None
+
+    async def dial(
+        self, exchange: Exchange, start: float, phases: Phases, connect: Connect
+    ) -> Http1Connection:
+        """Make a connection for *exchange*, which has a slot for it, with *connect*; *start* is when it asked for one.
+
+        Raises:
+            ClientConnectorError: it could not be made.
+            ClientConnectionError: the connector was closed, or the server closed the connection at once.
+            ConnectTimeoutError, TotalTimeoutError: there was no time left.
+        """
+        request, key = exchange.request, exchange.key
+        timeout = request.timeout
+        limit = earliest(
+            (
+                ("total", timeout.total, request.deadline),
+                *ends(start, connect=timeout.connect),
+                *ends(
+                    self._binding.bound_loop.time(),
+                    sock_connect=timeout.sock_connect,
+                    conn_timeout=self.conn_timeout,
+                ),
+            )
+        )
+        dial = Dial(
+            None if limit is None else limit.end,
+            f"no connection to {key.host}:{key.port}",
+            phases,
+            request.trace,
+        )
+        self._sockets.dials.add(dial.timeout)
+        try:
+            self._sockets.check_open(request)
+            async with dial.timeout:
+                if dial.trace is None:
+                    connection = await connect(request, key, dial)
+                else:
+                    connection = await _connect_traced(connect, request, key, dial, dial.trace)
+            if self._sockets.closed:
+                connection.abort()
+                raise closed_error(request)
+            if connection.broken:
+                await _end_of(connection)
+                raise connection.early_end(request)
+            return connection
+        except TimeoutError as error:
+            if not dial.timeout.expired():
+                raise
+            if self._sockets.closed:
+                raise closed_error(request) from None
+            raise _dial_error(request, cast(Limit, limit), dial) from error
+        finally:
+            self._sockets.discard_dial(dial.timeout)
+
+    async def plan(self, request: Request, key: ConnectionKey) -> TLSPlan | None:
+        """Return how to speak TLS with the key's host; None without TLS.
+
+        Raises:
+            ClientConnectorError: nobody can, by that name or with that setting.
+        """
+        if not key.is_ssl:
+            return None
+        name = key.server_hostname or request.origin.host
+        try:
+            if key.ssl is True:
+                return await plan_tls(self.ssl, name, self.own_context)
+            return await plan_tls(key.ssl, name)
+        except OSError as error:
+            raise connect_error(key, error) from error
+
+    async def establish(
+        self,
+        create: Create,
+        sock: socket.socket,
+        key: ConnectionKey,
+        plan: TLSPlan | None,
+        dial: Dial,
+        peer: ConnectionKey | None = None,
+    ) -> Http1Connection:
+        """Make a connection of a connected socket: with *create*, a method of the event loop, and TLS by *plan*.
+
+        The handshake is with *peer* where that is another one than the key's host.
+
+        Raises:
+            OSError: the TLS handshake failed, or agreed on a protocol that is not HTTP/1.1.
+            ServerFingerprintMismatch: another certificate is pinned; not one byte of a request was sent.
+        """
+        self._sockets.handshakes.add(sock)
+        if plan is None:
+            connection = self._new_connection(key)
+            try:
+                await make_transport(create, sock, connection)
+            except BaseException:
+                # Cancelled at the end of it, uvloop has called connection_made() and never calls connection_lost().
+                self._sockets.discard(connection)
+                raise
+        else:
+            plain = BeforeTLS()
+            await make_transport(create, sock, plain)
+            connection = await self.establish_within(plain.take(), key, plan, dial, peer)
+        self._sockets.handshakes.discard(sock)
+        return connection
+
+    async def establish_within(
+        self,
+        outer: asyncio.Transport,
+        key: ConnectionKey,
+        plan: TLSPlan | None,
+        dial: Dial,
+        peer: ConnectionKey | None = None,
+    ) -> Http1Connection:
+        """Make a connection within *outer*, through which bytes go on to the key's host; TLS by *plan*.
+
+        *outer* is a transport that ``start_tls()`` takes; it is closed if this fails.
+
+        Raises:
+            OSError, ServerFingerprintMismatch: as ``establish()``.
+        """
+        loop = self._binding.bound_loop
+        connection = self._new_connection(key)
+        transport = outer
+        try:
+            if plan is None:
+                outer.set_protocol(connection)
+            else:
+                other = key if peer is None else peer
+                dial.missing = f"no TLS handshake with {other.host}:{other.port}"
+                begin = loop.time()
+                secured = await loop.start_tls(
+                    outer,
+                    connection,
+                    plan.context,
+                    server_hostname=plan.server_hostname,
+                    ssl_shutdown_timeout=self.close_time,
+                )
+                dial.phases.tls = loop.time() - begin
+                # uvloop does not tell of a loss within the handshake.
+                if secured is None or outer.is_closing():
+                    raise OSError(
+                        errno.ECONNRESET, "the connection was closed within the handshake"
+                    )
+                transport = secured
+                if outer.get_extra_info("ssl_object") is None:
+                    outer.set_protocol(LeftoversProtocol(outer, secured))
+            connection.connection_made(transport)
+            if plan is not None:
+                plan.check(transport)
+        except BaseException:
+            connection.abort()
+            outer.abort()
+            raise
+        return connection
+
+    def _new_connection(self, key: ConnectionKey) -> Http1Connection:
+        loop = self._binding.bound_loop
+        if not isinstance(loop, asyncio.BaseEventLoop):
+            return Http1Connection(self._owner, key, loop)
+        if self._buffer is None:
+            self._buffer = memoryview(bytearray(READ_SIZE))
+        return BufferedHttp1Connection(self._owner, key, loop, self._buffer)
+
+
+async def _connect_traced(
+    connect: Connect, request: Request, key: ConnectionKey, dial: Dial, trace: CallTrace
+) -> Http1Connection:
+    """Make a connection, and tell *trace* before and after."""
+    await trace.connection_create_start()
+    connection = await connect(request, key, dial)
+    try:
+        await trace.connection_create_end()
+    except BaseException:
+        connection.abort()
+        raise
+    return connection
+
+
+def _dial_error(request: Request, limit: Limit, dial: Dial) -> ServerTimeoutError:
+    if limit.phase == "total":
+        return TotalTimeoutError(request.method, request.url, limit.seconds, dial.missing)
+    return ConnectTimeoutError(
+        request.method, request.url, limit.seconds, dial.missing, limit.phase
+    )
+
+
+async def _end_of(connection: Http1Connection) -> None:
+    """Close a connection that ends, and wait until the event loop has reported why, a few iterations later."""
+    connection.abort()
+    for _ in range(CLOSE_TURNS):
+        if connection.transport is None:
+            break
+        await asyncio.sleep(0)

@@ -1,0 +1,362 @@
+"""The driver of the pool: it performs what the bookkeeping decides, with sockets and time.
+
+It counts a slot from the moment it is reserved until the connection is idle or closed, so that no cancellation can
+lose one.
+"""
+
+import asyncio
+from collections.abc import Iterable
+from typing import Final, cast
+from weakref import ref
+
+from ..chain import release_unread
+from ..exceptions import PoolTimeoutError, ServerTimeoutError, TotalTimeoutError
+from ..exchange import Exchange
+from ..message.origin import ConnectionKey
+from ..message.request import Request
+from ..message.timings import Phases
+from ..protocols.http1.connection import Http1Connection
+from .binding import Binding
+from .dialling import Connect, Dialler
+from .limits import Limit, earliest, ends
+from .pool import Grant, Open, Pool, Ticket
+from .shutdown import OpenSockets, closed_error
+
+# The event loop reads what lies in a socket within two; TLS tickets come in pairs.
+SETTLE_TURNS: Final = 8
+
+
+class PoolDriver:
+    """It gives each exchange a connection of *pool*, and takes back those that report that they are idle or closed.
+
+    Args:
+        pool: the bookkeeping.
+        sockets: where open sockets are noted.
+        binding: the event loop.
+        force_close: close each connection after one response.
+
+    ``dialler`` makes the connections.
+    """
+
+    __slots__ = (
+        "__weakref__",
+        "_binding",
+        "_pool",
+        "_reuses",
+        "_sockets",
+        "_sweeper",
+        "_weak_self",
+        "dialler",
+    )
+
+    def __init__(
+        self,
+        pool: Pool[ConnectionKey, Http1Connection],
+        sockets: OpenSockets,
+        binding: Binding,
+        *,
+        force_close: bool,
+    ) -> None:
+        self._pool = pool
+        self._sockets = sockets
+        self._binding = binding
+        self._reuses = not force_close  # False once the connector is closed, too
+        self._weak_self = WeakOwner(self)
+        self._sweeper: asyncio.TimerHandle | None = None
+        self.dialler = Dialler(self._weak_self, sockets, binding)
+
+    # A connection for an exchange
+
+    async def obtain(
+        self,
+        exchange: Exchange,
+        connect: Connect,
+        found: Http1Connection | None = None,
+        *,
+        fresh: bool = False,
+    ) -> Http1Connection:
+        """Reserve a slot and dial with *connect*, or wait for either; *fresh* takes no connection used before.
+
+        *found* is one of the pool, whose slot is reserved, and whose socket has something to read.
+        """
+        loop = self._binding.bound_loop
+        start = loop.time()
+        exchange.phases = phases = Phases()
+        if found is None:
+            decision = self._pool.reserve(exchange.key)
+            if isinstance(decision, Open):
+                if decision.evict is not None:
+                    self._drop(decision.evict)
+            else:
+                found = await self._wait(decision.ticket, exchange.request, start)
+                phases.pool_wait = loop.time() - start
+        if found is not None:
+            if fresh:
+                self._drop(found)  # the slot stays ours
+            elif not found.has_input() or await self._settle(found):
+                phases.sending = loop.time()
+                return found
+        try:
+            connection = await self.dialler.dial(exchange, start, phases, connect)
+        except BaseException:
+            self._perform(self._pool.release(exchange.key, None, loop.time()))
+            raise
+        connection.opened = True
+        self._pool.opened()
+        phases.sending = loop.time()
+        return connection
+
+    async def _settle(self, connection: Http1Connection) -> bool:
+        """Let the event loop read what lies in *connection*'s socket; tell whether a request may be sent on it then.
+
+        If not, it is closed, and its slot stays ours: see "RFC 9112, section 9.2" in ``protocols.http1``.
+        """
+        connection.opened = False
+        try:
+            for _ in range(SETTLE_TURNS):
+                await asyncio.sleep(0)
+                if not connection.has_input():
+                    connection.opened = True
+                    return True
+                if connection.broken:
+                    break
+        except BaseException:
+            self._drop(connection)
+            now = self._binding.bound_loop.time()
+            self._perform(self._pool.release(connection.key, None, now))
+            raise
+        self._drop(connection)
+        return False
+
+    async def _wait(
+        self, ticket: "Ticket[ConnectionKey, Http1Connection]", request: Request, start: float
+    ) -> Http1Connection | None:
+        """Wait in the pool's queue: for a connection, or (None) for the permission to dial."""
+        loop = self._binding.bound_loop
+        timeout = request.timeout
+        limit = earliest(
+            (
+                ("total", timeout.total, request.deadline),
+                *ends(start, pool=timeout.pool, connect=timeout.connect),
+            )
+        )
+        ticket.waiter = waiter = loop.create_future()
+        timer = None if limit is None else loop.call_at(limit.end, _expire, waiter)
+        trace = request.trace
+        try:
+            if trace is not None:
+                await trace.connection_queued_start()
+            release_unread(self._pool)
+            await waiter
+            if trace is not None:
+                await trace.connection_queued_end()
+        except BaseException as error:
+            if waiter.done() and not waiter.cancelled():
+                waiter.exception()  # so that one nobody awaits any more is not reported as lost
+            self._take_over(ticket)
+            self._perform(self._pool.cancel(ticket, loop.time()))
+            if isinstance(error, _Expired):
+                raise self._wait_error(request, cast(Limit, limit)) from None
+            if isinstance(error, _Closed):
+                raise closed_error(request) from None
+            raise
+        finally:
+            if timer is not None:
+                timer.cancel()
+        return self._take_over(ticket)
+
+    def _take_over(
+        self, ticket: "Ticket[ConnectionKey, Http1Connection]"
+    ) -> Http1Connection | None:
+        """Give the slot of a granted ticket to the connection granted with it; None if that one has died since."""
+        connection = ticket.connection
+        if connection is None:
+            return None
+        if connection.broken:
+            ticket.connection = None
+            return None
+        connection.opened = True
+        return connection
+
+    def _wait_error(self, request: Request, limit: Limit) -> ServerTimeoutError:
+        counted = self._pool.statistics()
+        found = (
+            f"no free connection ({counted.in_use} in use, {counted.waiting} waiting, "
+            f"limit={counted.limit}, limit_per_host={counted.limit_per_host})"
+        )
+        task = asyncio.current_task()
+        unread = [
+            connection.exchange_under_way.request.what
+            for connection in self._sockets.connections
+            if connection.exchange_under_way is not None
+            and connection.exchange_under_way.is_unread_by(task)
+        ]
+        if unread:
+            more = f" and {len(unread) - 3} more" if len(unread) > 3 else ""
+            found += (
+                f"; this task holds responses that it has not read: {', '.join(unread[:3])}{more}; "
+                "read or release them first"
+            )
+        if limit.phase == "total":
+            return TotalTimeoutError(request.method, request.url, limit.seconds, found)
+        return PoolTimeoutError(request.method, request.url, limit.seconds, found, limit.phase)
+
+    # What connections report
+
+    def connection_made(self, connection: Http1Connection) -> None:
+        """Note that a socket is open."""
+        self._sockets.connections.add(connection)
+
+    def connection_idle(self, connection: Http1Connection) -> None:
+        """Take back a connection whose response is complete."""
+        if not self._reuses:
+            connection.close()
+            return
+        grant = self._pool.release(
+            connection.key, connection, connection.last_activity, connection.idle_time
+        )
+        if grant is not None:
+            self._perform(grant)
+        elif self._sweeper is None:
+            self._arm_sweeper()
+
+    def connection_closed(self, connection: Http1Connection) -> None:
+        """Forget a connection that was idle, or take back the slot of one that was in use."""
+        if connection.opened and not self._pool.discard(connection):
+            now = self._binding.bound_loop.time()
+            self._perform(self._pool.release(connection.key, None, now))
+
+    def connection_gone(self, connection: Http1Connection) -> None:
+        """Note that a socket was closed for good."""
+        self._sockets.discard(connection)
+
+    def _perform(self, grant: "Grant[ConnectionKey, Http1Connection] | None") -> None:
+        """Hand a freed slot to the waiter who is next."""
+        if grant is None:
+            if self._sweeper is None and not self._sockets.closed:
+                self._arm_sweeper()
+            return
+        if grant.close is not None:
+            self._drop(grant.close)
+        if grant.connection is not None:
+            grant.connection.opened = False  # the slot is the ticket's until its owner wakes
+        waiter = cast("asyncio.Future[None]", grant.ticket.waiter)
+        if not waiter.done():
+            waiter.set_result(None)
+
+    def _arm_sweeper(self) -> None:
+        when = self._pool.next_expiry()
+        if when is not None:
+            loop = self._binding.bound_loop
+            self._sweeper = loop.call_at(when, self._weak_self.sweep)
+
+    def _disarm_sweeper(self) -> None:
+        if self._sweeper is not None:
+            self._sweeper.cancel()
+            self._sweeper = None
+
+    def sweep(self) -> None:
+        """Close the connections that were idle for too long."""
+        self._sweeper = None
+        for connection in self._pool.expire(self._binding.bound_loop.time()):
+            self._drop(connection)
+        self._arm_sweeper()
+
+    @staticmethod
+    def _drop(connection: Http1Connection) -> None:
+        """Close a connection that the pool has forgotten already: it holds no slot any more."""
+        connection.opened = False
+        connection.close()
+
+    # The end
+
+    def shut(self) -> None:
+        """Fail all who wait or dial, close idle connections and abort the others."""
+        sockets = self._sockets
+        sockets.closed = True
+        self._reuses = False
+        self._disarm_sweeper()
+        if not self._binding.is_usable:
+            # To say goodbye on a socket shared with the parent process would end the parent's connection.
+            sockets.connections.clear()
+            return
+        sockets.end_dials()
+        for ticket in self._pool.tickets:
+            waiter = cast("asyncio.Future[None]", ticket.waiter)
+            if not waiter.done():
+                waiter.set_exception(_Closed())
+        sockets.end_connections()
+
+    def abandon(self) -> None:
+        """Close what is idle, from any thread; a response that is still read may be read to its end."""
+        sockets = self._sockets
+        sockets.closed = True
+        self._reuses = False
+        if self._binding.is_usable:
+            idle = [connection for connection in sockets.connections if connection.idle]
+            self._binding.bound_loop.call_soon_threadsafe(_close_all, idle)
+            self._disarm_sweeper()
+
+
+class WeakOwner:
+    """The owner of connections and timers, by a weak reference to its *driver*.
+
+    The event loop keeps connections and timers, and they must not keep a driver that has lost its connector.
+    """
+
+    __slots__ = ("_driver",)
+
+    def __init__(self, driver: PoolDriver) -> None:
+        self._driver = ref(driver)
+
+    def connection_made(self, connection: Http1Connection) -> None:
+        """Pass it on."""
+        driver = self._driver()
+        if driver is not None:
+            driver.connection_made(connection)
+        else:
+            connection.abort()
+
+    def connection_idle(self, connection: Http1Connection) -> None:
+        """Pass it on; without a driver it can carry no other request."""
+        driver = self._driver()
+        if driver is not None:
+            driver.connection_idle(connection)
+        else:
+            connection.close()
+
+    def connection_closed(self, connection: Http1Connection) -> None:
+        """Pass it on."""
+        driver = self._driver()
+        if driver is not None:
+            driver.connection_closed(connection)
+
+    def connection_gone(self, connection: Http1Connection) -> None:
+        """Pass it on."""
+        driver = self._driver()
+        if driver is not None:
+            driver.connection_gone(connection)
+
+    def sweep(self) -> None:
+        """Pass it on."""
+        driver = self._driver()
+        if driver is not None:
+            driver.sweep()
+
+
+class _Expired(Exception):
+    """A waiter's time in the queue is over."""
+
+
+class _Closed(Exception):
+    """The connector was closed while a waiter was in the queue."""
+
+
+def _close_all(connections: Iterable[Http1Connection]) -> None:
+    for connection in connections:
+        connection.close()
+
+
+def _expire(waiter: "asyncio.Future[None]") -> None:
+    if not waiter.done():
+        waiter.set_exception(_Expired())
