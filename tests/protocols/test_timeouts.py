@@ -191,7 +191,7 @@ class TestUploads:
             begin = loop.time()
             reading = await fetch(session, server.url(), "POST", data=source())
             assert reading.error == "ReadTimeoutError"
-            assert loop.time() - begin < 10
+            assert loop.time() - begin <= 20
             ended.set()
 
     async def test_what_the_kernel_holds_moves(self) -> None:

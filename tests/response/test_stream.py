@@ -590,6 +590,18 @@ class TestBackPressure:
         stream.feed_data(bytes(20))
         assert socket.told == ["pause", "resume", "pause"]
 
+    async def test_broken_while_paused(self) -> None:
+        """What came of a body that broke while nobody read it can be read, and there is nothing to resume."""
+        socket = Socket()
+        stream = opened(socket, limit=10)
+        stream.feed_data(b"x" * 30)
+        stream.set_exception(IncompleteBodyError("broken"))
+        assert await stream.read(25) == b"x" * 25
+        assert await stream.read(25) == b"x" * 5
+        with pytest.raises(IncompleteBodyError):
+            await stream.read(1)
+        assert socket.told == ["pause"]
+
     async def test_read_everything_never_pauses(self) -> None:
         """Who reads everything has room for everything, and resumes what was paused before."""
         socket = Socket()
