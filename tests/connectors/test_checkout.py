@@ -11,6 +11,7 @@ import socket
 import ssl
 import subprocess
 import threading
+from collections.abc import AsyncIterator
 
 import pytest
 
@@ -221,8 +222,9 @@ class TestUnflushed:
         ("status", "size", "connections"),
         [(413, 100_000, 2), (503, 100_000, 2), (404, 1_000, 1), (200, 100_000, 1)],
     )
+    @pytest.mark.parametrize("streamed", [False, True], ids=["bytes", "stream"])
     async def test_an_error_for_a_large_body(
-        self, status: int, size: int, connections: int
+        self, status: int, size: int, connections: int, *, streamed: bool
     ) -> None:
         """An error status may be the answer to the head alone, and nobody knows what becomes of the body."""
 
@@ -231,7 +233,12 @@ class TestUnflushed:
                 await conn.read_request()
                 conn.send(b"HTTP/1.1 %d X\r\nContent-Length: 2\r\n\r\nok" % status)
 
+        async def pieces() -> AsyncIterator[bytes]:
+            for _ in range(10):
+                yield bytes(size // 10)
+
         async with RawServer(script) as server, ClientSession(server.url()) as session:
-            assert await fetch(session, "/", "POST", data=bytes(size)) == b"ok"
+            data = pieces() if streamed else bytes(size)
+            assert await fetch(session, "/", "POST", data=data) == b"ok"
             assert await fetch(session) == b"ok"
             assert server.connections == connections
