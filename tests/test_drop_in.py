@@ -560,3 +560,24 @@ class TestVersion:
         async with ClientSession() as session:
             with pytest.raises(ValueError, match="HTTP/2 is not supported yet"):
                 await session.get("http://127.0.0.1:1/", version=version)
+
+
+class TestIsinstance:
+    async def test_sessions_and_responses(self) -> None:
+        """Whoever asks whether they are aiohttp's is told so; their type stays ours, and nothing is inherited."""
+
+        class Session(ClientSession):
+            pass
+
+        async with RawServer.replies([OK], repeat=True) as server:
+            for kind in (ClientSession, Session):
+                async with kind() as session:
+                    assert isinstance(session, aiohttp.ClientSession)
+                    assert isinstance(session, kind)
+                    assert type(session) is kind
+                    response = await session.get(server.url())
+                    assert isinstance(response, aiohttp.ClientResponse)
+                    assert isinstance(response, ClientResponse)
+                    assert type(response) is ClientResponse
+        assert aiohttp.ClientSession not in ClientSession.__mro__
+        assert aiohttp.ClientResponse not in ClientResponse.__mro__

@@ -5,8 +5,9 @@ import json as json_module
 from collections.abc import Awaitable, Callable, Generator
 from http.cookies import SimpleCookie
 from types import TracebackType
-from typing import Any, Final, Self, TypeVar, cast, overload
+from typing import TYPE_CHECKING, Any, Final, Self, TypeVar, cast, overload
 
+import aiohttp
 from aiohttp import HttpVersion
 from multidict import CIMultiDictProxy, MultiDictProxy
 from yarl import URL
@@ -101,6 +102,10 @@ class ClientResponse:
         "trailers",
         "version",
     )
+
+    if not TYPE_CHECKING:
+        # Libraries ask isinstance(response, aiohttp.ClientResponse); type() stays ours.
+        __class__ = property(lambda self: aiohttp.ClientResponse)
 
     def __init__(
         self,

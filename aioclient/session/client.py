@@ -5,7 +5,7 @@ import warnings
 from asyncio import get_running_loop
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from types import TracebackType
-from typing import Any, Self, Unpack, cast
+from typing import TYPE_CHECKING, Any, Self, Unpack, cast
 from weakref import ref
 
 import aiohttp
@@ -127,6 +127,10 @@ class ClientSession(State, PrivateNames):
     """
 
     __slots__ = ("__weakref__", "_chain", "_cookies")
+
+    if not TYPE_CHECKING:
+        # Libraries ask isinstance(session, aiohttp.ClientSession) before they use one; type() stays ours.
+        __class__ = property(lambda self: aiohttp.ClientSession)
 
     def __init__(
         self,
