@@ -90,6 +90,7 @@ class ClientResponse:
         "_content",
         "_cookies",
         "_exchange",
+        "_in_context",
         "_lease",
         "_raw",
         "_real_url",
@@ -134,6 +135,7 @@ class ClientResponse:
         self._body: bytes | None = None
         self._cookies: SimpleCookie | None = None
         self._released = False
+        self._in_context = False
 
     # What was asked
 
@@ -228,17 +230,18 @@ class ClientResponse:
         return None if field is None else parse_disposition(field)
 
     def raise_for_status(self) -> None:
-        """Release the response and raise if its status is 400 or more.
+        """Raise if the status is 400 or more; the response is released unless ``async with`` will do it.
 
-        The error carries of the body what is here already, without waiting: all of it when it came with the head or
-        was read before, up to 64 KiB. ``check_status()`` waits for it.
+        Within ``async with`` the body can still be read. The error carries of the body what is here already, without
+        waiting: all of it when it came with the head or was read before, up to 64 KiB. ``check_status()`` waits for it.
 
         Raises:
             StatusError: with ``status``, ``message`` (the reason), ``headers``, ``history``, ``body`` and ``text``.
         """
         if self.status >= 400:
             body = self._start_of_body()
-            self.release()
+            if not self._in_context:
+                self.release()
             raise StatusError(
                 self.request.info,
                 cast(Any, self.history),
@@ -534,6 +537,7 @@ class ClientResponse:
         self.release()
 
     async def __aenter__(self) -> Self:
+        self._in_context = True
         return self
 
     async def __aexit__(

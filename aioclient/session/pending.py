@@ -42,15 +42,18 @@ class _Pending(Coroutine[Any, Any, T]):
                 "await it first, or enter it with 'async with'"
             )
 
-    async def __aenter__(self) -> T:
-        self._response = response = await self._coroutine
-        return response
-
 
 class RequestContextManager(_Pending[ClientResponse]):
     """A request under way: await it for the response, or enter it with ``async with``."""
 
     __slots__ = ()
+
+    async def __aenter__(self) -> ClientResponse:
+        self._response = response = await self._coroutine
+        response._in_context = (
+            True  # aiohttp's name too: a middleware may return another's response
+        )
+        return response
 
     async def __aexit__(
         self,
@@ -66,6 +69,10 @@ class WebSocketContextManager(_Pending[ClientWebSocketResponse]):
     """A WebSocket being opened: await it, or enter it with ``async with``, which closes it at the end."""
 
     __slots__ = ()
+
+    async def __aenter__(self) -> ClientWebSocketResponse:
+        self._response = response = await self._coroutine
+        return response
 
     async def __aexit__(
         self,

@@ -442,6 +442,26 @@ class TestEnd:
             assert await response.text() == "ok"
 
     @pytest.mark.rows("S003-88")
+    @pytest.mark.both_loops
+    @pytest.mark.rows("S003-90")
+    @pytest.mark.parametrize("size", [3, 200_000])
+    @pytest.mark.parametrize("checked", ["at once", "with its body"])
+    async def test_raise_for_status_in_a_context(self, size: int, checked: str) -> None:
+        """Within ``async with`` the body can be read after the error, and the end of the context releases it."""
+        reply = answer(b"b" * size, status="404 Not Found")
+        async with RawServer.replies([reply, reply]) as server, ClientSession() as session:
+            async with session.get(server.url()) as response:
+                with pytest.raises(aioclient.StatusError):
+                    await response.check_status() if checked != "at once" else None
+                    response.raise_for_status()
+                assert await response.read() == b"b" * size
+            entered = await session.get(server.url())
+            async with entered:
+                with pytest.raises(aioclient.StatusError):
+                    entered.raise_for_status()
+                assert await entered.text() == "b" * size
+            assert entered.closed
+
     async def test_release_can_be_awaited(self) -> None:
         """release() works with and without await, and twice."""
         async with RawServer(whole) as server, ClientSession() as session:
