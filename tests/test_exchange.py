@@ -6,7 +6,7 @@ from yarl import URL
 
 from aioclient import ClientTimeout, Request
 from aioclient.exchange import ALL, NOTHING, PART, Exchange, Sent, repeatable
-from aioclient.message.body import Body, make_body
+from aioclient.message.body import MAKER, Body, make_body
 from aioclient.message.headers import DefaultHeaders
 from aioclient.message.request import RequestOptions
 
@@ -25,7 +25,7 @@ def request(method: str = "GET", body: Body | None = None) -> Request:
         DefaultHeaders(CIMultiDict({"X-Default": "1"})),
         None,
         body,
-        RequestOptions(response_class=object),
+        RequestOptions(response_class=object, bodies=MAKER),
         ClientTimeout(),
         9.0,
         None,

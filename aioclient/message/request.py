@@ -3,7 +3,6 @@
 Middlewares see it in aiohttp's shape, and may change it; what the call gave stays as it was, for the next hop.
 """
 
-import json
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any, Literal, Protocol, runtime_checkable
@@ -17,9 +16,7 @@ from yarl import URL
 
 from ..exceptions import public, shown
 from ..warning import Birthplace
-from .body import Body, check_coding, make_body
-from .body.compressed import recoded
-from .body.payload import as_payload, body_of
+from .body.base import Body, BodyMaker
 from .headers import (
     AUTHORIZATION,
     CONTENT_LENGTH,
@@ -61,10 +58,11 @@ class RequestOptions:
     """What a call may ask for that most calls leave alone; one value is shared by all calls that do.
 
     Sizes are in bytes. ``ssl`` is True (verify), False (do not), an ``SSLContext`` or a fingerprint. ``proxies`` is
-    None where no proxy is configured at all.
+    None where no proxy is configured at all. ``bodies`` makes the bodies that a middleware sets.
     """
 
     response_class: type[Any]
+    bodies: BodyMaker
     allow_redirects: bool = True
     max_redirects: int = 10
     on_too_many: Literal["raise", "return"] = "raise"
@@ -278,7 +276,8 @@ class Request:
 
         ``await request.body.as_bytes()`` reads it, and it can still be sent afterwards, whatever it is.
         """
-        return b"" if self.content is None else as_payload(self.content.source)
+        content = self.content
+        return b"" if content is None else self.options.bodies.payload_of(content.source)
 
     @body.setter
     def body(self, data: object) -> None:
@@ -286,9 +285,7 @@ class Request:
         keep_type = data is not None and not isinstance(
             data, (Body, FormData, Payload, Mapping, list, tuple)
         )
-        body = data if isinstance(data, Body) else body_of(data)
-        if body is None:
-            body = make_body(data, None, json_serialize=json.dumps)
+        body = self.options.bodies.body_of(data)
         if body is not None and self.content is not None and body is not self.content:
             body = self.content.around(body)
         self._replace_content(body, keep_type)
@@ -339,9 +336,9 @@ class Request:
 
     @compress.setter
     def compress(self, compress: str | bool | None) -> None:
-        coding, body = check_coding(compress), self.content
+        body = self.options.bodies.recoded(self.content, compress)
         if body is not None:
-            self._replace_content(recoded(body, coding), keep_type=True)
+            self._replace_content(body, keep_type=True)
 
     @property
     def is_ssl(self) -> Flag:

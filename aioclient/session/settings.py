@@ -13,6 +13,7 @@ from yarl import URL
 
 from ..chain import Middleware
 from ..connectors.base import BaseConnector
+from ..message.body import MAKER
 from ..message.origin import Origin, origin_of
 from ..message.request import Auth, RequestOptions, check_lenient
 from ..message.timeout import ClientTimeout
@@ -143,6 +144,7 @@ def checked_options(
         lenient = isinstance(connector, BaseConnector) and connector.lenient
     return RequestOptions(
         response_class=response_class,
+        bodies=MAKER,
         requote_redirect_url=requote_redirect_url,
         http10=is_http10(version),
         lenient=check_lenient(lenient),

@@ -9,6 +9,7 @@ from multidict import CIMultiDict
 from yarl import URL
 
 from aioclient import ClientResponse, ClientTimeout
+from aioclient.message.body import MAKER
 from aioclient.message.headers import DefaultHeaders
 from aioclient.message.request import Request, RequestOptions
 from aioclient.protocols.http1.response import ResponseReader
@@ -37,7 +38,7 @@ def asked(method: str = "GET", headers: dict[str, str] | None = None, **options:
         DefaultHeaders(CIMultiDict()),
         CIMultiDict(headers) if headers else None,
         None,
-        RequestOptions(ClientResponse, **options),
+        RequestOptions(ClientResponse, MAKER, **options),
         ClientTimeout(),
         None,
         None,

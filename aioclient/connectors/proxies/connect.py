@@ -91,6 +91,7 @@ def _request_for(request: Request, target: str) -> Request:
         None,
         RequestOptions(
             response_class=ClientResponse,
+            bodies=options.bodies,
             lenient=options.lenient,
             max_line_size=options.max_line_size,
             max_field_size=options.max_field_size,

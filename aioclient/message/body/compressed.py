@@ -19,7 +19,8 @@ from ...exceptions import MissingExtraError
 from ...threads import BODIES
 from ..codings import brotli_module, zstd_module
 from ..headers import CONTENT_ENCODING, shown_text
-from .base import PIECE, Body, BodyWriter
+from .base import Body, BodyWriter
+from .source import PIECE
 
 INLINE: Final = 2**14  # bytes
 

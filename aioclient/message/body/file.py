@@ -14,8 +14,9 @@ from typing import IO, Any
 
 from ...exceptions import BodySizeError
 from ...threads import BODIES
-from .base import OCTET_STREAM, PIECE, BodyWriter, SourceBody
+from .base import BodyWriter
 from .memory import text_type
+from .source import OCTET_STREAM, PIECE, SourceBody
 
 if sys.version_info >= (3, 13):
     _guess_type = mimetypes.guess_file_type

@@ -3,8 +3,9 @@
 from collections.abc import AsyncIterable, AsyncIterator, Iterable, Iterator
 
 from ...exceptions import BodySizeError
-from .base import OCTET_STREAM, BodyWriter, Pieces, SourceBody
+from .base import BodyWriter, Pieces
 from .memory import BytesBody
+from .source import OCTET_STREAM, SourceBody
 
 
 class _Chunks(SourceBody):

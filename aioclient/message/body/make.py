@@ -1,13 +1,17 @@
-"""The door: a call's ``data`` and ``json`` become a body."""
+"""The door: a call's ``data`` and ``json`` become a body, and so does what a middleware sets."""
 
 from collections.abc import Callable, Mapping
-from typing import Any
+from typing import Any, Final
+
+from aiohttp.payload import Payload
 
 from ..headers import shown_text
-from .base import Body
+from .base import Body, BodyMaker
+from .compressed import check_coding, recoded
 from .content import content_body
 from .form import form_body
 from .memory import BytesBody, json_body, text_body
+from .payload import as_payload, body_behind
 
 
 def make_body(
@@ -48,3 +52,23 @@ def make_body(
         "a mapping or list of form fields, an open file, an iterable or async iterable of bytes, "
         "or an aiohttp FormData, MultipartWriter or Payload"
     )
+
+
+class _Maker:
+    """Makes the bodies that middlewares set, and shows them those that they find."""
+
+    __slots__ = ()
+
+    def body_of(self, data: object) -> Body | None:
+        body = body_behind(data)
+        return make_body(data, None, json_serialize=str) if body is None else body
+
+    def payload_of(self, body: Body) -> Payload:
+        return as_payload(body)
+
+    def recoded(self, body: Body | None, compress: object) -> Body | None:
+        coding = check_coding(compress)
+        return None if body is None else recoded(body, coding)
+
+
+MAKER: Final[BodyMaker] = _Maker()

@@ -5,7 +5,8 @@ from collections.abc import Callable
 from functools import lru_cache
 from typing import Any
 
-from .base import OCTET_STREAM, PIECE, Body, BodyWriter
+from .base import Body, BodyWriter
+from .source import OCTET_STREAM, PIECE
 
 JSON = "application/json"
 

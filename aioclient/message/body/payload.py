@@ -11,8 +11,9 @@ from multidict import CIMultiDict
 
 from ...exceptions import BodyConsumedError, BodySizeError
 from ..headers import CONTENT_LENGTH, CONTENT_TYPE, TRANSFER_ENCODING, check_name, check_value
-from .base import Body, BodyWriter, SourceBody
+from .base import Body, BodyWriter
 from .memory import BytesBody
+from .source import SourceBody
 
 _AIOHTTPS_OWN = frozenset(
     (
@@ -178,7 +179,7 @@ def as_payload(body: Body) -> Payload:
     return body.payload if isinstance(body, PayloadBody) else BodyPart(body)
 
 
-def body_of(payload: object) -> Body | None:
+def body_behind(payload: object) -> Body | None:
     """Return the body that ``as_payload()`` made *payload* of, None for everything else."""
     if isinstance(payload, InMemory):
         return payload.body

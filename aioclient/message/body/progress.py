@@ -10,7 +10,8 @@ from inspect import isawaitable
 
 from ...exceptions import UploadAbortedError
 from ..headers import shown_text
-from .base import PIECE, Body, BodyWriter
+from .base import Body, BodyWriter
+from .source import PIECE
 
 Progress = Callable[[int, int | None], Awaitable[object] | object]
 

@@ -1,0 +1,94 @@
+"""Bodies that read from a source, which may be possible only once."""
+
+import asyncio
+from collections.abc import Mapping
+from typing import Final
+
+from ...exceptions import BodyConsumedError
+from .base import Body, BodyWriter
+
+OCTET_STREAM: Final = "application/octet-stream"
+
+# How much of a body is read and handed to the writer at a time (aiohttp: the same). It bounds what
+# an upload holds in memory; a thread hop for each piece of a file is small beside the copying.
+PIECE: Final = 2**18
+
+
+class SourceBody(Body):
+    """A body that reads from a source: one send at a time, and perhaps only one at all.
+
+    A send that was given up may take a moment to end; one that follows a ``rewind()`` waits for that.
+    """
+
+    __slots__ = (
+        "_rewound",
+        "_started",
+        "_under_way",
+        "content_type",
+        "headers",
+        "replayable",
+        "size",
+    )
+
+    data = None
+
+    def __init__(
+        self,
+        *,
+        size: int | None,
+        content_type: str | None,
+        replayable: bool,
+        headers: Mapping[str, str] | None = None,
+    ) -> None:
+        self.size = size
+        self.content_type = content_type
+        self.replayable = replayable
+        self.headers = headers
+        self._started = False
+        self._rewound = False
+        self._under_way: asyncio.Future[None] | None = None  # of the send under way
+
+    async def write(self, writer: BodyWriter) -> None:
+        """Send all of it, as ``Body.write`` says.
+
+        Raises:
+            RuntimeError: it is being sent at this moment, by another request that shares it.
+        """
+        while self._under_way is not None:
+            if not self._rewound:
+                raise RuntimeError(
+                    f"the request body {self!r} is being sent by another request at this moment; "
+                    "give each request its own, or pass bytes"
+                )
+            await asyncio.shield(self._under_way)
+        self.rewind()
+        self._started = True
+        self._rewound = False
+        self._under_way = ended = asyncio.get_running_loop().create_future()
+        try:
+            await self._send(writer)
+        finally:
+            self._under_way = None
+            ended.set_result(None)
+
+    async def _send(self, writer: BodyWriter) -> None:
+        raise NotImplementedError
+
+    def rewind(self) -> None:
+        """Make ready to send it again, as ``Body.rewind`` says."""
+        if self._started:
+            if not self.replayable:
+                raise self._consumed()
+            self._started = False
+            self._rewound = True
+
+    def _consumed(self) -> BodyConsumedError:
+        return BodyConsumedError(
+            f"the request body {self!r} was sent already and its source cannot be read again; "
+            "pass bytes, a seekable file or an object that can be iterated again"
+        )
+
+    @property
+    def consumed(self) -> bool:
+        """Whether it was sent, whole or in part, and cannot be sent again."""
+        return self._started and not self.replayable
