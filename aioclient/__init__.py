@@ -48,6 +48,7 @@ from aiohttp.tracing import __all__ as _tracing
 
 from ._version import __version__
 from .api import delete, get, head, options, patch, post, put, request
+from .body import UploadTracker
 from .chain import Handler, Middleware
 from .connectors.address_policy import AddressPolicy
 from .connectors.base import BaseConnector
@@ -60,7 +61,6 @@ from .cookies import CookieJar, DummyCookieJar
 from .doh import DoHResolver
 from .exceptions import *  # noqa: F403
 from .exceptions import __all__ as _exceptions
-from .message.body import UploadTracker
 from .message.disposition import ContentDisposition
 from .message.proxy import DIRECT, Proxy, ProxyDigestAuth
 from .message.request import Auth, Request, RequestInfo

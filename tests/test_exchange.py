@@ -5,8 +5,9 @@ from multidict import CIMultiDict
 from yarl import URL
 
 from aioclient import ClientTimeout, Request
+from aioclient.body import MAKER, make_body
 from aioclient.exchange import ALL, NOTHING, PART, Exchange, Sent, repeatable
-from aioclient.message.body import MAKER, Body, make_body
+from aioclient.message.body import Body
 from aioclient.message.headers import DefaultHeaders
 from aioclient.message.request import RequestOptions
 

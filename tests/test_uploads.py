@@ -19,8 +19,8 @@ from backports import zstd
 
 import aioclient
 from aioclient import ClientResponse, ClientSession, Handler, Request, UploadTracker
+from aioclient.body import compressed
 from aioclient.message import codings
-from aioclient.message.body import compressed
 from aioclient.testing import RawConnection, RawRequest, RawServer, turns
 from aioclient.threads import Threads
 

@@ -16,7 +16,7 @@ from yarl import URL
 
 from ..exceptions import public, shown
 from ..warning import Birthplace
-from .body.base import Body, BodyMaker
+from .body import Body, BodyMaker
 from .headers import (
     AUTHORIZATION,
     CONTENT_LENGTH,

@@ -12,11 +12,11 @@ from aiohttp.abc import AbstractCookieJar
 from aiohttp.typedefs import LooseCookies
 from yarl import Query
 
+from ..body import Progress, UploadTracker
 from ..chain import Middleware
 from ..connectors.base import BaseConnector
 from ..connectors.proxies.decide import ProxyOrNone
 from ..connectors.tls import merge_ssl
-from ..message.body import Progress, UploadTracker
 from ..message.headers import LooseHeaders, check_name
 from ..message.origin import SSLOption
 from ..message.proxy import ProxyAuthLike

@@ -9,7 +9,7 @@ from aiohttp.typedefs import LooseCookies
 from multidict import CIMultiDict
 from yarl import URL
 
-from ..message.body import make_body
+from ..body import make_body
 from ..message.headers import (
     AUTHORIZATION,
     COOKIE,

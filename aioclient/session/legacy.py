@@ -8,7 +8,7 @@ from dataclasses import replace
 from inspect import signature
 from typing import Any, Final, TypedDict, cast
 
-from ..message.body import make_body
+from ..body import make_body
 from ..message.timeout import DEFAULT_TIMEOUT
 from ..message.unset import Unset
 from ..warning import warn_legacy

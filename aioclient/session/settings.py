@@ -11,9 +11,9 @@ import aiohttp
 from aiohttp import HttpVersion
 from yarl import URL
 
+from ..body import MAKER
 from ..chain import Middleware
 from ..connectors.base import BaseConnector
-from ..message.body import MAKER
 from ..message.origin import Origin, origin_of
 from ..message.request import Auth, RequestOptions, check_lenient
 from ..message.timeout import ClientTimeout

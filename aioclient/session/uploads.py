@@ -1,7 +1,7 @@
 """What a call asks of its upload: a content coding, and to tell how far it has got."""
 
+from ..body import CompressedBody, UploadTracker, WatchedBody, check_coding
 from ..chain import Handler, compose
-from ..message.body import CompressedBody, UploadTracker, WatchedBody, check_coding
 from ..message.headers import CONTENT_ENCODING, CONTENT_LENGTH
 from ..message.request import Request
 from ..response.client_response import ClientResponse

@@ -9,7 +9,7 @@ from multidict import CIMultiDict
 from yarl import URL
 
 from aioclient import ClientResponse, ClientTimeout
-from aioclient.message.body import MAKER
+from aioclient.body import MAKER
 from aioclient.message.headers import DefaultHeaders
 from aioclient.message.request import Request, RequestOptions
 from aioclient.protocols.http1.response import ResponseReader

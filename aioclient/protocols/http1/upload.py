@@ -2,8 +2,9 @@
 
 from typing import Protocol
 
+from ...body import CompressedBody
 from ...exceptions import BodySizeError
-from ...message.body import Body, BodyWriter, CompressedBody
+from ...message.body import Body, BodyWriter
 from ...message.headers import CONTENT_LENGTH
 from ...message.request import Request
 from ...response.trace import CallTrace

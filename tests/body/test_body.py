@@ -38,8 +38,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from multidict import CIMultiDict, MultiDict, MultiDictProxy
 
+from aioclient.body import make_body
 from aioclient.exceptions import BodyConsumedError, BodySizeError
-from aioclient.message.body import Body, make_body
+from aioclient.message.body import Body
 from aioclient.response.stream import StreamReader
 
 PIECE = 256 * 1024
@@ -1068,7 +1069,7 @@ class TestPayloads:
         script = (
             "from collections.abc import Mapping\n"
             "from aiohttp.payload import JsonPayload, register_payload\n"
-            "from aioclient.message.body import make_body\n"
+            "from aioclient.body import make_body\n"
             "assert make_body({}, None, json_serialize=str).content_type.endswith('urlencoded')\n"
             "register_payload(JsonPayload, (Mapping,))\n"
             "print(make_body({'a': 1}, None, json_serialize=str).content_type)\n"

@@ -4,8 +4,8 @@ import asyncio
 from collections.abc import Mapping
 from typing import Final
 
-from ...exceptions import BodyConsumedError
-from .base import Body, BodyWriter
+from ..exceptions import BodyConsumedError
+from ..message.body import Body, BodyWriter
 
 OCTET_STREAM: Final = "application/octet-stream"
 

@@ -8,9 +8,9 @@ import asyncio
 from collections.abc import Awaitable, Callable
 from inspect import isawaitable
 
-from ...exceptions import UploadAbortedError
-from ..headers import shown_text
-from .base import Body, BodyWriter
+from ..exceptions import UploadAbortedError
+from ..message.body import Body, BodyWriter
+from ..message.headers import shown_text
 from .source import PIECE
 
 Progress = Callable[[int, int | None], Awaitable[object] | object]

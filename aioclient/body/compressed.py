@@ -15,11 +15,11 @@ import zlib
 from collections.abc import Callable
 from typing import Any, Final, NamedTuple
 
-from ...exceptions import MissingExtraError
-from ...threads import BODIES
-from ..codings import brotli_module, zstd_module
-from ..headers import CONTENT_ENCODING, shown_text
-from .base import Body, BodyWriter
+from ..exceptions import MissingExtraError
+from ..message.body import Body, BodyWriter
+from ..message.codings import brotli_module, zstd_module
+from ..message.headers import CONTENT_ENCODING, shown_text
+from ..threads import BODIES
 from .source import PIECE
 
 INLINE: Final = 2**14  # bytes

@@ -5,8 +5,8 @@ from typing import Any, Final
 
 from aiohttp.payload import Payload
 
-from ..headers import shown_text
-from .base import Body, BodyMaker
+from ..message.body import Body, BodyMaker
+from ..message.headers import shown_text
 from .compressed import check_coding, recoded
 from .content import content_body
 from .form import form_body

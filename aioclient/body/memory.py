@@ -5,7 +5,7 @@ from collections.abc import Callable
 from functools import lru_cache
 from typing import Any
 
-from .base import Body, BodyWriter
+from ..message.body import Body, BodyWriter
 from .source import OCTET_STREAM, PIECE
 
 JSON = "application/json"

@@ -12,9 +12,9 @@ from collections.abc import Callable
 from pathlib import PurePath
 from typing import IO, Any
 
-from ...exceptions import BodySizeError
-from ...threads import BODIES
-from .base import BodyWriter
+from ..exceptions import BodySizeError
+from ..message.body import BodyWriter
+from ..threads import BODIES
 from .memory import text_type
 from .source import OCTET_STREAM, PIECE, SourceBody
 

@@ -16,8 +16,8 @@ from urllib.parse import quote_plus
 from aiohttp import MultipartWriter
 from aiohttp.payload import Payload
 
-from ..headers import CONTENT_DISPOSITION, check_value, shown_text
-from .base import Body
+from ..message.body import Body
+from ..message.headers import CONTENT_DISPOSITION, check_value, shown_text
 from .content import content_body, is_file
 from .file import file_name
 from .memory import BytesBody, text_body

@@ -9,9 +9,15 @@ from aiohttp.abc import AbstractStreamWriter
 from aiohttp.payload import Payload
 from multidict import CIMultiDict
 
-from ...exceptions import BodyConsumedError, BodySizeError
-from ..headers import CONTENT_LENGTH, CONTENT_TYPE, TRANSFER_ENCODING, check_name, check_value
-from .base import Body, BodyWriter
+from ..exceptions import BodyConsumedError, BodySizeError
+from ..message.body import Body, BodyWriter
+from ..message.headers import (
+    CONTENT_LENGTH,
+    CONTENT_TYPE,
+    TRANSFER_ENCODING,
+    check_name,
+    check_value,
+)
 from .memory import BytesBody
 from .source import SourceBody
 

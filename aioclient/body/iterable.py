@@ -2,8 +2,8 @@
 
 from collections.abc import AsyncIterable, AsyncIterator, Iterable, Iterator
 
-from ...exceptions import BodySizeError
-from .base import BodyWriter, Pieces
+from ..exceptions import BodySizeError
+from ..message.body import BodyWriter, Pieces
 from .memory import BytesBody
 from .source import OCTET_STREAM, SourceBody
 

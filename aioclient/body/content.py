@@ -8,7 +8,7 @@ from typing import IO, Any, Protocol, cast, runtime_checkable
 from aiohttp import FormData
 from aiohttp.payload import Payload
 
-from .base import Body
+from ..message.body import Body
 from .file import FileBody
 from .iterable import AsyncIterableBody, IterableBody
 from .memory import BytesBody, text_body
