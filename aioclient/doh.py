@@ -14,7 +14,7 @@ from .connectors.overrides import Overrides, ResolveLike
 from .connectors.resolver import NUMERIC, TimedResult
 from .connectors.tcp import TCPConnector
 from .cookies import DummyCookieJar
-from .exceptions import ClientError, MissingExtraError, shown
+from .exceptions import CALL_ERRORS, MissingExtraError, shown
 from .message.origin import SSLOption, origin_of
 from .session import ClientSession
 from .session.urls import parsed
@@ -139,7 +139,7 @@ class DoHResolver(AbstractResolver):
                     )
                 body = await response.read()
                 age = response.headers.get("Age", "0")
-        except ClientError as error:
+        except CALL_ERRORS as error:
             raise OSError(None, f"lookup of {host}: {error}") from error
         addresses, ttl = _addresses(question, body)
         # What a cache on the way kept it for is over already (RFC 8484, section 5.1).

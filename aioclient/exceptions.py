@@ -4,7 +4,9 @@ All that are raised here can be pickled and copied, so that they travel between 
 (``history`` is empty then), and so do what a TLS context or a proxy's login is made of.
 
 Every aiohttp client exception is here, the same class object, so that ``except aiohttp.ClientError`` and
-``except aioclient.ClientError`` are one. Ours derive from them (marked ``*``)::
+``except aioclient.ClientError`` are one. Ours derive from them (marked ``*``), all but ``TotalTimeoutError``, which is
+a ``TimeoutError`` alone, as aiohttp's: ``CALL_ERRORS`` is the pair of what a call raises from the network,
+``(ClientError, TimeoutError)``::
 
     ClientError
     ├── ClientConnectionError
@@ -24,7 +26,6 @@ Every aiohttp client exception is here, the same class object, so that ``except 
     │       ├── ServerDisconnectedError
     │       ├── ServerFingerprintMismatch
     │       └── ServerTimeoutError (+ asyncio.TimeoutError)
-    │           ├── TotalTimeoutError *          the whole call, body included
     │           ├── ConnectionTimeoutError
     │           │   ├── PoolTimeoutError *       no free slot
     │           │   └── ConnectTimeoutError *    no connection
@@ -61,10 +62,11 @@ Every aiohttp client exception is here, the same class object, so that ``except 
     ├── WSReconnectError *                       reason, attempts: a WebSocket is not connected again
     ├── NetrcError *                             the netrc file that the session was given
     └── MissingExtraError * (+ ImportError)      names the pip command
+    TotalTimeoutError * (+ TimeoutError)         the whole call, body included
     WSMessageTypeError (+ TypeError)             a use of the API, not of the network
 """
 
-from typing import Any, cast
+from typing import Any, Final, cast
 
 from aiohttp import (
     ClientConnectionError,
@@ -109,6 +111,7 @@ __all__ = (
     "BodyConsumedError",
     "BodySizeError",
     "BodyTooLargeError",
+    "CALL_ERRORS",
     "ClientConnectionError",
     "ClientConnectionResetError",
     "ClientConnectorCertificateError",
@@ -162,6 +165,9 @@ __all__ = (
     "WSReconnectError",
     "WSServerHandshakeError",
 )
+
+CALL_ERRORS: Final = (ClientError, TimeoutError)
+"""What a call raises when it fails on the network or runs out of time: ``except aioclient.CALL_ERRORS``."""
 
 _SECRET_QUERY_NAMES = (
     "token",
@@ -237,8 +243,12 @@ class _Timeout(Exception):
         return f"<{type(self).__name__} {self}>"
 
 
-class TotalTimeoutError(_Timeout, ServerTimeoutError):
-    """The call, from its start to the last byte of the body, took longer than ``ClientTimeout.total``."""
+class TotalTimeoutError(_Timeout, TimeoutError):
+    """The call, from its start to the last byte of the body, took longer than ``ClientTimeout.total``.
+
+    As in aiohttp it is no ``ClientError``, so that code with ``except ClientError`` before ``except TimeoutError``
+    takes the branch that it took there; ``CALL_ERRORS`` has both.
+    """
 
     phase = "total"
 

@@ -116,7 +116,7 @@ async def main() -> None:
             with step("A timeout, and what its error says"):
                 try:
                     await session.get("never", timeout=0.2)
-                except aioclient.ClientError as error:
+                except aioclient.CALL_ERRORS as error:
                     print(f"   GET never  → {type(error).__name__}")
                     print(f"   {error}")
 

@@ -32,6 +32,8 @@ OURS = [
     and not value.__name__.startswith("_")
 ]
 
+NAMES = [name for name in exceptions.__all__ if name != "CALL_ERRORS"]  # of the classes
+
 
 def drawn() -> dict[str, tuple[list[str], bool]]:
     """Return the tree of the docstring: the bases of each name, and whether it is marked as ours."""
@@ -74,7 +76,7 @@ def test_the_drawn_tree_is_true() -> None:
 def test_the_drawn_tree_is_whole() -> None:
     """Every public exception is drawn, and none is drawn elsewhere than under its nearest base."""
     tree = drawn()
-    assert set(tree) == set(exceptions.__all__)
+    assert set(tree) == set(NAMES)
     for name, (bases, _) in tree.items():
         for other in tree:
             if other != name and bases and issubclass(named(name), named(other)):
@@ -84,7 +86,7 @@ def test_the_drawn_tree_is_whole() -> None:
 
 
 @pytest.mark.rows("S003-113")
-@pytest.mark.parametrize("name", exceptions.__all__)
+@pytest.mark.parametrize("name", NAMES)
 def test_each_is_importable(name: str) -> None:
     """Each exception can be imported from aioclient; aiohttp's are the same objects."""
     assert getattr(aioclient, name) is getattr(exceptions, name)
@@ -101,8 +103,9 @@ def test_none_is_forgotten() -> None:
 
 @pytest.mark.parametrize("kind", OURS, ids=lambda kind: kind.__name__)
 def test_ours_are_client_errors(kind: type[Exception]) -> None:
-    """`except aiohttp.ClientError` catches every exception of ours."""
-    assert issubclass(kind, aiohttp.ClientError)
+    """`except aiohttp.ClientError` catches every exception of ours, but the total timeout, as with aiohttp's."""
+    assert issubclass(kind, exceptions.CALL_ERRORS)
+    assert issubclass(kind, aiohttp.ClientError) == (kind is not exceptions.TotalTimeoutError)
 
 
 @pytest.mark.parametrize(
@@ -118,7 +121,9 @@ def test_timeouts(kind: Any) -> None:
     """A timeout is an asyncio.TimeoutError, and says method, URL, phase and limit."""
     error = kind("GET", URL("http://u:geheim@a.test/?token=geheim"), 5.0, "nothing came")
     assert isinstance(error, asyncio.TimeoutError)
-    assert isinstance(error, aiohttp.ServerTimeoutError)
+    assert isinstance(error, aiohttp.ServerTimeoutError) == (
+        kind is not exceptions.TotalTimeoutError
+    )
     assert re.fullmatch(
         r"GET http://a\.test/\?token=\*\*\*: nothing came within \w+=5\.0 s", str(error)
     )
@@ -287,7 +292,7 @@ class TestTravel:
     """Errors go from process to process (multiprocessing, Celery), and are copied to be raised again."""
 
     @pytest.mark.parametrize("way", WAYS)
-    @pytest.mark.parametrize("name", sorted(set(exceptions.__all__) - FOREIGN))
+    @pytest.mark.parametrize("name", sorted(set(NAMES) - FOREIGN))
     def test_each_class(self, name: str, way: str) -> None:
         """An error of any class arrives as one that says the same, without the responses that led to it."""
         error = sample(name)

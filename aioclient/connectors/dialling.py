@@ -7,7 +7,7 @@ from collections.abc import Awaitable, Callable
 from ssl import SSLContext
 from typing import Final, cast
 
-from ..exceptions import ConnectTimeoutError, ServerTimeoutError, TotalTimeoutError
+from ..exceptions import ConnectTimeoutError, TotalTimeoutError
 from ..exchange import Exchange
 from ..message.origin import ConnectionKey
 from ..message.request import Request
@@ -253,7 +253,7 @@ async def _connect_traced(
     return connection
 
 
-def _dial_error(request: Request, limit: Limit, dial: Dial) -> ServerTimeoutError:
+def _dial_error(request: Request, limit: Limit, dial: Dial) -> TimeoutError:
     if limit.phase == "total":
         return TotalTimeoutError(request.method, request.url, limit.seconds, dial.missing)
     return ConnectTimeoutError(

@@ -10,7 +10,7 @@ from typing import Final, cast
 from weakref import ref
 
 from ..chain import release_unread
-from ..exceptions import PoolTimeoutError, ServerTimeoutError, TotalTimeoutError
+from ..exceptions import PoolTimeoutError, TotalTimeoutError
 from ..exchange import Exchange
 from ..message.origin import ConnectionKey
 from ..message.request import Request
@@ -178,7 +178,7 @@ class PoolDriver:
         connection.opened = True
         return connection
 
-    def _wait_error(self, request: Request, limit: Limit) -> ServerTimeoutError:
+    def _wait_error(self, request: Request, limit: Limit) -> TimeoutError:
         counted = self._pool.statistics()
         found = (
             f"no free connection ({counted.in_use} in use, {counted.waiting} waiting, "

@@ -13,9 +13,9 @@ from multidict import CIMultiDictProxy, MultiDictProxy
 from yarl import URL
 
 from ..exceptions import (
+    CALL_ERRORS,
     BodyTooLargeError,
     ClientConnectionError,
-    ClientError,
     StatusError,
     UnexpectedContentTypeError,
     shown,
@@ -262,7 +262,7 @@ class ClientResponse:
             try:
                 async with asyncio.timeout(ERROR_BODY_TIME):
                     await self.content.prefetch(ERROR_BODY)
-            except (ClientError, TimeoutError):
+            except CALL_ERRORS:
                 self.raise_for_status()
                 return
             except BaseException:
@@ -312,7 +312,7 @@ class ClientResponse:
         Raises:
             ClientPayloadError: it ended early, could not be decoded, or is larger than ``max_body_size``.
             ClientConnectionError: the response was released before it was read.
-            ServerTimeoutError: it did not come in time.
+            ServerTimeoutError, TotalTimeoutError: it did not come in time.
         """
         body = self._body_at_hand()
         if body is None:

@@ -299,7 +299,8 @@ class ClientSession(State, PrivateNames):
 
         Raises:
             ValueError, TypeError: before anything is sent, for what cannot be sent.
-            ClientError: everything that goes wrong from then on; see ``aioclient.exceptions``.
+            ClientError, TimeoutError: everything that goes wrong from then on, which ``CALL_ERRORS`` names together;
+                see ``aioclient.exceptions``.
         """
         return self._call(method, url, arguments)
 

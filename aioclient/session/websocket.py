@@ -13,7 +13,7 @@ from yarl import URL, Query
 
 from ..chain import Middleware
 from ..connectors.proxies.decide import ProxyOrNone
-from ..exceptions import ClientError, HandshakeRefusedError, ServerProtocolError
+from ..exceptions import CALL_ERRORS, HandshakeRefusedError, ServerProtocolError
 from ..message.headers import LooseHeaders, check_name, merge_into
 from ..message.origin import SSLOption
 from ..message.proxy import ProxyAuthLike
@@ -300,7 +300,7 @@ async def _refuse(response: ClientResponse, found: str) -> NoReturn:
         async with asyncio.timeout(REFUSAL_TIME):
             while len(body) < REFUSAL_BODY and (piece := await response.content.readany()):
                 body += piece
-    except (ClientError, TimeoutError):
+    except CALL_ERRORS:
         pass  # what came has to do
     finally:
         response.close()

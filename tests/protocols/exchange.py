@@ -27,7 +27,7 @@ async def fetch(
                 body,
                 tuple(response.trailers.items()),
             )
-    except aioclient.ClientError as error:
+    except aioclient.CALL_ERRORS as error:
         text = str(error)
         assert text.isprintable(), text
         # What the stream finds in a body does not know the request.

@@ -146,7 +146,7 @@ class Http1Connection(asyncio.Protocol):
             ServerDisconnectedError: the connection ended before a response.
             ClientOSError: it broke.
             ServerProtocolError: what came is not an HTTP/1.1 response, or its head is too large.
-            ServerTimeoutError: no head within ``total`` or ``sock_read``.
+            TotalTimeoutError, ReadTimeoutError: no head within ``total`` or ``sock_read``.
         """
         try:
             return await self.start(exchange, head, chunked)

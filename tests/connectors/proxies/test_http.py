@@ -811,7 +811,7 @@ class TestTimeouts:
         self,
         certificates: Certificates,
         timeout: ClientTimeout,
-        error: type[aioclient.ServerTimeoutError],
+        error: type[TimeoutError],
         phase: str,
         tls: bool,
     ) -> None:
