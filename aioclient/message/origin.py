@@ -6,8 +6,7 @@ SNI, certificate check, ``Host`` field, cookies and the pool all take it from he
 
 import ipaddress
 import re
-import ssl
-from collections.abc import Hashable
+from collections.abc import Hashable, Iterable
 from functools import lru_cache
 from typing import Any, Literal, NamedTuple, Protocol, Self
 
@@ -29,7 +28,16 @@ class Pin(Protocol):
         """The SHA-256 digest of the certificate."""
 
 
-SSLOption = bool | ssl.SSLContext | Pin | Literal["system"]
+class TLSContext(Protocol):
+    """What an ``ssl.SSLContext`` offers to the pool's key: that it is one, and which."""
+
+    check_hostname: bool
+
+    def set_alpn_protocols(self, alpn_protocols: Iterable[str], /) -> None:
+        """Set the protocols that the handshake offers."""
+
+
+SSLOption = bool | TLSContext | Pin | Literal["system"]
 
 
 class ConnectionKey(NamedTuple):
