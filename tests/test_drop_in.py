@@ -130,13 +130,13 @@ class TestCharset:
 
 
 class TestResponseClass:
-    @pytest.mark.parametrize("kind", [aiohttp.ClientResponse, dict, "ClientResponse", None])
+    @pytest.mark.parametrize("kind", [aiohttp.ClientResponse, dict, "ClientResponse"])
     async def test_what_is_no_class_of_responses(self, kind: Any) -> None:
         """A class that is not below ClientResponse is refused with the reason, aiohttp's too."""
         with pytest.raises(TypeError, match=r"subclass of aioclient\.ClientResponse, which knows"):
             ClientSession(response_class=kind)
 
-    @pytest.mark.parametrize("kind", [aiohttp.ClientWebSocketResponse, int, "x", None])
+    @pytest.mark.parametrize("kind", [aiohttp.ClientWebSocketResponse, int, "x"])
     async def test_ws_response_class(self, kind: Any) -> None:
         """So is the class of WebSockets."""
         with pytest.raises(TypeError, match=r"a subclass of aioclient\.ClientWebSocketResponse"):
@@ -581,3 +581,75 @@ class TestIsinstance:
                     assert type(response) is ClientResponse
         assert aiohttp.ClientSession not in ClientSession.__mro__
         assert aiohttp.ClientResponse not in ClientResponse.__mro__
+
+
+class TestNotGiven:
+    """None and empty values mean "not given" where they do in aiohttp."""
+
+    @pytest.mark.parametrize(
+        "given",
+        [
+            {"proxy": ""},
+            {"proxies": {"all": ""}},
+            {"raise_for_status": None},
+            {"middlewares": None},
+            {"response_class": None},
+            {"ws_response_class": None},
+        ],
+        ids=str,
+    )
+    async def test_by_a_session(self, given: dict[str, Any]) -> None:
+        """A session with such a value is one without it."""
+        async with (
+            RawServer.replies([answer(b"no", status="404 Not Found")]) as server,
+            ClientSession(**given) as session,
+        ):
+            response = await session.get(server.url())
+            assert (type(response), response.status) == (ClientResponse, 404)
+            assert session.raise_for_status is False
+
+    @pytest.mark.parametrize(
+        "given",
+        [
+            {"proxy": ""},
+            {"max_redirects": None},
+            {"compress": ""},
+            {"compress": None},
+            {"server_hostname": ""},
+            {"raise_for_status": None},
+            {"middlewares": None},
+        ],
+        ids=str,
+    )
+    async def test_by_a_call(self, given: dict[str, Any]) -> None:
+        """A call with such a value takes the session's."""
+        replies = [moved("/1", status=307), moved("/2", status=307)]
+        async with (
+            RawServer.replies(replies) as server,
+            ClientSession(max_redirects=1) as session,
+        ):
+            with pytest.raises(aioclient.TooManyRedirects):
+                await session.post(server.url(), data=b"x" * 2000, **given)
+        assert [request.body for request in server.requests] == [b"x" * 2000] * 2
+
+    @pytest.mark.parametrize(
+        "given", [{"protocols": None}, {"compress": None}, {"proxy": ""}], ids=str
+    )
+    async def test_by_a_websocket(self, given: dict[str, Any]) -> None:
+        """Neither subprotocols nor compression are offered."""
+        async with (
+            RawServer.replies([answer(b"no", status="404 Not Found")]) as server,
+            ClientSession() as session,
+        ):
+            with pytest.raises(aioclient.WSServerHandshakeError):
+                await session.ws_connect(server.url(), **given)
+        assert server.requests[0].value("Sec-WebSocket-Protocol") is None
+        assert server.requests[0].value("Sec-WebSocket-Extensions") is None
+
+    async def test_family(self) -> None:
+        """family=None is both families."""
+        async with RawServer.replies([OK]) as server:
+            connector = aioclient.TCPConnector(family=None)
+            assert connector.family == 0
+            async with ClientSession(connector=connector) as session:
+                await session.get(server.url())

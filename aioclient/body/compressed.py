@@ -153,14 +153,14 @@ async def _in_thread(work: Callable[..., bytes], *arguments: object) -> bytes:
 
 
 def check_coding(compress: object) -> str | None:
-    """Return the name of the coding that ``compress=`` asks for; None for none.
+    """Return the name of the coding that ``compress=`` asks for; None for None, False and "".
 
     Raises:
         TypeError: it is neither a bool, a str nor None.
         ValueError: it names no coding that is known here.
         MissingExtraError: a package is missing that the coding needs.
     """
-    if compress is None or compress is False:
+    if not compress:
         return None
     if compress is True:
         return "deflate"

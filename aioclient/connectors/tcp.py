@@ -41,7 +41,7 @@ class TCPConnector(ProxiedConnector):
         ssl: for requests that say nothing: True verifies certificates, False does not, an ``SSLContext`` or a
             ``Fingerprint`` decides for itself, ``"system"`` lets the system verify (macOS, Windows: an extra).
         verify_ssl, ssl_context, fingerprint: the older spellings of *ssl*.
-        family: ``socket.AF_INET``, ``AF_INET6``, or 0 for both.
+        family: ``socket.AF_INET``, ``AF_INET6``, or 0 or None for both.
         local_addr: (host, port) to bind to.
         resolver: an ``aiohttp.abc.AbstractResolver``; by default aiodns, or threads where it does not work.
         resolve: addresses that are not looked up: ``{"a.example:443": "127.0.0.1", "*:80": ["::1", "127.0.0.1"]}``.
@@ -70,7 +70,7 @@ class TCPConnector(ProxiedConnector):
         verify_ssl: bool | None = None,
         ssl_context: SSLContext | None = None,
         fingerprint: bytes | str | None = None,
-        family: int = 0,
+        family: int | None = 0,
         local_addr: tuple[str, int] | None = None,
         resolver: AbstractResolver | None = None,
         resolve: ResolveLike | None = None,
@@ -117,7 +117,7 @@ class TCPConnector(ProxiedConnector):
         )
         self._dialler.ssl = setting
         self._dialler.close_time = max(ssl_shutdown_timeout, NO_TIME)
-        self._family = family
+        self._family = 0 if family is None else family
         self._local_addr = local_addr
         self._resolver = CachingResolver(
             DefaultResolver() if resolver is None else resolver,

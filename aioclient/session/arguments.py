@@ -40,7 +40,15 @@ OF_PROXIES: Final = frozenset(("proxy", "proxy_auth", "proxy_headers", "proxy_ss
 
 # None for these says as little as leaving them out.
 _AS_THE_SESSION: Final = frozenset(
-    ("auto_decompress", "lenient", "read_bufsize", "max_line_size", "max_field_size", "max_headers")
+    (
+        "auto_decompress",
+        "lenient",
+        "max_redirects",
+        "read_bufsize",
+        "max_line_size",
+        "max_field_size",
+        "max_headers",
+    )
 )
 _COUNTS: Final = (
     "max_redirects",
@@ -70,7 +78,7 @@ _SSL_ARGUMENTS: Final = frozenset(("ssl", "verify_ssl", "ssl_context", "fingerpr
 class RareOptions(TypedDict, total=False):
     """Arguments of a call that few calls need; each overrides what the session says."""
 
-    max_redirects: int
+    max_redirects: int | None
     version: HttpVersion | str
     chunked: bool | None
     compress: bool | str | None
@@ -149,12 +157,14 @@ def check_parts(
         raise TypeError(
             f"cookie_jar must be an aiohttp.abc.AbstractCookieJar, found {type(cookie_jar).__name__}"
         )
-    if not (isinstance(response_class, type) and issubclass(response_class, ClientResponse)):
+    if response_class is not None and not (
+        isinstance(response_class, type) and issubclass(response_class, ClientResponse)
+    ):
         raise TypeError(
             f"response_class must be a subclass of aioclient.ClientResponse, which knows this library's "
             f"connections; found {response_class!r}"
         )
-    if not (
+    if ws_response_class is not None and not (
         isinstance(ws_response_class, type)
         and issubclass(ws_response_class, ClientWebSocketResponse)
     ):
@@ -245,9 +255,9 @@ def laid_over(options: RequestOptions, arguments: CallArguments) -> RequestOptio
         skipped = folded("skip_auto_headers", changes["skip_auto_headers"])
         changes["skip_auto_headers"] = options.skip_auto_headers | skipped
     take_ssl(changes)
-    if changes.get("server_hostname") is not None:
+    if (name := changes.get("server_hostname")) is not None:
         # As a URL's host: one spelling for SNI and verification, and nothing that is no name.
-        changes["server_hostname"] = host_name(changes["server_hostname"])
+        changes["server_hostname"] = None if name == "" else host_name(name)
     return replace(options, **changes) if changes else options
 
 

@@ -51,6 +51,7 @@ class SessionProxies:
         environment: bool,
         login_of: LoginOf | None,
     ) -> None:
+        proxy = proxy or None  # an environment's variable that is empty says nothing
         if proxy is not None and proxies is not None:
             raise ValueError(
                 'proxy= and proxies= are both given; write proxy= as proxies={"all": ...}'
@@ -96,7 +97,7 @@ class SessionProxies:
         settings = _settings(
             said.get("proxy_auth"), said.get("proxy_headers"), said.get("proxy_ssl")
         )
-        proxy: ProxyOrNone = said.get("proxy")
+        proxy: ProxyOrNone = said.get("proxy") or None
         if proxy is None:
             if self._said is None or settings == Settings():
                 return self.table

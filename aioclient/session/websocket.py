@@ -59,7 +59,7 @@ class HandshakeArguments(TypedDict, total=False):
     cookies: LooseCookies | None
     auth: AuthLike | None
     allow_redirects: bool
-    max_redirects: int
+    max_redirects: int | None
     middlewares: Sequence[Middleware] | None
     ssl: SSLOption
     verify_ssl: bool | None
@@ -82,7 +82,7 @@ class OpeningArguments(HandshakeArguments, total=False):
     """The arguments of ``ClientSession.ws_connect()`` that are the same for every attempt to connect."""
 
     method: str
-    protocols: Iterable[str]
+    protocols: Iterable[str] | None
     origin: str | None
     timeout: float | ClientWSTimeout | None
     receive_timeout: float | None
@@ -91,7 +91,7 @@ class OpeningArguments(HandshakeArguments, total=False):
     autoping: bool
     heartbeat: float | None
     pong_timeout: float | None
-    compress: int
+    compress: int | None
     max_msg_size: int
     decode_text: bool
 
@@ -126,7 +126,7 @@ async def open_websocket(
     *,
     method: str = "GET",
     headers: LooseHeaders | None = None,
-    protocols: Iterable[str] = (),
+    protocols: Iterable[str] | None = (),
     origin: str | None = None,
     timeout: float | ClientWSTimeout | None = ClientWSTimeout(ws_close=CLOSE_LIMIT),  # noqa: B008  (frozen)
     receive_timeout: float | None = None,
@@ -134,7 +134,7 @@ async def open_websocket(
     autoping: bool = True,
     heartbeat: float | None = None,
     pong_timeout: float | None = None,
-    compress: int = 0,
+    compress: int | None = 0,
     max_msg_size: int = MAX_MESSAGE,
     decode_text: bool = True,
     handshake_timeout: TimeoutLike | Unset = UNSET,
@@ -227,10 +227,12 @@ def window_bits(compress: object) -> int:
     """Return the window in bits that ``compress=`` asks for; 0 for no compression.
 
     Raises:
-        ValueError: it is neither 0, False, True (15) nor 9 to 15.
+        ValueError: it is neither 0, False, None, True (15) nor 9 to 15.
     """
     if compress is True:
         return 15
+    if compress is None or compress == "":
+        return 0
     if not isinstance(compress, int) or not (compress == 0 or 9 <= compress <= 15):
         raise ValueError(
             f"compress={compress!r}; give 0 for no compression, True, or a window of 9 to 15 bits"
@@ -238,12 +240,12 @@ def window_bits(compress: object) -> int:
     return int(compress)
 
 
-def _subprotocols(protocols: Iterable[str], fields: "CIMultiDict[str]") -> tuple[str, ...]:
+def _subprotocols(protocols: Iterable[str] | None, fields: "CIMultiDict[str]") -> tuple[str, ...]:
     """Return the subprotocols to ask for: *protocols*, or those of a header field that the user wrote."""
     if isinstance(protocols, str):
         raise TypeError(f"protocols must be an iterable of names, found the str {protocols!r}")
     written = fields.popall(PROTOCOL, ())
-    names = tuple(protocols)
+    names = () if protocols is None else tuple(protocols)
     if not names:
         names = tuple(elements(written))
     elif written:

@@ -187,8 +187,8 @@ def source_of(proxies: Mapping[str, ProxyOrNone], settings: Settings) -> Source:
 
 
 def read_proxy(value: ProxyOrNone, settings: Settings) -> Proxy | None:
-    """Return a proxy that was given in any spelling, completed by *settings*; None for ``DIRECT`` and None."""
-    if value is None or value is DIRECT:
+    """Return a proxy that was given in any spelling, completed by *settings*; None for ``DIRECT``, None and ""."""
+    if not value or value is DIRECT:
         return None
     proxy = value if isinstance(value, Proxy) else Proxy(value)
     return settings.complete(proxy)
