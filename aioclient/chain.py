@@ -32,17 +32,17 @@ _UNKNOWN: Final = object()
 
 
 class _Call:
-    """One call of a user's middlewares: whose it is, and the responses that it has not read yet.
+    """One call of a user's middlewares: what it is about, and the responses to that which it has not read yet.
 
     Weak, since timers and tasks copy the context, and an idle connection has a timer.
     """
 
-    __slots__ = ("outer", "session", "task", "unread")
+    __slots__ = ("outer", "request", "task", "unread")
 
     def __init__(self, request: Request, outer: "_Call | None") -> None:
         task = asyncio.current_task()
         self.outer = outer
-        self.session = request.session_ref
+        self.request = ref(request.original)
         self.task = None if task is None else ref(task)
         self.unread: list[tuple[ref[Hold], object]] = []  # each with its pool
 
@@ -74,12 +74,13 @@ _call: ContextVar[_Call | None] = ContextVar("aioclient.chain.call", default=Non
 def note_unread(request: Request, hold: "ref[Hold]", pool: object) -> None:
     """Note the *hold* of a response whose body is still coming, if the current task runs middlewares of *request*.
 
-    Its connection is one of *pool*.
+    Its connection is one of *pool*. A copy of a request counts as that request; one that a middleware makes with its
+    session does not: what that call returns is the middleware's own to release.
     """
     call = _call.get()
     if (
         call is not None
-        and call.session is request.session_ref
+        and call.request() is request.original
         and call.is_of(asyncio.current_task())
     ):
         call.unread.append((hold, pool))

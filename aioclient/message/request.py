@@ -132,6 +132,7 @@ class Request:
     __slots__ = (
         "__weakref__",
         "_headers",
+        "_original",
         "_original_url",
         "_session",
         "_url",
@@ -150,6 +151,8 @@ class Request:
         "timeout",
         "trace",
     )
+
+    _original: "Request"  # of a copy alone
 
     def __init__(
         self,
@@ -189,9 +192,12 @@ class Request:
         return self._session()
 
     @property
-    def session_ref(self) -> "ref[Any]":
-        """The same, weakly; one object for all requests of a session."""
-        return self._session
+    def original(self) -> "Request":
+        """The request that this one is a copy of, or a copy of a copy; itself if it is none."""
+        try:
+            return self._original
+        except AttributeError:
+            return self
 
     @property
     def url(self) -> URL:
@@ -454,9 +460,10 @@ class Request:
         for name in _COPIED:
             setattr(copy, name, getattr(self, name))
         copy._headers = None if self._headers is None else self._headers.copy()
-        original = self.original_url
-        if original is not self._url:
-            copy._original_url = original
+        copy._original = self.original
+        original_url = self.original_url
+        if original_url is not self._url:
+            copy._original_url = original_url
         return copy
 
     __copy__ = copy
@@ -492,4 +499,4 @@ class Request:
         return f"<Request {self.what}>"
 
 
-_COPIED = tuple(set(Request.__slots__) - {"__weakref__", "_headers", "_original_url"})
+_COPIED = tuple(set(Request.__slots__) - {"__weakref__", "_headers", "_original", "_original_url"})

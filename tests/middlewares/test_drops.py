@@ -4,6 +4,7 @@ import asyncio
 import gc
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
+from copy import copy
 from typing import Any, cast
 from weakref import ref
 
@@ -13,7 +14,7 @@ import aioclient
 from aioclient import ClientResponse, ClientSession, Handler, Request, TCPConnector
 from aioclient.testing import RawConnection, RawRequest, RawServer, turns
 
-from ..loopback import OK, answer
+from ..loopback import OK, answer, moved
 
 LARGE = bytes(5_000_000)
 
@@ -255,9 +256,9 @@ class TestCopies:
 
         async def race(request: Request, handler: Handler) -> ClientResponse:
             copies = [request.copy() for _ in range(3)]
-            for number, copy in enumerate(copies):
-                copy.headers["X-Number"] = str(number)
-            responses = await asyncio.gather(*(handler(copy) for copy in copies))
+            for number, each in enumerate(copies):
+                each.headers["X-Number"] = str(number)
+            responses = await asyncio.gather(*(handler(each) for each in copies))
             bodies = [await response.read() for response in responses]
             assert bodies == [LARGE] * 3
             return responses[0]
@@ -284,6 +285,75 @@ class TestCopies:
             assert second.url.path == second.real_url.path == "/other"
             assert first.host == "127.0.0.1"
             assert "/first" in repr(first)
+
+
+@pytest.mark.rows("MISC-10")
+class TestCallsOfTheirOwn:
+    """A plain call that a middleware makes with its session is its own, and nobody else releases its response."""
+
+    async def test_it_can_be_read_later(self) -> None:
+        """What a middleware fetches for itself and reads after its end stays readable."""
+        fetched: list[ClientResponse] = []
+
+        async def fetch(request: Request, handler: Handler) -> ClientResponse:
+            get = request.session.get(request.url.with_path("/large"), middlewares=())
+            fetched.append(await get)
+            return await handler(request)
+
+        async with RawServer(site) as server, ClientSession(middlewares=[fetch]) as session:
+            async with session.get(server.url()) as response:
+                assert await response.text() == "ok"
+            assert await fetched[0].read() == LARGE
+
+    async def test_it_warns_when_it_is_dropped(self) -> None:
+        """Who drops such a response is warned as anywhere else."""
+
+        async def fetch(request: Request, handler: Handler) -> ClientResponse:
+            await request.session.get(request.url.with_path("/large"), middlewares=())
+            gc.collect()
+            return await handler(request)
+
+        async with RawServer(site) as server, ClientSession(middlewares=[fetch]) as session:
+            with pytest.warns(ResourceWarning, match="unclosed response"):
+                await session.get(server.url())
+
+    async def test_copies_are_the_same_call(self) -> None:
+        """What a handler returns for a copy of a copy is released at the end, as for the request itself."""
+
+        async def twice(request: Request, handler: Handler) -> ClientResponse:
+            dropped.append(await handler(copy(request.copy())))
+            return old
+
+        dropped: list[ClientResponse] = []
+        async with pool_of_one() as (server, session):
+            old = await session.get(server.url())
+            assert await session.get(server.url("/large"), middlewares=[twice]) is old
+            assert dropped[0].closed
+
+    async def test_a_hop_is_a_call_of_its_own(self) -> None:
+        """After a redirect the middlewares run anew, and what they drop of the next hop is released as well."""
+
+        async def replace(request: Request, handler: Handler) -> ClientResponse:
+            response = await handler(request)
+            if not request.history:
+                return response
+            dropped.append(response)
+            return old
+
+        async def redirecting(conn: RawConnection) -> None:
+            while True:
+                request = await conn.read_request()
+                conn.send(moved("/large") if request.target == "/moved" else answer(LARGE))
+
+        dropped: list[ClientResponse] = []
+        async with (
+            RawServer.replies([OK]) as first,
+            RawServer(redirecting) as server,
+            ClientSession() as session,
+        ):
+            old = await session.get(first.url())
+            assert await session.get(server.url("/moved"), middlewares=[replace]) is old
+            assert dropped[0].closed
 
 
 class TestReturning:
