@@ -16,10 +16,10 @@ from ..protocols.http1.connection import BufferedHttp1Connection, Http1Connectio
 from ..protocols.leftovers import BeforeTLS, LeftoversProtocol
 from ..response.trace import CallTrace
 from .binding import Binding
-from .dial import Create, make_transport
 from .errors import connect_error
 from .limits import Limit, earliest, ends
 from .shutdown import CLOSE_TIME, CLOSE_TURNS, OpenSockets, closed_error
+from .sockets import Create, make_transport
 from .tls import Setting, TLSPlan, plan_tls
 
 # Bytes taken from a socket at a time, as asyncio's own loops do; less costs more system calls for large bodies.

@@ -35,13 +35,13 @@ from ..protocols.http1.head import encode_head_for
 from ..protocols.leftovers import BeforeTLS
 from ..response.client_response import ClientResponse
 from .base import BaseConnector
-from .dial import make_transport
 from .dialling import Dial
 from .errors import connect_error, proxy_error
 from .proxies.connect import ask_for_tunnel, authority, refusal
 from .proxies.logins import Logins
 from .proxies.socks import UnreachableError, ask_for_connection, require_socks
 from .proxies.wire import Nested, SocketWire, TransportWire, Wire
+from .sockets import make_transport
 from .tls import TLSPlan, plan_tls
 
 _AUTHENTICATION_REQUIRED: Final = 407  # Proxy Authentication Required (RFC 9110, section 15.5.8)

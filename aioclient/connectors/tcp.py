@@ -18,7 +18,6 @@ from ..protocols.http1.connection import Http1Connection
 from ..response.trace import CallTrace
 from ..warning import warn_legacy
 from .address_policy import AddressPolicy
-from .dial import SocketFactory, addr_infos_of, open_socket
 from .dialling import Dial
 from .dns import DefaultResolver
 from .errors import connect_error, dns_error, policy_error
@@ -27,6 +26,7 @@ from .proxied import ProxiedConnector
 from .proxies.logins import Logins
 from .resolver import TTL, CachingResolver, Source
 from .shutdown import CLOSE_TIME
+from .sockets import SocketFactory, addr_infos_of, open_socket
 from .tls import merge_ssl
 
 NO_TIME: Final = 1e-9  # event loops take no 0

@@ -16,7 +16,7 @@ from aioclient import (
     ClientSession,
     TCPConnector,
 )
-from aioclient.connectors.dial import open_socket
+from aioclient.connectors.sockets import open_socket
 from aioclient.testing import RawServer
 
 from ..loopback import OK, moved

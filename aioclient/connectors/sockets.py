@@ -1,4 +1,4 @@
-"""Addresses to a connected socket: the attempts, staggered as RFC 8305 (Happy Eyeballs) says.
+"""From addresses to a connected socket, by attempts staggered as RFC 8305 (Happy Eyeballs) says, and to its transport.
 
 A socket is either returned or closed, whatever happens and whenever the caller is cancelled.
 """

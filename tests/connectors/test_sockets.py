@@ -9,7 +9,7 @@ import pytest
 from aiohappyeyeballs import AddrInfoType
 from aiohttp.abc import ResolveResult
 
-from aioclient.connectors.dial import addr_infos_of, open_socket
+from aioclient.connectors.sockets import addr_infos_of, open_socket
 from aioclient.testing import cancel_everywhere
 
 pytestmark = pytest.mark.both_loops
