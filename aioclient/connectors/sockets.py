@@ -4,6 +4,7 @@ A socket is either returned or closed, whatever happens and whenever the caller 
 """
 
 import asyncio
+import errno
 import socket
 from collections.abc import Awaitable, Callable, Iterable, Sequence
 
@@ -42,8 +43,8 @@ def addr_infos_of(addresses: Iterable[ResolveResult]) -> list[AddrInfoType]:
             host, _, zone = host.partition("%")
             try:
                 ipv6 = (host, port, 0, _scope_id(zone))
-            except OSError as error:
-                unknown = OSError(error.errno, f"{zone!r} is not an interface of this machine")
+            except OSError:  # which has no number of its own
+                unknown = OSError(errno.ENODEV, f"{zone!r} is not an interface of this machine")
                 continue
             infos.append((socket.AF_INET6, socket.SOCK_STREAM, socket.IPPROTO_TCP, "", ipv6))
         else:

@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import errno
 import socket
 from collections.abc import Iterator
 
@@ -58,6 +59,24 @@ class TestAddresses:
         four, six = infos(("127.0.0.1", 80), ("fe80::1%7", 443))
         assert four == (socket.AF_INET, socket.SOCK_STREAM, 6, "", ("127.0.0.1", 80))
         assert six == (socket.AF_INET6, socket.SOCK_STREAM, 6, "", ("fe80::1", 443, 0, 7))
+
+    def test_a_zone_is_an_interface(self) -> None:
+        """A zone (RFC 4007) is the number or the name of an interface; none is 0."""
+        name = socket.if_nameindex()[0][1]
+        found = infos(("fe80::1%7", 80), (f"fe80::1%{name}", 80), ("fe80::1", 80))
+        assert [info[4][3:] for info in found] == [(7,), (socket.if_nametoindex(name),), (0,)]
+
+    def test_a_zone_that_is_no_interface(self) -> None:
+        """An address in a zone that this machine does not have is left out; when none is left, it raises."""
+        with pytest.raises(OSError, match="'nowhere0' is not an interface of") as raised:
+            infos(("fe80::1%nowhere0", 80))
+        assert raised.value.errno == errno.ENODEV
+        left = infos(("fe80::1%nowhere0", 80), ("127.0.0.1", 80), ("fe80::2%nowhere1", 80))
+        assert [info[4] for info in left] == [("127.0.0.1", 80)]
+
+    def test_no_address(self) -> None:
+        """Nothing found becomes nothing, and the attempt says so."""
+        assert infos() == []
 
 
 class TestConnecting:
