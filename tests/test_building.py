@@ -64,7 +64,7 @@ class TestWhatIsShared:
         async with ClientSession(base, auth=("ada", "lovelace")) as session:
             request, settings = built(session, "http://a.test/"), session._settings
             assert request.own_headers is None
-            assert request.fields is session.headers
+            assert request.fields is session._defaults.fields
             assert request.options is settings.options
             assert request.timeout is settings.timeout
             assert request.auth is settings.auth

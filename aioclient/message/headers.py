@@ -229,22 +229,34 @@ _version_of: Callable[["CIMultiDict[str]"], int] = cast(Any, getversion)
 class DefaultHeaders:
     """A session's header fields together with their bytes, which are made once for each change of the fields.
 
-    ``fields`` is the live ``CIMultiDict``: users may change it at any time.
+    ``given`` is the live ``CIMultiDict`` of those that the user gave, who may change it at any time. ``auto`` are sent
+    too, each unless one of its name is given.
     """
 
-    __slots__ = ("_block", "_plain", "_version", "fields")
+    __slots__ = ("_auto", "_block", "_fields", "_plain", "_version", "given")
 
-    def __init__(self, fields: "CIMultiDict[str]") -> None:
-        self.fields = fields
+    def __init__(self, given: "CIMultiDict[str]", auto: Mapping[str, str] | None = None) -> None:
+        self.given = given
+        self._auto: Mapping[str, str] = {} if auto is None else auto
         self._version = -1
+        self._fields = given
         self._block = b""
         self._plain = True
 
+    @property
+    def fields(self) -> "CIMultiDict[str]":
+        """The fields that are sent, to look at and not to change."""
+        self._refresh()
+        return self._fields
+
     def _refresh(self) -> None:
-        version = _version_of(self.fields)
+        version = _version_of(self.given)
         if version != self._version:
-            self._block = serialize_fields(self.fields)
-            self._plain = not any(name in self.fields for name in _FRAMING_NAMES)
+            fields = CIMultiDict(self._auto)
+            merge_into(fields, self.given)
+            self._block = serialize_fields(fields)
+            self._plain = not any(name in fields for name in _FRAMING_NAMES)
+            self._fields = fields
             self._version = version
 
     def block(self) -> bytes:
@@ -254,7 +266,7 @@ class DefaultHeaders:
 
     def plain_block(self) -> bytes | None:
         """Return the serialized fields if none concerns routing, framing or credentials, else None."""
-        if _version_of(self.fields) != self._version:
+        if _version_of(self.given) != self._version:
             self._refresh()
         return self._block if self._plain else None
 

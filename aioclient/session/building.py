@@ -128,8 +128,8 @@ class RequestBuilder:
             return own
         if own is None:
             own = self._defaults.fields.copy()
-        for name, value in self.settings.auto_fields.items():
-            if name.lower() in skipped and own.get(name) == value:
+        for name in self.settings.auto_fields:
+            if name.lower() in skipped and name not in self._defaults.given:
                 del own[name]
         return own
 

@@ -23,15 +23,15 @@ def auto_fields(skipped: frozenset[str]) -> dict[str, str]:
 
 
 def default_headers(auto: Mapping[str, str], headers: LooseHeaders | None) -> DefaultHeaders:
-    """Return the fields of every request: *auto*, and *headers* laid over them.
+    """Return the fields of every request: *headers*, and *auto* where they have none of the name.
 
     Raises:
         TypeError, ValueError: a field cannot be sent; not only the first request says so.
     """
-    fields: CIMultiDict[str] = CIMultiDict(auto)
+    given: CIMultiDict[str] = CIMultiDict()
     if headers is not None:
-        merge_into(fields, headers)
-    defaults = DefaultHeaders(fields)
+        merge_into(given, headers)
+    defaults = DefaultHeaders(given, auto)
     defaults.block()
     return defaults
 

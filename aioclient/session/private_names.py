@@ -30,7 +30,7 @@ class PrivateNames:
     _connector = property(attrgetter("_lifecycle.connector"))
     _connector_owner = property(attrgetter("_lifecycle.owner"))
     _default_auth = property(attrgetter("_settings.auth"))
-    _default_headers = property(attrgetter("_defaults.fields"))
+    _default_headers = property(attrgetter("_defaults.given"))
     _json_serialize = property(attrgetter("_settings.json_serialize"))
     _json_serialize_bytes = property(attrgetter("_settings.json_serialize_bytes"))
     _loop = property(attrgetter("_lifecycle.loop"))

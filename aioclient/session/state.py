@@ -71,8 +71,11 @@ class State:
 
     @property
     def headers(self) -> "CIMultiDict[str]":
-        """The fields that every request carries; changes count from the next request on."""
-        return self._defaults.fields
+        """The fields that were given for every request; changes count from the next request on.
+
+        Default fields, such as ``User-Agent``, are not among them: what stands here takes their place.
+        """
+        return self._defaults.given
 
     @property
     def skip_auto_headers(self) -> frozenset[str]:
