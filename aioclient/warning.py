@@ -7,7 +7,7 @@ into errors, and ``warnings.filterwarnings("ignore", category=aioclient.LegacyPa
 import asyncio
 import sys
 import warnings
-from traceback import StackSummary, walk_stack
+from traceback import FrameSummary, StackSummary, walk_stack
 from types import FrameType
 from typing import Final
 
@@ -48,11 +48,12 @@ class Birthplace:
     In asyncio's debug mode it is the way there as well: ``stack``, the outermost call first.
     """
 
-    __slots__ = ("_line", "stack")
+    __slots__ = ("_code", "_line", "stack")
 
     def __init__(self, loop: asyncio.AbstractEventLoop | None) -> None:
         frame = caller()
-        self._line = f"{frame.f_code.co_filename}:{frame.f_lineno}"
+        self._code = frame.f_code
+        self._line = frame.f_lineno
         self.stack: StackSummary | None = None
         if loop is not None and loop.get_debug():
             self.stack = StackSummary.extract(
@@ -60,10 +61,34 @@ class Birthplace:
             )
             self.stack.reverse()
 
+    @property
+    def frames(self) -> StackSummary:
+        """The calls that led there, as far as they are known: at least the caller's line."""
+        if self.stack is not None:
+            return self.stack
+        code = self._code
+        return StackSummary.from_list([FrameSummary(code.co_filename, self._line, code.co_name)])
+
     def __str__(self) -> str:
+        line = f"{self._code.co_filename}:{self._line}"
         if self.stack is None:
-            return self._line
-        return f"{self._line} (most recent call last):\n{''.join(self.stack.format())}"
+            return line
+        return f"{line} (most recent call last):\n{''.join(self.stack.format())}"
+
+
+def report_unclosed(
+    loop: asyncio.AbstractEventLoop, made_at: Birthplace | None, **context: object
+) -> None:
+    """Tell the exception handler of *loop* of what was never closed, with aiohttp's keys in *context*.
+
+    Garbage is collected on any thread; the handler runs on the loop's.
+    """
+    if made_at is not None:
+        context["source_traceback"] = made_at.frames
+    if loop.is_running() and asyncio._get_running_loop() is not loop:
+        loop.call_soon_threadsafe(loop.call_exception_handler, context)
+    else:
+        loop.call_exception_handler(context)
 
 
 def warn_caller(message: str, category: type[Warning]) -> None:

@@ -67,6 +67,28 @@ def warned(*texts: str, exactly: bool = True) -> Iterator[list[str]]:
         assert any(text in message for message in found), found
 
 
+@contextlib.contextmanager
+def reported() -> Iterator[list[dict[str, Any]]]:
+    """Give the contexts that the loop's exception handler gets, with types for objects, which stay free to go."""
+    found: list[dict[str, Any]] = []
+    loop = asyncio.get_running_loop()
+    before = loop.get_exception_handler()
+
+    def note(_: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
+        found.append(
+            {
+                key: value if key in ("message", "source_traceback") else type(value)
+                for key, value in context.items()
+            }
+        )
+
+    loop.set_exception_handler(note)
+    try:
+        yield found
+    finally:
+        loop.set_exception_handler(before)
+
+
 def client_sockets(server: RawServer) -> int:
     """How many of the server's connections are open."""
     return len(server.open_connections)
@@ -91,6 +113,56 @@ class TestUnclosed:
         """A session that was never used warns all the same: it should be closed."""
         with warned("unclosed session <ClientSession"):
             ClientSession()
+
+    async def test_the_loop_is_told(self) -> None:
+        """The loop's exception handler gets aiohttp's keys, and the line that made what was forgotten."""
+        async with RawServer(site) as server:
+            session = ClientSession(server.url())
+            await fetch(session)
+            with reported() as found, warned(exactly=False):
+                del session
+                gc.collect()
+            await turns(20)
+        told = {context["message"]: context for context in found}
+        assert set(told) == {"Unclosed client session", "Unclosed connector"}
+        context = told["Unclosed client session"]
+        assert set(context) == {"message", "client_session", "source_traceback"}
+        assert context["client_session"] is ClientSession
+        assert [frame.filename for frame in context["source_traceback"]] == [__file__]
+        assert told["Unclosed connector"]["connector"] is TCPConnector
+
+    async def test_the_loop_is_told_on_its_own_thread(self) -> None:
+        """Where another thread collects the garbage, the handler runs on the loop's."""
+        threads: list[threading.Thread] = []
+        loop = asyncio.get_running_loop()
+        before = loop.get_exception_handler()
+        loop.set_exception_handler(lambda *_: threads.append(threading.current_thread()))
+        made = [ClientSession()]
+        with warned("unclosed session"):
+            await loop.run_in_executor(None, made.clear)
+        await turns(2)
+        loop.set_exception_handler(before)
+        assert threads == [threading.main_thread()]
+
+    async def test_a_session_whose_connector_was_closed(self) -> None:
+        """It is closed: nothing is left to warn of, or to call."""
+        connector = TCPConnector()
+        session = ClientSession(connector=connector)
+        assert not session.closed
+        await connector.close()
+        assert session.closed
+        with reported() as found, warned():
+            del session
+        assert found == []
+
+    async def test_a_session_whose_connector_of_aiohttp_was_closed(self) -> None:
+        """The same with a connector of aiohttp's."""
+        connector = aiohttp.TCPConnector()
+        session = ClientSession(connector=connector)
+        assert not session.closed
+        await connector.close()
+        assert session.closed
+        await session.close()
 
     async def test_session_with_the_connector_of_another(self) -> None:
         """A session that does not own its connector holds nothing, and says nothing."""
@@ -128,8 +200,12 @@ class TestUnclosed:
         async with RawServer(site) as server, ClientSession(server.url()) as session:
             response = await session.get("/hold")
             await turns(1)
-            with warned(f"unclosed response to GET {server.url('/hold')}: use 'async with'"):
+            with (
+                reported() as found,
+                warned(f"unclosed response to GET {server.url('/hold')}: use 'async with'"),
+            ):
                 del response
+            assert [context["message"] for context in found] == ["Unclosed connection"]
             await turns(20)
             assert client_sockets(server) == 0
             assert session.connector is not None

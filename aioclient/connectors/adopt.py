@@ -33,6 +33,11 @@ class Adoption:
         self._sessions = 0
         self.connector = _like(original)
 
+    @property
+    def is_closed(self) -> bool:
+        """Whether aiohttp's connector was closed."""
+        return self._original.closed
+
     def enter(self) -> None:
         """Note that one more session uses it."""
         self._sessions += 1

@@ -32,7 +32,7 @@ from ..protocols.http1.connection import Http1Connection
 from ..protocols.http1.head import encode_head
 from ..response.client_response import ClientResponse
 from ..response.trace import CallTrace
-from ..warning import Birthplace, warn_legacy
+from ..warning import Birthplace, report_unclosed, warn_legacy
 from .binding import Binding
 from .dialling import Dial
 from .driver import PoolDriver
@@ -304,6 +304,9 @@ class BaseConnector:
             source=self,
             stacklevel=2,
         )
+        loop = self._binding.loop
+        if loop is not None:
+            report_unclosed(loop, self._made_at, message="Unclosed connector", connector=self)
         driver.abandon()
 
     def __repr__(self) -> str:

@@ -4,7 +4,7 @@ import asyncio
 import warnings
 from typing import Protocol
 
-from ..warning import Birthplace
+from ..warning import Birthplace, report_unclosed
 
 
 class Carrier(Protocol):
@@ -111,6 +111,10 @@ class Connection:
                 source=self,
                 stacklevel=2,
             )
+            if not loop.is_closed():
+                report_unclosed(
+                    loop, self._made_at, message="Unclosed connection", client_connection=self
+                )
 
     def __repr__(self) -> str:
         return f"<Connection {'closed' if self.closed else 'open'}, {self._description}>"

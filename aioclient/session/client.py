@@ -34,7 +34,7 @@ from ..reconnecting import ReconnectingWebSocket, ReconnectPolicy
 from ..reconnecting.policy import DEFAULT_POLICY
 from ..reconnecting.websocket import OnConnect
 from ..response.client_response import ClientResponse
-from ..warning import Birthplace
+from ..warning import Birthplace, report_unclosed
 from ..websocket import ClientWebSocketResponse
 from .arguments import (
     OF_THE_BODY,
@@ -487,12 +487,18 @@ class ClientSession(State, PrivateNames):
     def __del__(self) -> None:
         # A session whose construction failed early has no lifecycle.
         lifecycle: Lifecycle | None = getattr(self, "_lifecycle", None)
-        if lifecycle is not None and not lifecycle.closed and lifecycle.owner:
+        if lifecycle is not None and not lifecycle.ended and lifecycle.owner:
             warnings.warn(
                 f"unclosed session {self!r}; use 'async with', or await its close(): made at {lifecycle.made_at}",
                 ResourceWarning,
                 source=self,
                 stacklevel=2,
+            )
+            report_unclosed(
+                lifecycle.loop,
+                lifecycle.made_at,
+                message="Unclosed client session",
+                client_session=self,
             )
 
     def __repr__(self) -> str:

@@ -82,6 +82,17 @@ class Lifecycle:
             self._adoption.enter()
         self.closed = False
 
+    @property
+    def ended(self) -> bool:
+        """Whether no call can be made any more: the session was closed, or its connector."""
+        connector, adoption = self.connector, self._adoption
+        return (
+            self.closed
+            or connector is None
+            or connector.closed
+            or (adoption is not None and adoption.is_closed)
+        )
+
     def unusable(self) -> RuntimeError:
         """Return the error for a call that cannot be made: closed, or of another process or event loop."""
         if self.closed:

@@ -46,8 +46,8 @@ class State:
 
     @property
     def closed(self) -> bool:
-        """Whether the session was closed."""
-        return self._lifecycle.closed
+        """Whether the session was closed, or its connector."""
+        return self._lifecycle.ended
 
     @property
     def connector(self) -> BaseConnector | None:

@@ -26,7 +26,7 @@ import warnings
 import weakref
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable
 from types import TracebackType
-from typing import Any, Self, TypeAlias, TypeVar
+from typing import Any, Final, Self, TypeAlias, TypeVar
 
 from .tasks import describe_task
 
@@ -152,6 +152,10 @@ class Snapshot:
         return self.problems()
 
 
+# What a context is about that tells of a session, connector or connection that was forgotten, ours and aiohttp's.
+_UNCLOSED: Final = frozenset(("client_session", "connector", "client_connection"))
+
+
 class LeakWatch:
     """Watch from `with` to its end; raise `LeakError` there when something is left.
 
@@ -220,6 +224,8 @@ class LeakWatch:
         return Snapshot()
 
     def _note_context(self, loop: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
+        if not _UNCLOSED.isdisjoint(context):
+            return  # a ResourceWarning says the same
         details = [
             f"{name}: {value!r}"
             for name, value in context.items()

@@ -117,7 +117,7 @@ class TestDefaults:
         assert block == b"A: 1\r\n"
         assert defaults.block() is block
         assert defaults.plain_block() is block
-        defaults.fields["Cookie"] = "c"
+        defaults.given["Cookie"] = "c"
         assert defaults.block() == b"A: 1\r\nCookie: c\r\n"
         assert defaults.plain_block() is None
 
