@@ -2,14 +2,19 @@
 
 The driver asks here, and then does what the answer says: send on a connection, dial, wait, close.
 
-A request holds a *slot* from the moment it may use or dial a connection until `release()`. A slot
-belongs to a key (everything that makes two connections different), and is one of three ways in:
+A *slot* is the permission to have a socket in use. A request takes it, and `release()` gives it back.
+It belongs to a key (everything that makes two connections different). A connection that carries one
+exchange at a time holds a slot for that exchange; one that carries many holds one slot from the
+first of them until none is left. A request comes in by one of these ways:
 
-=================  ==================================================================
-`reuse()`          an idle connection of the same key, the most recently used one
-`reserve()`        `Open`: dial. Called when `reuse()` found none
-`reserve()`        `Wait`: no slot is free; the `Grant` comes later from a `release()`
-=================  ==================================================================
+===========  ========================================================================
+`reuse()`    a connection in use that has room for another exchange: no slot is taken
+`reuse()`    an idle connection of the same key, the most recently used one
+`reserve()`  `Open`: dial. Called when `reuse()` found none
+`reserve()`  `Wait`: no slot is free; the `Grant` comes later from a `release()`
+`join()`     as `reserve()`, for a key whose connections may carry many exchanges
+`join()`     `Join`: such a connection is being dialled; wait for what comes of it
+===========  ========================================================================
 
 The rules:
 
@@ -37,18 +42,50 @@ The rules:
    shortly before that. `expire()` need not find it at once: it is closed with those that are
    older, or when its server closes it.
 
-No operation looks at more than the two ends of a queue. Those that return many connections or
-tickets (`expire()`, `clear()`, `tickets`) take a step for each.
+Connections that carry many exchanges at a time have these rules besides. They concern requests that
+came by `join()`; those that came by `reserve()` want a connection of their own.
+
+9. A connection in use is *shared* while it has room, as `offer()` reports. A share takes one of the room
+   and no slot: the limits are limits on sockets. The connection that was offered first goes out
+   as long as it has room, so that the others run empty and grow old.
+10. Room that is offered goes to the requests of its key that wait, at whichever gate, in the order in
+   which they came. They leave the queues. So while a request waits no connection of its key has
+   room (rule 11 apart), and `reuse()` need not look at the queues here either.
+11. A share overtakes the first request at the total gate: it waits for a slot that a busy connection
+   might never give back. It is overtaken at most `OVERTAKINGS` times for each slot. From then on
+   only its own key is served until it has left: connections run empty, and the first that does
+   gives its slot up. Then the requests that were held up get their shares.
+12. At most one dial of a key *leads*: that of the first request that may dial. Others join it, and take
+   neither a slot nor a place at a gate. A slot that comes free is not given to a waiter that can
+   join such a dial: it joins, and the slot goes to the next one.
+13. If the dialled connection carries many, its room is offered. Of the requests for which there is none
+   the first goes on to the gates, to lead the next dial, and the others join that. If it carries one,
+   all of them go on to the gates, in the order in which they joined, and for `one_exchange.KNOWN_FOR` seconds
+   no dial of the key leads. If the dial fails, they fail. If the request that leads gives up,
+   the first of the others goes on to the gates and leads.
+14. A connection that becomes idle while nobody waits at a gate goes to the first request that waits for
+   a dial of its key.
+
+No operation looks at more than the two ends of a queue. Those that return many connections,
+tickets or grants take a step for each.
 """
 
 import math
 import sys
 from collections import OrderedDict
-from collections.abc import Hashable
+from collections.abc import Hashable, Sequence
 from dataclasses import dataclass
-from typing import Generic, NamedTuple, TypeVar
+from typing import Final, Generic, TypeVar
 
-__all__ = ("Grant", "Open", "Pool", "PoolStatistics", "Ticket", "Wait")
+from .one_exchange import OneExchange
+from .queues import Queues
+from .tickets import Grant, Host, Join, Open, Sharing, State, Ticket, Wait
+
+__all__ = ("Grant", "Join", "Open", "Pool", "PoolStatistics", "Ticket", "Wait")
+
+OVERTAKINGS: Final = 100
+"""Shares for each slot while a request waits for a slot. If a dial costs as much as ten exchanges, then changing
+connections after a hundred costs a tenth; nginx let a connection carry as many for years."""
 
 # Seconds before the announced end of an idle connection from which on it is not used: a request takes time to
 # arrive, and the server's clock began to run when it had sent its response.
@@ -56,74 +93,6 @@ _MARGIN = 1.0
 
 K = TypeVar("K", bound=Hashable)
 C = TypeVar("C", bound=Hashable)
-
-
-class _Host(Generic[K, C]):
-    """The slots, the idle connections and the queue of one key; forgotten when all are empty."""
-
-    __slots__ = ("idle", "key", "queue", "taken")
-
-    def __init__(self, key: K) -> None:
-        self.key = key
-        self.taken = 0  # slots in use, and tickets in the total queue
-        self.idle: OrderedDict[C, float] = OrderedDict()  # connection → when it expires
-        self.queue: OrderedDict[Ticket[K, C], None] | None = None  # few hosts ever have one
-
-
-class Ticket(Generic[K, C]):
-    """The place of a request in a queue, and what it was granted.
-
-    `waiter` is the driver's: whatever it wakes when the grant comes. `connection` is the one that
-    was granted, or None to dial; the driver sets it to None when that one dies before it is used.
-    """
-
-    __slots__ = ("_granted", "_host", "_queue", "connection", "waiter")
-
-    def __init__(self, host: _Host[K, C]) -> None:
-        self.waiter: object = None
-        self.connection: C | None = None
-        self._host = host
-        self._queue: OrderedDict[Ticket[K, C], None] | None = None
-        self._granted = False
-
-    @property
-    def key(self) -> K:
-        """The key the request waits for."""
-        return self._host.key
-
-    @property
-    def granted(self) -> bool:
-        """True from the grant of a slot on, until `Pool.cancel()` gives it back."""
-        return self._granted
-
-    def __repr__(self) -> str:
-        state = (
-            "granted" if self._granted else "waiting" if self._queue is not None else "cancelled"
-        )
-        return f"<Ticket {state} key={self.key!r}>"
-
-
-class Open(NamedTuple, Generic[C]):
-    """A slot is reserved: close `evict`, if there is one, and dial."""
-
-    evict: C | None = None
-
-
-class Wait(NamedTuple, Generic[K, C]):
-    """No slot is free: wait for the `Grant` of `ticket`, or `Pool.cancel()` it."""
-
-    ticket: Ticket[K, C]
-
-
-class Grant(NamedTuple, Generic[K, C]):
-    """The owner of `ticket` has a slot now: give it `connection`, or let it dial if that is None.
-
-    `close` is the connection whose place the new one takes: close it.
-    """
-
-    ticket: Ticket[K, C]
-    connection: C | None = None
-    close: C | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -137,9 +106,12 @@ class PoolStatistics:
         idle: Connections open and not in use.
         waiting: Requests in a queue.
         waiting_at_hosts: How many of these wait at the gate of their host.
+        joining: Requests that wait for a connection which another request is dialling.
         hosts: Keys that have any of these.
         opened: Connections dialled with success.
-        reused: Times a request got a connection that had been used before.
+        reused: Times a request got an idle connection, or one that was just given back.
+        shared: Times a request got a connection which others were using at the time.
+        joined: Requests that waited for a connection which another request dialled.
         waited: Requests that had to queue.
         evicted: Connections closed to make room for another one.
         expired: Connections closed because they were idle for `keepalive_timeout`.
@@ -152,9 +124,12 @@ class PoolStatistics:
     idle: int
     waiting: int
     waiting_at_hosts: int
+    joining: int
     hosts: int
     opened: int
     reused: int
+    shared: int
+    joined: int
     waited: int
     evicted: int
     expired: int
@@ -183,11 +158,14 @@ class Pool(Generic[K, C]):
         "_limit",
         "_limit_per_host",
         "_lost",
+        "_one_exchange",
         "_opened",
+        "_overtaken",
+        "_paused",
         "_queue",
+        "_queues",
         "_reused",
-        "_waited",
-        "_waiting_at_hosts",
+        "_shared",
     )
 
     def __init__(
@@ -204,26 +182,36 @@ class Pool(Generic[K, C]):
                 f"keepalive_timeout={keepalive_timeout!r}: give seconds from 0 on, or None for ever"
             )
         self._keepalive = math.inf if keepalive_timeout is None else keepalive_timeout
-        self._hosts: dict[K, _Host[K, C]] = {}
-        self._idle: OrderedDict[C, _Host[K, C]] = OrderedDict()  # of all hosts, oldest first
-        self._queue: OrderedDict[Ticket[K, C], None] = OrderedDict()  # at the total gate
+        self._hosts: dict[K, Host[K, C]] = {}
+        self._idle: OrderedDict[C, Host[K, C]] = OrderedDict()  # of all hosts, oldest first
+        self._queues: Queues[K, C] = Queues()
+        self._queue = self._queues.total
+        self._overtaken = 0  # shares since the first in that queue is its first
+        # Hosts that have both waiters and room, by rule 11.
+        self._paused: OrderedDict[Host[K, C], None] = OrderedDict()
+        self._one_exchange: OneExchange[K] = OneExchange()
         self._in_use = 0
-        self._waiting_at_hosts = 0
         self._opened = 0
         self._reused = 0
-        self._waited = 0
+        self._shared = 0
         self._evicted = 0
         self._expired = 0
         self._lost = 0
 
     def reuse(self, key: K, now: float) -> C | None:
-        """Take a slot with the most recently used idle connection of *key*.
+        """Share a connection of *key* that has room, or take a slot with the most recently used idle one.
 
         Returns:
-            The connection; None if none is idle, or none is young enough. Then call `reserve()`.
+            The connection; None if there is none, or none idle is young enough. Then call `reserve()` or `join()`.
         """
         host = self._hosts.get(key)
-        if host is None or not host.idle:
+        if host is None:
+            return None
+        if host.sharing is not None:
+            shared = self._share(host, host.sharing)
+            if shared is not None:
+                return shared
+        if not host.idle:
             return None
         connection, expiry = host.idle.popitem()
         if expiry <= now:
@@ -236,6 +224,13 @@ class Pool(Generic[K, C]):
         self._reused += 1
         return connection
 
+    def share(self, key: K) -> C | None:
+        """Share a connection of *key* that is in use; None if none has room. No slot is taken."""
+        host = self._hosts.get(key)
+        if host is None or host.sharing is None:
+            return None
+        return self._share(host, host.sharing)
+
     def reserve(self, key: K) -> Open[C] | Wait[K, C]:
         """Take a slot for a new connection, or queue for a slot.
 
@@ -243,25 +238,103 @@ class Pool(Generic[K, C]):
         """
         host = self._hosts.get(key)
         if host is None:
-            host = self._hosts[key] = _Host(key)
-        host_is_full = host.taken + len(host.idle) >= self._limit_per_host
-        if host_is_full and not host.idle:
-            if host.queue is None:
-                host.queue = OrderedDict()
-            self._waiting_at_hosts += 1
-            self._waited += 1
-            return Wait(_queue_up(Ticket(host), host.queue))
-        host.taken += 1
-        evict: C | None = None
-        if host_is_full:
-            evict = self._evict(host)
-        elif self._in_use + len(self._idle) >= self._limit:
-            if not self._idle:
-                self._waited += 1
-                return Wait(_queue_up(Ticket(host), self._queue))
-            evict = self._evict(next(iter(self._idle.values())))
-        self._in_use += 1
-        return Open(evict)
+            host = self._hosts[key] = Host(key)
+        return self._enter(host)
+
+    def join(self, key: K, now: float) -> Open[C] | Wait[K, C] | Join[K, C]:
+        """Join the dial of a connection that may carry many exchanges; if none is under way, do as `reserve()`.
+
+        Call it when `reuse()` gave None; or `share()`, for a request that takes no idle connection.
+        """
+        host = self._hosts.get(key)
+        if host is None:
+            host = self._hosts[key] = Host(key)
+        sharing = host.sharing
+        if sharing is None:
+            sharing = host.sharing = Sharing()
+        ticket = Ticket(host, joins=True)
+        if sharing.dial:
+            sharing.waiting[ticket] = None
+            self._queues.join(ticket, sharing)
+            return Join(ticket)
+        entered = self._enter(host, ticket)
+        if isinstance(entered, Wait):
+            sharing.waiting[ticket] = None
+            return entered
+        sharing.dial = not self._one_exchange.knows(key, now)
+        return Open(entered.evict, sharing.dial)
+
+    def offer(self, key: K, connection: C, room: int) -> Sequence[Grant[K, C]]:
+        """Note how many more exchanges a connection in use can carry; 0 when it is full, is to end or was lost.
+
+        Shares are counted down at once, here. Call it when the room changes otherwise, and when a connection that was
+        idle begins its first exchange.
+
+        Returns:
+            The grants to carry out, for those who waited for room.
+        """
+        host = self._hosts.get(key)
+        if host is None or connection in self._idle:
+            return ()
+        sharing = host.sharing
+        if room <= 0:
+            if sharing is not None:
+                sharing.room.pop(connection, None)
+            return ()
+        if sharing is None:
+            sharing = host.sharing = Sharing()
+        sharing.room[connection] = room
+        if not sharing.waiting:
+            return ()
+        grants: list[Grant[K, C]] = []
+        self._serve(host, sharing, grants)
+        self._resume(grants)
+        return grants
+
+    def dialled_many(self, key: K, connection: C, room: int, now: float) -> Sequence[Grant[K, C]]:
+        """End the dial that others could join: its connection can carry *room* exchanges besides its first.
+
+        Returns:
+            The grants to carry out.
+        """
+        self._one_exchange.forget(key)
+        host = self._hosts[key]
+        self._end_dial(host)
+        grants = self.offer(key, connection, room)
+        return [*grants, *self._go_on(host, now)]
+
+    def dialled_one(self, key: K, now: float) -> Sequence[Grant[K, C]]:
+        """End the dial that others could join: its connection, and so all of the key, carry one exchange at a time.
+
+        Returns:
+            The grants to carry out.
+        """
+        self._one_exchange.learn(key, now)
+        host = self._hosts[key]
+        self._end_dial(host)
+        return self._go_on(host, now)
+
+    def dial_failed(self, key: K) -> Sequence[Ticket[K, C]]:
+        """End the dial that others could join, and return their tickets: they fail as it did. Its slot stays taken."""
+        sharing = self._end_dial(self._hosts[key])
+        joined = tuple(sharing.joined)
+        for ticket in joined:
+            self._queues.end(ticket, State.CANCELLED)
+        return joined
+
+    def give_up(self, key: K, now: float) -> Grant[K, C] | None:
+        """End the dial that others could join since its own request has ended, and give its slot back.
+
+        Returns:
+            The grant to carry out if another request gets the slot.
+        """
+        host = self._hosts[key]
+        joined = self._end_dial(host).joined
+        grant = self.release(key, None, now)
+        if not joined:
+            return grant
+        self._hosts[key] = host  # its last slot may have been this one
+        return _chain(([] if grant is None else [grant]) + self._go_on(host, now))
 
     def opened(self) -> None:
         """Count a dial that succeeded."""
@@ -289,9 +362,17 @@ class Pool(Generic[K, C]):
         host = self._hosts.get(key)
         if host is None or not host.taken:
             raise RuntimeError(f"release of {key!r}: the pool has no slot of it in use")
-        if self._queue or host.queue:
-            return self._pass_on(host, connection)
-        host.taken -= 1
+        wanted: object = self._queue or host.queue
+        if host.sharing is not None:
+            wanted = wanted or host.sharing.joined
+            if connection is not None:
+                host.sharing.room.pop(connection, None)
+        if wanted:
+            grant = self._pass_on(host, connection, now)
+            if grant is not None:
+                return grant
+        else:
+            host.taken -= 1
         self._in_use -= 1
         if connection is not None:
             keepalive = self._keepalive
@@ -301,36 +382,31 @@ class Pool(Generic[K, C]):
             self._idle[connection] = host
         elif not host.taken and not host.idle:
             del self._hosts[key]
-        return None
+        return self._first_left() if self._overtaken else None
 
     def cancel(self, ticket: Ticket[K, C], now: float) -> Grant[K, C] | None:
         """Take a request that gave up out of its queue; a slot it was granted goes to the next one.
 
         Do not call it for a ticket whose slot is released by `release()`. A second call does
-        nothing.
+        nothing. Room that was granted comes back when the connection is offered.
 
         Returns:
             The grant to carry out if the slot goes to another waiter.
         """
-        host = ticket._host
-        queue = ticket._queue
-        if queue is None:
-            if not ticket._granted:
-                return None
-            ticket._granted = False
+        if ticket.state is State.CANCELLED or ticket.state is State.SHARE:
+            ticket.state = State.CANCELLED
+            return None
+        host = ticket.host
+        if ticket.state is State.SLOT:
+            ticket.state = State.CANCELLED
+            if ticket.leads:
+                return self.give_up(host.key, now)
             connection, ticket.connection = ticket.connection, None
             return self.release(host.key, connection, now)
-        del queue[ticket]
-        ticket._queue = None
-        if queue is host.queue:
-            self._waiting_at_hosts -= 1
-        elif host.queue:
-            # It counted for its host; there is room for one at that gate now. No slot came free.
-            self._step_forward(host.queue)
-        else:
-            host.taken -= 1
+        was_first = self._overtaken and ticket is self._queues.first
+        self._queues.end(ticket, State.CANCELLED)
         self._forget_if_empty(host)
-        return None
+        return self._first_left() if was_first else None
 
     def discard(self, connection: C) -> bool:
         """Forget an idle connection that the other side closed.
@@ -379,10 +455,12 @@ class Pool(Generic[K, C]):
 
     @property
     def tickets(self) -> list[Ticket[K, C]]:
-        """Those who wait: the total queue in order, then the queue of each host."""
+        """Those who wait: the total queue in order, then of each host its queue and those who joined its dial."""
         tickets = list(self._queue)
         for host in self._hosts.values():
             tickets.extend(host.queue or ())
+            if host.sharing is not None:
+                tickets.extend(host.sharing.joined)
         return tickets
 
     def statistics(self) -> PoolStatistics:
@@ -392,12 +470,15 @@ class Pool(Generic[K, C]):
             limit_per_host=0 if self._limit_per_host == sys.maxsize else self._limit_per_host,
             in_use=self._in_use,
             idle=len(self._idle),
-            waiting=len(self._queue) + self._waiting_at_hosts,
-            waiting_at_hosts=self._waiting_at_hosts,
+            waiting=len(self._queue) + self._queues.at_hosts,
+            waiting_at_hosts=self._queues.at_hosts,
+            joining=self._queues.joining,
             hosts=len(self._hosts),
             opened=self._opened,
             reused=self._reused,
-            waited=self._waited,
+            shared=self._shared,
+            joined=self._queues.joined,
+            waited=self._queues.waited,
             evicted=self._evicted,
             expired=self._expired,
             lost=self._lost,
@@ -410,33 +491,62 @@ class Pool(Generic[K, C]):
             f" limit={now.limit} limit_per_host={now.limit_per_host}>"
         )
 
-    def _pass_on(self, host: _Host[K, C], connection: C | None) -> Grant[K, C]:
-        """Give a slot of *host* to the next one, by rule 4 and rule 5."""
+    # Slots
+
+    def _enter(self, host: Host[K, C], ticket: Ticket[K, C] | None = None) -> Open[C] | Wait[K, C]:
+        """Pass the gates of *host*, by rules 1 and 2; else wait at one of them, with *ticket* if there is one."""
+        host_is_full = host.taken + len(host.idle) >= self._limit_per_host
+        if host_is_full and not host.idle:
+            return self._queues.add(Ticket(host) if ticket is None else ticket, State.AT_HOST)
+        host.taken += 1
+        evict: C | None = None
+        if host_is_full:
+            evict = self._evict(host)
+        elif self._in_use + len(self._idle) >= self._limit:
+            if not self._idle:
+                return self._queues.add(Ticket(host) if ticket is None else ticket, State.AT_TOTAL)
+            evict = self._evict(next(iter(self._idle.values())))
+        self._in_use += 1
+        return Open(evict)
+
+    def _pass_on(self, host: Host[K, C], connection: C | None, now: float) -> Grant[K, C] | None:
+        """Give a slot of *host* to the next one, by rules 4, 5, 12 and 14; None if nobody takes it."""
         if host.queue:
-            self._step_forward(host.queue)
+            self._queues.make_way(host)
         else:
             host.taken -= 1
-        ticket, _ = self._queue.popitem(last=False)
-        ticket._queue = None
-        ticket._granted = True
-        if ticket._host is not host:
-            self._forget_if_empty(host)
-            if connection is None:
-                return Grant(ticket)
-            self._evicted += 1
-            return Grant(ticket, close=connection)
-        if connection is not None:
-            self._reused += 1
-            ticket.connection = connection
+        queue = self._queue
+        while queue:
+            ticket, _ = queue.popitem(last=False)  # it counts for its host already
+            is_own = ticket.host is host
+            if ticket.joins and self._joins_instead(ticket, is_own and connection is not None, now):
+                continue
+            ticket.state = State.SLOT
+            close: C | None = None
+            if not is_own:
+                self._forget_if_empty(host)
+                if connection is not None:
+                    self._evicted += 1
+                    close = connection
+            elif connection is not None:
+                self._reused += 1
+                ticket.connection = connection
+            grant = Grant(ticket, ticket.connection, close)
+            if self._overtaken:
+                further = self._first_left()
+                if further is not None:
+                    return _chain([grant, further])
+            return grant
+        if connection is None or host.sharing is None or not host.sharing.joined:
+            return None
+        ticket = next(iter(host.sharing.joined))
+        self._queues.end(ticket, State.SLOT)
+        host.taken += 1
+        self._reused += 1
+        ticket.connection = connection
         return Grant(ticket, connection)
 
-    def _step_forward(self, queue: "OrderedDict[Ticket[K, C], None]") -> None:
-        """Let the first at its host's gate through, in place of one who left: taken is the same."""
-        ticket, _ = queue.popitem(last=False)
-        self._waiting_at_hosts -= 1
-        _queue_up(ticket, self._queue)
-
-    def _evict(self, host: _Host[K, C]) -> C:
+    def _evict(self, host: Host[K, C]) -> C:
         """Forget the least recently used idle connection of *host*."""
         connection, _ = host.idle.popitem(last=False)
         del self._idle[connection]
@@ -444,15 +554,123 @@ class Pool(Generic[K, C]):
         self._evicted += 1
         return connection
 
-    def _forget_if_empty(self, host: _Host[K, C]) -> None:
+    def _forget_if_empty(self, host: Host[K, C]) -> None:
         if not host.taken and not host.idle and not host.queue:
             del self._hosts[host.key]
 
+    # Sharing
 
-def _queue_up(ticket: Ticket[K, C], queue: "OrderedDict[Ticket[K, C], None]") -> Ticket[K, C]:
-    queue[ticket] = None
-    ticket._queue = queue
-    return ticket
+    def _share(self, host: Host[K, C], sharing: Sharing[K, C]) -> C | None:
+        if not sharing.room:
+            return None
+        if self._queue:
+            if self._overtaken >= OVERTAKINGS * self._limit:
+                self._paused[host] = None
+                return None
+            self._overtaken += 1
+        self._shared += 1
+        return _take_room(sharing)
+
+    def _serve(self, host: Host[K, C], sharing: Sharing[K, C], grants: list[Grant[K, C]]) -> None:
+        """Give the room that *host* has to those who wait, by rules 10 and 11."""
+        while sharing.room and sharing.waiting:
+            ticket = next(iter(sharing.waiting))
+            if self._queue:
+                first = next(iter(self._queue))
+                if self._overtaken >= OVERTAKINGS * self._limit:
+                    if first.host is not host or not first.joins:
+                        self._paused[host] = None
+                        return
+                    ticket = first
+                self._overtaken = 0 if ticket is first else self._overtaken + 1
+            self._queues.end(ticket, State.SHARE)
+            ticket.connection = _take_room(sharing)
+            self._shared += 1
+            grants.append(Grant(ticket, ticket.connection))
+
+    def _resume(self, grants: list[Grant[K, C]]) -> None:
+        """Serve those who were kept waiting by rule 11, as far as it allows now."""
+        while self._paused:
+            first = self._queues.first
+            if first is not None and first.joins and first.host in self._paused:
+                host = first.host
+                del self._paused[host]
+            elif self._overtaken < OVERTAKINGS * self._limit:
+                host, _ = self._paused.popitem(last=False)
+            else:
+                return
+            if host.sharing is not None:
+                self._serve(host, host.sharing, grants)
+
+    def _first_left(self) -> Grant[K, C] | None:
+        """Count anew since the first at the total gate has left, and serve those for whom that makes room."""
+        self._overtaken = 0
+        grants: list[Grant[K, C]] = []
+        self._resume(grants)
+        return _chain(grants)
+
+    # Dials that others may join
+
+    def _joins_instead(self, ticket: Ticket[K, C], has_connection: bool, now: float) -> bool:
+        """Let *ticket*, which is next, join a dial if it can; else the slot is its own, and its dial leads."""
+        sharing = ticket.host.sharing
+        if has_connection or sharing is None or not sharing.dial:
+            self._queues.settle(ticket, State.SLOT)
+            if not has_connection:
+                self._let_lead(ticket, now)
+            return False
+        self._queues.make_way(ticket.host)
+        self._queues.join(ticket, sharing)
+        return True
+
+    def _let_lead(self, ticket: Ticket[K, C], now: float) -> None:
+        """Let others join the dial of *ticket*, unless that is known to be of no use."""
+        sharing = ticket.host.sharing
+        if sharing is not None and not self._one_exchange.knows(ticket.key, now):
+            ticket.leads = sharing.dial = True
+
+    @staticmethod
+    def _end_dial(host: Host[K, C]) -> Sharing[K, C]:
+        sharing = host.sharing
+        if sharing is None or not sharing.dial:
+            raise RuntimeError(
+                f"end of a dial of {host.key!r}: the pool has none that others may join"
+            )
+        sharing.dial = False
+        return sharing
+
+    def _go_on(self, host: Host[K, C], now: float) -> list[Grant[K, C]]:
+        """Let those who had joined a dial of *host* pass the gates, until one of them leads the next dial."""
+        grants: list[Grant[K, C]] = []
+        sharing = host.sharing
+        while sharing is not None and sharing.joined and not sharing.dial:
+            ticket = next(iter(sharing.joined))
+            self._queues.remove(ticket)
+            entered = self._enter(host, ticket)
+            if isinstance(entered, Wait):
+                continue
+            self._queues.settle(ticket, State.SLOT)
+            self._let_lead(ticket, now)
+            grants.append(Grant(ticket, None, entered.evict))
+        return grants
+
+
+def _take_room(sharing: Sharing[K, C]) -> C:
+    """Take one of the room of the connection that was offered first."""
+    connection = next(iter(sharing.room))
+    left = sharing.room[connection] - 1
+    if left:
+        sharing.room[connection] = left
+    else:
+        del sharing.room[connection]
+    return connection
+
+
+def _chain(grants: Sequence[Grant[K, C]]) -> Grant[K, C] | None:
+    """Return the first of *grants*, with the others attached."""
+    if not grants:
+        return None
+    return grants[0]._replace(also=(*grants[0].also, *grants[1:]))
 
 
 def _whole(name: str, value: object) -> int:

@@ -1,0 +1,37 @@
+"""Which servers speak HTTP/1.1 only although more was offered: learned by dialling, and forgotten after a while."""
+
+from collections import OrderedDict
+from collections.abc import Hashable
+from typing import Final, Generic, TypeVar
+
+KNOWN_FOR: Final = 300.0
+"""Seconds for which a key is known: to learn anew costs one handshake, behind which a burst of requests waits."""
+
+# Each is a few hundred bytes, and may keep a TLS context alive.
+_KEYS = 1000
+
+K = TypeVar("K", bound=Hashable)
+
+
+class OneExchange(Generic[K]):
+    """The keys whose connections carry one exchange at a time, as far as is known."""
+
+    __slots__ = ("_until",)
+
+    def __init__(self) -> None:
+        self._until: OrderedDict[K, float] = OrderedDict()  # those learned last come last
+
+    def learn(self, key: K, now: float) -> None:
+        """Note that a connection of *key* carries one."""
+        self._until[key] = now + KNOWN_FOR
+        self._until.move_to_end(key)
+        if len(self._until) > _KEYS:
+            self._until.popitem(last=False)
+
+    def forget(self, key: K) -> None:
+        """Note that a connection of *key* carries many."""
+        self._until.pop(key, None)
+
+    def knows(self, key: K, now: float) -> bool:
+        """Tell whether connections of *key* carry one exchange at a time, as was learned not long ago."""
+        return self._until.get(key, now) > now

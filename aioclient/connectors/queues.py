@@ -1,0 +1,92 @@
+"""The queues of the pool: who waits where, and in which order. Which request is next is in ``pool``."""
+
+from collections import OrderedDict
+from collections.abc import Hashable
+from typing import Generic, TypeVar
+
+from .tickets import Host, Sharing, State, Ticket, Wait
+
+K = TypeVar("K", bound=Hashable)
+C = TypeVar("C", bound=Hashable)
+
+
+class Queues(Generic[K, C]):
+    """The total queue, the queue of each host, and those who joined a dial.
+
+    Attributes:
+        total: Those at the total gate, in order.
+        at_hosts: How many wait at the gates of their hosts.
+        joining: How many wait for a dial that they joined.
+        waited: How often a request had to queue at a gate.
+        joined: How often one joined a dial.
+    """
+
+    __slots__ = ("at_hosts", "joined", "joining", "total", "waited")
+
+    def __init__(self) -> None:
+        self.total: OrderedDict[Ticket[K, C], None] = OrderedDict()
+        self.at_hosts = 0
+        self.joining = 0
+        self.waited = 0
+        self.joined = 0
+
+    @property
+    def first(self) -> Ticket[K, C] | None:
+        """The first one at the total gate."""
+        return next(iter(self.total), None)
+
+    def add(self, ticket: Ticket[K, C], at: State) -> Wait[K, C]:
+        """Let *ticket* wait at a gate."""
+        self.waited += 1
+        ticket.state = at
+        if at is State.AT_TOTAL:
+            self.total[ticket] = None
+            return Wait(ticket)
+        host = ticket.host
+        if host.queue is None:
+            host.queue = OrderedDict()
+        host.queue[ticket] = None
+        self.at_hosts += 1
+        return Wait(ticket)
+
+    def join(self, ticket: Ticket[K, C], sharing: Sharing[K, C]) -> None:
+        """Let *ticket* wait for the dial of its host."""
+        ticket.state = State.JOINED
+        sharing.joined[ticket] = None
+        self.joining += 1
+        self.joined += 1
+
+    def make_way(self, host: Host[K, C]) -> None:
+        """Let the first at the gate of *host* through, if there is one, since one has left that counted for it."""
+        if host.queue:
+            ticket, _ = host.queue.popitem(last=False)
+            self.at_hosts -= 1
+            ticket.state = State.AT_TOTAL
+            self.total[ticket] = None
+        else:
+            host.taken -= 1
+
+    def remove(self, ticket: Ticket[K, C]) -> None:
+        """Take *ticket* out of the queue where it waits; it may go on to another one."""
+        host = ticket.host
+        if ticket.state is State.AT_TOTAL:
+            del self.total[ticket]
+            self.make_way(host)
+        elif ticket.state is State.AT_HOST and host.queue is not None:
+            del host.queue[ticket]
+            self.at_hosts -= 1
+        elif host.sharing is not None:
+            del host.sharing.joined[ticket]
+            self.joining -= 1
+
+    def end(self, ticket: Ticket[K, C], state: State) -> None:
+        """Take *ticket* out for good: it was granted something, or cancelled."""
+        self.remove(ticket)
+        self.settle(ticket, state)
+
+    @staticmethod
+    def settle(ticket: Ticket[K, C], state: State) -> None:
+        """Note what became of *ticket*, which is in no queue any more."""
+        ticket.state = state
+        if ticket.joins and ticket.host.sharing is not None:
+            del ticket.host.sharing.waiting[ticket]

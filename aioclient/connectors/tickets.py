@@ -1,0 +1,134 @@
+"""What the pool keeps for each key, and what it answers: plain values without rules.
+
+The rules are in ``pool``.
+"""
+
+from collections import OrderedDict
+from collections.abc import Hashable
+from enum import Enum
+from typing import Generic, NamedTuple, TypeVar
+
+__all__ = ("Grant", "Host", "Join", "Open", "Sharing", "State", "Ticket", "Wait")
+
+K = TypeVar("K", bound=Hashable)
+C = TypeVar("C", bound=Hashable)
+
+
+class State(Enum):
+    """Where a ticket is, in the words of its repr."""
+
+    AT_HOST = "waiting at its host's gate"
+    AT_TOTAL = "waiting at the total gate"
+    JOINED = "waiting for a dial"
+    SLOT = "granted a slot"
+    SHARE = "granted a share"
+    CANCELLED = "cancelled"
+
+
+class Sharing(Generic[K, C]):
+    """What is kept for a key whose connections may carry many exchanges at a time."""
+
+    __slots__ = ("dial", "joined", "room", "waiting")
+
+    def __init__(self) -> None:
+        self.dial = False  # whether one is under way that others may join
+        # Those in use that are not full → how many more exchanges they can carry.
+        self.room: OrderedDict[C, int] = OrderedDict()
+        self.joined: OrderedDict[Ticket[K, C], None] = OrderedDict()  # those who wait for the dial
+        # All tickets of `Pool.join()`, wherever they wait, in the order in which they came.
+        self.waiting: OrderedDict[Ticket[K, C], None] = OrderedDict()
+
+
+class Host(Generic[K, C]):
+    """The slots, the idle connections and the queue of one key; forgotten when all are empty."""
+
+    __slots__ = ("idle", "key", "queue", "sharing", "taken")
+
+    def __init__(self, key: K) -> None:
+        self.key = key
+        self.taken = 0  # slots in use, and tickets in the total queue
+        self.idle: OrderedDict[C, float] = OrderedDict()  # connection → when it expires
+        self.queue: OrderedDict[Ticket[K, C], None] | None = None  # few hosts ever have one
+        self.sharing: Sharing[K, C] | None = None  # None for HTTP/1.1
+
+
+class Ticket(Generic[K, C]):
+    """The place of a request in a queue, and what it was granted.
+
+    Attributes:
+        waiter: The driver's: whatever it wakes when the grant comes.
+        connection: The one that was granted, or None to dial; the driver sets it to None when that one dies before it
+            is used.
+        state: Where it is.
+        leads: Whether others may join the dial for which a slot was granted.
+        joins: Whether it takes a share, and joins a dial or leads one: `Pool.join()` made it.
+        host: What the pool keeps for its key.
+    """
+
+    __slots__ = ("connection", "host", "joins", "leads", "state", "waiter")
+
+    def __init__(self, host: Host[K, C], joins: bool = False) -> None:
+        self.waiter: object = None
+        self.connection: C | None = None
+        self.state = State.CANCELLED
+        self.leads = False
+        self.joins = joins
+        self.host = host
+
+    @property
+    def key(self) -> K:
+        """The key the request waits for."""
+        return self.host.key
+
+    @property
+    def granted(self) -> bool:
+        """True from the grant on, until `Pool.cancel()` gives it back."""
+        return self.state is State.SLOT or self.state is State.SHARE
+
+    @property
+    def shared(self) -> bool:
+        """Whether a share of a connection was granted: no slot came with it."""
+        return self.state is State.SHARE
+
+    def __repr__(self) -> str:
+        state = self.state.value.partition(" ")[0]
+        return f"<Ticket {state} key={self.key!r}>"
+
+
+class Open(NamedTuple, Generic[C]):
+    """A slot is reserved: close `evict`, if there is one, and dial.
+
+    `leads` tells that others may join the dial: end it with `Pool.dialled_many()`, `dialled_one()`,
+    `dial_failed()` or `give_up()`.
+    """
+
+    evict: C | None = None
+    leads: bool = False
+
+
+class Wait(NamedTuple, Generic[K, C]):
+    """No slot is free: wait for the `Grant` of `ticket`, or `Pool.cancel()` it."""
+
+    ticket: Ticket[K, C]
+
+
+class Join(NamedTuple, Generic[K, C]):
+    """A dial is under way: wait for the `Grant` of `ticket`, or for the dial's error; or `Pool.cancel()` it."""
+
+    ticket: Ticket[K, C]
+
+
+class Grant(NamedTuple, Generic[K, C]):
+    """The owner of `ticket` need not wait any more.
+
+    Where `ticket.shared`, it may begin an exchange on `connection`, which has kept room for it. Else it has a slot:
+    give it `connection`, or let it dial if that is None.
+
+    `close` is the connection whose place the new one takes: close it. `also` are the grants that
+    this one made possible.
+    """
+
+    ticket: Ticket[K, C]
+    connection: C | None = None
+    close: C | None = None
+    also: "tuple[Grant[K, C], ...]" = ()
