@@ -192,7 +192,17 @@ class MessageReader:
         elif self._rest:
             data = self._rest + data
             self._rest = b""
-        end = len(data)
+        position = self._take_frames(data, position, len(data))
+        if self._is_over():
+            return
+        if position < len(data) and not self._missing:
+            self._rest = data[position:]
+        self._midway = (self._missing, self._rest, self._message) != (0, b"", None)
+        if self.size > QUEUE_LIMIT:
+            self.rare = True
+
+    def _take_frames(self, data: bytes, position: int, end: int) -> int:
+        """Read frames of all kinds while the queue has room; return where the rest begins."""
         while end - position > 1:
             if self._message is None:
                 position = self._take_whole(data, position, end)
@@ -202,16 +212,12 @@ class MessageReader:
                 self.stalled = self.rare = True
                 break
             stop = self._take_frame(data, position, end)
-            if self._is_over():
-                return
             if not stop:
                 break
             position = stop
-        if position < end and not self._missing:
-            self._rest = data[position:]
-        self._midway = (self._missing, self._rest, self._message) != (0, b"", None)
-        if self.size > QUEUE_LIMIT:
-            self.rare = True
+            if self.closed is not None:
+                break
+        return position
 
     def _is_over(self) -> bool:
         return self.closed is not None or self.error is not None
@@ -268,38 +274,13 @@ class MessageReader:
         first = data[position]
         length = data[position + 1]
         opcode = first & 0x0F
-        if length & MASKED:
-            raise _violation("a masked frame came from the server")
-        if opcode not in _OPCODES:
-            raise _violation(f"a frame has the opcode {opcode:#x}, which is reserved")
-        if first & 0x30 or (first & RSV1 and self._decompressor is None):
-            raise _violation("a frame sets a reserved bit that no agreed extension uses")
-        if opcode >= CLOSE:
-            if not first & FIN:
-                raise _violation("a control frame is fragmented")
-            if first & RSV1:
-                raise _violation("a control frame is marked as compressed")
-            if length > MAX_CONTROL:
-                raise _violation("a control frame has more than 125 bytes")
-        else:
-            self._check_sequence(first, opcode)
+        self._check_head(first, length)
         start = position + 2
-        if length == 126:
-            if end - position < 4:
+        if length > MAX_CONTROL:
+            start += 2 if length == 126 else 8
+            if start > end:
                 return 0
-            (length,) = _length_16(data, start)
-            start += 2
-            if length < 126:
-                raise _violation(f"a length of {length} is written in 16 bits")
-        elif length == 127:
-            if end - position < 10:
-                return 0
-            (length,) = _length_64(data, start)
-            start += 8
-            if length < 2**16:
-                raise _violation(f"a length of {length} is written in 64 bits")
-            if length >= 2**63:
-                raise _violation("the highest bit of a 64-bit length is set")
+            length = _long_length(data, position)
         stop = start + length
         if opcode >= CLOSE:
             if stop > end:
@@ -319,6 +300,24 @@ class MessageReader:
         self._final = bool(first & FIN)
         self._missing = length
         return self._take_payload(message, data, start, end)
+
+    def _check_head(self, first: int, length: int) -> None:
+        """Check the first two bytes of a frame (sections 5.2 and 5.5)."""
+        opcode = first & 0x0F
+        if length & MASKED:
+            raise _violation("a masked frame came from the server")
+        if opcode not in _OPCODES:
+            raise _violation(f"a frame has the opcode {opcode:#x}, which is reserved")
+        if first & 0x30 or (first & RSV1 and self._decompressor is None):
+            raise _violation("a frame sets a reserved bit that no agreed extension uses")
+        if opcode < CLOSE:
+            self._check_sequence(first, opcode)
+        elif not first & FIN:
+            raise _violation("a control frame is fragmented")
+        elif first & RSV1:
+            raise _violation("a control frame is marked as compressed")
+        elif length > MAX_CONTROL:
+            raise _violation("a control frame has more than 125 bytes")
 
     def _check_sequence(self, first: int, opcode: int) -> None:
         """Check that a data frame may come now (section 5.4)."""
@@ -436,3 +435,19 @@ class MessageReader:
 
 def _violation(found: str) -> WebSocketError:
     return WebSocketError(PROTOCOL_ERROR, f"{found} (RFC 6455, section 5)")
+
+
+def _long_length(data: bytes, position: int) -> int:
+    """Return the payload's length of the frame at *position*, written in 16 or 64 bits as its second byte says."""
+    length: int
+    if data[position + 1] == 126:
+        (length,) = _length_16(data, position + 2)
+        if length < 126:
+            raise _violation(f"a length of {length} is written in 16 bits")
+    else:
+        (length,) = _length_64(data, position + 2)
+        if length < 2**16:
+            raise _violation(f"a length of {length} is written in 64 bits")
+        if length >= 2**63:
+            raise _violation("the highest bit of a 64-bit length is set")
+    return length
