@@ -575,7 +575,7 @@ class StreamReader:
             self._resume_if_low()
         return data
 
-    async def _fill(self, wanted: int, caller: str) -> None:
+    async def _fill(self, wanted: int, caller: str) -> None:  # noqa: C901
         """Wait until *wanted* bytes are ready, or the body's end. With fewer, raise its error."""
         if self._waiter is not None:
             raise self._occupied(caller)
@@ -621,7 +621,7 @@ class StreamReader:
                 self._resume()
         return waiter
 
-    def _decode(self, wanted: int) -> bool:
+    def _decode(self, wanted: int) -> bool:  # noqa: C901
         """Decode until *wanted* bytes are ready, all input is used, or the turn is over.
 
         Return whether the turn is over. What is wrong with the body becomes its error.

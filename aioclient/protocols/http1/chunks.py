@@ -105,7 +105,7 @@ class ChunkReader:
         self.trailers: bytes | None = None
         self.rest = b""
 
-    def feed(self, data: bytes, pieces: list[bytes]) -> None:
+    def feed(self, data: bytes, pieces: list[bytes]) -> None:  # noqa: C901
         """Append the data in this segment to *pieces*, and after each chunk an empty piece.
 
         Raises:

@@ -119,7 +119,7 @@ def _begin(method: str, target: str, host_field: str) -> bytes:
     return f"{method} {check_target(target)} HTTP/1.1\r\nHost: {host_field}\r\n".encode()
 
 
-def _add_framing(
+def _add_framing(  # noqa: C901
     request: Request, fields: "CIMultiDict[str]", body: Body | None, lines: list[str]
 ) -> bool:
     """Append the fields that frame and describe the body; return whether it is sent in chunks."""
