@@ -11,6 +11,7 @@ time it is sent is an exchange on one connection, whatever protocol that speaks.
 Both only move forward. ``repeatable()`` decides by them whether an exchange that failed may be repeated.
 """
 
+from collections.abc import Sequence
 from enum import Enum
 from typing import Any, Final, Protocol
 from weakref import ref
@@ -54,6 +55,7 @@ class Exchange:
     Attributes:
         request: What is asked.
         key: Which connections may carry it.
+        proxy_fields: What a proxy is told that forwards the request; None if none does.
         reused: Whether its connection has carried an exchange before.
         sent: What of the request was handed to the socket.
         heard: Whether a byte of a response came, an interim one included.
@@ -73,15 +75,23 @@ class Exchange:
         "hold",
         "key",
         "phases",
+        "proxy_fields",
         "request",
         "reused",
         "sent",
         "task",
     )
 
-    def __init__(self, request: Request, key: ConnectionKey, began: float) -> None:
+    def __init__(
+        self,
+        request: Request,
+        key: ConnectionKey,
+        began: float,
+        proxy_fields: Sequence[tuple[str, str]] | None = None,
+    ) -> None:
         self.request = request
         self.key = key
+        self.proxy_fields = proxy_fields
         self.began = began
         self.reused = False
         self.sent = NOTHING

@@ -19,10 +19,12 @@ class Session:
         return None
 
 
-def request(method: str = "GET", body: Body | None = None) -> Request:
+def request(
+    method: str = "GET", body: Body | None = None, url: str = "http://a.test/p?q=1#f"
+) -> Request:
     return Request(
         method,
-        URL("http://a.test/p?q=1#f"),
+        URL(url),
         DefaultHeaders(CIMultiDict({"X-Default": "1"})),
         None,
         body,

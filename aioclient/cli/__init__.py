@@ -20,7 +20,7 @@ from ..connectors.base import BaseConnector
 from ..connectors.tcp import TCPConnector
 from ..connectors.unix import UnixConnector
 from ..exceptions import ClientError, public
-from ..message.headers import check_method, field_line, is_secret
+from ..message.headers import check_method, checked_field, is_secret
 from ..message.timeout import ClientTimeout, coerce_timeout
 from ..response.client_response import ClientResponse
 from ..session import ClientSession
@@ -183,7 +183,7 @@ def _header(line: str) -> tuple[str, str]:
     if not colon:
         raise ValueError(f"the header {line!r} has no ':'; write 'Name: value'")
     name, value = name.strip(), value.strip()
-    field_line(name, value)
+    checked_field(name, value)
     return name, value
 
 

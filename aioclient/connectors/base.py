@@ -15,7 +15,7 @@ has ended. Its parts:
 
 import asyncio
 import warnings
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from ssl import CERT_REQUIRED, SSLContext
 from types import TracebackType
 from typing import Final, Self, cast
@@ -28,8 +28,8 @@ from ..message.origin import ConnectionKey
 from ..message.request import Request, check_lenient
 from ..message.timings import Phases
 from ..message.unset import UNSET, Unset
-from ..protocols.http1.connection import Http1Connection
-from ..protocols.http1.head import encode_head
+from ..protocols.connection import HttpConnection
+from ..protocols.http1.head import check_head
 from ..response.client_response import ClientResponse
 from ..response.trace import CallTrace
 from ..warning import Birthplace, report_unclosed, warn_legacy
@@ -92,7 +92,7 @@ class BaseConnector:
         self._force_close = force_close or keepalive_timeout == 0
         self._retry_stale = retry_stale
         self._lenient = check_lenient(lenient)
-        self._pool: Pool[ConnectionKey, Http1Connection] = Pool(
+        self._pool: Pool[ConnectionKey, HttpConnection] = Pool(
             limit=limit or 0,
             limit_per_host=limit_per_host or 0,
             keepalive_timeout=keepalive_timeout,
@@ -169,32 +169,38 @@ class BaseConnector:
         key = request.key
         if key.proxy is not None and not key.tunnel:
             return self._send_to_proxy(request, key)
-        head, chunked = encode_head(request, not self._force_close)
-        return self._exchange(request, key, head, chunked)
+        return self._exchange(request, key)
 
     async def _send_to_proxy(self, request: Request, key: ConnectionKey) -> ClientResponse:
         """Send *request* to an HTTP proxy that forwards it; the subclass knows how."""
         raise NotImplementedError
 
     async def _exchange(
-        self, request: Request, key: ConnectionKey, head: bytes, chunked: bool
+        self,
+        request: Request,
+        key: ConnectionKey,
+        proxy_fields: Sequence[tuple[str, str]] | None = None,
     ) -> ClientResponse:
-        """Send what was encoded on a connection of the pool, a second time if the first one was stale."""
+        """Send *request* on a connection of the pool, a second time if the first one was stale.
+
+        *proxy_fields* are for a proxy that forwards it.
+        """
         loop = self._binding.loop
         if loop is None:
             raise RuntimeError(f"{self!r} belongs to no event loop yet: give it to a session")
         now = loop.time()
-        exchange = Exchange(request, key, now)
+        exchange = Exchange(request, key, now, proxy_fields)
         connection = self._pool.reuse(key, now)
         if connection is None or connection.has_input():
+            if connection is None:
+                check_head(exchange)  # before anybody dials for it
             connection = await self._driver.obtain(exchange, self._connect, connection)
         if request.trace is not None:
-            await self._tell(exchange, head, connection, request.trace)
+            await self._tell(exchange, connection, request.trace)
         try:
-            # As connection.exchange() does, without a coroutine more.
-            response = await connection.start(exchange, head, chunked)
+            response = await connection.begin(exchange)
         except BaseException as error:
-            connection.give_up(exchange)
+            connection.cancel(exchange)
             if not (
                 isinstance(error, (ServerDisconnectedError, ClientOSError))
                 and self._retry_stale
@@ -203,26 +209,30 @@ class BaseConnector:
                 raise
             if exchange.sent is not NOTHING and request.content is not None:
                 request.content.rewind()
-            exchange = Exchange(request, key, now)
+            exchange = Exchange(request, key, now, proxy_fields)
             connection = await self._driver.obtain(exchange, self._connect, fresh=True)
             if request.trace is not None:
-                await self._tell(exchange, head, connection, request.trace)
-            response = await connection.exchange(exchange, head, chunked)
+                await self._tell(exchange, connection, request.trace)
+            try:
+                response = await connection.begin(exchange)
+            except BaseException:
+                connection.cancel(exchange)
+                raise
         if exchange.hold is not None:
             exchange.task = ref(cast("asyncio.Task[object]", asyncio.current_task()))
             note_unread(request, exchange.hold, self._pool)
         return response
 
-    async def _tell(
-        self, exchange: Exchange, head: bytes, connection: Http1Connection, trace: CallTrace
-    ) -> None:
-        """Tell *trace* of the connection found for *exchange*, and of the *head* that goes out next."""
+    async def _tell(self, exchange: Exchange, connection: HttpConnection, trace: CallTrace) -> None:
+        """Tell *trace* of the connection found for *exchange*, and of the fields that go out next."""
         try:
             if connection.exchanges:
                 await trace.connection_reuseconn()
-            await trace.request_headers_sent(exchange.request, head)
+            if trace.hears_headers:
+                fields = connection.outgoing(exchange)
+                await trace.request_headers_sent(exchange.request, fields)
         except BaseException:
-            connection.close()
+            connection.cancel(exchange)
             raise
         exchange.phases = phases = exchange.phases or Phases()
         phases.sending = self._binding.bound_loop.time()
@@ -245,7 +255,7 @@ class BaseConnector:
             )
         self._binding.bind(loop)
 
-    async def _connect(self, request: Request, key: ConnectionKey, dial: Dial) -> Http1Connection:
+    async def _connect(self, request: Request, key: ConnectionKey, dial: Dial) -> HttpConnection:
         """Make a connection for *key*; the subclass knows how.
 
         Raises:

@@ -3,7 +3,7 @@
 import asyncio
 import errno
 import socket
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Collection
 from ssl import SSLContext
 from typing import Final, cast
 
@@ -12,15 +12,16 @@ from ..exchange import Exchange
 from ..message.origin import ConnectionKey
 from ..message.request import Request
 from ..message.timings import Phases
-from ..protocols.http1.connection import BufferedHttp1Connection, Http1Connection, Owner
-from ..protocols.leftovers import BeforeTLS, LeftoversProtocol
+from ..protocols.connection import HttpConnection, Owner
+from ..protocols.http1.connection import BufferedHttp1Connection, Http1Connection
+from ..protocols.leftovers import BeforeTLS, LeftoversProtocol, UntilChosen
 from ..response.trace import CallTrace
 from .binding import Binding
 from .errors import connect_error
 from .limits import Limit, earliest, ends
 from .shutdown import CLOSE_TIME, CLOSE_TURNS, OpenSockets, closed_error
 from .sockets import Create, make_transport
-from .tls import Setting, TLSPlan, plan_tls
+from .tls import HTTP1, Setting, TLSPlan, plan_tls
 
 # Bytes taken from a socket at a time, as asyncio's own loops do; less costs more system calls for large bodies.
 READ_SIZE: Final = 256 * 1024
@@ -43,7 +44,7 @@ class Dial:
         self.trace = trace
 
 
-Connect = Callable[[Request, ConnectionKey, Dial], Awaitable[Http1Connection]]
+Connect = Callable[[Request, ConnectionKey, Dial], Awaitable[HttpConnection]]
 """How a connector makes a connection: its ``_connect()``."""
 
 
@@ -53,6 +54,8 @@ class Dialler:
     Attributes:
         ssl: How to speak TLS, for requests that set no ``ssl=``.
         own_context: The context made of it, once somebody has asked for it and may have changed it.
+        protocols: What makes a connection for a key of another protocol than HTTP/1.1, by that one's name in ALPN.
+            The connection is an ``asyncio.Protocol``, too.
         conn_timeout: Seconds for one new connection; None for what the request allows.
         close_time: Seconds in which a server may answer the goodbye of a TLS connection.
     """
@@ -60,15 +63,20 @@ class Dialler:
     __slots__ = (
         "_binding",
         "_buffer",
+        "_keep_alive",
         "_owner",
         "_sockets",
         "close_time",
         "conn_timeout",
         "own_context",
+        "protocols",
         "ssl",
     )
 
-    def __init__(self, owner: Owner, sockets: OpenSockets, binding: Binding) -> None:
+    def __init__(
+        self, owner: Owner, sockets: OpenSockets, binding: Binding, *, keep_alive: bool
+    ) -> None:
+        self.protocols: dict[str, Callable[[ConnectionKey], HttpConnection]] = {}
         self.ssl: Setting = True
         self.own_context: SSLContext | None = None
         self.conn_timeout: float | None = None
@@ -76,11 +84,12 @@ class Dialler:
         self._owner = owner
         self._sockets = sockets
         self._binding = binding
+        self._keep_alive = keep_alive
         self._buffer: memoryview | None = None
 
     async def dial(
         self, exchange: Exchange, start: float, phases: Phases, connect: Connect
-    ) -> Http1Connection:
+    ) -> HttpConnection:
         """Make a connection for *exchange*, which has a slot for it, with *connect*; *start* is when it asked for one.
 
         Raises:
@@ -155,7 +164,7 @@ class Dialler:
         plan: TLSPlan | None,
         dial: Dial,
         peer: ConnectionKey | None = None,
-    ) -> Http1Connection:
+    ) -> HttpConnection:
         """Make a connection of a connected socket: with *create*, a method of the event loop, and TLS by *plan*.
 
         The handshake is with *peer* where that is another one than the key's host.
@@ -166,9 +175,9 @@ class Dialler:
         """
         self._sockets.handshakes.add(sock)
         if plan is None:
-            connection = self._new_connection(key)
+            connection = self._new_connection(HTTP1, key)
             try:
-                await make_transport(create, sock, connection)
+                await make_transport(create, sock, cast(asyncio.Protocol, connection))
             except BaseException:
                 # Cancelled at the end of it, uvloop has called connection_made() and never calls connection_lost().
                 self._sockets.discard(connection)
@@ -187,7 +196,7 @@ class Dialler:
         plan: TLSPlan | None,
         dial: Dial,
         peer: ConnectionKey | None = None,
-    ) -> Http1Connection:
+    ) -> HttpConnection:
         """Make a connection within *outer*, through which bytes go on to the key's host; TLS by *plan*.
 
         *outer* is a transport that ``start_tls()`` takes; it is closed if this fails.
@@ -195,53 +204,70 @@ class Dialler:
         Raises:
             OSError, ServerFingerprintMismatch: as ``establish()``.
         """
-        loop = self._binding.bound_loop
-        connection = self._new_connection(key)
-        transport = outer
-        try:
-            if plan is None:
-                outer.set_protocol(connection)
-            else:
-                other = key if peer is None else peer
-                dial.missing = f"no TLS handshake with {other.host}:{other.port}"
-                begin = loop.time()
-                secured = await loop.start_tls(
-                    outer,
-                    connection,
-                    plan.context,
-                    server_hostname=plan.server_hostname,
-                    ssl_shutdown_timeout=self.close_time,
-                )
-                dial.phases.tls = loop.time() - begin
-                # uvloop does not tell of a loss within the handshake.
-                if secured is None or outer.is_closing():
-                    raise OSError(
-                        errno.ECONNRESET, "the connection was closed within the handshake"
-                    )
-                transport = secured
-                if outer.get_extra_info("ssl_object") is None:
-                    outer.set_protocol(LeftoversProtocol(outer, secured))
-            connection.connection_made(transport)
-            if plan is not None:
-                plan.check(transport)
-        except BaseException:
-            connection.abort()
-            outer.abort()
-            raise
+        if plan is None:
+            connection = self._new_connection(HTTP1, key)
+            protocol = cast(asyncio.Protocol, connection)
+            outer.set_protocol(protocol)
+            protocol.connection_made(outer)
+            return connection
+        other = key if peer is None else peer
+        dial.missing = f"no TLS handshake with {other.host}:{other.port}"
+        begin = self._binding.bound_loop.time()
+        first = UntilChosen()
+        secured, chosen = await self.secure(outer, first, plan, (HTTP1, *self.protocols))
+        dial.phases.tls = self._binding.bound_loop.time() - begin
+        if outer.get_extra_info("ssl_object") is None:
+            outer.set_protocol(LeftoversProtocol(outer, secured))
+        connection = self._new_connection(chosen, key)
+        first.hand_over(secured, cast(asyncio.Protocol, connection))
         return connection
 
-    def _new_connection(self, key: ConnectionKey) -> Http1Connection:
+    async def secure(
+        self,
+        outer: asyncio.Transport,
+        protocol: asyncio.Protocol,
+        plan: TLSPlan,
+        spoken: Collection[str] = (HTTP1,),
+    ) -> tuple[asyncio.Transport, str]:
+        """Speak TLS within *outer* by *plan*; return its transport, whose protocol is *protocol*, and what ALPN chose.
+
+        Raises:
+            OSError: the handshake failed, or agreed on a protocol that is not one of *spoken*; *outer* is closed.
+            ServerFingerprintMismatch: another certificate is pinned; the same.
+        """
+        try:
+            secured = await self._binding.bound_loop.start_tls(
+                outer,
+                protocol,
+                plan.context,
+                server_hostname=plan.server_hostname,
+                ssl_shutdown_timeout=self.close_time,
+            )
+            # uvloop does not tell of a loss within the handshake.
+            if secured is None or outer.is_closing():
+                raise OSError(errno.ECONNRESET, "the connection was closed within the handshake")
+            return secured, plan.check(secured, spoken)
+        except BaseException:
+            outer.abort()
+            raise
+
+    def _new_connection(self, protocol: str, key: ConnectionKey) -> HttpConnection:
+        make = self.protocols.get(protocol)
+        if make is not None:
+            return make(key)
         loop = self._binding.bound_loop
         if not isinstance(loop, asyncio.BaseEventLoop):
-            return Http1Connection(self._owner, key, loop)
+            return Http1Connection(self._owner, key, loop, keep_alive=self._keep_alive)
         if self._buffer is None:
             self._buffer = memoryview(bytearray(READ_SIZE))
-        return BufferedHttp1Connection(self._owner, key, loop, self._buffer)
+        return BufferedHttp1Connection(
+            self._owner, key, loop, self._buffer, keep_alive=self._keep_alive
+        )
 
 
 async def _connect_traced(
     connect: Connect, request: Request, key: ConnectionKey, dial: Dial, trace: CallTrace
-) -> Http1Connection:
+) -> HttpConnection:
     """Make a connection, and tell *trace* before and after."""
     await trace.connection_create_start()
     connection = await connect(request, key, dial)
@@ -261,10 +287,10 @@ def _dial_error(request: Request, limit: Limit, dial: Dial) -> TimeoutError:
     )
 
 
-async def _end_of(connection: Http1Connection) -> None:
+async def _end_of(connection: HttpConnection) -> None:
     """Close a connection that ends, and wait until the event loop has reported why, a few iterations later."""
     connection.abort()
     for _ in range(CLOSE_TURNS):
-        if connection.transport is None:
+        if connection.gone:
             break
         await asyncio.sleep(0)

@@ -15,7 +15,7 @@ from ..exchange import Exchange
 from ..message.origin import ConnectionKey
 from ..message.request import Request
 from ..message.timings import Phases
-from ..protocols.http1.connection import Http1Connection
+from ..protocols.connection import HttpConnection
 from .binding import Binding
 from .dialling import Connect, Dialler
 from .limits import Limit, earliest, ends
@@ -51,7 +51,7 @@ class PoolDriver:
 
     def __init__(
         self,
-        pool: Pool[ConnectionKey, Http1Connection],
+        pool: Pool[ConnectionKey, HttpConnection],
         sockets: OpenSockets,
         binding: Binding,
         *,
@@ -63,7 +63,7 @@ class PoolDriver:
         self._reuses = not force_close  # False once the connector is closed, too
         self._weak_self = WeakOwner(self)
         self._sweeper: asyncio.TimerHandle | None = None
-        self.dialler = Dialler(self._weak_self, sockets, binding)
+        self.dialler = Dialler(self._weak_self, sockets, binding, keep_alive=not force_close)
 
     # A connection for an exchange
 
@@ -71,10 +71,10 @@ class PoolDriver:
         self,
         exchange: Exchange,
         connect: Connect,
-        found: Http1Connection | None = None,
+        found: HttpConnection | None = None,
         *,
         fresh: bool = False,
-    ) -> Http1Connection:
+    ) -> HttpConnection:
         """Reserve a slot and dial with *connect*, or wait for either; *fresh* takes no connection used before.
 
         *found* is one of the pool, whose slot is reserved, and whose socket has something to read.
@@ -106,7 +106,7 @@ class PoolDriver:
         phases.sending = loop.time()
         return connection
 
-    async def _settle(self, connection: Http1Connection) -> bool:
+    async def _settle(self, connection: HttpConnection) -> bool:
         """Let the event loop read what lies in *connection*'s socket; tell whether a request may be sent on it then.
 
         If not, it is closed, and its slot stays ours: see "RFC 9112, section 9.2" in ``protocols.http1``.
@@ -129,8 +129,8 @@ class PoolDriver:
         return False
 
     async def _wait(
-        self, ticket: "Ticket[ConnectionKey, Http1Connection]", request: Request, start: float
-    ) -> Http1Connection | None:
+        self, ticket: "Ticket[ConnectionKey, HttpConnection]", request: Request, start: float
+    ) -> HttpConnection | None:
         """Wait in the pool's queue: for a connection, or (None) for the permission to dial."""
         loop = self._binding.bound_loop
         timeout = request.timeout
@@ -165,9 +165,7 @@ class PoolDriver:
                 timer.cancel()
         return self._take_over(ticket)
 
-    def _take_over(
-        self, ticket: "Ticket[ConnectionKey, Http1Connection]"
-    ) -> Http1Connection | None:
+    def _take_over(self, ticket: "Ticket[ConnectionKey, HttpConnection]") -> HttpConnection | None:
         """Give the slot of a granted ticket to the connection granted with it; None if that one has died since."""
         connection = ticket.connection
         if connection is None:
@@ -186,10 +184,10 @@ class PoolDriver:
         )
         task = asyncio.current_task()
         unread = [
-            connection.exchange_under_way.request.what
+            exchange.request.what
             for connection in self._sockets.connections
-            if connection.exchange_under_way is not None
-            and connection.exchange_under_way.is_unread_by(task)
+            for exchange in connection.under_way
+            if exchange.is_unread_by(task)
         ]
         if unread:
             more = f" and {len(unread) - 3} more" if len(unread) > 3 else ""
@@ -203,11 +201,11 @@ class PoolDriver:
 
     # What connections report
 
-    def connection_made(self, connection: Http1Connection) -> None:
+    def connection_made(self, connection: HttpConnection) -> None:
         """Note that a socket is open."""
         self._sockets.connections.add(connection)
 
-    def connection_idle(self, connection: Http1Connection) -> None:
+    def connection_idle(self, connection: HttpConnection) -> None:
         """Take back a connection whose response is complete."""
         if not self._reuses:
             connection.close()
@@ -220,17 +218,20 @@ class PoolDriver:
         elif self._sweeper is None:
             self._arm_sweeper()
 
-    def connection_closed(self, connection: Http1Connection) -> None:
+    def room_changed(self, connection: HttpConnection) -> None:
+        """Nothing shares connections yet."""
+
+    def connection_closed(self, connection: HttpConnection) -> None:
         """Forget a connection that was idle, or take back the slot of one that was in use."""
         if connection.opened and not self._pool.discard(connection):
             now = self._binding.bound_loop.time()
             self._perform(self._pool.release(connection.key, None, now))
 
-    def connection_gone(self, connection: Http1Connection) -> None:
+    def connection_gone(self, connection: HttpConnection) -> None:
         """Note that a socket was closed for good."""
         self._sockets.discard(connection)
 
-    def _perform(self, grant: "Grant[ConnectionKey, Http1Connection] | None") -> None:
+    def _perform(self, grant: "Grant[ConnectionKey, HttpConnection] | None") -> None:
         """Hand a freed slot to the waiter who is next."""
         if grant is None:
             if self._sweeper is None and not self._sockets.closed:
@@ -263,7 +264,7 @@ class PoolDriver:
         self._arm_sweeper()
 
     @staticmethod
-    def _drop(connection: Http1Connection) -> None:
+    def _drop(connection: HttpConnection) -> None:
         """Close a connection that the pool has forgotten already: it holds no slot any more."""
         connection.opened = False
         connection.close()
@@ -309,7 +310,7 @@ class WeakOwner:
     def __init__(self, driver: PoolDriver) -> None:
         self._driver = ref(driver)
 
-    def connection_made(self, connection: Http1Connection) -> None:
+    def connection_made(self, connection: HttpConnection) -> None:
         """Pass it on."""
         driver = self._driver()
         if driver is not None:
@@ -317,7 +318,7 @@ class WeakOwner:
         else:
             connection.abort()
 
-    def connection_idle(self, connection: Http1Connection) -> None:
+    def connection_idle(self, connection: HttpConnection) -> None:
         """Pass it on; without a driver it can carry no other request."""
         driver = self._driver()
         if driver is not None:
@@ -325,13 +326,19 @@ class WeakOwner:
         else:
             connection.close()
 
-    def connection_closed(self, connection: Http1Connection) -> None:
+    def room_changed(self, connection: HttpConnection) -> None:
+        """Pass it on."""
+        driver = self._driver()
+        if driver is not None:
+            driver.room_changed(connection)
+
+    def connection_closed(self, connection: HttpConnection) -> None:
         """Pass it on."""
         driver = self._driver()
         if driver is not None:
             driver.connection_closed(connection)
 
-    def connection_gone(self, connection: Http1Connection) -> None:
+    def connection_gone(self, connection: HttpConnection) -> None:
         """Pass it on."""
         driver = self._driver()
         if driver is not None:
@@ -352,7 +359,7 @@ class _Closed(Exception):
     """The connector was closed while a waiter was in the queue."""
 
 
-def _close_all(connections: Iterable[Http1Connection]) -> None:
+def _close_all(connections: Iterable[HttpConnection]) -> None:
     for connection in connections:
         connection.close()
 

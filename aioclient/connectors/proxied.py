@@ -30,8 +30,8 @@ from ..exceptions import (
 from ..message.origin import ConnectionKey
 from ..message.proxy import REMOTE_DNS_SCHEMES, Proxy
 from ..message.request import Request
-from ..protocols.http1.connection import Http1Connection
-from ..protocols.http1.head import encode_head_for
+from ..protocols.connection import HttpConnection
+from ..protocols.http1.head import absolute_form
 from ..protocols.leftovers import BeforeTLS
 from ..response.client_response import ClientResponse
 from .base import BaseConnector
@@ -74,12 +74,11 @@ class ProxiedConnector(BaseConnector):
             BodyConsumedError: it wants the request again, whose body cannot be sent twice.
         """
         proxy = cast(Proxy, key.proxy)
-        target = f"http://{request.origin.host_field}{request.url.raw_path_qs}"
+        target = absolute_form(request)
         again = False
         while True:
             fields = self._logins.fields(proxy, request.method, target)
-            head, chunked = encode_head_for(request, target, fields, not self._force_close)
-            response = await self._exchange(request, key, head, chunked)
+            response = await self._exchange(request, key, fields)
             if response.status != _AUTHENTICATION_REQUIRED:
                 return response
             response.release()
@@ -93,7 +92,7 @@ class ProxiedConnector(BaseConnector):
 
     async def _connect_by(
         self, proxy: Proxy, request: Request, key: ConnectionKey, plan: TLSPlan | None, dial: Dial
-    ) -> Http1Connection:
+    ) -> HttpConnection:
         """Make a connection for *key* to *proxy*, or through it; *plan* is for TLS with the key's host.
 
         Raises:
@@ -250,25 +249,7 @@ class ProxiedConnector(BaseConnector):
         plain = BeforeTLS()
         try:
             await make_transport(loop.create_connection, sock, plain)
-            outer = plain.take()
-            try:
-                secured = await loop.start_tls(
-                    outer,
-                    wire,
-                    plan.context,
-                    server_hostname=plan.server_hostname,
-                    ssl_shutdown_timeout=self._dialler.close_time,
-                )
-                if (
-                    secured is None or outer.is_closing()
-                ):  # uvloop does not tell of a loss within the handshake
-                    raise OSError(
-                        errno.ECONNRESET, "the connection was closed within the handshake"
-                    )
-                wire.connection_made(secured)
-                plan.check(secured)
-            except BaseException:
-                outer.abort()
-                raise
+            secured, _ = await self._dialler.secure(plain.take(), wire, plan)
+            wire.connection_made(secured)
         except OSError as error:
             raise connect_error(proxy.address, error) from error

@@ -8,7 +8,7 @@ from weakref import WeakSet
 
 from ..exceptions import ClientConnectionError
 from ..message.request import Request
-from ..protocols.http1.connection import Http1Connection
+from ..protocols.connection import HttpConnection
 from ..warning import warn_legacy
 
 # Seconds for TLS goodbyes, of one connection and in close(); then it is aborted.
@@ -31,7 +31,7 @@ class OpenSockets:
 
     def __init__(self) -> None:
         self.closed = False
-        self.connections: set[Http1Connection] = set()
+        self.connections: set[HttpConnection] = set()
         self.dials: set[asyncio.Timeout] = set()
         self.handshakes: WeakSet[socket.socket] = WeakSet()
         self._all_gone = asyncio.Event()
@@ -45,7 +45,7 @@ class OpenSockets:
         if self.closed:
             raise closed_error(request)
 
-    def discard(self, connection: Http1Connection) -> None:
+    def discard(self, connection: HttpConnection) -> None:
         """Forget a connection whose socket was closed for good."""
         self.connections.discard(connection)
         self._note_end()

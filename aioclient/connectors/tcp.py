@@ -14,7 +14,7 @@ from ..message.origin import ConnectionKey, Origin, SSLOption
 from ..message.proxy import Proxy
 from ..message.request import Request
 from ..message.unset import UNSET, Unset
-from ..protocols.http1.connection import Http1Connection
+from ..protocols.connection import HttpConnection
 from ..response.trace import CallTrace
 from ..warning import warn_legacy
 from .address_policy import AddressPolicy
@@ -133,7 +133,7 @@ class TCPConnector(ProxiedConnector):
         self._interleave = interleave
         self._socket_factory = socket_factory
 
-    async def _connect(self, request: Request, key: ConnectionKey, dial: Dial) -> Http1Connection:
+    async def _connect(self, request: Request, key: ConnectionKey, dial: Dial) -> HttpConnection:
         loop = asyncio.get_running_loop()
         origin = request.origin
         self._check_target(origin, key)

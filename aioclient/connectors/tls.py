@@ -19,6 +19,7 @@ import asyncio
 import errno
 import ssl
 import sys
+from collections.abc import Collection
 from dataclasses import dataclass
 from hashlib import sha256
 from importlib.util import find_spec
@@ -44,6 +45,9 @@ __all__ = (
 # Where the system's authorities are not in files, which OpenSSL reads. Elsewhere truststore would read
 # the same files as OpenSSL does, but anew for each connection: 20 ms.
 _OTHER_STORES: Final = ("darwin", "win32")
+
+HTTP1: Final = "http/1.1"
+"""The name of HTTP/1.1 in ALPN (RFC 7301, section 6)."""
 
 _SHA256_SIZE = sha256().digest_size
 _MD5_AND_SHA1_SIZES = (16, 20)
@@ -253,7 +257,7 @@ def _new_context(kind: _Kind) -> ssl.SSLContext:
     # Debian's Python leaves it to OpenSSL's settings (RFC 9325, section 3.1.1).
     if context.minimum_version < ssl.TLSVersion.TLSv1_2:
         context.minimum_version = ssl.TLSVersion.TLSv1_2
-    context.set_alpn_protocols(("http/1.1",))
+    context.set_alpn_protocols((HTTP1,))
     return context
 
 
@@ -290,23 +294,28 @@ class TLSPlan:
     server_hostname: str
     pin: Fingerprint | None
 
-    def check(self, transport: asyncio.BaseTransport) -> None:
-        """Check what the handshake brought; call it before the first request byte.
+    def check(self, transport: asyncio.BaseTransport, spoken: Collection[str] = (HTTP1,)) -> str:
+        """Check what the handshake brought, and return the protocol to speak, one of *spoken* by its name in ALPN.
+
+        Call it before the first request byte.
 
         Raises:
             ServerFingerprintMismatch: Another certificate is pinned.
-            ssl.SSLError: ALPN chose another protocol than HTTP/1.1, which a user's context offered.
+            ssl.SSLError: ALPN chose another protocol, which a user's context offered.
         """
         if self.pin is not None:
             self.pin.check(transport)
         tls = transport.get_extra_info("ssl_object")
         chosen = None if tls is None else tls.selected_alpn_protocol()
-        if chosen not in (None, "http/1.1", "http/1.0"):
+        if chosen is None or chosen == "http/1.0":
+            return HTTP1
+        if chosen not in spoken:
             raise ssl.SSLError(
                 0,
                 f"ALPN chose {chosen!r}, and only HTTP/1.1 is spoken here; "
                 "call set_alpn_protocols(['http/1.1']) on the SSLContext",
             )
+        return str(chosen)
 
 
 async def plan_tls(

@@ -10,7 +10,7 @@ from ..message.origin import ConnectionKey, SSLOption
 from ..message.request import Request
 from ..message.timeout import seconds
 from ..message.unset import UNSET, Unset
-from ..protocols.http1.connection import Http1Connection
+from ..protocols.connection import HttpConnection
 from ..warning import warn_legacy
 from .base import BaseConnector
 from .dialling import Dial
@@ -74,7 +74,7 @@ class UnixConnector(BaseConnector):
         """Where the socket is in the file system."""
         return self._path
 
-    async def _connect(self, request: Request, key: ConnectionKey, dial: Dial) -> Http1Connection:
+    async def _connect(self, request: Request, key: ConnectionKey, dial: Dial) -> HttpConnection:
         loop = asyncio.get_running_loop()
         plan = await self._dialler.plan(request, key)
         dial.missing = f"no connection to {self._path}"

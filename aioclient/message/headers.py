@@ -111,9 +111,13 @@ def check_value(name: str, value: str) -> str:
     return value
 
 
-def field_line(name: str, value: str) -> str:
-    """Return one checked field line, without its CRLF."""
-    return f"{check_name(name)}: {check_value(name, value)}"
+def checked_field(name: str, value: str) -> tuple[str, str]:
+    """Return a field that may reach the wire.
+
+    Raises:
+        ValueError: its name or value must not.
+    """
+    return check_name(name), check_value(name, value)
 
 
 def serialize_fields(headers: MultiMapping[str]) -> bytes:

@@ -3,6 +3,8 @@
 from collections.abc import Awaitable
 from typing import Protocol, TypeVar
 
+from multidict import CIMultiDict
+
 RequestT = TypeVar("RequestT", contravariant=True)
 StreamT = TypeVar("StreamT")
 
@@ -16,6 +18,7 @@ class Trace(Protocol[RequestT, StreamT]):
     """
 
     raised: BaseException | None  # by the last one that failed
+    hears_headers: bool  # whether anybody listens to request_headers_sent()
     hears_upload: bool  # whether anybody listens to request_chunk_sent()
     hears_body: bool  # whether anybody listens to what is read of a response
     stream_class: type[StreamT]  # what reads the bodies of its responses
@@ -53,8 +56,10 @@ class Trace(Protocol[RequestT, StreamT]):
     def dns_resolvehost_end(self, host: str) -> Awaitable[None]:
         """Tell that the resolver has answered."""
 
-    def request_headers_sent(self, request: RequestT, head: bytes) -> Awaitable[None]:
-        """Tell that the *head* will be written."""
+    def request_headers_sent(
+        self, request: RequestT, fields: "CIMultiDict[str]"
+    ) -> Awaitable[None]:
+        """Tell that the *fields* will be written."""
 
     def request_chunk_sent(
         self, request: RequestT, chunk: bytes | bytearray | memoryview

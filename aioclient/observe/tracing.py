@@ -50,6 +50,7 @@ class RequestTrace:
         "_heard",
         "_request",
         "hears_body",
+        "hears_headers",
         "hears_upload",
         "raised",
         "stream_class",
@@ -62,6 +63,7 @@ class RequestTrace:
         self._configs = configs
         self._heard = configs.heard
         self._followers: list[tuple[TraceConfig, SimpleNamespace]] = []
+        self.hears_headers = signals.HEADERS_SENT in configs.heard
         self.hears_upload = signals.CHUNK_SENT in configs.heard
         self.hears_body = signals.CHUNK_RECEIVED in configs.heard
         self.stream_class = TracedStreamReader if self.hears_body else StreamReader
@@ -153,14 +155,10 @@ class RequestTrace:
 
     # The message
 
-    def request_headers_sent(self, request: Request, head: bytes) -> Awaitable[None]:
-        """Fire ``on_request_headers_sent``, with the fields of *head*."""
-        if signals.HEADERS_SENT not in self._heard:
-            return _NOTHING
+    def request_headers_sent(self, request: Request, fields: "CIMultiDict[str]") -> Awaitable[None]:
+        """Fire ``on_request_headers_sent``."""
         params = tracing.TraceRequestHeadersSentParams
-        return self._fire(
-            signals.HEADERS_SENT, params, request.method, request.url, fields_of(head)
-        )
+        return self._fire(signals.HEADERS_SENT, params, request.method, request.url, fields)
 
     async def request_chunk_sent(
         self, request: Request, chunk: bytes | bytearray | memoryview
@@ -208,15 +206,6 @@ class RequestTrace:
                         await waiting
                     else:
                         await within_total(request, waiting)
-
-
-def fields_of(head: bytes) -> "CIMultiDict[str]":
-    """Return the header fields of an encoded request *head*."""
-    lines = head.decode("utf-8", "surrogateescape").split("\r\n")
-    # Between the request line and the empty one. No name has a colon, and each is followed by one and a space.
-    return CIMultiDict(
-        [(name, value) for name, _, value in [line.partition(": ") for line in lines[1:-2]]]
-    )
 
 
 def _headers_of(request: Request) -> "CIMultiDict[str]":

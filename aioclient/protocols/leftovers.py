@@ -149,3 +149,38 @@ class BeforeTLS(asyncio.Protocol):
             transport.abort()
             raise ssl.SSLError(0, "the server sent something else than a TLS handshake")
         return transport
+
+
+class UntilChosen(asyncio.Protocol):
+    """Keeps what comes behind a TLS handshake until it is known who reads it: ALPN says which protocol is spoken."""
+
+    def __init__(self) -> None:
+        self._received: list[bytes] = []
+        self._ended = False
+        self._lost = False
+        self._error: Exception | None = None
+
+    def data_received(self, data: bytes) -> None:
+        """Keep a segment (called by the event loop)."""
+        self._received.append(data)
+
+    def eof_received(self) -> bool:
+        """Note the end, and let the transport close itself (called by the event loop)."""
+        self._ended = True
+        return False
+
+    def connection_lost(self, error: Exception | None) -> None:
+        """Note it (called by the event loop)."""
+        self._lost = True
+        self._error = error
+
+    def hand_over(self, transport: asyncio.Transport, protocol: asyncio.Protocol) -> None:
+        """Let *protocol* read from *transport*, first what came so far."""
+        transport.set_protocol(protocol)
+        protocol.connection_made(transport)
+        for data in self._received:
+            protocol.data_received(data)
+        if self._ended:
+            protocol.eof_received()
+        if self._lost:
+            protocol.connection_lost(self._error)

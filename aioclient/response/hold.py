@@ -4,31 +4,63 @@ import asyncio
 import warnings
 from typing import Protocol
 
-from ..warning import Birthplace, report_unclosed
+from ..exchange import Exchange
+from ..warning import report_unclosed
+
+
+class TakenOver(Protocol):
+    """What is left of a connection when the server has switched protocols (101), or of a stream (RFC 8441).
+
+    Attributes:
+        transport: What the other protocol reads from and writes to, after its ``set_protocol()``; None once it is lost.
+        buffer: Where the event loop reads to, for a protocol that has no buffer of its own; None to be given bytes.
+    """
+
+    transport: asyncio.Transport | None
+    buffer: memoryview | None
+
+    def take_rest(self) -> bytes:
+        """Return what came behind the head of the response; call it once."""
+
+    def pause_reading(self) -> None:
+        """Let nothing more come."""
+
+    def resume_reading(self) -> None:
+        """Let it come again."""
+
+    def close(self) -> None:
+        """Close it once what was written is sent."""
+
+    def abort(self) -> None:
+        """Close it now."""
+
+    def lost(self, error: Exception | None) -> None:
+        """Note that the transport was closed: the protocol that took over passes on its ``connection_lost()``."""
 
 
 class Carrier(Protocol):
     """What carries the body of a response, as that response sees it."""
 
     transport: asyncio.Transport | None
-    exchanges: int
-    """How many exchanges it has carried to their end."""
 
     @property
     def loop(self) -> asyncio.AbstractEventLoop:
         """The event loop that it belongs to."""
 
-    def abort(self) -> None:
-        """Close the socket now."""
+    def cancel(self, exchange: Exchange) -> None:
+        """End *exchange* now, and the connection with it if it carries one only."""
 
-    def give_up_body(self) -> None:
-        """Drain the little that is missing and keep the connection, or close it."""
+    def let_go(self, exchange: Exchange) -> None:
+        """Drain the little that is missing of the body of *exchange* and keep the connection, or close it."""
 
-    def detach(self) -> None:
+    def retire(self) -> None:
         """Leave the pool: it counts no longer, and closes behind the body."""
 
-    async def wait_sent(self) -> None:
-        """Wait until the request was sent, or given up."""
+    async def wait_sent(self, exchange: Exchange) -> None:
+        """Wait until the request of *exchange* was sent, or given up."""
+
+    def take_over(self, exchange: Exchange) -> TakenOver | None:
+        """Return what another protocol reads from and writes to; None if the server has not switched, or is gone."""
 
 
 class Connection:
@@ -38,21 +70,22 @@ class Connection:
     without a finalizer on every response.
     """
 
-    __slots__ = ("__weakref__", "_carrier", "_description", "_exchange", "_made_at", "warns")
+    __slots__ = ("__weakref__", "_carrier", "_exchange", "warns")
 
-    def __init__(
-        self, carrier: Carrier, description: str, made_at: Birthplace | None = None
-    ) -> None:
+    def __init__(self, carrier: Carrier, exchange: Exchange) -> None:
         self._carrier: Carrier | None = carrier
-        self._exchange = carrier.exchanges
-        self._description = description
-        self._made_at = made_at
+        self._exchange = exchange
         self.warns = True
 
     @property
     def carrier(self) -> Carrier | None:
         """What carries the body; None when ``closed``."""
         return self._carrier
+
+    @property
+    def exchange(self) -> Exchange:
+        """The exchange whose response it is."""
+        return self._exchange
 
     @property
     def closed(self) -> bool:
@@ -73,23 +106,27 @@ class Connection:
         """Give up what was not read: drain it if little is missing, and keep the connection, or else close it."""
         carrier, self._carrier = self._carrier, None
         if carrier is not None:
-            carrier.give_up_body()
+            carrier.let_go(self._exchange)
 
     def close(self) -> None:
         """Close the connection."""
         carrier, self._carrier = self._carrier, None
         if carrier is not None:
-            carrier.abort()
+            carrier.cancel(self._exchange)
 
     def detach(self) -> None:
         """Take the connection out of the pool: its slot is free, and it is closed behind the body, never reused."""
         if self._carrier is not None:
-            self._carrier.detach()
+            self._carrier.retire()
+
+    def take_over(self) -> TakenOver | None:
+        """Return what another protocol reads from and writes to (called by the engine)."""
+        return None if self._carrier is None else self._carrier.take_over(self._exchange)
 
     async def wait_sent(self) -> None:
         """Wait until the body of the request was sent, or given up."""
         if self._carrier is not None:
-            await self._carrier.wait_sent()
+            await self._carrier.wait_sent(self._exchange)
 
     def end(self) -> None:
         """Note that the body is complete, or the connection gone (called by the engine)."""
@@ -101,26 +138,22 @@ class Connection:
             # Garbage is collected on any thread, and within any step of the event loop.
             loop = carrier.loop
             if not loop.is_closed():
-                loop.call_soon_threadsafe(_abort, carrier, self._exchange)
+                loop.call_soon_threadsafe(carrier.cancel, self._exchange)
             if not self.warns:
                 return
-            place = "" if self._made_at is None else f"; asked for at {self._made_at}"
+            request = self._exchange.request
+            made_at = request.options.made_at
+            place = "" if made_at is None else f"; asked for at {made_at}"
             warnings.warn(
-                f"unclosed response to {self._description}: use 'async with', read it to its end, or release it{place}",
+                f"unclosed response to {request.what}: use 'async with', read it to its end, or release it{place}",
                 ResourceWarning,
                 source=self,
                 stacklevel=2,
             )
             if not loop.is_closed():
                 report_unclosed(
-                    loop, self._made_at, message="Unclosed connection", client_connection=self
+                    loop, made_at, message="Unclosed connection", client_connection=self
                 )
 
     def __repr__(self) -> str:
-        return f"<Connection {'closed' if self.closed else 'open'}, {self._description}>"
-
-
-def _abort(carrier: Carrier, exchange: int) -> None:
-    """Close the connection, unless the body has ended since, and it may carry another one."""
-    if carrier.exchanges == exchange:
-        carrier.abort()
+        return f"<Connection {'closed' if self.closed else 'open'}, {self._exchange.request.what}>"

@@ -20,7 +20,6 @@ from ..message.proxy import ProxyAuthLike
 from ..message.timeout import seconds
 from ..message.unset import UNSET, Unset
 from ..middlewares.auth.basic import AuthLike
-from ..protocols.http1.connection import BufferedHttp1Connection, Http1Connection
 from ..protocols.websocket.connection import BufferedWebSocketConnection, WebSocketConnection
 from ..protocols.websocket.deflate import Compressor, Decompressor
 from ..protocols.websocket.handshake import (
@@ -271,9 +270,9 @@ def _take_over(
         Refused: there is no such connection: a middleware answered, or it is lost already.
     """
     held = response.connection
-    transport = None if held is None else held.transport
-    carrier = None if transport is None else transport.get_protocol()
-    if held is None or transport is None or not isinstance(carrier, Http1Connection):
+    taken = None if held is None else held.take_over()
+    transport = None if taken is None else taken.transport
+    if held is None or taken is None or transport is None:
         raise Refused("the connection was lost right behind the answer")
     deflate = agreed.deflate
     reader = MessageReader(
@@ -282,9 +281,9 @@ def _take_over(
         answer_pings=autoping,
         decompressor=None if deflate is None else Decompressor(deflate),
     )
-    buffered = isinstance(carrier, BufferedHttp1Connection)
+    buffered = taken.buffer is not None
     return (BufferedWebSocketConnection if buffered else WebSocketConnection)(
-        carrier,
+        taken,
         transport,
         cast(asyncio.AbstractEventLoop, held.loop),
         response.request.what,

@@ -15,10 +15,12 @@ from aioclient import (
     Request,
     TCPConnector,
 )
+from aioclient.exchange import Exchange
 from aioclient.response.hold import Connection
 from aioclient.testing import RawConnection, RawServer, turns
 
 from ..loopback import OK
+from ..test_exchange import request
 
 pytestmark = pytest.mark.rows("S003-82")
 
@@ -263,16 +265,16 @@ class TestCollected:
 
         class Gone:
             transport = None
-            exchanges = 0
             loop = asyncio.new_event_loop()
 
-            def abort(self) -> None:
+            def cancel(self, exchange: object) -> None:
                 raise AssertionError("there is no loop to do it in")
 
-            give_up_body = detach = wait_sent = abort
+            let_go = retire = wait_sent = take_over = cancel
 
         Gone.loop.close()
-        held: Connection | None = Connection(cast(Any, Gone()), "GET http://a.example/")
+        asked = request(url="http://a.example/")
+        held: Connection | None = Connection(cast(Any, Gone()), Exchange(asked, asked.key, 0.0))
         assert held is not None
         with pytest.warns(ResourceWarning, match="unclosed response to GET http://a.example/"):
             held = None

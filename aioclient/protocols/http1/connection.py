@@ -16,7 +16,7 @@ The rules:
 import asyncio
 from collections.abc import Callable
 from ssl import SSLError
-from typing import Final, Protocol, cast
+from typing import Final, cast
 from weakref import ref
 
 from aiohttp import HttpVersion10, HttpVersion11
@@ -30,18 +30,19 @@ from ...exceptions import (
     ReadTimeoutError,
     TotalTimeoutError,
 )
-from ...exchange import ALL, PART, Exchange
+from ...exchange import ALL, NOTHING, PART, Exchange
 from ...message.codings import Decoder, make_decoder
 from ...message.headers import CONTENT_ENCODING
 from ...message.origin import ConnectionKey
 from ...message.request import Request
 from ...message.timings import Phases
 from ...response.client_response import ClientResponse
-from ...response.hold import Connection
+from ...response.hold import Connection, TakenOver
 from ...response.stream import StreamReader
+from ..connection import Owner
 from ..leftovers import input_poll, read_leftovers
 from ..watch import Watch
-from .head import expects_continue
+from .head import encode_head, expects_continue, outgoing_fields
 from .losses import before_request, within_exchange
 from .response import ResponseReader
 from .sending import Sender
@@ -58,22 +59,6 @@ EARLY_BODY: Final = 64 * 1024
 _NO_TRAILERS: "CIMultiDictProxy[str]" = CIMultiDictProxy(CIMultiDict())
 
 
-class Owner(Protocol):
-    """Who keeps connections, and what it is told of each."""
-
-    def connection_made(self, connection: "Http1Connection") -> None:
-        """Note that it has a socket now."""
-
-    def connection_idle(self, connection: "Http1Connection") -> None:
-        """Note that its response is complete and it can carry another one."""
-
-    def connection_closed(self, connection: "Http1Connection") -> None:
-        """Note, once, that it carries no other one."""
-
-    def connection_gone(self, connection: "Http1Connection") -> None:
-        """Note that its socket is closed."""
-
-
 class _ResponseClassError(Exception):
     """A response class of the user raised ``raised``, which is the caller's to handle."""
 
@@ -83,19 +68,26 @@ class _ResponseClassError(Exception):
 
 
 class Http1Connection(asyncio.Protocol):
-    """One HTTP/1.1 connection.
+    """One HTTP/1.1 connection: an ``HttpConnection`` with room for one exchange.
 
-    ``exchanges`` counts those it has carried. ``opened`` is the owner's: it holds a slot.
-    ``loss`` is what broke the connection while no
-    request was under way, such as a TLS alert right behind the handshake.
+    Args:
+        owner: who keeps it.
+        key: which exchanges it may carry.
+        loop: the event loop.
+        keep_alive: False to ask the server to close it after one response.
+        buffer: where the event loop reads to, for the subclass that has one.
     """
+
+    buffer: memoryview | None = None
 
     __slots__ = (
         "__weakref__",
         "_drain_budget",
         "_exchange",
+        "_keep_alive",
         "_lease",
         "_loop",
+        "_loss",
         "_owner",
         "_poll",
         "_reader",
@@ -104,24 +96,31 @@ class Http1Connection(asyncio.Protocol):
         "_sender",
         "_state",
         "_stream",
+        "_unread",
         "_waiter",
         "_watch",
         "exchanges",
         "key",
-        "loss",
         "opened",
         "transport",
-        "upgraded",
     )
 
-    def __init__(self, owner: Owner, key: ConnectionKey, loop: asyncio.AbstractEventLoop) -> None:
+    def __init__(
+        self,
+        owner: Owner,
+        key: ConnectionKey,
+        loop: asyncio.AbstractEventLoop,
+        *,
+        keep_alive: bool = True,
+    ) -> None:
         self._owner = owner
         self.key = key
         self._loop = loop
+        self._keep_alive = keep_alive
         self.transport: asyncio.Transport | None = None
         self.exchanges = 0
         self.opened = False
-        self.upgraded: bytes | None = None
+        self._unread = b""  # what came behind the head of a 101
         self._state: State = IDLE
         self._watch = Watch(loop, self)
         self._sender = Sender(self, loop, self._watch)
@@ -134,37 +133,40 @@ class Http1Connection(asyncio.Protocol):
         self._remaining = 0  # bytes of a body of known length that are past the parser
         self._drain_budget = 0  # bytes that may still be thrown away while draining
         self._reading_paused = False
-        self.loss: Exception | None = None
+        self._loss: Exception | None = None  # what broke the connection while it was idle
         self._poll: Callable[[float], object] | None = None
 
     # The exchange
 
-    async def exchange(self, exchange: Exchange, head: bytes, chunked: bool) -> ClientResponse:
-        """Send the request of *exchange*, whose head was encoded to *head*; return the response when its head is here.
+    @property
+    def room(self) -> int:
+        """How many exchanges may begin now: 0 or 1."""
+        return 0 if self.broken or self._state is not IDLE else 1
 
-        Raises:
+    def reserve(self) -> None:
+        """Do nothing: who has the slot of this connection has its room."""
+
+    def outgoing(self, exchange: Exchange) -> "CIMultiDict[str]":
+        """Return the fields with which *exchange* will go out."""
+        return outgoing_fields(exchange, self._keep_alive)
+
+    def begin(self, exchange: Exchange) -> "asyncio.Future[ClientResponse]":
+        """Send the request of *exchange*; who stops waiting for its response calls ``cancel()``.
+
+        The future raises:
             ServerDisconnectedError: the connection ended before a response.
             ClientOSError: it broke.
             ServerProtocolError: what came is not an HTTP/1.1 response, or its head is too large.
             TotalTimeoutError, ReadTimeoutError: no head within ``total`` or ``sock_read``.
-        """
-        try:
-            return await self.start(exchange, head, chunked)
-        except BaseException:
-            self.give_up(exchange)
-            raise
-
-    def start(
-        self, exchange: Exchange, head: bytes, chunked: bool
-    ) -> "asyncio.Future[ClientResponse]":
-        """Begin *exchange* and return the future of its response; who stops waiting for it calls ``give_up()``.
 
         Raises:
+            ValueError: the request must not reach the wire; nothing of it did.
             ServerDisconnectedError: the connection is closed; nothing was sent.
             ClientOSError: the same, and it is known what broke it.
         """
         transport = self.transport
         request = exchange.request
+        head, chunked = encode_head(exchange, self._keep_alive)
         exchange.reused = self.exchanges != 0
         if transport is None or self._state is CLOSED or transport.is_closing():
             self.abort()
@@ -209,10 +211,13 @@ class Http1Connection(asyncio.Protocol):
             self._poll = poll = input_poll(self.transport)
         return bool(poll(0)) or self.broken
 
-    def give_up(self, exchange: Exchange) -> None:
-        """Close the connection if *exchange* is still under way on it."""
+    def cancel(self, exchange: Exchange) -> None:
+        """Close the connection if *exchange* is still under way on it; hand it back if *exchange* has not begun."""
         if self._exchange is exchange or self._state is SWITCHED:
             self.abort()
+        elif exchange.sent is NOTHING and self._state is IDLE:
+            self._watch.heard = self._loop.time()
+            self._owner.connection_idle(self)
 
     def _deliver(self, raw: bytes | None, lease: Connection | None = None) -> None:
         """Hand the response to the waiting caller: whole (*raw*), or with a stream."""
@@ -229,7 +234,7 @@ class Http1Connection(asyncio.Protocol):
         stream = None
         if raw is None:
             self._stream = stream = self._open_stream(request)
-            lease = Connection(self, request.what, request.options.made_at)
+            lease = Connection(self, exchange)
             self._lease = ref(lease)
             exchange.hold = ref(lease)
         try:
@@ -324,7 +329,7 @@ class Http1Connection(asyncio.Protocol):
     def _take_unasked(self, data: bytes) -> None:
         """Take what comes while no request is under way."""
         if self._state is SWITCHED:
-            self.upgraded = (self.upgraded or b"") + data
+            self._unread += data
             self.pause_reading()
         else:
             self.abort()
@@ -375,17 +380,29 @@ class Http1Connection(asyncio.Protocol):
             self.abort()  # who asked for it has gone
             return
         exchange = cast(Exchange, self._exchange)
-        request = exchange.request
-        lease = Connection(self, request.what, request.options.made_at)
+        lease = Connection(self, exchange)
         self._lease = ref(lease)
         exchange.hold = ref(lease)
         exchange.ended = self._watch.heard
         self._deliver(b"", lease)
         self._state = SWITCHED
-        self.upgraded = rest
+        self._unread = rest
         self._exchange = None
         self._watch.end()
         self.pause_reading()
+
+    def take_over(self, exchange: Exchange) -> TakenOver | None:
+        """Return what another protocol reads from and writes to; None if the server has not switched, or is gone."""
+        return self if self._state is SWITCHED and self.transport is not None else None
+
+    def take_rest(self) -> bytes:
+        """Return what came behind the head of the response."""
+        rest, self._unread = self._unread, b""
+        return rest
+
+    def lost(self, error: Exception | None) -> None:
+        """Note that the transport was closed, as whoever took it over was told."""
+        self.connection_lost(error)
 
     def eof_received(self) -> bool:
         """End the response, and let the transport close itself (called by the event loop).
@@ -428,14 +445,14 @@ class Http1Connection(asyncio.Protocol):
         if self._exchange is not None:
             self._lose(self._exchange, error)
         else:
-            self.loss = error
+            self._loss = error
         self._close_state()
         self.transport = None
         self._owner.connection_gone(self)
 
     def early_end(self, request: Request) -> ClientError:
         """Say that the connection ended before *request* was sent, and by what if that is known."""
-        return before_request(request, self.loss, used=self.exchanges != 0)
+        return before_request(request, self._loss, used=self.exchanges != 0)
 
     def _lose(self, exchange: Exchange, error: Exception | None) -> None:
         """End *exchange* with what was lost with the connection."""
@@ -553,18 +570,19 @@ class Http1Connection(asyncio.Protocol):
             lease.end()
         self._lease = None
 
-    def give_up_body(self) -> None:
+    def let_go(self, exchange: Exchange) -> None:
         """Drain what nobody reads, up to 64 KiB or 50 ms, to keep the connection; or close it."""
-        if self._exchange is None:
-            if self._state is SWITCHED:
-                self.abort()
+        if self._state is SWITCHED:
+            self.abort()
             return
-        if self._remaining > DRAIN_LIMIT or self._exchange.sent is not ALL or not self._reader.keep:
+        if self._exchange is not exchange:
+            return
+        if self._remaining > DRAIN_LIMIT or exchange.sent is not ALL or not self._reader.keep:
             self.abort()
             return
         if self._stream is not None:
             self._stream.set_exception(
-                ClientConnectionError(f"{self._exchange.request.what}: the response was released")
+                ClientConnectionError(f"{exchange.request.what}: the response was released")
             )
         self._stream = None
         self._lease = None
@@ -573,8 +591,11 @@ class Http1Connection(asyncio.Protocol):
         self.resume_reading()
         self._watch.begin(self._loop.time() + DRAIN_TIME, None)
 
-    def detach(self) -> None:
+    def retire(self) -> None:
         """Leave the pool: the slot is free, and the connection is closed behind the body."""
+        if self.idle:
+            self.close()
+            return
         self._reader.keep = False
         self._owner.connection_closed(self)
         self.opened = False
@@ -636,9 +657,14 @@ class Http1Connection(asyncio.Protocol):
         return self._state is CLOSED or self.transport is None or self.transport.is_closing()
 
     @property
-    def exchange_under_way(self) -> Exchange | None:
-        """The exchange under way; None while there is none."""
-        return self._exchange
+    def gone(self) -> bool:
+        """Whether its socket is closed."""
+        return self.transport is None
+
+    @property
+    def under_way(self) -> tuple[Exchange, ...]:
+        """The exchange under way, if there is one."""
+        return () if self._exchange is None else (self._exchange,)
 
     @property
     def idle(self) -> bool:
@@ -710,9 +736,10 @@ class Http1Connection(asyncio.Protocol):
         reader = self._reader
         return reader.continued if reader.continued or reader.head_done else None
 
-    async def wait_sent(self) -> None:
+    async def wait_sent(self, exchange: Exchange) -> None:
         """Wait until the request was sent, or given up."""
-        await self._sender.wait_sent()
+        if self._exchange is exchange:
+            await self._sender.wait_sent()
 
     def __repr__(self) -> str:
         state = self._state.value
@@ -731,7 +758,7 @@ class BufferedHttp1Connection(Http1Connection, asyncio.BufferedProtocol):
     connector share one: a read and what is done with it are one step of their event loop.
     """
 
-    __slots__ = ("_buffer",)
+    __slots__ = ("buffer",)
 
     def __init__(
         self,
@@ -739,14 +766,16 @@ class BufferedHttp1Connection(Http1Connection, asyncio.BufferedProtocol):
         key: ConnectionKey,
         loop: asyncio.AbstractEventLoop,
         buffer: memoryview,
+        *,
+        keep_alive: bool = True,
     ) -> None:
-        super().__init__(owner, key, loop)
-        self._buffer = buffer
+        super().__init__(owner, key, loop, keep_alive=keep_alive)
+        self.buffer: memoryview = buffer
 
     def get_buffer(self, size_hint: int) -> memoryview:
         """Return where to read to (called by the event loop)."""
-        return self._buffer
+        return self.buffer
 
     def buffer_updated(self, size: int) -> None:
         """Take what was read (called by the event loop)."""
-        self.data_received(bytes(self._buffer[:size]))
+        self.data_received(bytes(self.buffer[:size]))

@@ -9,6 +9,7 @@ from functools import lru_cache
 
 from multidict import CIMultiDict
 
+from ...exchange import Exchange
 from ...message.body import Body
 from ...message.headers import (
     AUTHORIZATION,
@@ -21,7 +22,7 @@ from ...message.headers import (
     PROXY_AUTHORIZATION,
     TRANSFER_ENCODING,
     check_target,
-    field_line,
+    checked_field,
     serialize_fields,
 )
 from ...message.request import Request
@@ -30,13 +31,13 @@ from ...message.request import Request
 _METHODS_WITH_BODY = frozenset(("POST", "PUT", "PATCH"))
 
 
-def encode_head(request: Request, keep_alive: bool = True) -> tuple[bytes, bool]:
-    """Return the head's bytes, and whether the body follows in chunks.
+def encode_head(exchange: Exchange, keep_alive: bool = True) -> tuple[bytes, bool]:
+    """Return the bytes of the head of *exchange*, and whether the body follows in chunks.
 
     Raises:
         ValueError: a method, target, name or value that must not reach the wire, or fields that contradict the body.
     """
-    target = request.real_url.raw_path_qs
+    request = exchange.request
     options = request.options
     if (
         request.content is None
@@ -47,20 +48,31 @@ def encode_head(request: Request, keep_alive: bool = True) -> tuple[bytes, bool]
         and not options.http10
         and not options.chunked
         and request.method not in _METHODS_WITH_BODY
+        and exchange.proxy_fields is None
         and (plain := request.defaults.plain_block()) is not None
     ):
         return b"%b%b\r\n" % (
-            _begin(request.method, target, request.origin.host_field),
+            _begin(request.method, request.real_url.raw_path_qs, request.origin.host_field),
             plain,
         ), False
+    if exchange.proxy_fields is not None:
+        return encode_head_for(request, absolute_form(request), exchange.proxy_fields, keep_alive)
+    return encode_head_for(request, request.real_url.raw_path_qs, (), keep_alive)
 
-    return encode_head_for(request, target, (), keep_alive)
+
+def check_head(exchange: Exchange) -> None:
+    """Refuse what must not reach the wire, before a connection is made for it.
+
+    Raises:
+        ValueError: as ``encode_head()``.
+    """
+    encode_head(exchange)
 
 
 def encode_head_for(
     request: Request, target: str, more: Sequence[tuple[str, str]], keep_alive: bool = True
 ) -> tuple[bytes, bool]:
-    """Return the same for a *target* of another form, as proxies are asked for (RFC 9112, section 3.2).
+    """Return the same for a *target* of any form (RFC 9112, section 3.2).
 
     *more* are fields for the proxy: the request's own come first. Only they hold credentials for one: a
     ``Proxy-Authorization`` of the request itself is left out, since no server behind a proxy shall see it.
@@ -68,8 +80,36 @@ def encode_head_for(
     Raises:
         ValueError: as ``encode_head()``.
     """
-    options = request.options
     check_target(target)
+    fields, block = _own_fields(request)
+    added, chunked = _added_fields(request, fields, more, keep_alive)
+    lines = [f"{request.method} {target} HTTP/{'1.0' if request.options.http10 else '1.1'}"]
+    lines.extend([f"{name}: {value}" for name, value in added])
+    lines.append("")
+    return b"%b%b\r\n" % ("\r\n".join(lines).encode("utf-8", "surrogateescape"), block), chunked
+
+
+def outgoing_fields(exchange: Exchange, keep_alive: bool = True) -> "CIMultiDict[str]":
+    """Return the fields that ``encode_head()`` encodes, in their order.
+
+    Raises:
+        ValueError: as ``encode_head()``.
+    """
+    request = exchange.request
+    fields, _ = _own_fields(request)
+    added, _ = _added_fields(request, fields, exchange.proxy_fields or (), keep_alive)
+    outgoing = CIMultiDict(added)
+    outgoing.extend(fields)
+    return outgoing
+
+
+def absolute_form(request: Request) -> str:
+    """Return the target that a proxy is asked for, which forwards *request* (RFC 9112, section 3.2.2)."""
+    return f"http://{request.origin.host_field}{request.url.raw_path_qs}"
+
+
+def _own_fields(request: Request) -> "tuple[CIMultiDict[str], bytes]":
+    """Return the fields that the caller gave, as they go out, and encoded."""
     fields = request.own_headers
     if fields is None:
         fields = request.defaults.fields
@@ -80,24 +120,34 @@ def encode_head_for(
         fields = fields.copy()
         fields.popall(PROXY_AUTHORIZATION)
         block = serialize_fields(fields)
-    lines = [f"{request.method} {target} HTTP/{'1.0' if options.http10 else '1.1'}"]
+    return fields, block
+
+
+def _added_fields(
+    request: Request,
+    fields: "CIMultiDict[str]",
+    more: Sequence[tuple[str, str]],
+    keep_alive: bool,
+) -> tuple[list[tuple[str, str]], bool]:
+    """Return what goes out before the caller's own *fields*, and whether the body follows in chunks."""
+    options = request.options
+    added: list[tuple[str, str]] = []
     if HOST not in fields:
-        lines.append(f"Host: {request.origin.host_field}")
+        added.append(("Host", request.origin.host_field))
     if request.authorization is not None and AUTHORIZATION not in fields:
-        lines.append(field_line("Authorization", request.authorization))
+        added.append(checked_field("Authorization", request.authorization))
     if request.cookie is not None and COOKIE not in fields:
-        lines.append(field_line("Cookie", request.cookie))
-    chunked = _add_framing(request, fields, request.content, lines)
+        added.append(checked_field("Cookie", request.cookie))
+    chunked = _add_framing(request, fields, request.content, added)
     if CONNECTION not in fields:
         if not keep_alive:
             if not options.http10:
-                lines.append("Connection: close")
+                added.append(("Connection", "close"))
         elif options.http10:
-            lines.append("Connection: keep-alive")
+            added.append(("Connection", "keep-alive"))
     if more:
-        lines.extend([field_line(name, value) for name, value in more if name not in fields])
-    lines.append("")
-    return b"%b%b\r\n" % ("\r\n".join(lines).encode("utf-8", "surrogateescape"), block), chunked
+        added.extend([checked_field(name, value) for name, value in more if name not in fields])
+    return added, chunked
 
 
 def expects_continue(request: Request) -> bool:
@@ -120,7 +170,7 @@ def _begin(method: str, target: str, host_field: str) -> bytes:
 
 
 def _add_framing(  # noqa: C901
-    request: Request, fields: "CIMultiDict[str]", body: Body | None, lines: list[str]
+    request: Request, fields: "CIMultiDict[str]", body: Body | None, added: list[tuple[str, str]]
 ) -> bool:
     """Append the fields that frame and describe the body; return whether it is sent in chunks."""
     options = request.options
@@ -144,7 +194,7 @@ def _add_framing(  # noqa: C901
                     f"{where}: Content-Length is {said_length} but the request has no body"
                 )
         elif request.method in _METHODS_WITH_BODY:
-            lines.append("Content-Length: 0")
+            added.append(("Content-Length", "0"))
         return False
 
     chunked = bool(options.chunked) or said_coding is not None
@@ -172,14 +222,14 @@ def _add_framing(  # noqa: C901
                 "set Content-Length or use HTTP/1.1"
             )
         if said_coding is None:
-            lines.append("Transfer-Encoding: chunked")
+            added.append(("Transfer-Encoding", "chunked"))
         chunked = True
     else:
-        lines.append(f"Content-Length: {body.size}")
+        added.append(("Content-Length", str(body.size)))
     if not request.described:
         if body.headers is not None:
-            lines.extend(
-                field_line(name, value)
+            added.extend(
+                checked_field(name, value)
                 for name, value in body.headers.items()
                 if name not in fields and name.lower() not in ("content-type", "content-length")
             )
@@ -188,7 +238,7 @@ def _add_framing(  # noqa: C901
             and CONTENT_TYPE not in fields
             and "content-type" not in options.skip_auto_headers
         ):
-            lines.append(field_line("Content-Type", body.content_type))
+            added.append(checked_field("Content-Type", body.content_type))
     if expects_continue(request) and EXPECT not in fields:
-        lines.append("Expect: 100-continue")
+        added.append(("Expect", "100-continue"))
     return chunked

@@ -138,6 +138,7 @@ class ResponseReader:
         self._parser: Any = None  # None: another one is needed
         self._request: Any = None  # None between two responses
         self._lenient = False
+        self.idle_time: int | None = None
 
     def begin(self, request: Request) -> None:
         """Forget the last response; the next one answers *request*."""
@@ -159,7 +160,7 @@ class ResponseReader:
         self.continued = False
         self.extra = False
         self.keep = False
-        self.idle_time: int | None = None
+        self.idle_time = None
         self.until_eof = False
         self.upgrade: bytes | None = None
         self.body_bytes = 0

@@ -2,7 +2,7 @@
 
 The rules:
 
-* The HTTP/1.1 connection keeps the socket and its place in the pool; this one is told what arrives on it.
+* The connection that was taken over keeps its place in the pool; this one is told what arrives on its socket.
 * A frame is written in one piece: frames of concurrent senders never mix, and a cancelled sender leaves no half.
 * Who sends waits while the socket's buffer is full. Who does not receive pauses the socket, past ``QUEUE_LIMIT``.
 * Pings are answered when they come, whether or not somebody receives; while the peer does not read, only the latest.
@@ -25,7 +25,7 @@ from ...exceptions import (
     ServerDisconnectedError,
     ServerTimeoutError,
 )
-from ..http1.connection import Http1Connection
+from ...response.hold import TakenOver
 from ..leftovers import read_leftovers
 from .arrival import Arrival
 from .deflate import Compressor
@@ -71,7 +71,6 @@ class WebSocketConnection(asyncio.Protocol):
     """
 
     __slots__ = (
-        "_carrier",
         "_heard",
         "_heartbeat",
         "_loop",
@@ -80,6 +79,7 @@ class WebSocketConnection(asyncio.Protocol):
         "_peer_end",
         "_pinged",
         "_pong_limit",
+        "_taken",
         "_timer",
         "_transport",
         "_write_waiters",
@@ -98,7 +98,7 @@ class WebSocketConnection(asyncio.Protocol):
 
     def __init__(
         self,
-        carrier: Http1Connection,
+        taken: TakenOver,
         transport: asyncio.Transport,
         loop: asyncio.AbstractEventLoop,
         what: str,
@@ -107,7 +107,7 @@ class WebSocketConnection(asyncio.Protocol):
         heartbeat: float | None,
         pong_limit: float | None,
     ) -> None:
-        self._carrier = carrier
+        self._taken = taken
         self._transport = transport
         self._loop = loop
         self.what = what
@@ -133,9 +133,7 @@ class WebSocketConnection(asyncio.Protocol):
 
     def start(self) -> None:
         """Take over the socket, with what came behind the head of the response."""
-        carrier = self._carrier
-        rest = carrier.upgraded
-        carrier.upgraded = b""
+        rest = self._taken.take_rest()
         self._transport.set_protocol(self)
         if self._heartbeat is not None:
             self._heard = self._loop.time()
@@ -143,7 +141,7 @@ class WebSocketConnection(asyncio.Protocol):
         if rest:
             self.data_received(rest)
         if not self.paused and not self.ended:
-            carrier.resume_reading()
+            self._taken.resume_reading()
 
     # What arrives
 
@@ -239,7 +237,7 @@ class WebSocketConnection(asyncio.Protocol):
                 self.data_received(data)
         self._lose(error)
         self._stop_timer()
-        self._carrier.connection_lost(error)
+        self._taken.lost(error)
 
     def _lose(self, error: Exception | None) -> None:
         """Note that the connection is gone."""
@@ -289,7 +287,7 @@ class WebSocketConnection(asyncio.Protocol):
         """Read no more from the socket until the queue is empty."""
         if not self.paused:
             self.paused = True
-            self._carrier.pause_reading()
+            self._taken.pause_reading()
 
     def resume(self) -> None:
         """Read on; called when the last message was taken from the queue of a paused connection."""
@@ -298,7 +296,7 @@ class WebSocketConnection(asyncio.Protocol):
         self.paused = False
         self.data_received(b"")
         if not self.paused and not self.ended:
-            self._carrier.resume_reading()
+            self._taken.resume_reading()
 
     def pause_writing(self) -> None:
         """Make senders wait (called by the event loop)."""
@@ -431,24 +429,24 @@ class WebSocketConnection(asyncio.Protocol):
         lost = self.ended
         self._end(ABNORMAL, None)
         if not lost and limit is not None and self._transport.get_write_buffer_size():
-            self._timer = self._loop.call_later(limit, self._carrier.abort)
-        self._carrier.close()
+            self._timer = self._loop.call_later(limit, self._taken.abort)
+        self._taken.close()
 
     def abort(self) -> None:
         """Close the socket now."""
         self._end(ABNORMAL, None)
-        self._carrier.abort()
+        self._taken.abort()
 
     def _shut(self) -> None:
         """Close the socket; do not wait for a peer that may never read what is still to be sent."""
         if self.congested:
-            self._carrier.abort()
+            self._taken.abort()
         else:
-            self._carrier.close()
+            self._taken.close()
 
     def get_extra_info(self, name: str, default: object = None) -> object:
         """Return what the transport knows, while there is one."""
-        transport = self._carrier.transport
+        transport = self._taken.transport
         return default if transport is None else transport.get_extra_info(name, default)
 
     # The heartbeat
@@ -476,7 +474,7 @@ class WebSocketConnection(asyncio.Protocol):
                     f"{self.what}: nothing came within {limit} s of a ping (heartbeat={interval} s)"
                 ),
             )
-            self._carrier.abort()
+            self._taken.abort()
             return
         self._pinged = None
         until = self._heard + interval
@@ -494,13 +492,13 @@ class WebSocketConnection(asyncio.Protocol):
 
 
 class BufferedWebSocketConnection(WebSocketConnection, asyncio.BufferedProtocol):
-    """The same for asyncio's own event loops; see ``BufferedHttp1Connection``, whose buffer it reads into."""
+    """The same where what comes is read into the buffer of the connection that was taken over."""
 
     __slots__ = ("_buffer",)
 
     def start(self) -> None:
         """Take over the socket."""
-        self._buffer = cast(memoryview, self._carrier.get_buffer(-1))  # type: ignore[attr-defined]
+        self._buffer = cast(memoryview, self._taken.buffer)
         super().start()
 
     def get_buffer(self, size_hint: int) -> memoryview:
