@@ -8,7 +8,7 @@ from weakref import ref
 
 from .exchange import Hold
 from .message.request import Request
-from .response.client_response import ClientResponse
+from .response.client_response import ClientResponse, release_with
 
 Handler = Callable[[Request], Awaitable[ClientResponse]]
 Middleware = Callable[[Request, Handler], Awaitable[ClientResponse]]
@@ -126,7 +126,7 @@ async def release_what_is_dropped(request: Request, handler: Handler) -> ClientR
             f"{request.what}: the middlewares returned None, not a response; "
             "each ends with: return await handler(request)"
         )
-    if call.unread:
+    if call.unread and not release_with(response, [hold for hold, _ in call.unread]):
         call.end(getattr(response, "connection", _UNKNOWN))
     return response
 

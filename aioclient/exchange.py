@@ -45,7 +45,7 @@ class Hold(Protocol):
     def closed(self) -> bool:
         """Whether the connection carries this response no longer."""
 
-    def release(self) -> None:
+    def release(self) -> object:
         """Give up what was not read."""
 
 

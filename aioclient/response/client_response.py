@@ -2,13 +2,16 @@
 
 import asyncio
 import json as json_module
-from collections.abc import Awaitable, Callable, Generator
+from collections.abc import AsyncIterable, Awaitable, Callable, Generator
+from http.client import responses
 from http.cookies import SimpleCookie
+from inspect import iscoroutinefunction
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Final, Self, TypeVar, cast, overload
+from weakref import ref
 
 import aiohttp
-from aiohttp import HttpVersion
+from aiohttp import HttpVersion, HttpVersion11
 from multidict import CIMultiDictProxy, MultiDictProxy
 from yarl import URL
 
@@ -20,7 +23,7 @@ from ..exceptions import (
     UnexpectedContentTypeError,
     shown,
 )
-from ..exchange import Exchange
+from ..exchange import Exchange, Hold
 from ..message.charsets import codec_of, decode_text, detected_charset
 from ..message.codings import body_too_large, decode_all
 from ..message.disposition import ContentDisposition, parse_disposition
@@ -31,6 +34,7 @@ from ..message.headers import (
     CONTENT_TYPE,
     LINK,
     SET_COOKIE,
+    LooseHeaders,
     shown_text,
 )
 from ..message.links import parse_links
@@ -39,11 +43,14 @@ from ..message.media_type import (
     judge_content_type,
     parse_content_type,
 )
-from ..message.request import RequestInfo
+from ..message.request import Request, RequestInfo
 from ..message.set_cookie import morsel_of
 from ..message.timings import Timings
+from .branches import Branch
 from .hold import Connection
 from .json_body import decode_json, decode_json_as, text_of, typed_decoder
+from .opening import stream_of
+from .parts import Made, Puller, checked_fields, made_body, wait_for_end
 from .stream import StreamReader
 
 # Bytes that are decoded without a turn for the event loop, and bytes that they may become: 2 to 4 ms of its time.
@@ -70,7 +77,7 @@ class _Done:
         yield
 
 
-_DONE = _Done()
+DONE: Final = _Done()
 
 
 class ClientResponse:
@@ -136,6 +143,65 @@ class ClientResponse:
         self._cookies: SimpleCookie | None = None
         self._released = False
         self._in_context = False
+
+    @classmethod
+    def from_parts(
+        cls,
+        request: Request,
+        status: int,
+        headers: LooseHeaders | None = None,
+        body: bytes | bytearray | memoryview | AsyncIterable[bytes] | None = None,
+        *,
+        reason: str | None = None,
+        version: HttpVersion = HttpVersion11,
+        trailers: LooseHeaders | None = None,
+        timings: Timings | None = None,
+        decoded: bool = False,
+    ) -> Self:
+        """Return the response to *request* that a middleware or a transport has without a connection.
+
+        Its class is the session's ``response_class``, if that is a subclass of this one. Nothing compares *headers*
+        with *body*: ``Content-Length`` may say what it likes.
+
+        Args:
+            request: what it answers, with ``history``, limits and traces.
+            status: from 100 to 999.
+            headers: the fields: mapping or pairs; a ``CIMultiDictProxy`` is taken as it is, unchecked.
+            body: as it would be on the wire: its ``Content-Encoding`` is undone as the call says. Bytes, or an async
+                iterable of bytes. That is asked for a piece only when a reader waits for one, and closed with
+                ``aclose()`` when it has ended or the response is left. What it raises, the reader gets. The call's
+                total limit counts, ``sock_read`` does not.
+            reason: the reason phrase; None for the usual one of *status*.
+            version: what ``version`` says.
+            trailers: the fields after the body, read when an iterable has ended; it may fill them in until then.
+            timings: what ``timings`` says; None for no phase.
+            decoded: whether *body* is free of the coding that ``Content-Encoding`` names.
+
+        Raises:
+            TypeError, ValueError: a part is not of its kind, or a field cannot be one.
+        """
+        if not isinstance(cast(object, request), Request):
+            raise TypeError(
+                f"from_parts() needs the Request that it answers, found {type(request).__name__}"
+            )
+        if isinstance(status, bool) or not isinstance(cast(object, status), int):
+            raise TypeError(f"status must be an int, found {type(status).__name__} {status!r}")
+        if not 100 <= status <= 999:
+            raise ValueError(
+                f"status={status}: give a number from 100 to 999 (RFC 9110, section 15)"
+            )
+        kind: type[Self] = request.response_class
+        if not issubclass(kind, cls):
+            kind = cls
+        fields = checked_fields(headers)
+        coding = None
+        if not decoded and request.options.auto_decompress and CONTENT_ENCODING in fields:
+            coding = ",".join(fields.getall(CONTENT_ENCODING))
+        exchange = Made(request, timings)
+        raw, content, lease, after = made_body(exchange, body, coding, trailers, decoded=decoded)
+        if reason is None:
+            reason = responses.get(status, "")
+        return kind(exchange, version, status, reason, fields, after, raw, content, lease)
 
     # What was asked
 
@@ -288,20 +354,11 @@ class ClientResponse:
     def _open_content(self) -> StreamReader:
         """Make a stream of a body that came with its head, or was given up."""
         request = self.request
-        trace = request.trace
         if self._released:
             self._content = content = StreamReader(None)
             content.set_exception(self._released_error())
             return content
-        stream_class = StreamReader if trace is None else trace.stream_class
-        self._content = content = stream_class.from_bytes(
-            self._raw or b"",
-            content_encoding=self._content_encoding,
-            lenient=request.options.lenient,
-            max_size=request.options.max_body_size,
-        )
-        if trace is not None:
-            trace.watch(request, content)
+        self._content = content = stream_of(request, self._raw or b"", self._content_encoding)
         return content
 
     async def read(self) -> bytes:
@@ -323,6 +380,82 @@ class ClientResponse:
                 raise
             self._end_lease()
         return body
+
+    async def read_raw(self) -> bytes:
+        """Return the whole body as it came, before any content coding is undone.
+
+        Afterwards ``read()``, ``text()`` and ``json()`` decode it, as if it had come with the head. It is not told to
+        a trace. ``content.iter_raw()`` gives it in pieces.
+
+        Raises:
+            RuntimeError: it was decoded already, in part or whole.
+            ClientPayloadError, ClientConnectionError, ServerTimeoutError, TotalTimeoutError: as ``read()``;
+                ``max_body_size`` counts the bytes as they came.
+        """
+        raw = self._whole_raw("read_raw")
+        if raw is not None:
+            limit = self.request.options.max_body_size
+            if limit is not None and len(raw) > limit:
+                raise body_too_large(limit)
+            return raw
+        content = self.content
+        try:
+            raw = await content.read_raw()
+        except asyncio.CancelledError:
+            self.close()
+            raise
+        if content.is_coded:
+            self._raw, self._content = raw, None
+        else:
+            self._body = raw
+        self._end_lease()
+        return raw
+
+    def tee(
+        self, write: Callable[[bytes], object], end: Callable[[BaseException | None], object]
+    ) -> None:
+        """Show the body to somebody else while it is read, as a cache or a recorder needs it.
+
+        *write* is called with each piece as it came, undecoded, when it comes: as fast as the body is read, and not at
+        all for one that nobody reads. *end* is called once, last: with None when the body is whole, else with the
+        error that ended it, a ``ClientConnectionError`` when the reader left early. A body that is here already is
+        shown at once. Several may look on; the response does not notice. Both are plain functions, and must not wait.
+
+        What *write* raises goes to *end*, and ends the branch alone.
+
+        Raises:
+            RuntimeError: a part of the body was read already.
+            ClientConnectionError: the response was released.
+            TypeError: one of them is no plain function.
+        """
+        functions: tuple[tuple[str, object], ...] = (("write", write), ("end", end))
+        for name, function in functions:
+            if not callable(function) or iscoroutinefunction(function):
+                raise TypeError(f"tee(): {name} must be a plain function, found {function!r}")
+        raw = self._whole_raw("tee")
+        if raw is None:
+            self.content.tee(write, end)
+            return
+        branch = Branch(write, end, asyncio.get_running_loop())
+        if raw:
+            branch.write(raw)
+        branch.end(None)
+
+    def _whole_raw(self, caller: str) -> bytes | None:
+        """Return the undecoded body if it is here; None if it is to be read from ``content``."""
+        if self._raw is not None and not self._released:
+            return self._raw
+        if self._body is not None:
+            content = self._content
+            is_coded = self._content_encoding is not None if content is None else content.is_coded
+            if is_coded:
+                raise RuntimeError(
+                    f"{caller}(): the body was decoded already, and is not kept as it came; call it before"
+                )
+            return self._body
+        if self._released:
+            raise self._released_error()
+        return None
 
     async def _read_body(self) -> bytes:
         trace = self.request.trace
@@ -511,17 +644,21 @@ class ClientResponse:
 
     @property
     def connection(self) -> Connection | None:
-        """The connection while it carries the body; None when the body is complete, or given up."""
+        """The connection while it carries the body; None when the body is complete, or given up, or needs none."""
         lease = self._lease
-        return None if lease is None or lease.closed else lease
+        return None if lease is None or lease.transport is None else lease
 
     def release(self) -> Awaitable[None]:
-        """Give up what was not read; the connection is kept if little is missing, else closed."""
+        """Give up what was not read; the connection is kept if little is missing, else closed.
+
+        Await the result, as ``async with`` does, to wait until the iterator of a body ``from_parts()`` is closed.
+        """
         self._released = True
-        if self._lease is not None:
-            self._lease.release()
-            self._lease = None
-        return _DONE
+        lease = self._lease
+        if lease is None:
+            return DONE
+        self._lease = None
+        return lease.release() or DONE
 
     def close(self) -> None:
         """Close the connection if the body is still coming, else as ``release()``."""
@@ -534,7 +671,7 @@ class ClientResponse:
         """Wait until the request was sent to its end, which a server need not wait for; then ``release()``."""
         if self._lease is not None:
             await self._lease.wait_sent()
-        self.release()
+        await self.release()
 
     async def __aenter__(self) -> Self:
         self._in_context = True
@@ -546,8 +683,23 @@ class ClientResponse:
         error: BaseException | None,
         traceback: TracebackType | None,
     ) -> None:
-        self.release()
+        ending: object = self.release()
+        if ending is not DONE:
+            await wait_for_end(ending)
 
     def __repr__(self) -> str:
         reason = shown_text(self.reason)[1:-1]
         return f"<ClientResponse({shown(self.real_url)}) [{self.status} {reason}]>"
+
+
+def release_with(response: object, holds: "list[ref[Hold]]") -> bool:
+    """Release *holds* when the body of *response* ends, if it comes from an iterator, which may read from them.
+
+    Return whether it does.
+    """
+    lease = response._lease if isinstance(response, ClientResponse) else None
+    puller = None if lease is None else lease.carrier
+    if not isinstance(puller, Puller):
+        return False
+    puller.keep(holds)
+    return True

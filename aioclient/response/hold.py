@@ -2,6 +2,7 @@
 
 import asyncio
 import warnings
+from collections.abc import Awaitable
 from typing import Protocol
 
 from ..exchange import Exchange
@@ -50,8 +51,11 @@ class Carrier(Protocol):
     def cancel(self, exchange: Exchange) -> None:
         """End *exchange* now, and the connection with it if it carries one only."""
 
-    def let_go(self, exchange: Exchange) -> None:
-        """Drain the little that is missing of the body of *exchange* and keep the connection, or close it."""
+    def let_go(self, exchange: Exchange) -> Awaitable[None] | None:
+        """Drain the little that is missing of the body of *exchange* and keep the connection, or close it.
+
+        Return what waits for that, if it is worth waiting for.
+        """
 
     def retire(self) -> None:
         """Leave the pool: it counts no longer, and closes behind the body."""
@@ -102,11 +106,13 @@ class Connection:
         """The event loop that it belongs to; None when ``closed``."""
         return None if self._carrier is None else self._carrier.loop
 
-    def release(self) -> None:
-        """Give up what was not read: drain it if little is missing, and keep the connection, or else close it."""
+    def release(self) -> Awaitable[None] | None:
+        """Give up what was not read: drain it if little is missing, and keep the connection, or else close it.
+
+        Return what waits for that, if it is worth waiting for.
+        """
         carrier, self._carrier = self._carrier, None
-        if carrier is not None:
-            carrier.let_go(self._exchange)
+        return None if carrier is None else carrier.let_go(self._exchange)
 
     def close(self) -> None:
         """Close the connection."""

@@ -12,18 +12,20 @@ The connection feeds raw pieces in; a reader takes them out, decoded. The rules:
   every later call. But an incomplete body is never taken for a whole one: ``read()`` of everything
   raises at once, ``readexactly()`` and ``readline()`` when the error comes before their end.
 - A cancelled call takes nothing. What it waited for is still there for the next one.
+- A body is read decoded or raw, never the one behind the other: what was decoded is not kept as it came.
 """
 
 import asyncio
 import sys
 from collections import deque
 from collections.abc import Awaitable, Callable
-from typing import Any, Protocol, Self
+from typing import Any, Final, Protocol, Self
 
 from aiohttp.http_exceptions import LineTooLong
 
 from ..exceptions import ClientPayloadError, ContentDecodingError
 from ..message.codings import STEP, Decoder, body_too_large, make_decoder
+from .branches import Branch, Watched
 
 __all__ = ("BodySource", "LineTooLongError", "StreamReader")
 
@@ -183,19 +185,17 @@ class StreamReader:
 
         What is wrong with *content_encoding* or with the size is raised by the reading methods.
         """
-        decoder = refusal = None
-        if content_encoding is not None:
-            try:
-                decoder = make_decoder(content_encoding, lenient=lenient)
-            except ContentDecodingError as error:
-                refusal = error
+        decoder = None if content_encoding is None else decoder_for(content_encoding, lenient)
         stream = cls(None, decoder=decoder, max_size=max_size)
-        if refusal is not None:
-            stream.set_exception(refusal)
-        else:
-            stream.feed_data(body)
-            stream.feed_eof()
+        stream.feed_data(body)
+        stream.feed_eof()
         return stream
+
+    def pull(self) -> None:
+        """Keep the source paused unless a reader waits for more than there is; call it before anything comes."""
+        self._limit = 0
+        self._mark = self._idle_mark = 1
+        self._paused = True
 
     # What the connection calls
 
@@ -265,6 +265,8 @@ class StreamReader:
     def _end(self) -> None:
         self._source = None
         self._mark = self._idle_mark = 0
+        if isinstance(self._incoming.pieces, Watched):
+            self._incoming.pieces.end(self._exception)
         self._wake()
         if self._end_waiter is not None and not self._end_waiter.done():
             self._end_waiter.set_result(None)
@@ -277,7 +279,7 @@ class StreamReader:
                 raise RuntimeError("feed_data() after feed_eof(): the body was complete")
             return
         self._wake()
-        if self._incoming.size > self._high:
+        if self._incoming.size >= self._idle_mark:
             self._pause()
 
     def _wake(self) -> None:
@@ -315,6 +317,11 @@ class StreamReader:
     def total_bytes(self) -> int:
         """Decoded bytes that there have been for readers so far, taken or not."""
         return self._decoded if self._is_coded else self.total_raw_bytes
+
+    @property
+    def is_coded(self) -> bool:
+        """Whether reading undoes a content coding."""
+        return self._is_coded
 
     def exception(self) -> BaseException | None:
         """Return the error that ended the body, or None."""
@@ -446,9 +453,58 @@ class StreamReader:
 
     def peek(self, n: int) -> bytes:
         """Return up to *n* bytes of what is there without taking them; empty too where a read would raise."""
-        if self._decoder is not None and self._waiter is None:
+        if self._decoder is not None and self._waiter is None and self._decoder is not _RAW:
             self._decode(n)
         return self._ready.peek(n)
+
+    # Undecoded
+
+    async def read_raw(self, n: int = -1) -> bytes:
+        """Return up to *n* bytes as they came, before any content coding is undone; -1: all the rest.
+
+        They count towards *max_size*, and are not told to a trace.
+
+        Raises:
+            RuntimeError: a part of the body was decoded already. Afterwards, every method that decodes raises it.
+        """
+        if n == 0:
+            return b""
+        self._begin_raw("read_raw")
+        if not self._is_coded:
+            return await StreamReader.read(self, n)
+        await self._fill_raw(_EVERYTHING if n < 0 else 1)
+        self._encoded_ends.clear()
+        data = self._incoming.take(_EVERYTHING if n < 0 else n)
+        if self._paused:
+            self._resume_if_low()
+        return data
+
+    def iter_raw(self) -> "_Iterator":
+        """Iterate over the body as it comes and as it came, before any content coding is undone; see ``read_raw()``."""
+        return _Iterator(self.read_raw, _EVERYTHING)
+
+    def tee(
+        self, write: Callable[[bytes], object], end: Callable[[BaseException | None], object]
+    ) -> None:
+        """Show each piece to *write* as it comes, undecoded; see ``ClientResponse.tee()``.
+
+        Raises:
+            RuntimeError: a part of the body was read already.
+        """
+        if self._waiter is not None:
+            raise self._occupied("tee")
+        incoming = self._incoming
+        if incoming.size != self.total_raw_bytes:
+            raise RuntimeError("tee(): a part of the body was read already; call it before")
+        branch = Branch(write, end, self._loop or asyncio.get_running_loop())
+        for piece in incoming.pieces:
+            branch.write(piece)
+        if not self._idle_mark:
+            branch.end(self._exception)
+            return
+        if not isinstance(incoming.pieces, Watched):
+            incoming.pieces = Watched(incoming.pieces)
+        incoming.pieces.branches.append(branch)
 
     async def wait_eof(self) -> None:
         """Wait until the whole raw body is here, while another task reads it, or until it fails.
@@ -609,6 +665,41 @@ class StreamReader:
                 self._waiter = None
                 self._mark = self._idle_mark
 
+    def _begin_raw(self, caller: str) -> None:
+        """Decode nothing from here on."""
+        if self._waiter is not None:
+            raise self._occupied(caller)
+        if not self._is_coded or self._decoder is _RAW:
+            return
+        if self._incoming.size != self.total_raw_bytes:
+            raise self._exception or RuntimeError(
+                f"{caller}(): a part of the body was decoded already; read it undecoded from its beginning"
+            )
+        self._decoder = _RAW
+        self._max_raw = self._max_decoded
+        if self.total_raw_bytes > self._max_raw:
+            self._incoming.clear()
+            self._fail(body_too_large(self._max_raw))
+
+    async def _fill_raw(self, wanted: int) -> None:
+        """Wait until *wanted* undecoded bytes are here, or the body's end. With fewer, raise its error."""
+        incoming = self._incoming
+        self._merging = wanted == _EVERYTHING
+        try:
+            while incoming.size < wanted:
+                if self._exception is not None:
+                    raise self._broken()
+                if self._eof:
+                    return
+                waiter = self._begin_to_wait(wanted)
+                try:
+                    await waiter
+                finally:
+                    self._waiter = None
+                    self._mark = self._idle_mark
+        finally:
+            self._merging = False
+
     def _begin_to_wait(self, mark: int | None) -> "asyncio.Future[None]":
         """Return what is done at *mark* incoming bytes, or the end; None: in the loop's next round."""
         loop = self._loop or asyncio.get_running_loop()
@@ -693,6 +784,52 @@ class StreamReader:
             f"{caller}() while another call waits for bytes of the same body: "
             "read it from one task, one call at a time"
         )
+
+
+class _Undecoded:
+    """Stands where the decoder of a body was that is read raw."""
+
+    __slots__ = ()
+
+    pending = True
+
+    def decode(self, data: bytes, max_length: int) -> bytes:
+        """Refuse."""
+        raise RuntimeError(
+            "the body is being read undecoded, by read_raw() or iter_raw(); what is left of it cannot be decoded"
+        )
+
+    def finish(self) -> None:
+        """Never reached: something is pending."""
+
+
+_RAW: Final = _Undecoded()
+
+
+class _Refusing:
+    """A decoder for a coding that cannot be undone: whoever wants it undone gets the *error*."""
+
+    __slots__ = ("_error",)
+
+    pending = True
+
+    def __init__(self, error: ContentDecodingError) -> None:
+        self._error = error
+
+    def decode(self, data: bytes, max_length: int) -> bytes:
+        """Refuse."""
+        raise self._error
+
+    def finish(self) -> None:
+        """Never reached: something is pending."""
+
+
+def decoder_for(content_encoding: str, lenient: bool) -> Decoder | None:
+    """Return what undoes *content_encoding*, as ``make_decoder()``; what is wrong with it is raised on decoding."""
+    try:
+        return make_decoder(content_encoding, lenient=lenient)
+    except ContentDecodingError as error:
+        return _Refusing(error)
 
 
 class _Pieces:
@@ -782,7 +919,7 @@ class _Pieces:
         """Make one piece of the last *count*."""
         last = [self.pieces.pop() for _ in range(min(count, len(self.pieces)))]
         last.reverse()
-        self.pieces.append(b"".join(last))
+        self.pieces.extend((b"".join(last),))  # append() is for what comes, and may be watched
 
     def clear(self) -> None:
         self.pieces.clear()

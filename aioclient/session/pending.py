@@ -4,7 +4,8 @@ from collections.abc import Coroutine, Generator
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from ..response.client_response import ClientResponse
+from ..response.client_response import DONE, ClientResponse
+from ..response.parts import wait_for_end
 from ..websocket import ClientWebSocketResponse
 
 T = TypeVar("T")
@@ -62,7 +63,9 @@ class RequestContextManager(_Pending[ClientResponse]):
         traceback: TracebackType | None,
     ) -> None:
         if self._response is not None:
-            self._response.release()
+            ending: object = self._response.release()
+            if ending is not DONE:
+                await wait_for_end(ending)
 
 
 class WebSocketContextManager(_Pending[ClientWebSocketResponse]):

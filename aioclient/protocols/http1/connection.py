@@ -26,18 +26,17 @@ from ...exceptions import (
     ClientConnectionError,
     ClientError,
     ClientPayloadError,
-    ContentDecodingError,
     ReadTimeoutError,
     TotalTimeoutError,
 )
 from ...exchange import ALL, NOTHING, PART, Exchange
-from ...message.codings import Decoder, make_decoder
 from ...message.headers import CONTENT_ENCODING
 from ...message.origin import ConnectionKey
 from ...message.request import Request
 from ...message.timings import Phases
 from ...response.client_response import ClientResponse
 from ...response.hold import Connection, TakenOver
+from ...response.opening import open_stream
 from ...response.stream import StreamReader
 from ..connection import Owner
 from ..leftovers import input_poll, read_leftovers
@@ -262,30 +261,11 @@ class Http1Connection(asyncio.Protocol):
         waiter.set_result(response)
 
     def _open_stream(self, request: Request) -> StreamReader:
-        options = request.options
         fields = self._reader.fields
-        decoder: Decoder | None = None
-        refusal: ContentDecodingError | None = None
-        if options.auto_decompress and CONTENT_ENCODING in fields:
-            try:
-                decoder = make_decoder(
-                    ",".join(fields.getall(CONTENT_ENCODING)), lenient=options.lenient
-                )
-            except ContentDecodingError as error:
-                refusal = error
-        trace = request.trace
-        stream = (StreamReader if trace is None else trace.stream_class)(
-            self,
-            loop=self._loop,
-            limit=options.read_bufsize,
-            decoder=decoder,
-            max_size=options.max_body_size,
-        )
-        if trace is not None:
-            trace.watch(request, stream)
-        if refusal is not None:
-            stream.set_exception(refusal)
-        return stream
+        coding = None
+        if request.options.auto_decompress and CONTENT_ENCODING in fields:
+            coding = ",".join(fields.getall(CONTENT_ENCODING))
+        return open_stream(request, coding, self, self._loop)
 
     # What arrives
 

@@ -1,0 +1,328 @@
+"""Responses made of parts, without a connection: what stands for their exchange, and what carries their bodies.
+
+The rules of a body from an async iterable:
+
+- It is asked for a piece when a reader waits for one, never ahead of that.
+- One task does so from the first read to the end, so that timeouts and context managers around its ``yield`` work. A
+  cancelled read does not disturb it: the piece is there for the next one.
+- The call's total limit counts; ``sock_read`` is about sockets, and does not.
+- What it raises, the reader gets. If it is cancelled by somebody else, that is a ``ClientPayloadError``.
+- It is closed (``aclose()``, where it has that) when it ended, failed, or nobody wants it: the response was released,
+  closed or forgotten, or the call's time is over. ``async with`` waits for that, and so does ``await
+  response.release()``.
+"""
+
+import asyncio
+from collections.abc import AsyncIterable, AsyncIterator, Awaitable, Callable, Coroutine, Generator
+from typing import Any, Final
+from weakref import ref
+
+from multidict import CIMultiDict, CIMultiDictProxy
+
+from ..exceptions import ClientConnectionError, ClientPayloadError, TotalTimeoutError
+from ..exchange import Exchange, Hold
+from ..message.headers import LooseHeaders, check_name, check_value, pairs_of
+from ..message.request import Request
+from ..message.timings import Timings
+from .hold import Connection
+from .opening import open_stream, stream_of
+from .stream import StreamReader
+
+# An iterator that never waits must not hold the event loop: after as much it gets a turn, as an upload.
+TURN_BYTES: Final = 2**20
+TURN_PIECES: Final = 256
+
+_tasks: "set[asyncio.Task[None]]" = set()  # the event loop itself holds them weakly
+
+
+class Made(Exchange):
+    """The exchange that a response from parts is said to come from."""
+
+    __slots__ = ("_timings",)
+
+    def __init__(self, request: Request, timings: Timings | None) -> None:
+        super().__init__(request, request.origin.key, 0.0)
+        self._timings = Timings() if timings is None else timings
+
+    @property
+    def timings(self) -> Timings:
+        """The timings that were given."""
+        return self._timings
+
+    def __repr__(self) -> str:
+        return f"<Exchange {self.request.what}: made from parts>"
+
+
+class Puller:
+    """Moves the pieces of an async iterable to the stream of a response, as the reader asks for them."""
+
+    __slots__ = (
+        "__weakref__",
+        "_ended",
+        "_exchange",
+        "_hold",
+        "_kept",
+        "_loop",
+        "_on_end",
+        "_pieces",
+        "_request",
+        "_running",
+        "_stream",
+        "_task",
+        "_wanted",
+    )
+
+    transport: asyncio.Transport | None = None
+    exchanges: int = 0
+
+    def __init__(
+        self,
+        exchange: Made,
+        pieces: AsyncIterable[bytes],
+        content_encoding: str | None,
+        on_end: Callable[[], None],
+    ) -> None:
+        self._loop = loop = asyncio.get_running_loop()
+        self._exchange = exchange
+        self._request = request = exchange.request
+        self._pieces = pieces
+        self._on_end = on_end
+        self._stream = open_stream(request, content_encoding, self, loop)
+        self._stream.pull()
+        self._task: asyncio.Task[None] | None = None
+        self._wanted: asyncio.Future[None] | None = None
+        self._running = False  # whether the task asks for pieces, and is to be cancelled
+        self._ended = False
+        self._kept: list[ref[Hold]] = []
+        self._hold: ref[Connection] | None = None
+
+    def begin(self) -> tuple[StreamReader, Connection]:
+        """Return the stream, and what the response holds of it; to drop that is no mistake, and ends the body."""
+        hold = Connection(self, self._exchange)
+        hold.warns = False
+        self._hold = ref(hold)
+        return self._stream, hold
+
+    def keep(self, holds: "list[ref[Hold]]") -> None:
+        """Release *holds* when the body ends: it may be made of theirs."""
+        self._kept += holds
+
+    # What the stream calls
+
+    def pause_reading(self) -> None:
+        """Ask for no more pieces."""
+        if self._wanted is None:
+            self._wanted = self._loop.create_future()
+
+    def resume_reading(self) -> None:
+        """Ask for pieces."""
+        if self._task is None:
+            self._start(self._run())
+        wanted, self._wanted = self._wanted, None
+        if wanted is not None and not wanted.done():
+            wanted.set_result(None)
+
+    def abort(self) -> None:
+        """End the body: what the stream has got is no good."""
+        self.let_go(self._exchange)
+
+    # What the response calls, by its hold
+
+    @property
+    def loop(self) -> asyncio.AbstractEventLoop:
+        """The event loop that it belongs to."""
+        return self._loop
+
+    def let_go(self, exchange: Exchange) -> "Ending | None":
+        """End the body; return what waits until the iterator is closed."""
+        if self._loop.is_closed():
+            return None
+        if not self._ended:
+            self._ended = True
+            self._stream.set_exception(
+                ClientConnectionError(f"{self._request.what}: the response was released")
+            )
+        task = self._task
+        if task is None:
+            task = self._start(self._close(self._pieces))
+        elif task is asyncio.current_task(self._loop):
+            return None  # by the iterator itself, or because a piece was too much
+        elif self._running:
+            self._running = False
+            task.cancel()
+        return Ending(task)
+
+    def cancel(self, exchange: Exchange) -> None:
+        """End the body."""
+        self.let_go(exchange)
+
+    def retire(self) -> None:
+        """Do nothing: it is in no pool."""
+
+    async def wait_sent(self, exchange: Exchange) -> None:
+        """Return: there is nothing to be sent."""
+
+    def take_over(self, exchange: Exchange) -> None:
+        """Refuse: no other protocol can be spoken."""
+
+    # The task
+
+    def _start(self, coroutine: Coroutine[Any, Any, None]) -> "asyncio.Task[None]":
+        self._task = task = self._loop.create_task(coroutine)
+        _tasks.add(task)
+        task.add_done_callback(_tasks.discard)
+        return task
+
+    async def _run(self) -> None:
+        pieces: Any = self._pieces
+        limit = asyncio.timeout_at(self._request.deadline)
+        self._running = True
+        try:
+            async with limit:
+                if not self._ended:
+                    pieces = aiter(self._pieces)
+                    await self._pull(pieces)
+        except asyncio.CancelledError:
+            self._fail(
+                ClientPayloadError(f"{self._request.what}: the iterator of the body was cancelled")
+            )
+        except Exception as error:  # noqa: BLE001  (whatever it is, it is for the reader)
+            self._fail(self._timed_out(error) if limit.expired() else error)
+        except BaseException as error:
+            self._fail(error)
+            raise
+        self._running = False
+        await self._close(pieces)
+        self._ended = True
+        if self._stream.exception() is None:
+            self._on_end()
+            self._stream.feed_eof()
+        hold = None if self._hold is None else self._hold()
+        if hold is not None:
+            hold.end()
+
+    async def _pull(self, iterator: AsyncIterator[bytes]) -> None:
+        stream = self._stream
+        count = size = 0
+        async for piece in iterator:
+            if not isinstance(piece, (bytes, bytearray, memoryview)):
+                raise TypeError(
+                    f"{self._request.what}: the iterator of the body gave {type(piece).__name__}, not bytes"
+                )
+            data = bytes(piece)
+            stream.feed_data(data)
+            if self._ended:
+                return
+            count += 1
+            size += len(data)
+            if self._wanted is not None:
+                await self._wanted
+            elif count >= TURN_PIECES or size >= TURN_BYTES:
+                await asyncio.sleep(0)
+            else:
+                continue
+            count = size = 0
+
+    def _fail(self, error: BaseException) -> None:
+        self._ended = True
+        self._stream.set_exception(error)
+
+    def _timed_out(self, cause: BaseException) -> TotalTimeoutError:
+        request = self._request
+        error = TotalTimeoutError(
+            request.method, request.url, request.timeout.total, "the rest of the body did not come"
+        )
+        error.__cause__ = cause
+        return error
+
+    async def _close(self, pieces: Any) -> None:
+        """Close the iterator, and release what it may have read from."""
+        try:
+            if hasattr(pieces, "aclose"):
+                await pieces.aclose()
+        except asyncio.CancelledError:
+            pass  # at the end of the event loop
+        except Exception as error:  # noqa: BLE001  (nobody may be there to get it)
+            if self._ended:
+                self._loop.call_exception_handler(
+                    {
+                        "message": f"{self._request.what}: closing its body raised {error!r}",
+                        "exception": error,
+                    }
+                )
+            else:
+                self._fail(error)
+        finally:
+            for known in self._kept:
+                if (hold := known()) is not None:
+                    hold.release()
+            self._kept.clear()
+
+
+def checked_fields(headers: LooseHeaders | None) -> "CIMultiDictProxy[str]":
+    """Return the fields of a response in the form that it has them.
+
+    Raises:
+        TypeError, ValueError: a name or value cannot be one.
+    """
+    if isinstance(headers, CIMultiDictProxy):
+        return headers
+    fields: CIMultiDict[str] = CIMultiDict()
+    for name, value in pairs_of(headers):
+        if value is not None:
+            fields.add(check_name(name), check_value(name, value))
+    return CIMultiDictProxy(fields)
+
+
+def made_body(
+    exchange: Made,
+    body: object,
+    content_encoding: str | None,
+    trailers: LooseHeaders | None,
+    *,
+    decoded: bool,
+) -> "tuple[bytes | None, StreamReader | None, Connection | None, CIMultiDictProxy[str]]":
+    """Return what a response has of a *body*: its bytes or its stream, the hold on that, and the trailers.
+
+    Raises:
+        TypeError: it is neither bytes nor an async iterable; a trailer is no field.
+    """
+    request = exchange.request
+    if body is None:
+        body = b""
+    if isinstance(body, (bytes, bytearray, memoryview)):
+        raw, after = bytes(body), checked_fields(trailers)
+        if not decoded:
+            return raw, None, None, after
+        return None, stream_of(request, raw, None), None, after
+    if not isinstance(body, AsyncIterable):
+        hint = "; encode it" if isinstance(body, str) else ""
+        raise TypeError(
+            f"{request.what}: the body of a response must be bytes or an async iterable of bytes, "
+            f"found {type(body).__name__}{hint}"
+        )
+    checked_fields(trailers)
+    later: CIMultiDict[str] = CIMultiDict()
+    puller = Puller(
+        exchange, body, content_encoding, lambda: later.extend(checked_fields(trailers))
+    )
+    stream, hold = puller.begin()
+    return None, stream, hold, CIMultiDictProxy(later)
+
+
+class Ending:
+    """The wait for a task that ends a body; who is cancelled meanwhile does not disturb it."""
+
+    __slots__ = ("_task",)
+
+    def __init__(self, task: "asyncio.Task[None]") -> None:
+        self._task = task
+
+    def __await__(self) -> Generator[Any, None, None]:
+        yield from asyncio.wait((self._task,)).__await__()
+
+
+async def wait_for_end(ending: object) -> None:
+    """Wait for what ``release()`` returned; that of a user's subclass may return anything."""
+    if isinstance(ending, Awaitable):
+        await ending
