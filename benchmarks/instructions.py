@@ -2,12 +2,15 @@
 
     python -m benchmarks.instructions [--scenario small] [--concurrency 1] [--loop asyncio] [--client aioclient …]
 
-User code alone counts; what the kernel does, which for small requests is more than half of the time, does not, and
-neither do start-up and end.
+User code alone counts; what the kernel does, which for small requests is more than half of the time, does not. Two
+measurements in one process differ in nothing but the number of requests, and the difference is what is printed:
+start-up, the opening of connections and the end are in neither. What is in memory by then is frozen, so that a garbage
+collection of everything, which comes once in many requests, does not fall on a few.
 """
 
 import argparse
 import asyncio
+import gc
 import json
 import os
 import platform
@@ -25,33 +28,40 @@ from benchmarks.scenarios import LOOPS, SCENARIOS
 from benchmarks.server import ROOT, run_server
 from benchmarks.worker import MEASURES, new_loop, setup_of
 
-WARM = 50  # requests that open the connections and fill the caches
+FEW = 50  # requests that are taken off: they open the connections and fill the caches
 
 
 def child(client: str, job: dict[str, Any], loop: str) -> None:
-    """Do a job in small, wait for a line on standard input, and do it: that is what callgrind counts."""
+    """Do *job* in small, and whole; before each, and at the end, say so and wait for a line on standard input."""
     scenario = SCENARIOS[job["scenario"]]
     measure = MEASURES[job["measure"]]
+    few = min(FEW, job["requests"])
 
     async def run() -> None:
         async with load(client)(setup_of(job)) as opened:
-            await measure(opened, scenario, job | {"requests": WARM})
-            for word in ("ready", "done"):
-                print(word, flush=True)
+            counted = (await measure(opened, scenario, job | {"requests": few}))["requests"]
+            gc.collect()
+            gc.freeze()
+            for requests in (few, few + job["requests"]):
+                print(counted, flush=True)
                 sys.stdin.readline()
-                if word == "ready":
-                    await measure(opened, scenario, job)
+                counted = (await measure(opened, scenario, job | {"requests": requests}))[
+                    "requests"
+                ]
+            print(counted, flush=True)
+            sys.stdin.readline()
 
     with asyncio.Runner(loop_factory=lambda: new_loop(loop)) as runner:
         runner.run(run())
 
 
-def count(client: str, job: dict[str, Any], loop: str) -> int:
-    """Return the instructions of *job*, without those of start-up and end."""
+def count(client: str, job: dict[str, Any], loop: str) -> float:
+    """Return the instructions of one request of *job*."""
     with tempfile.TemporaryDirectory() as folder:
         command = ["valgrind", "--tool=callgrind", "--instr-atstart=no"]
         command += [f"--callgrind-out-file={folder}/out", "--", sys.executable]
         command += ["-m", "benchmarks.instructions", "--child", client, loop, json.dumps(job)]
+        requests = []
         with (
             Path(folder, "errors").open("wb") as errors,
             subprocess.Popen(
@@ -65,17 +75,25 @@ def count(client: str, job: dict[str, Any], loop: str) -> int:
         ):
             assert process.stdin is not None
             assert process.stdout is not None
-            for word, switch in ((b"ready", "on"), (b"done", "off")):
-                if process.stdout.readline().strip() != word:
+            for action in ("--instr=on", "--dump=few", "--instr=off"):
+                line = process.stdout.readline()
+                if not line:
                     raise SystemExit(Path(folder, "errors").read_text()[-2000:])
-                control = ["callgrind_control", f"--instr={switch}", str(process.pid)]
+                requests.append(int(line))
+                control = ["callgrind_control", action, str(process.pid)]
                 subprocess.run(control, check=True, capture_output=True)
                 process.stdin.write(b"\n")
                 process.stdin.flush()
-        found = re.search(r"^totals: (\d+)", Path(folder, "out").read_text(), re.M)
-        if found is None:
-            raise SystemExit(f"{client}: callgrind wrote no summary")
-        return int(found[1])
+        few, many = (_total(Path(folder, name)) for name in ("out.1", "out"))
+        return (many - few) / (requests[2] - requests[1])
+
+
+def _total(written: Path) -> int:
+    """Return the instructions that callgrind has *written* down."""
+    found = re.search(r"^totals: (\d+)", written.read_text(), re.M)
+    if found is None:
+        raise SystemExit(f"callgrind wrote no summary into {written}")
+    return int(found[1])
 
 
 def main() -> None:
@@ -97,7 +115,7 @@ def main() -> None:
                 for client in options.client:
                     scenario, number = SCENARIOS[name], options.requests
                     job = job_for(scenario, server, options.concurrency, loop, number)
-                    each = count(client, job, loop) / number
+                    each = count(client, job, loop)
                     print(f"{name} {options.concurrency} {loop} {client}: {each:,.0f} instructions")
 
 
