@@ -292,3 +292,21 @@ SEC_WEBSOCKET_KEY = istr("Sec-WebSocket-Key")
 SET_COOKIE = istr("Set-Cookie")
 TRANSFER_ENCODING = istr("Transfer-Encoding")
 UPGRADE = istr("Upgrade")
+
+
+class _Names(dict[bytes, str]):
+    """Names of received fields by their bytes: as ``istr``, which a ``CIMultiDict`` takes without folding its case.
+
+    It learns the first names that it meets, and only those of a usual length, so that no server can make it grow.
+    """
+
+    def __missing__(self, name: bytes) -> str:
+        text = istr(name.decode())
+        if len(self) < MAX_KNOWN_NAMES and len(name) <= MAX_KNOWN_NAME:
+            self[name] = text
+        return text
+
+
+MAX_KNOWN_NAMES: Final = 512  # of real servers; spellings count
+MAX_KNOWN_NAME: Final = 64  # bytes
+NAMES: Final = _Names()

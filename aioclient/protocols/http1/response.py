@@ -30,6 +30,7 @@ from ...message.headers import (
     CONNECTION,
     CONTENT_LENGTH,
     KEEP_ALIVE,
+    NAMES,
     TRANSFER_ENCODING,
     UPGRADE,
     shown_text,
@@ -80,6 +81,7 @@ _FORBIDDEN_TRAILERS: Final = frozenset(
     )
 )
 _HEAD_END: Final = b"\r\n\r\n"
+_TAB: Final = 9
 _LAST_CHUNK: Final = b"0\r\n\r\n"
 _FORBIDDEN_IN_REASON = re.compile(rb"[\x00-\x08\x0a-\x1f\x7f]").search
 _EMPTY_LINE: Final = re.compile(rb"\n\r?+\n")
@@ -104,11 +106,9 @@ class ResponseReader:
 
     __slots__ = (
         "_add_field",
-        "_begins_11",
         "_chunks",
         "_head",
         "_head_bytes",
-        "_head_size",
         "_interim_count",
         "_lenient",
         "_missing",
@@ -168,8 +168,6 @@ class ResponseReader:
         self._chunks: ChunkReader | None = None
         self._head = b""  # the beginning of one whose end has not come
         self._head_bytes = 0  # of all heads, interim ones included
-        self._head_size = 0
-        self._begins_11 = False  # what a look at the first bytes tells; asking httptools costs more
         self._interim_count = 0
 
     def _new_parser(self) -> HttpResponseParser:
@@ -211,24 +209,23 @@ class ResponseReader:
         """Read *data*, a segment of any size but 0."""
         while not self.head_done:
             if self._head or self._lenient:
-                data, end = self._joined(data)
+                head, rest = self._split(data)
             else:
-                end = data.find(_HEAD_END)
-                if end < 0:
-                    data, end = self._joined(data)
+                head, end, rest = data.partition(_HEAD_END)  # cheaper than to find it and to cut
+                if end:
+                    head += end
                 else:
-                    end += 4
-            if not end:
-                self._hold(data)
+                    head, rest = self._split(data)
+            if not head:
+                self._hold(rest)
                 return
-            head = data[:end]
             self._read_head(head)
             if self.error is not None:
                 self._hint(head)
                 return
-            if end == len(data):
+            if not rest:
                 return
-            data = data[end:]
+            data = rest
         size = len(data)
         if size == self._missing:  # as nearly every response ends
             self._missing = 0
@@ -242,8 +239,8 @@ class ResponseReader:
 
     # The head
 
-    def _joined(self, data: bytes) -> tuple[bytes, int]:
-        """Return the head so far, with *data* behind it, and where it ends; 0 when that has not come."""
+    def _split(self, data: bytes) -> tuple[bytes, bytes]:
+        """Return the head that *data* ends, and what follows it; nothing, and the head so far, when no end has come."""
         held = len(self._head)
         if held:
             data = self._head + data
@@ -251,14 +248,16 @@ class ResponseReader:
         start = max(held - len(_HEAD_END) + 1, 0)
         end = -1 if self._lenient else data.find(_HEAD_END, start)
         if end >= 0:
-            return data, end + len(_HEAD_END)
-        # Without CR it ends as well: a strict parser then says at once what is wrong.
-        empty = _EMPTY_LINE.search(data, start)
-        return data, 0 if empty is None else empty.end()
+            end += len(_HEAD_END)
+        else:
+            # Without CR it ends as well: a strict parser then says at once what is wrong.
+            empty = _EMPTY_LINE.search(data, start)
+            end = 0 if empty is None else empty.end()
+        return data[:end], data[end:]
 
     def _hold(self, data: bytes) -> None:
         """Keep the beginning of a head."""
-        if self._may_begin(data) and not self._exceeds(len(data)):
+        if self._may_begin(data) and not self._exceeds(self._head_bytes + len(data)):
             self._head = data
 
     def _may_begin(self, head: bytes) -> bool:
@@ -275,31 +274,30 @@ class ResponseReader:
         return False
 
     def _exceeds(self, size: int) -> bool:
-        """Tell whether *size* bytes of a head are more than allowed; then refuse it."""
-        if self._head_bytes + size <= MAX_HEAD:
-            return False
+        """Tell whether heads of *size* bytes, interim ones included, are larger than allowed; then refuse the last."""
         options = self._request.options
         limit = max(MAX_HEAD, options.max_line_size + options.max_field_size)
-        if self._head_bytes + size <= limit:
+        if size <= limit:
             return False
         self._refuse_size(f"its head has more than {limit} bytes")
         return True
 
     def _read_head(self, head: bytes) -> None:
         """Read a whole head, of an interim response or of the final one."""
-        self._head_size = size = len(head)
-        self._begins_11 = begins_11 = head.startswith(b"HTTP/1.1 ")
-        if not (begins_11 or self._may_begin(head)):
+        # A look at the first bytes; asking httptools costs more.
+        self.version_11 = head[:9] == b"HTTP/1.1 "
+        if not (self.version_11 or self._may_begin(head)):
             return
-        if self._head_bytes + size > MAX_HEAD and self._exceeds(size):
+        size = self._head_bytes + len(head)
+        if size > MAX_HEAD and self._exceeds(size):
             return
-        self._head_bytes += size
+        self._head_bytes = size
         if self._lenient:
             head = lenient(head)
-            self._begins_11 = head.startswith(b"HTTP/1.1 ")
+            self.version_11 = head[:9] == b"HTTP/1.1 "
         # `replace()` returns the same object if there is nothing to replace, and is the cheapest look: `in` first tries
         # to make a number of its operand, `find()` has slow arguments.
-        elif head.replace(b" \r\n", b"") is not head or head.replace(b"\t", b"") is not head:
+        elif _TAB in head or head.replace(b" \r\n", b"") is not head:
             head = without_padding(head)
         try:
             self._parser.feed_data(head)
@@ -314,7 +312,6 @@ class ResponseReader:
             self.fields = CIMultiDict()
             self._add_field = self.fields.add
             self._raw_reason = b""
-            self.version_11 = True
 
     def _read_repaired(self, head: bytes, error: HttpParserError) -> None:
         """Read a head that the parser refused with *error* once more, with what can be repaired repaired."""
@@ -408,7 +405,11 @@ class ResponseReader:
 
     def on_header(self, name: bytes, value: bytes) -> None:
         """Take a field of the head, or of the trailer section."""
-        self._add_field(name.decode(), value.decode("utf-8", "surrogateescape"))
+        try:
+            text = value.decode()  # at half the cost of naming the charset
+        except UnicodeDecodeError:
+            text = value.decode("utf-8", "surrogateescape")
+        self._add_field(NAMES[name], text)
 
     def on_headers_complete(self) -> None:
         """Judge the head, and say where the message ends (section 6.3)."""
@@ -416,10 +417,10 @@ class ResponseReader:
         request = self._request
         status = self.status = parser.get_status_code()
         fields = self.fields
-        if not self._begins_11:
+        if not self.version_11:
             self._check_version(parser.get_http_version())
         options = request.options
-        size = self._head_size
+        size = self._head_bytes
         if (
             size > options.max_field_size
             or size > options.max_line_size
@@ -469,9 +470,8 @@ class ResponseReader:
 
     def _check_version(self, version: str) -> None:
         """Take higher minor versions as HTTP/1.1 (RFC 9110, section 2.5), and no other major one."""
-        if version == "1.0":
-            self.version_11 = False
-        elif version[:2] != "1.":
+        self.version_11 = version != "1.0"
+        if version[:2] != "1.":
             raise self._refuse(f"it speaks HTTP/{version}, not HTTP/1.1")
 
     def _add_trailer(self, name: str, value: str) -> None:
