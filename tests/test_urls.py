@@ -10,7 +10,7 @@ from yarl import URL
 import aioclient
 from aioclient import ClientResponse, ClientSession, Handler, Request
 from aioclient.message.headers import check_target
-from aioclient.session.urls import parsed
+from aioclient.session.urls import parsed, target_of
 from aioclient.testing import RawServer
 
 from .loopback import OK, names
@@ -233,3 +233,23 @@ class TestBaseUrl:
         else:
             assert SECRET.encode() not in request.head
             assert fields[1:] == [[], []]
+
+
+class TestTarget:
+    @pytest.mark.parametrize(
+        ("url", "origin", "may_have_login"),
+        [
+            ("http://a.test/x", "<Origin http://a.test>", False),
+            ("http://u@a.test/x", "<Origin http://a.test>", True),
+            ("http://:p@a.test/x", "<Origin http://a.test>", True),
+            ("/x", "None", False),
+            ("//u@a.test", "None", True),
+            ("ftp://a.test/", "None", False),
+            (URL("http://a.test/x"), "None", True),
+        ],
+    )
+    def test_what_is_known(self, url: str | URL, origin: str, may_have_login: bool) -> None:
+        """What is remembered of a text is what is found the first time, and never less than is so."""
+        for _ in range(2):
+            target, found, login = target_of(url)
+            assert (target, repr(found), login) == (parsed(url), origin, may_have_login)

@@ -138,7 +138,7 @@ class CookieJar(AbstractCookieJar):
 
     def __len__(self) -> int:
         """Return how many cookies are held; expired ones count until the jar is used."""
-        return len(self._store)
+        return len(self._store.held)
 
     def __iter__(self) -> "Iterator[Morsel[str]]":
         """Yield the cookies as they are at the start, the earliest created first."""

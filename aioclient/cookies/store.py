@@ -55,10 +55,10 @@ class CookieStore:
     """
 
     __slots__ = (
-        "_all",
         "_buckets",
         "_heap",
         "_secure",
+        "held",
         "max_per_domain",
         "max_total",
         "next_expiry",
@@ -69,7 +69,7 @@ class CookieStore:
         self.max_total = max_total
         self.max_per_domain = max_per_domain
         # In the order of creation: a replaced cookie keeps its place.
-        self._all: dict[Identity, Cookie] = {}
+        self.held: dict[Identity, Cookie] = {}
         self._buckets: dict[str, _Bucket] = {}
         # Secure cookies by name and by each domain that theirs domain-matches, cut to its last labels.
         self._secure: dict[tuple[str, str], dict[Identity, Cookie]] = {}
@@ -78,11 +78,11 @@ class CookieStore:
         self.serial: Callable[[], int] = itertools.count(1).__next__
 
     def __len__(self) -> int:
-        return len(self._all)
+        return len(self.held)
 
     def all(self) -> list[Cookie]:
         """Return every cookie, the earliest created first."""
-        return list(self._all.values())
+        return list(self.held.values())
 
     # Finding.
 
@@ -140,7 +140,7 @@ class CookieStore:
 
         Returns whether what requests carry may have changed.
         """
-        old = self._all.get(cookie.identity)
+        old = self.held.get(cookie.identity)
         if cookie.deadline is not None and cookie.deadline <= now:
             if old is not None:
                 self.remove(old)
@@ -166,13 +166,13 @@ class CookieStore:
 
     def remove(self, cookie: Cookie) -> None:
         """Remove *cookie*; nothing happens when it is not the one held."""
-        if self._all.get(cookie.identity) is cookie:
-            del self._all[cookie.identity]
+        if self.held.get(cookie.identity) is cookie:
+            del self.held[cookie.identity]
             self._unlink(cookie)
 
     def clear(self) -> None:
         """Remove every cookie."""
-        self._all.clear()
+        self.held.clear()
         self._buckets.clear()
         self._secure.clear()
         self._heap.clear()
@@ -185,14 +185,14 @@ class CookieStore:
         while heap and heap[0][0] <= now:
             when, _, cookie = heapq.heappop(heap)
             # An entry of a cookie that has gone, or has another deadline by now, is skipped.
-            if cookie.deadline == when and self._all.get(cookie.identity) is cookie:
+            if cookie.deadline == when and self.held.get(cookie.identity) is cookie:
                 self.remove(cookie)
                 removed = True
         self.next_expiry = heap[0][0] if heap else math.inf
         return removed
 
     def _link(self, cookie: Cookie) -> None:
-        self._all[cookie.identity] = cookie
+        self.held[cookie.identity] = cookie
         bucket = self._buckets.get(cookie.domain)
         if bucket is None:
             bucket = self._buckets[cookie.domain] = _Bucket()
@@ -222,11 +222,11 @@ class CookieStore:
         if cookie.deadline is None:
             return
         heapq.heappush(self._heap, (cookie.deadline, self.serial(), cookie))
-        if len(self._heap) > 2 * len(self._all) + _SMALL_HEAP:
+        if len(self._heap) > 2 * len(self.held) + _SMALL_HEAP:
             self._heap = [
                 entry
                 for entry in self._heap
-                if entry[2].deadline == entry[0] and self._all.get(entry[2].identity) is entry[2]
+                if entry[2].deadline == entry[0] and self.held.get(entry[2].identity) is entry[2]
             ]
             heapq.heapify(self._heap)
         self.next_expiry = self._heap[0][0] if self._heap else math.inf
@@ -243,9 +243,9 @@ class CookieStore:
             self.expire(now)
             if bucket.count >= self.max_per_domain and not self._shrink_domain(bucket, cookie):
                 return False
-        if len(self._all) >= self.max_total:
+        if len(self.held) >= self.max_total:
             self.expire(now)
-            if len(self._all) >= self.max_total:
+            if len(self.held) >= self.max_total:
                 self._shrink()
         return True
 
@@ -268,7 +268,7 @@ class CookieStore:
                 beyond = sorted(_cookies_of(bucket), key=_secure_last)[: bucket.count - _FAIR_SHARE]
                 ranks |= {cookie.identity: int(cookie.secure) for cookie in beyond}
         held = sorted(
-            self._all.values(), key=lambda cookie: (ranks.get(cookie.identity, 2), cookie.used)
+            self.held.values(), key=lambda cookie: (ranks.get(cookie.identity, 2), cookie.used)
         )
         for loser in held[: len(held) - min(limit - 1, limit - limit // 11)]:
             self.remove(loser)

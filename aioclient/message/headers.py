@@ -294,7 +294,7 @@ TRANSFER_ENCODING = istr("Transfer-Encoding")
 UPGRADE = istr("Upgrade")
 
 
-class _Names(dict[bytes, str]):
+class Names(dict[bytes, str]):
     """Names of received fields by their bytes: as ``istr``, which a ``CIMultiDict`` takes without folding its case.
 
     It learns the first names that it meets, and only those of a usual length, so that no server can make it grow.
@@ -309,4 +309,4 @@ class _Names(dict[bytes, str]):
 
 MAX_KNOWN_NAMES: Final = 512  # of real servers; spellings count
 MAX_KNOWN_NAME: Final = 64  # bytes
-NAMES: Final = _Names()
+NAMES: Final = Names()

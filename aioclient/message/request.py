@@ -28,7 +28,7 @@ from .headers import (
     DefaultHeaders,
     is_secret,
 )
-from .origin import ConnectionKey, SSLOption, canonical_host, origin_of
+from .origin import ConnectionKey, Origin, SSLOption, canonical_host, origin_of
 from .proxy import ProxyTable
 from .timeout import ClientTimeout
 from .trace import Trace
@@ -167,10 +167,11 @@ class Request:
         auth: Auth | None,
         cookies: Mapping[str, str] | None,
         session: "ref[Any]",  # weak, so that no response keeps alive a session that was forgotten
+        origin: Origin | None = None,  # of *url*, if it is known
     ) -> None:
         self.method = method
         self._url = url
-        self.origin = origin_of(url)
+        self.origin = origin_of(url) if origin is None else origin
         self.defaults = defaults
         self.given = headers  # over the session's; None for no difference
         self._headers: CIMultiDict[str] | None = None  # what a step may have changed

@@ -27,7 +27,7 @@ from ..middlewares.auth import NO_AUTH, AuthLike, coerce_auth, credentials_in
 from ..middlewares.cookies import cookie_pairs, with_cookies
 from .arguments import APART_FROM_OPTIONS, OF_PROXIES, CallArguments, TimeoutLike, laid_over
 from .settings import AUTH_AND_URL, Settings
-from .urls import parsed, with_params
+from .urls import target_of, with_params
 
 Fields = CIMultiDict[str]
 
@@ -52,9 +52,7 @@ class RequestBuilder:
         self._loop = loop
         self._session = session
 
-    def build(
-        self, method: str, url: str | URL, arguments: CallArguments, *, plain: bool
-    ) -> Request:
+    def build(self, method: str, url: str | URL, arguments: CallArguments, plain: bool) -> Request:
         """Return the request that a call asks for; *plain* is whether ``PLAIN`` has all its arguments.
 
         Raises:
@@ -63,12 +61,14 @@ class RequestBuilder:
         """
         settings = self.settings
         method = check_method(method)
-        target = parsed(url)
+        target, origin, has_login = target_of(url)
         credentials = settings.auth
         own: Fields | None = None  # None: the request has the session's fields
         if settings.base_url is not None:
             target = settings.base_url.join(target)
-            if origin_of(target) != settings.base_origin:
+            origin = origin_of(target)
+            has_login = True  # perhaps
+            if origin != settings.base_origin:
                 credentials = None
                 own = without_secrets(self._defaults.fields, settings.options.sensitive_headers)
         options = settings.options
@@ -83,7 +83,9 @@ class RequestBuilder:
             if "headers" in arguments:
                 own = self._with_headers(own, arguments["headers"])
             auth = arguments.get("auth")
-        if auth is not None or target.raw_user is not None or target.raw_password is not None:
+        if auth is not None or (
+            has_login and (target.raw_user is not None or target.raw_password is not None)
+        ):
             target, credentials = self._credentials(target, auth, own)
         if arguments:
             if "timeout" in arguments:
@@ -106,6 +108,7 @@ class RequestBuilder:
             credentials,
             pairs,
             self._session,
+            origin,
         )
 
     def _options(self, arguments: CallArguments, target: URL) -> RequestOptions:

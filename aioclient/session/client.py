@@ -40,7 +40,6 @@ from .arguments import (
     OF_THE_BODY,
     PLAIN,
     CallArguments,
-    CurrentArguments,
     RequestArguments,
     TimeoutLike,
     check_callable,
@@ -340,17 +339,12 @@ class ClientSession(State, PrivateNames):
     def _call(
         self, method: str, url: str | URL, arguments: RequestArguments
     ) -> RequestContextManager:
-        lifecycle = self._lifecycle
-        if not (arguments or lifecycle.debug):
-            return RequestContextManager(self._request(method, url))
-        current: CurrentArguments = arguments
-        if not OLD_ARGUMENTS.isdisjoint(arguments):
+        current: Any = arguments  # CallArguments, once the old spellings are out
+        if arguments and not OLD_ARGUMENTS.isdisjoint(arguments):
             current = modern(arguments)
-        if lifecycle.debug:
-            return RequestContextManager(
-                self._request(method, url, **current, made_at=Birthplace(lifecycle.loop))
-            )
-        return RequestContextManager(self._request(method, url, **current))
+        if self._lifecycle.debug:
+            current = {**current, "made_at": Birthplace(self._lifecycle.loop)}
+        return RequestContextManager(self._request(method, url, current))
 
     def ws_connect(
         self, url: str | URL, **arguments: Unpack[WebSocketArguments]
@@ -386,7 +380,7 @@ class ClientSession(State, PrivateNames):
             ClientError: as a request.
         """
         return WebSocketContextManager(
-            open_websocket(self._request, self._settings.ws_response_class, url, **arguments)
+            open_websocket(self.request, self._settings.ws_response_class, url, **arguments)
         )
 
     def ws_reconnecting(
@@ -421,13 +415,13 @@ class ClientSession(State, PrivateNames):
         )
 
     async def _request(
-        self, method: str, url: str | URL, **arguments: Unpack[CallArguments]
+        self, method: str, url: str | URL, arguments: CallArguments
     ) -> ClientResponse:
         lifecycle = self._lifecycle
         if lifecycle.closed or get_running_loop() is not lifecycle.loop:
             raise lifecycle.unusable()
         plain = not arguments or PLAIN.issuperset(arguments)
-        request = self._builder.build(method, url, arguments, plain=plain)
+        request = self._builder.build(method, url, arguments, plain)
         handler, check = self._chain, self._settings.raise_for_status
         if not plain:
             check = chosen_check(arguments.get("raise_for_status"), check)

@@ -1,13 +1,37 @@
 """The URL of a call: parsed, joined with its parameters, and refused when it is none."""
 
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Any, cast
+from functools import lru_cache
+from typing import Any, Final, cast
 
 from yarl import URL, Query
 
-from ..exceptions import InvalidUrlClientError, bad_url, shown
-from ..message.origin import canonical_host, origin_of, unreadable
+from ..exceptions import ClientError, InvalidUrlClientError, bad_url, shown
+from ..message.origin import Origin, canonical_host, origin_of, unreadable
 from ..message.urls import url_of
+
+_REMEMBERED: Final = 128  # texts, as yarl remembers
+
+
+def target_of(url: str | URL) -> tuple[URL, Origin | None, bool]:
+    """Return *url* as a ``URL``, its origin (None unless it is known), and whether a user or password may be in it.
+
+    Most programs call the same few URLs: what is known of a text is remembered.
+
+    Raises:
+        InvalidUrlClientError: as ``parsed()``.
+    """
+    return _known(url) if type(url) is str else (parsed(url), None, True)
+
+
+@lru_cache(_REMEMBERED)
+def _known(text: str) -> tuple[URL, Origin | None, bool]:
+    url = parsed(text)
+    try:
+        origin = origin_of(url)
+    except ClientError:  # whoever makes a request of it gets the error
+        origin = None
+    return url, origin, url.raw_user is not None or url.raw_password is not None
 
 
 def parsed(url: str | URL) -> URL:

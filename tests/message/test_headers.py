@@ -7,7 +7,10 @@ from hypothesis import given, strategies
 from multidict import CIMultiDict, CIMultiDictProxy
 
 from aioclient.message.headers import (
+    MAX_KNOWN_NAME,
+    MAX_KNOWN_NAMES,
     DefaultHeaders,
+    Names,
     check_method,
     check_name,
     check_target,
@@ -203,3 +206,21 @@ class TestSecrets:
             ("a", "2"),
         ]
         assert len(headers) == 4
+
+
+class TestKnownNames:
+    def test_as_received(self) -> None:
+        """A name keeps its spelling, and is the same object the next time."""
+        names = Names()
+        assert (names[b"x-UNUSUAL"], names[b"X-Unusual"]) == ("x-UNUSUAL", "X-Unusual")
+        assert names[b"x-UNUSUAL"] is names[b"x-UNUSUAL"]
+        assert CIMultiDict([(names[b"x-UNUSUAL"], "1")])["X-Unusual"] == "1"
+
+    def test_bounded(self) -> None:
+        """Whatever servers send, no more than so many names are kept, and none that is long."""
+        names = Names()
+        assert names[b"n" * (MAX_KNOWN_NAME + 1)] == "n" * (MAX_KNOWN_NAME + 1)
+        assert not names
+        for number in range(2 * MAX_KNOWN_NAMES):
+            assert names[b"x-%d" % number] == f"x-{number}"
+        assert len(names) == MAX_KNOWN_NAMES
