@@ -274,7 +274,7 @@ class TestClose:
                 assert ws.closed
                 with pytest.raises(ClientConnectionResetError):
                     await sending
-                carrier = ws._connection._carrier
+                carrier = ws._connection._taken
                 assert carrier.transport is not None
             await asyncio.sleep(11)
             assert carrier.transport is None
