@@ -5,7 +5,8 @@ What every body knows and does stands in ``message.body``. Here are the kinds of
 - ``memory``, ``file``, ``iterable``, ``payload``: one module for each kind of source; ``source`` for what most of
   them share;
 - ``content`` finds the kind, ``form`` puts several values into one body, ``make`` is the door;
-- ``compressed`` and ``progress`` go around another body, and change or watch what it sends.
+- ``compressed`` and ``progress`` go around another body, and change or watch what it sends; ``around`` is what they
+  share.
 """
 
 from .compressed import CompressedBody, check_coding

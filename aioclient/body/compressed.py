@@ -20,6 +20,7 @@ from ..message.body import Body, BodyWriter
 from ..message.codings import brotli_module, zstd_module
 from ..message.headers import CONTENT_ENCODING, shown_text
 from ..threads import BODIES
+from .around import BodyAround
 from .source import PIECE
 
 INLINE: Final = 2**14  # bytes
@@ -36,13 +37,10 @@ class Coder(NamedTuple):
     finish: Callable[[], bytes]
 
 
-class CompressedBody(Body):
+class CompressedBody(BodyAround):
     """Another body in a content coding, which its ``headers`` name."""
 
-    __slots__ = ("_body", "_coding", "_make_coder", "content_type", "headers", "replayable")
-
-    data = None
-    size = None
+    __slots__ = ("_coding", "_make_coder")
 
     def __init__(self, body: Body, coding: str) -> None:
         """Take *body* to send it in *coding*, one of ``check_coding()``'s names.
@@ -54,17 +52,9 @@ class CompressedBody(Body):
             raise ValueError(
                 f"compress={coding!r}: the body {body!r} has a Content-Encoding of its own; leave out one of them"
             )
-        self._body = body
+        super().__init__(body, None, {**(body.headers or {}), CONTENT_ENCODING: coding})
         self._coding = coding
         self._make_coder = _CODERS[coding]
-        self.content_type = body.content_type
-        self.headers = {**(body.headers or {}), CONTENT_ENCODING: coding}
-        self.replayable = body.replayable
-
-    @property
-    def source(self) -> Body:
-        """The body without what was laid around it."""
-        return self._body.source
 
     @property
     def uncompressed(self) -> Body:
@@ -81,10 +71,6 @@ class CompressedBody(Body):
         body = self._body.around(body)
         return body if body.size == 0 else CompressedBody(body, self._coding)
 
-    async def read(self) -> bytes:
-        """Return all of it, not compressed."""
-        return await self._body.read()
-
     async def write(self, writer: BodyWriter) -> None:
         """Send all of it, as ``Body.write`` says."""
         compressing = self.compressing(writer)
@@ -94,19 +80,6 @@ class CompressedBody(Body):
     def compressing(self, writer: BodyWriter) -> "CompressingWriter":
         """Return a writer for ``uncompressed`` whose output goes to *writer*; call its ``finish()`` at the end."""
         return CompressingWriter(writer, self._make_coder())
-
-    def rewind(self) -> None:
-        """Make ready to send it again, as ``Body.rewind`` says."""
-        self._body.rewind()
-
-    async def close(self) -> None:
-        """Close the body that is compressed."""
-        await self._body.close()
-
-    @property
-    def consumed(self) -> bool:
-        """Whether it was sent, whole or in part, and cannot be sent again."""
-        return self._body.consumed
 
 
 def recoded(body: Body, coding: str | None) -> Body:

@@ -11,6 +11,7 @@ from inspect import isawaitable
 from ..exceptions import UploadAbortedError
 from ..message.body import Body, BodyWriter
 from ..message.headers import shown_text
+from .around import BodyAround
 from .source import PIECE
 
 Progress = Callable[[int, int | None], Awaitable[object] | object]
@@ -105,49 +106,22 @@ class UploadTracker:
         return f"<UploadTracker {self.bytes_written} bytes, attempt {self.attempts}>"
 
 
-class WatchedBody(Body):
-    """Another body, which tells how far it has got.
+class WatchedBody(BodyAround):
+    """Another body, which tells how far it has got: it goes out piece by piece."""
 
-    It never counts as whole in memory, so that it goes out piece by piece.
-    """
-
-    __slots__ = (
-        "_attempt",
-        "_body",
-        "_progress",
-        "_tracker",
-        "content_type",
-        "headers",
-        "replayable",
-        "size",
-    )
-
-    data = None
+    __slots__ = ("_attempt", "_progress", "_tracker")
 
     def __init__(
         self, body: Body, progress: Progress | None, tracker: UploadTracker | None
     ) -> None:
-        self._body = body
+        super().__init__(body, body.size, body.headers)
         self._progress = progress
         self._tracker = tracker
         self._attempt = 0
-        self.size = body.size
-        self.content_type = body.content_type
-        self.headers = body.headers
-        self.replayable = body.replayable
-
-    @property
-    def source(self) -> Body:
-        """The body without what was laid around it."""
-        return self._body.source
 
     def around(self, body: Body) -> Body:
         """Return *body* watched as well."""
         return WatchedBody(self._body.around(body), self._progress, self._tracker)
-
-    async def read(self) -> bytes:
-        """Return all of it; nobody is told, since nothing is sent."""
-        return await self._body.read()
 
     async def write(self, writer: BodyWriter) -> None:
         """Send all of it, as ``Body.write`` says.
@@ -186,19 +160,6 @@ class WatchedBody(Body):
             raise UploadAbortedError(
                 f"the upload ended after {sent}{of} bytes, because progress= raised {shown_text(error)}"
             ) from error
-
-    def rewind(self) -> None:
-        """Make ready to send it again, as ``Body.rewind`` says."""
-        self._body.rewind()
-
-    async def close(self) -> None:
-        """Close the body that is watched."""
-        await self._body.close()
-
-    @property
-    def consumed(self) -> bool:
-        """Whether it was sent, whole or in part, and cannot be sent again."""
-        return self._body.consumed
 
 
 class _WatchingWriter:
