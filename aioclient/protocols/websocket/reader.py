@@ -180,20 +180,20 @@ class MessageReader:
 
     def _read(self, data: bytes, position: int) -> None:
         """Read *data* from *position* on, where something else than small messages stands, or goes on."""
-        if self._is_over():
+        if self.closed is not None or self.error is not None:
             return
         self.stalled = False
         self._midway = True
         message = self._message
         if self._missing and message is not None:
             position = self._take_payload(message, data, 0, len(data))
-            if self._missing or self._is_over():
+            if self._missing:
                 return
         elif self._rest:
             data = self._rest + data
             self._rest = b""
         position = self._take_frames(data, position, len(data))
-        if self._is_over():
+        if position < 0:
             return
         if position < len(data) and not self._missing:
             self._rest = data[position:]
@@ -202,7 +202,7 @@ class MessageReader:
             self.rare = True
 
     def _take_frames(self, data: bytes, position: int, end: int) -> int:
-        """Read frames of all kinds while the queue has room; return where the rest begins."""
+        """Read frames of all kinds while the queue has room; return where the rest begins, -1 after a close frame."""
         while end - position > 1:
             if self._message is None:
                 position = self._take_whole(data, position, end)
@@ -214,13 +214,10 @@ class MessageReader:
             stop = self._take_frame(data, position, end)
             if not stop:
                 break
-            position = stop
             if self.closed is not None:
-                break
+                return -1
+            position = stop
         return position
-
-    def _is_over(self) -> bool:
-        return self.closed is not None or self.error is not None
 
     def _take_whole(self, data: bytes, position: int, end: int) -> int:
         """Read messages that are here whole, each in one frame; return where they end.
