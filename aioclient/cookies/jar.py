@@ -198,7 +198,7 @@ class CookieJar(AbstractCookieJar):
         selections = self._selections
         selection = selections.get((host, is_secure))
         if selection is None:
-            path = url.raw_path
+            path = url.raw_path or "/"
             selection = selections.get((host, is_secure, path))
             if selection is None:
                 selection = self._make_selection(host, is_secure, path)
@@ -270,9 +270,9 @@ class CookieJar(AbstractCookieJar):
     def update_cookies(self, cookies: LooseCookies, response_url: StrOrURL = _NO_URL) -> None:
         """Store *cookies*: a mapping or pairs of names and values, a ``SimpleCookie``.
 
-        With *response_url* they are as if that response had set them; a plain value is for its host and directory.
-        Without it a plain value goes to every host, and a ``Morsel`` to the domain it names, to every host if it names
-        none. A ``Morsel`` that may not be stored is left out.
+        A ``Morsel`` is stored under its own name. With *response_url* they are as if that response had set them; a
+        plain value is for its host and directory. Without it a plain value goes to every host, and a ``Morsel`` to the
+        domain it names, to every host if it names none. A ``Morsel`` that may not be stored is left out.
 
         Raises:
             TypeError: *cookies* is a str.
@@ -290,6 +290,7 @@ class CookieJar(AbstractCookieJar):
         verdicts: list[tuple[str, Cookie | str, bool]] = []
         for name, value in pairs:
             if isinstance(value, Morsel):
+                name = value.key or name
                 verdict = self._accept_morsel(name, value, host, url.raw_path, is_secure, now)
                 verdicts.append((name, verdict, is_secure))
             else:

@@ -64,7 +64,7 @@ class Cookies:
         return self._header_for(request.url, request.cookies)
 
     def _header_of_morsels(self, url: URL, cookies: Mapping[str, str] | None) -> str | None:
-        values = {name: _coded(value) for name, value in self.jar.filter_cookies(url).items()}
+        values = dict(_coded(name, value) for name, value in self.jar.filter_cookies(url).items())
         if cookies is not None:
             values.update(cookies)
         return "; ".join([f"{name}={value}" for name, value in values.items()]) or None
@@ -93,13 +93,18 @@ def _makes_fields(jar: type[AbstractCookieJar]) -> bool:
     return False
 
 
-def _coded(value: "Morsel[str] | str") -> str:
+def _coded(name: str, value: "Morsel[str] | str") -> tuple[str, str]:
+    """Return the name, a morsel's own, and the value as they are sent."""
     # Text is there when the jar filled its cookie by update(), which makes no morsels.
-    return value.coded_value if isinstance(value, Morsel) else _quote(value)[1]
+    if isinstance(value, Morsel):
+        return value.key or name, value.coded_value
+    return name, _quote(value)[1]
 
 
 def cookie_pairs(cookies: LooseCookies | object) -> dict[str, str]:
     """Return the names and values of any spelling of cookies: mapping, pairs, ``SimpleCookie``.
+
+    A ``Morsel`` has a name of its own, which counts.
 
     Raises:
         TypeError: they are a str or bytes, or a name or value is nothing that a cookie can hold.
@@ -117,7 +122,10 @@ def cookie_pairs(cookies: LooseCookies | object) -> dict[str, str]:
                 f"a cookie is a name and a str or a number, found {type(name).__name__} {shown_text(name)} "
                 f"with a value of type {type(value).__name__}"
             )
-        text = value.coded_value if isinstance(value, Morsel) else str(value)
+        if isinstance(value, Morsel):
+            name, text = value.key or name, value.coded_value
+        else:
+            text = str(value)
         if _COOKIE_NAME.fullmatch(name) is None:
             raise ValueError(
                 f"the cookie name {shown_text(name)} is empty, or holds a control character, space, quote, comma, "

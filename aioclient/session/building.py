@@ -5,6 +5,7 @@ from dataclasses import replace
 from typing import Any, cast
 from weakref import ref
 
+from aiohttp.abc import AbstractCookieJar
 from aiohttp.typedefs import LooseCookies
 from multidict import CIMultiDict
 from yarl import URL
@@ -26,6 +27,7 @@ from ..message.unset import Unset
 from ..middlewares.auth import NO_AUTH, AuthLike, coerce_auth, credentials_in
 from ..middlewares.cookies import cookie_pairs, with_cookies
 from .arguments import APART_FROM_OPTIONS, OF_PROXIES, CallArguments, TimeoutLike, laid_over
+from .defaults import without_strays
 from .settings import AUTH_AND_URL, Settings
 from .urls import target_of, with_params
 
@@ -38,17 +40,19 @@ class RequestBuilder:
     Most calls consist of a method and a URL; for these no argument is looked up.
     """
 
-    __slots__ = ("_defaults", "_loop", "_session", "settings")
+    __slots__ = ("_defaults", "_jar", "_loop", "_session", "settings")
 
     def __init__(
         self,
         settings: Settings,
         defaults: DefaultHeaders,
+        jar: AbstractCookieJar,
         loop: AbstractEventLoop,
         session: "ref[Any]",
     ) -> None:
         self.settings = settings
         self._defaults = defaults
+        self._jar = jar
         self._loop = loop
         self._session = session
 
@@ -91,7 +95,7 @@ class RequestBuilder:
             if "timeout" in arguments:
                 limits = self._limits(arguments["timeout"])
             if "cookies" in arguments:
-                own, pairs = self._with_cookies(own, arguments["cookies"])
+                own, pairs = self._with_cookies(own, arguments["cookies"], target)
             data, json = arguments.get("data"), arguments.get("json")
             if data is not None or json is not None:
                 content = make_body(data, json, json_serialize=settings.serialize)
@@ -164,11 +168,11 @@ class RequestBuilder:
         return self.settings.timeout if isinstance(timeout, Unset) else coerce_timeout(timeout)
 
     def _with_cookies(
-        self, own: Fields | None, cookies: LooseCookies | None
+        self, own: Fields | None, cookies: LooseCookies | None, target: URL
     ) -> tuple[Fields | None, dict[str, str] | None]:
         """Return the call's cookies, and the fields with them in a ``Cookie`` field, which keeps them out else."""
         if cookies is None:
             return own, None
-        pairs = cookie_pairs(cookies)
+        pairs = cookie_pairs(without_strays(cookies, target, self._jar))
         fields = self._defaults.fields if own is None else own
         return with_cookies(fields, pairs) if pairs and COOKIE in fields else own, pairs

@@ -227,7 +227,9 @@ class ClientSession(State, PrivateNames):
         if cookies is not None:
             put_cookies(self._cookie_jar, cookies, settings.base_url)
         self._cookies = Cookies(self._cookie_jar)
-        self._builder = RequestBuilder(settings, self._defaults, lifecycle.loop, ref(self))
+        self._builder = RequestBuilder(
+            settings, self._defaults, self._cookie_jar, lifecycle.loop, ref(self)
+        )
         lifecycle.connect(connector, resolve)
         self._chain = self._compose(settings.middlewares)
         lifecycle.open()
@@ -265,7 +267,8 @@ class ClientSession(State, PrivateNames):
             data: body: bytes, str, form fields (mapping or pairs), file object, (async) iterable of bytes,
                 ``FormData``, ``MultipartWriter`` or another aiohttp payload.
             json: body: any value that ``json_serialize`` takes; not together with *data*.
-            cookies: sent with this request (not to another origin), not stored.
+            cookies: sent with this request (not to another origin), not stored; a ``Morsel`` only where its attributes
+                let it go: a Secure one by TLS alone.
             headers: laid over the session's; None as a value removes a field.
             auth: instead of the session's; ``NO_AUTH`` for none.
             allow_redirects: whether redirects are followed.

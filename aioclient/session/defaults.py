@@ -1,4 +1,4 @@
-"""What a session has from the start: the header fields of every request, and its own cookies."""
+"""What a session has from the start: the header fields of every request, and its own cookies; and those of a call."""
 
 from collections.abc import Mapping, Sequence
 from http.cookies import Morsel
@@ -9,6 +9,7 @@ from aiohttp.typedefs import LooseCookies
 from multidict import CIMultiDict
 from yarl import URL
 
+from ..cookies import CookieJar
 from ..exceptions import shown
 from ..message.codings import accept_encoding
 from ..message.headers import USER_AGENT, DefaultHeaders, LooseHeaders, merge_into
@@ -82,3 +83,26 @@ def _make_secure(
             morsel = stored[name]
             morsel["secure"] = True
             jar.update_cookies({name: morsel}, origin)
+
+
+def without_strays(cookies: LooseCookies, url: URL, jar: AbstractCookieJar) -> LooseCookies:
+    """Return the *cookies* of a call without the morsels whose attributes keep them from *url*.
+
+    One that is Secure goes by TLS alone, or to an origin that *jar* trusts; one with a domain or a path goes there.
+    """
+    if isinstance(cast(object, cookies), (str, bytes)):
+        return cookies  # which is refused where they are looked at
+    pairs: Any = cookies.items() if isinstance(cookies, Mapping) else cookies
+    kept: list[tuple[str, Any]] = []
+    for name, value in pairs:
+        if isinstance(value, Morsel):
+            judge = CookieJar(
+                unsafe=jar.unsafe,
+                quote_cookie=jar.quote_cookie,
+                treat_as_secure_origin=jar.treat_as_secure_origin,
+            )
+            judge.update_cookies([(name, value)])
+            if not judge.filter_cookies(url):
+                continue
+        kept.append((name, value))
+    return kept

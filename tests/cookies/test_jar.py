@@ -233,6 +233,13 @@ class TestGiven:
         clock.now += 9
         assert len(list(jar)) == 0
 
+    def test_shared_cookies_without_a_url(self) -> None:
+        """Those for every host are there when no URL is named."""
+        jar = CookieJar()
+        jar.update_cookies({"a": "1"})
+        jar.update_cookies({"b": "2"}, URL("http://a.test/"))
+        assert list(jar.filter_cookies()) == ["a"]
+
     def test_shared_morsel(self) -> None:
         """A Morsel without a domain goes to every host, below its path."""
         jar = CookieJar()

@@ -3,9 +3,10 @@
 from http.cookies import Morsel, SimpleCookie
 from typing import Any
 
+import aiohttp
 import pytest
 
-from aioclient import ClientResponse, ClientSession, Handler, Request
+from aioclient import ClientResponse, ClientSession, CookieJar, Handler, Request
 from aioclient.middlewares.cookies import cookie_pairs
 from aioclient.testing import RawServer
 
@@ -138,3 +139,55 @@ class TestSending:
         ):
             await (await session.get(server.url())).read()
             assert len(session.cookie_jar) == 0
+
+
+class TestMorsels:
+    """A morsel among the cookies of a call goes under its own name, to where its attributes let it go."""
+
+    @pytest.mark.parametrize(
+        ("attributes", "goes"),
+        [
+            ({}, True),
+            ({"httponly": True, "max-age": 9, "path": "/a"}, True),
+            ({"secure": True}, False),
+            ({"path": "/b"}, False),
+            ({"domain": "b.test"}, False),
+            ({"max-age": "0"}, False),
+        ],
+        ids=str,
+    )
+    async def test_where_it_goes(self, attributes: dict[str, Any], goes: bool) -> None:
+        """Secure ones go by TLS alone, others as their domain, path and time say."""
+        cookie = named("own", "1", **attributes)
+        async with RawServer.replies([OK]) as server, ClientSession() as session:
+            await session.get(server.url("/a"), cookies={"key": cookie, "plain": "2"})
+        sent = "own=1; plain=2" if goes else "plain=2"
+        assert server.requests[0].value("Cookie") == sent
+
+    async def test_an_origin_that_the_jar_trusts(self) -> None:
+        """It gets Secure ones too."""
+        async with RawServer.replies([OK]) as server:
+            jar = CookieJar(treat_as_secure_origin=server.url())
+            async with ClientSession(cookie_jar=jar) as session:
+                await session.get(server.url(), cookies=[("key", named("own", "1", secure=True))])
+        assert server.requests[0].value("Cookie") == "own=1"
+
+    @pytest.mark.parametrize("jar", [CookieJar, aiohttp.CookieJar])
+    async def test_of_a_session(self, jar: Any) -> None:
+        """So does one among the session's cookies, whoever's jar they are in."""
+        async with (
+            RawServer.replies([OK]) as server,
+            ClientSession(cookie_jar=jar(unsafe=True)) as session,
+        ):
+            session.cookie_jar.update_cookies(
+                {"key": named("own", "1"), "not": named("s", "2", secure=True)}
+            )
+            await session.get(server.url())
+        assert server.requests[0].value("Cookie") == "own=1"
+
+
+def named(name: str, value: str, **attributes: Any) -> "Morsel[str]":
+    morsel: Morsel[str] = Morsel()
+    morsel.set(name, value, value)
+    morsel.update({key.replace("_", "-"): value for key, value in attributes.items()})
+    return morsel
