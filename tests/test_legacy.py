@@ -130,11 +130,19 @@ class TestLoop:
 
     @pytest.mark.rows("S003-02")
     def test_none_runs(self) -> None:
-        """Without a running loop there is no session, whatever loop= says."""
-        other = asyncio.new_event_loop()
+        """Without a running loop there is no session unless loop= names the one that will run."""
         with pytest.raises(RuntimeError, match="inside an async function"):
-            ClientSession(loop=other)
-        other.close()
+            ClientSession()
+        loop = asyncio.new_event_loop()
+        with legacy("loop="):
+            session = ClientSession(loop=loop)
+
+        async def use() -> int:
+            async with RawServer.replies([OK]) as server, session:
+                return (await session.get(server.url())).status
+
+        assert loop.run_until_complete(use()) == 200
+        loop.close()
 
     @pytest.mark.rows("S003-68")
     async def test_of_a_call(self) -> None:

@@ -67,7 +67,7 @@ class CookieJar(AbstractCookieJar):
             came, either way.
         treat_as_secure_origin: origins that get and set Secure cookies although their scheme is not https or wss.
         loop: not used (deprecated).
-        clock: tells the POSIX time.
+        clock: tells the POSIX time; ``time.time`` by default, as it is when it is asked.
         max_cookies: in all; beyond it the least recently used go, from domains with more than 50 first.
         max_cookies_per_domain: beyond it the domain's least recently used go, Secure ones last.
 
@@ -81,7 +81,7 @@ class CookieJar(AbstractCookieJar):
         quote_cookie: bool = True,
         treat_as_secure_origin: StrOrURL | Iterable[StrOrURL] | None = None,
         loop: asyncio.AbstractEventLoop | None = None,
-        clock: Callable[[], float] = time.time,
+        clock: Callable[[], float] | None = None,
         max_cookies: int = MAX_TOTAL,
         max_cookies_per_domain: int = MAX_PER_DOMAIN,
     ) -> None:
@@ -97,7 +97,7 @@ class CookieJar(AbstractCookieJar):
         self._quote_cookie = quote_cookie
         self._secure_urls = _origins(treat_as_secure_origin)
         self._secure_origins = frozenset([_origin_of(url) for url in self._secure_urls])
-        self._clock = clock
+        self._clock = _now if clock is None else clock
         self._store = CookieStore(max_cookies, max_cookies_per_domain)
         self._selections: dict[tuple[str, bool] | tuple[str, bool, str], _Selection] = {}
         # Held wherever tables change or are walked through; a remembered selection needs no lock.
@@ -455,6 +455,10 @@ class CookieJar(AbstractCookieJar):
         with self._lock:
             self._store = store
             self._selections.clear()
+
+
+def _now() -> float:
+    return time.time()  # looked up now: tests put a clock of their own there
 
 
 def _in_order(cookies: list[Cookie]) -> list[Cookie]:

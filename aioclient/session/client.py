@@ -118,10 +118,10 @@ class ClientSession(State, PrivateNames):
         netrc: the same for netrc alone: True or False, the path of a file, or a ``Netrc``. Its credentials go to the
             hosts that it names, where no others are given.
         read_timeout, conn_timeout: old spellings of ``timeout=ClientTimeout(total=..., connect=...)``.
-        loop: must be the running loop (deprecated).
+        loop: must be the running loop; where none runs, the one that will (deprecated).
 
     Raises:
-        RuntimeError: no event loop runs, or the connector belongs to another one.
+        RuntimeError: no event loop runs and no *loop* is given, or the connector belongs to another one.
         TypeError, ValueError: an argument that cannot be used, that does not exist, or that contradicts another.
     """
 
@@ -173,7 +173,7 @@ class ClientSession(State, PrivateNames):
         netrc: NetrcLike | None = None,
         **old: Unpack[OldSessionArguments],
     ) -> None:
-        self._lifecycle = lifecycle = Lifecycle(owner=connector_owner)
+        self._lifecycle = lifecycle = Lifecycle(old.get("loop"), owner=connector_owner)
         check_parts(connector, cookie_jar, response_class, ws_response_class)
         if old:
             timeout = take_old(old, timeout, ClientSession)

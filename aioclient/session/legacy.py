@@ -42,8 +42,9 @@ def warn_of_loop(loop: asyncio.AbstractEventLoop | None) -> None:
 
 
 def check_loop(loop: asyncio.AbstractEventLoop | None) -> None:
-    """Refuse a *loop* that is given and is not the running one."""
-    if loop is not None and loop is not (running := asyncio.get_running_loop()):
+    """Refuse a *loop* that is given while another one runs."""
+    running = asyncio._get_running_loop()
+    if loop is not None and running is not None and loop is not running:
         raise RuntimeError(f"loop={loop!r} is not the running event loop, which is {running!r}")
 
 

@@ -21,7 +21,7 @@ class Lifecycle:
     ``guests`` are WebSockets that wait to use the session again. ``debug`` is the event loop's debug mode.
 
     Raises:
-        RuntimeError: no event loop runs.
+        RuntimeError: no event loop runs, and none is given as *loop*.
     """
 
     __slots__ = (
@@ -36,13 +36,13 @@ class Lifecycle:
         "owner",
     )
 
-    def __init__(self, *, owner: bool) -> None:
-        try:
-            self.loop = asyncio.get_running_loop()
-        except RuntimeError:
+    def __init__(self, loop: asyncio.AbstractEventLoop | None, *, owner: bool) -> None:
+        running = asyncio._get_running_loop() or loop
+        if running is None:
             raise RuntimeError(
                 "ClientSession() needs a running event loop: create it inside an async function"
-            ) from None
+            )
+        self.loop = running
         self.closed = True  # until open()
         self.connector: BaseConnector | None = None
         self.owner = owner

@@ -4,6 +4,7 @@ import asyncio
 import logging
 import sys
 import threading
+import time
 from http.cookies import BaseCookie, Morsel, SimpleCookie
 from types import FrameType
 
@@ -232,6 +233,15 @@ class TestGiven:
         assert (morsel["max-age"], morsel["samesite"], morsel["httponly"]) == ("9", "Lax", True)
         clock.now += 9
         assert len(list(jar)) == 0
+
+    def test_the_clock_is_looked_up(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        """Without a clock of its own the jar asks time.time as it is now, which tests replace."""
+        jar = CookieJar()
+        monkeypatch.setattr(time, "time", lambda: 1000.0)
+        jar.update_cookies_from_headers(["a=1; Max-Age=10"], URL("http://a.test/"))
+        assert jar.header_for(URL("http://a.test/")) == "a=1"
+        monkeypatch.setattr(time, "time", lambda: 1010.0)
+        assert jar.header_for(URL("http://a.test/")) is None
 
     def test_shared_cookies_without_a_url(self) -> None:
         """Those for every host are there when no URL is named."""
