@@ -4,7 +4,7 @@ import asyncio
 import json
 import re
 import warnings
-from collections.abc import Callable
+from collections.abc import AsyncIterator, Callable
 from http.cookies import SimpleCookie
 from typing import Any
 
@@ -653,3 +653,123 @@ class TestNotGiven:
             assert connector.family == 0
             async with ClientSession(connector=connector) as session:
                 await session.get(server.url())
+
+
+class TestOldMembers:
+    """What aiohttp's objects have, and code that comes from there reads."""
+
+    @pytest.mark.parametrize(
+        ("given", "version"),
+        [({}, aiohttp.HttpVersion11), ({"version": "1.0"}, aiohttp.HttpVersion10)],
+    )
+    async def test_version(self, given: dict[str, Any], version: aiohttp.HttpVersion) -> None:
+        """session.version is the version that is asked for."""
+        async with ClientSession(**given) as session:
+            assert session.version == version
+
+    async def test_ssl_shutdown_timeout(self) -> None:
+        """It is passed on to the session's own connector, with a warning; another one has its own."""
+        with legacy("ssl_shutdown_timeout is deprecated; give it to TCPConnector"):
+            session = ClientSession(ssl_shutdown_timeout=0.5)
+        assert session.connector is not None
+        assert session.connector._dialler.close_time == 0.5
+        await session.close()
+        with legacy("ssl_shutdown_timeout"):
+            await ClientSession(connector=aioclient.TCPConnector(), ssl_shutdown_timeout=1).close()
+
+    async def test_request_class(self) -> None:
+        """There is none, and the error says what does its work."""
+        with pytest.raises(TypeError, match=r"no request_class.* a middleware sees and changes"):
+            ClientSession(request_class=aiohttp.ClientRequest)  # type: ignore[call-arg]
+
+    async def test_of_content(self) -> None:
+        """on_eof() calls back when the body is here, and get_read_buffer_limits() tells when reading pauses."""
+        proceed = asyncio.Event()
+        told: list[str] = []
+
+        async def slowly(conn: RawConnection, request: RawRequest) -> None:
+            conn.send(b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\na")
+            await proceed.wait()
+            conn.send(b"b")
+
+        async with (
+            RawServer.replies([slowly]) as server,
+            ClientSession(read_bufsize=1000) as session,
+            session.get(server.url()) as response,
+        ):
+            content = response.content
+            assert content.get_read_buffer_limits() == (1000, 2000)
+            content.on_eof(lambda: told.append("first"))
+            content.on_eof(lambda: told.append("second"))
+            assert response.connection is not None
+            assert response.connection.transport is not None
+            protocol = response.connection.transport.get_protocol()
+            assert response.connection.protocol is protocol
+            assert told == []
+            proceed.set()
+            assert await response.read() == b"ab"
+            assert told == ["first", "second"]
+            content.on_eof(lambda: told.append("late"))
+            assert told[-1] == "late"
+
+    async def test_on_eof_that_raises(self, caplog: pytest.LogCaptureFixture) -> None:
+        """What a callback raises is logged, and the others are called all the same."""
+        told: list[str] = []
+
+        def wrong() -> None:
+            raise ValueError("boom")
+
+        stream = aioclient.StreamReader(None)
+        stream.on_eof(wrong)
+        stream.on_eof(lambda: told.append("called"))
+        stream.feed_eof()
+        assert told == ["called"]
+        assert "boom" in caplog.text
+        failed = aioclient.StreamReader(None)
+        failed.on_eof(lambda: told.append("never"))
+        failed.set_exception(ValueError())
+        failed.on_eof(lambda: told.append("never"))
+        assert told == ["called"]
+
+    async def test_of_an_upload(self) -> None:
+        """output_size counts what was sent of the body, upload_complete is done with it; both warn."""
+        proceed = asyncio.Event()
+
+        async def body() -> AsyncIterator[bytes]:
+            yield b"x" * 500
+            await proceed.wait()
+            yield b"y" * 500
+
+        async def serve(conn: RawConnection) -> None:
+            await conn.read_request(body=False)
+            conn.send(b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\na")
+            await conn.read_until(b"0\r\n\r\n")
+            conn.send(b"b")
+
+        async with (
+            RawServer(serve) as server,
+            ClientSession() as session,
+            session.post(server.url(), data=body()) as response,
+        ):
+            with legacy("response.output_size"):
+                assert response.output_size < 600
+            with legacy("response.upload_complete"):
+                future = response.upload_complete
+            assert not future.done()
+            proceed.set()
+            await future
+            with legacy("response.upload_complete"):
+                assert response.upload_complete is future
+            with legacy("response.output_size"):
+                assert response.output_size >= 1000
+            await response.read()
+
+    @pytest.mark.parametrize(("given", "size"), [({}, 0), ({"data": b"x" * 1000}, 1000)], ids=str)
+    async def test_of_an_upload_that_is_over(self, given: dict[str, Any], size: int) -> None:
+        """With a body that went out with its head, or none, it is done at once."""
+        async with RawServer.replies([OK]) as server, ClientSession() as session:
+            response = await session.post(server.url(), **given)
+            with legacy("response.upload_complete"):
+                assert response.upload_complete.done()
+            with legacy("response.output_size"):
+                assert response.output_size == size

@@ -842,6 +842,24 @@ class TestClosingInTime:
         with pytest.raises(ValueError, match="ssl_shutdown_timeout"):
             TCPConnector(ssl_shutdown_timeout=seconds)
 
+    async def test_without_a_goodbye(self, certificates: Certificates) -> None:
+        """connector.close(abort_ssl=True) waits for no answer of a TLS peer."""
+
+        async def script(conn: RawConnection) -> None:
+            await conn.read_request()
+            conn.send(OK)
+            conn.stop_reading()
+            await conn.wait_lost()
+
+        async with RawServer(script, ssl=certificates.server_context()) as server:
+            connector = TCPConnector(ssl=certificates.client_context())
+            async with ClientSession(server.url(), connector=connector) as session:
+                await fetch(session)
+                start = asyncio.get_running_loop().time()
+                await connector.close(abort_ssl=True)
+                assert asyncio.get_running_loop().time() == start
+            assert connector._sockets.connections == set()
+
     async def test_closing_is_cancelled(self, certificates: Certificates) -> None:
         """When close() is cancelled it waits for no goodbye any more: the sockets are closed at once."""
 

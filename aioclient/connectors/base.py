@@ -265,8 +265,11 @@ class BaseConnector:
 
     # The end
 
-    def close(self) -> Closing:
+    def close(self, *, abort_ssl: bool = False) -> Closing:
         """Close all connections and fail all who wait or dial; await it for the end of the last socket.
+
+        Args:
+            abort_ssl: close TLS connections without a goodbye.
 
         Raises:
             RuntimeError: the connector's event loop runs in another thread.
@@ -278,6 +281,8 @@ class BaseConnector:
                     "as with asyncio.run_coroutine_threadsafe()"
                 )
             self._shut()
+        if abort_ssl:
+            self._sockets.abort_tls()
         return Closing(self._wait_closed())
 
     def _shut(self) -> None:

@@ -66,6 +66,12 @@ class OpenSockets:
         for connection in tuple(self.connections):
             connection.close() if connection.idle else connection.abort()
 
+    def abort_tls(self) -> None:
+        """Abort the connections with TLS."""
+        for connection in tuple(self.connections):
+            if connection.key.is_ssl:
+                connection.abort()
+
     def abort(self) -> None:
         """Abort all connections, and wait no longer for dials that do not end."""
         for connection in tuple(self.connections):

@@ -43,10 +43,10 @@ class Phases:
 
     ``pool_wait``, ``dns``, ``connect``, ``tls``: seconds of each phase, None for what did not happen. ``sending``: the
     moment the head was written; None for the moment the exchange began. ``send``: seconds from then to the end of the
-    request's body, None while it is not there.
+    request's body, None while it is not there. ``uploaded``: bytes of a body that did not go out with its head.
     """
 
-    __slots__ = ("connect", "dns", "pool_wait", "send", "sending", "tls")
+    __slots__ = ("connect", "dns", "pool_wait", "send", "sending", "tls", "uploaded")
 
     def __init__(self) -> None:
         self.pool_wait: float | None = None
@@ -55,6 +55,7 @@ class Phases:
         self.tls: float | None = None
         self.sending: float | None = None
         self.send: float | None = 0.0
+        self.uploaded = 0
 
 
 def timings_between(

@@ -8,7 +8,7 @@ from http.cookies import SimpleCookie
 from inspect import iscoroutinefunction
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Final, Self, TypeVar, cast, overload
-from weakref import ref
+from weakref import WeakKeyDictionary, ref
 
 import aiohttp
 from aiohttp import HttpVersion, HttpVersion11
@@ -23,7 +23,7 @@ from ..exceptions import (
     UnexpectedContentTypeError,
     shown,
 )
-from ..exchange import Exchange, Hold
+from ..exchange import ALL, Exchange, Hold
 from ..message.charsets import codec_of, decode_text, detected_charset
 from ..message.codings import body_too_large, decode_all
 from ..message.disposition import ContentDisposition, parse_disposition
@@ -46,6 +46,7 @@ from ..message.media_type import (
 from ..message.request import Request, RequestInfo
 from ..message.set_cookie import morsel_of
 from ..message.timings import Timings
+from ..warning import warn_legacy
 from .branches import Branch
 from .hold import Connection
 from .json_body import decode_json, decode_json_as, text_of, typed_decoder
@@ -78,6 +79,10 @@ class _Done:
 
 
 DONE: Final = _Done()
+
+
+# Those that were asked for.
+_uploads: "WeakKeyDictionary[ClientResponse, asyncio.Future[None]]" = WeakKeyDictionary()
 
 
 class ClientResponse:
@@ -235,6 +240,30 @@ class ClientResponse:
     def timings(self) -> Timings:
         """How long each phase of the exchange took, as far as it is over; what is longer ago does not change."""
         return self._exchange.timings
+
+    @property
+    def output_size(self) -> int:
+        """Bytes of the request's body that were sent so far, its head not counted (deprecated: ``UploadTracker``)."""
+        warn_legacy("response.output_size", "give upload_tracker= to the call")
+        exchange = self._exchange
+        if exchange.phases is not None and exchange.phases.uploaded:
+            return exchange.phases.uploaded
+        content = self.request.content
+        return 0 if content is None or exchange.sent is not ALL else content.size or 0
+
+    @property
+    def upload_complete(self) -> "asyncio.Future[None]":
+        """A future, done once the request's body was sent, or given up (deprecated: ``UploadTracker`` has one)."""
+        warn_legacy("response.upload_complete", "give upload_tracker= to the call")
+        future = _uploads.get(self)
+        if future is None:
+            if self._lease is None or self._exchange.sent is ALL:
+                future = asyncio.get_running_loop().create_future()
+                future.set_result(None)
+            else:
+                future = asyncio.ensure_future(self._lease.wait_sent())
+            _uploads[self] = future
+        return future
 
     # Status and fields
 

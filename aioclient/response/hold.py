@@ -102,6 +102,11 @@ class Connection:
         return None if self._carrier is None else self._carrier.transport
 
     @property
+    def protocol(self) -> asyncio.BaseProtocol | None:
+        """The protocol on that transport, which is private; None when ``closed``."""
+        return None if self.transport is None else self.transport.get_protocol()
+
+    @property
     def loop(self) -> asyncio.AbstractEventLoop | None:
         """The event loop that it belongs to; None when ``closed``."""
         return None if self._carrier is None else self._carrier.loop

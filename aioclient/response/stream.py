@@ -16,6 +16,7 @@ The connection feeds raw pieces in; a reader takes them out, decoded. The rules:
 """
 
 import asyncio
+import logging
 import sys
 from collections import deque
 from collections.abc import Awaitable, Callable
@@ -28,6 +29,8 @@ from ..message.codings import STEP, Decoder, body_too_large, make_decoder
 from .branches import Branch, Watched
 
 __all__ = ("BodySource", "LineTooLongError", "StreamReader")
+
+_log = logging.getLogger(__name__)
 
 DEFAULT_LIMIT = 2**18  # as aiohttp's read_bufsize
 
@@ -101,6 +104,7 @@ class StreamReader:
         "_encoded_ends",
         "_end_waiter",
         "_eof",
+        "_eof_callbacks",
         "_exception",
         "_high",
         "_idle_mark",
@@ -151,6 +155,7 @@ class StreamReader:
         """When its last byte came, in the event loop's time; None before, and for a body that came with its head."""
         self._waiter: asyncio.Future[None] | None = None
         self._end_waiter: asyncio.Future[None] | None = None
+        self._eof_callbacks: list[Callable[[], None]] | None = None
         # The number of incoming bytes at which feeding has more to do than to append: the reader
         # has what it waits for, or the connection is to be paused. 0 when nothing may come now.
         self._idle_mark = self._high + 1
@@ -241,6 +246,8 @@ class StreamReader:
             if self._paused:
                 self._resume()
             self._end()
+            for callback in self._eof_callbacks or ():
+                _call(callback)
 
     def set_exception(self, exc: BaseException, exc_cause: BaseException | None = None) -> None:
         """End the body with an error, and with *exc_cause* as its cause; readers get it after the bytes before it.
@@ -330,6 +337,20 @@ class StreamReader:
     def is_eof(self) -> bool:
         """Tell whether the whole raw body is here; it may still have to be read and decoded."""
         return self._eof
+
+    def on_eof(self, callback: Callable[[], None]) -> None:
+        """Call *callback* once the whole raw body is here, now if it is; never if the body fails.
+
+        What it raises is logged.
+        """
+        if self._eof:
+            _call(callback)
+        elif self._exception is None:
+            self._eof_callbacks = [*(self._eof_callbacks or ()), callback]
+
+    def get_read_buffer_limits(self) -> tuple[int, int]:
+        """Return how many undecoded bytes must be left for the connection to go on, and above how many it pauses."""
+        return self._limit, self._high
 
     def at_eof(self) -> bool:
         """Tell whether the body is complete and everything was read.
@@ -830,6 +851,13 @@ def decoder_for(content_encoding: str, lenient: bool) -> Decoder | None:
         return make_decoder(content_encoding, lenient=lenient)
     except ContentDecodingError as error:
         return _Refusing(error)
+
+
+def _call(callback: Callable[[], None]) -> None:
+    try:
+        callback()
+    except Exception:  # noqa: BLE001  (it is no reader's fault)
+        _log.exception("a callback given to on_eof() raised")
 
 
 class _Pieces:

@@ -118,6 +118,7 @@ class ClientSession(State, PrivateNames):
         netrc: the same for netrc alone: True or False, the path of a file, or a ``Netrc``. Its credentials go to the
             hosts that it names, where no others are given.
         read_timeout, conn_timeout: old spellings of ``timeout=ClientTimeout(total=..., connect=...)``.
+        ssl_shutdown_timeout: of the session's own connector (deprecated: ``TCPConnector`` takes it).
         loop: must be the running loop; where none runs, the one that will (deprecated).
 
     Raises:
@@ -230,7 +231,7 @@ class ClientSession(State, PrivateNames):
         self._builder = RequestBuilder(
             settings, self._defaults, self._cookie_jar, lifecycle.loop, ref(self)
         )
-        lifecycle.connect(connector, resolve)
+        lifecycle.connect(connector, resolve, old.get("ssl_shutdown_timeout"))
         self._chain = self._compose(settings.middlewares)
         lifecycle.open()
 

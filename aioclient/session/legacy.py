@@ -27,6 +27,7 @@ class OldSessionArguments(TypedDict, total=False):
     read_timeout: float | None
     conn_timeout: float | None
     loop: asyncio.AbstractEventLoop | None
+    ssl_shutdown_timeout: float | None
 
 
 # Arguments of a call that may be an old spelling: a look at them tells.
@@ -60,11 +61,18 @@ def take_old(
         ValueError: both ``timeout`` and one of its old spellings are given.
         RuntimeError: ``loop`` is another loop than the running one.
     """
+    if "request_class" in old:
+        raise TypeError(
+            "ClientSession() takes no request_class: requests are not made by a class here; "
+            "a middleware sees and changes each of them"
+        )
     if unknown := old.keys() - OldSessionArguments.__annotations__.keys():
         known = (*signature(session).parameters, *OldSessionArguments.__annotations__)
         raise unknown_arguments("ClientSession()", unknown, known)
     warn_of_loop(old.get("loop"))
     check_loop(old.get("loop"))
+    if "ssl_shutdown_timeout" in old:
+        warn_legacy("ssl_shutdown_timeout", "give it to TCPConnector()")
     for name, attribute in (("read_timeout", "total"), ("conn_timeout", "connect")):
         if name not in old:
             continue

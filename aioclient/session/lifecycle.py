@@ -56,6 +56,7 @@ class Lifecycle:
         self,
         connector: BaseConnector | aiohttp.BaseConnector | None,
         resolve: ResolveLike | None,
+        ssl_shutdown_timeout: float | None,
     ) -> BaseConnector:
         """Return the connector that the session will use, bound to its loop.
 
@@ -71,7 +72,7 @@ class Lifecycle:
             self._adoption = adopt(connector, self.loop)
             connector = self._adoption.connector
         elif connector is None:
-            connector = TCPConnector(resolve=resolve)
+            connector = TCPConnector(resolve=resolve, ssl_shutdown_timeout=ssl_shutdown_timeout)
         connector.bind(self.loop)
         self.connector = connector
         return connector

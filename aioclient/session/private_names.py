@@ -7,12 +7,6 @@ They are no interface: nothing promises that they stay, and none can be set. Eac
 from operator import attrgetter
 from typing import Any
 
-from aiohttp import HttpVersion, HttpVersion10, HttpVersion11
-
-
-def _version(session: Any) -> HttpVersion:
-    return HttpVersion10 if session._settings.options.http10 else HttpVersion11
-
 
 def _base_url_origin(session: Any) -> object:
     return None if session.base_url is None else session.base_url.origin()
@@ -47,5 +41,5 @@ class PrivateNames:
     _source_traceback = property(attrgetter("_lifecycle.made_at.stack"))
     _timeout = property(attrgetter("_settings.timeout"))
     _trust_env = property(attrgetter("_settings.trust_env"))
-    _version = property(_version)
+    _version = property(attrgetter("version"))
     _ws_response_class = property(attrgetter("_settings.ws_response_class"))

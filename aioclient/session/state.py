@@ -4,7 +4,7 @@ import asyncio
 from collections.abc import Callable
 from typing import Any
 
-from aiohttp import TraceConfig
+from aiohttp import HttpVersion, HttpVersion10, HttpVersion11, TraceConfig
 from aiohttp.abc import AbstractCookieJar
 from multidict import CIMultiDict
 from yarl import URL
@@ -90,6 +90,11 @@ class State:
     @auth.setter
     def auth(self, auth: AuthLike | None) -> None:
         self._replace_settings(self._settings.with_auth(auth))
+
+    @property
+    def version(self) -> HttpVersion:
+        """The version of HTTP that is asked for."""
+        return HttpVersion10 if self._settings.options.http10 else HttpVersion11
 
     @property
     def trust_env(self) -> bool:

@@ -13,6 +13,7 @@ from ...exchange import ALL, Exchange
 from ...message.body import Body
 from ...message.headers import shown_text
 from ...message.request import Request
+from ...message.timings import Phases
 from ..send_queue import unsent_bytes
 from ..watch import Watch
 from .head import expects_continue
@@ -53,6 +54,7 @@ class Sender:
         "_connection",
         "_continue",
         "_loop",
+        "_phases",
         "_room",
         "_task",
         "_turn",
@@ -74,10 +76,12 @@ class Sender:
         self._unsent = 0  # bytes, at the last look
         self._turn = 0  # bytes since the event loop's last turn
         self.uploaded = 0
+        self._phases = Phases()  # of the exchange whose body is sent
 
     def begin(self, exchange: Exchange, body: Body, chunked: bool) -> None:
         """Send *body* in a task of its own."""
         self.uploaded = 0
+        exchange.phases = self._phases = exchange.phases or Phases()
         self._task = self._loop.create_task(self._send(exchange, body, chunked))
 
     def answered(self, continued: bool) -> None:
@@ -140,6 +144,7 @@ class Sender:
         transport.write(data)
         self._watch.moved()
         self.uploaded += len(data)
+        self._phases.uploaded = self.uploaded
         self._turn += len(data) + TURN_WRITE
         if self._congested:
             self._unsent = unsent_bytes(transport)
