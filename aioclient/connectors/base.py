@@ -191,9 +191,12 @@ class BaseConnector:
         now = loop.time()
         exchange = Exchange(request, key, now, proxy_fields)
         connection = self._pool.reuse(key, now)
-        if connection is None or connection.has_input():
+        if connection is None:
+            connection = self._driver.share(key)
             if connection is None:
                 check_head(exchange)  # before anybody dials for it
+                connection = await self._driver.obtain(exchange, self._connect)
+        elif connection.has_input():
             connection = await self._driver.obtain(exchange, self._connect, connection)
         if request.trace is not None:
             await self._tell(exchange, connection, request.trace)

@@ -87,6 +87,13 @@ class Dialler:
         self._keep_alive = keep_alive
         self._buffer: memoryview | None = None
 
+    def may_carry_many(self, key: ConnectionKey) -> bool:
+        """Tell whether connections of *key* may carry several exchanges at a time: another protocol is spoken besides.
+
+        Without TLS nothing is chosen, and what stands for HTTP/1.1 is spoken.
+        """
+        return bool(self.protocols) and (key.is_ssl or HTTP1 in self.protocols)
+
     async def dial(
         self, exchange: Exchange, start: float, phases: Phases, connect: Connect
     ) -> HttpConnection:

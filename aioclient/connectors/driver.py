@@ -6,11 +6,12 @@ lose one.
 
 import asyncio
 from collections.abc import Iterable
+from copy import copy
 from typing import Final, cast
 from weakref import ref
 
 from ..chain import release_unread
-from ..exceptions import PoolTimeoutError, TotalTimeoutError
+from ..exceptions import ClientError, PoolTimeoutError, TotalTimeoutError
 from ..exchange import Exchange
 from ..message.origin import ConnectionKey
 from ..message.request import Request
@@ -75,22 +76,25 @@ class PoolDriver:
         *,
         fresh: bool = False,
     ) -> HttpConnection:
-        """Reserve a slot and dial with *connect*, or wait for either; *fresh* takes no connection used before.
+        """Reserve a slot and dial with *connect*, or wait for either; *fresh* takes no connection that was idle.
 
         *found* is one of the pool, whose slot is reserved, and whose socket has something to read.
         """
         loop = self._binding.bound_loop
         start = loop.time()
         exchange.phases = phases = Phases()
+        leads = False
         if found is None:
-            decision = self._pool.reserve(exchange.key)
-            if isinstance(decision, Open):
-                if decision.evict is not None:
-                    self._drop(decision.evict)
-            else:
-                found = await self._wait(decision.ticket, exchange.request, start)
-                phases.pool_wait = loop.time() - start
+            place = await self._find_place(exchange, start)
+            if not isinstance(place, Open):
+                found = place
+            elif place.evict is not None:
+                self._drop(place.evict)
+            leads = isinstance(place, Open) and place.leads
         if found is not None:
+            if found.carries_many and not found.idle:  # others use it now: it is shared
+                phases.sending = loop.time()
+                return found
             if fresh:
                 self._drop(found)  # the slot stays ours
             elif not found.has_input() or await self._settle(found):
@@ -98,13 +102,88 @@ class PoolDriver:
                 return found
         try:
             connection = await self.dialler.dial(exchange, start, phases, connect)
-        except BaseException:
-            self._perform(self._pool.release(exchange.key, None, loop.time()))
+        except BaseException as error:
+            self._not_dialled(exchange.key, leads, error)
             raise
         connection.opened = True
         self._pool.opened()
+        self._dialled(connection, leads)
         phases.sending = loop.time()
         return connection
+
+    def share(self, key: ConnectionKey) -> HttpConnection | None:
+        """Keep room for an exchange on a connection of *key* in use, and return it; None if none has room."""
+        while True:
+            connection = self._pool.share(key)
+            if connection is None:
+                return None
+            if not connection.broken:
+                connection.reserve()
+                return connection
+            self._pool.offer(key, connection, 0)
+
+    async def _find_place(
+        self, exchange: Exchange, start: float
+    ) -> "HttpConnection | Open[HttpConnection]":
+        """Return the permission to dial, or a connection: in use, and room is kept on it, or idle, with its slot."""
+        loop = self._binding.bound_loop
+        while True:
+            place = self._ask(exchange.key, start)
+            if not isinstance(place, Ticket):
+                return place
+            found = await self._wait(place, exchange, start)
+            if exchange.phases is not None:
+                exchange.phases.pool_wait = loop.time() - start
+            if found is not None:
+                return found
+            if not place.shared:
+                return Open(leads=place.leads)
+
+    def _ask(
+        self, key: ConnectionKey, now: float
+    ) -> "HttpConnection | Open[HttpConnection] | Ticket[ConnectionKey, HttpConnection]":
+        """Return a connection to share, the permission to dial, or what to wait with for either."""
+        if not self._reuses or not self.dialler.may_carry_many(key):
+            decision = self._pool.reserve(key)
+            return decision if isinstance(decision, Open) else decision.ticket
+        shared = self.share(key)
+        if shared is not None:
+            return shared
+        answer = self._pool.join(key, now)
+        return answer if isinstance(answer, Open) else answer.ticket
+
+    def _dialled(self, connection: HttpConnection, leads: bool) -> None:
+        """Tell the pool what was dialled: its first exchange is there, and others may have the rest of its room."""
+        if connection.carries_many:
+            connection.reserve()
+        if not leads:
+            self.room_changed(connection)
+            return
+        key, now = connection.key, self._binding.bound_loop.time()
+        if connection.carries_many:
+            grants = self._pool.dialled_many(key, connection, connection.room, now)
+        else:
+            grants = self._pool.dialled_one(key, now)
+        for grant in grants:
+            self._perform(grant)
+
+    def _not_dialled(self, key: ConnectionKey, leads: bool, error: BaseException) -> None:
+        """Give the slot of a dial back, which ended with *error*; those who joined it fail as it did.
+
+        If it only took its own request too long, or that was cancelled, one of them dials.
+        """
+        now = self._binding.bound_loop.time()
+        if leads and (isinstance(error, TimeoutError) or not isinstance(error, ClientError)):
+            self._perform(self._pool.give_up(key, now))
+            return
+        if leads:
+            for ticket in self._pool.dial_failed(key):
+                waiter = cast("asyncio.Future[None]", ticket.waiter)
+                if not waiter.done():
+                    own = copy(error)  # one object would collect the tracebacks of all
+                    own.__cause__ = error.__cause__
+                    waiter.set_exception(own)
+        self._perform(self._pool.release(key, None, now))
 
     async def _settle(self, connection: HttpConnection) -> bool:
         """Let the event loop read what lies in *connection*'s socket; tell whether a request may be sent on it then.
@@ -129,10 +208,11 @@ class PoolDriver:
         return False
 
     async def _wait(
-        self, ticket: "Ticket[ConnectionKey, HttpConnection]", request: Request, start: float
+        self, ticket: "Ticket[ConnectionKey, HttpConnection]", exchange: Exchange, start: float
     ) -> HttpConnection | None:
-        """Wait in the pool's queue: for a connection, or (None) for the permission to dial."""
+        """Wait in the pool: for a connection, or (None) for the permission to dial; or to ask again, if it shared."""
         loop = self._binding.bound_loop
+        request = exchange.request
         timeout = request.timeout
         limit = earliest(
             (
@@ -153,8 +233,11 @@ class PoolDriver:
         except BaseException as error:
             if waiter.done() and not waiter.cancelled():
                 waiter.exception()  # so that one nobody awaits any more is not reported as lost
-            self._take_over(ticket)
+            shared = ticket.shared
+            connection = self._take_over(ticket)
             self._perform(self._pool.cancel(ticket, loop.time()))
+            if shared and connection is not None:
+                connection.cancel(exchange)
             if isinstance(error, _Expired):
                 raise self._wait_error(request, cast(Limit, limit)) from None
             if isinstance(error, _Closed):
@@ -166,14 +249,15 @@ class PoolDriver:
         return self._take_over(ticket)
 
     def _take_over(self, ticket: "Ticket[ConnectionKey, HttpConnection]") -> HttpConnection | None:
-        """Give the slot of a granted ticket to the connection granted with it; None if that one has died since."""
+        """Take what was granted to *ticket*, with its slot if one was; None if no connection, or it has died since."""
         connection = ticket.connection
         if connection is None:
             return None
         if connection.broken:
             ticket.connection = None
             return None
-        connection.opened = True
+        if not ticket.shared:
+            connection.opened = True
         return connection
 
     def _wait_error(self, request: Request, limit: Limit) -> TimeoutError:
@@ -219,11 +303,17 @@ class PoolDriver:
             self._arm_sweeper()
 
     def room_changed(self, connection: HttpConnection) -> None:
-        """Nothing shares connections yet."""
+        """Let others share a connection as far as it has room."""
+        if connection.opened and self._reuses and connection.carries_many:
+            key = connection.key
+            for grant in self._pool.offer(key, connection, connection.room):
+                self._perform(grant)
 
     def connection_closed(self, connection: HttpConnection) -> None:
         """Forget a connection that was idle, or take back the slot of one that was in use."""
         if connection.opened and not self._pool.discard(connection):
+            if connection.carries_many:
+                self._pool.offer(connection.key, connection, 0)
             now = self._binding.bound_loop.time()
             self._perform(self._pool.release(connection.key, None, now))
 
@@ -239,11 +329,21 @@ class PoolDriver:
             return
         if grant.close is not None:
             self._drop(grant.close)
-        if grant.connection is not None:
-            grant.connection.opened = False  # the slot is the ticket's until its owner wakes
-        waiter = cast("asyncio.Future[None]", grant.ticket.waiter)
+        ticket, connection = grant.ticket, grant.connection
+        if connection is not None:
+            if not ticket.shared:
+                connection.opened = False  # the slot is the ticket's until its owner wakes
+            elif connection.broken:
+                ticket.connection = None
+            else:
+                connection.reserve()
+            if ticket.shared and self._sweeper is None and not self._sockets.closed:
+                self._arm_sweeper()  # no slot went with it: what came back may be idle now
+        waiter = cast("asyncio.Future[None]", ticket.waiter)
         if not waiter.done():
             waiter.set_result(None)
+        for further in grant.also:
+            self._perform(further)
 
     def _arm_sweeper(self) -> None:
         when = self._pool.next_expiry()

@@ -8,9 +8,9 @@ exchange at a time holds a slot for that exchange; one that carries many holds o
 first of them until none is left. A request comes in by one of these ways:
 
 ===========  ========================================================================
-`reuse()`    a connection in use that has room for another exchange: no slot is taken
 `reuse()`    an idle connection of the same key, the most recently used one
-`reserve()`  `Open`: dial. Called when `reuse()` found none
+`share()`    a connection in use that has room for another exchange: no slot is taken
+`reserve()`  `Open`: dial. Called when the others found none
 `reserve()`  `Wait`: no slot is free; the `Grant` comes later from a `release()`
 `join()`     as `reserve()`, for a key whose connections may carry many exchanges
 `join()`     `Join`: such a connection is being dialled; wait for what comes of it
@@ -47,7 +47,7 @@ came by `join()`; those that came by `reserve()` want a connection of their own.
 
 9. A connection in use is *shared* while it has room, as `offer()` reports. A share takes one of the room
    and no slot: the limits are limits on sockets. The connection that was offered first goes out
-   as long as it has room, so that the others run empty and grow old.
+   as long as it has room, and no idle one does then, so that the others run empty and grow old.
 10. Room that is offered goes to the requests of its key that wait, at whichever gate, in the order in
    which they came. They leave the queues. So while a request waits no connection of its key has
    room (rule 11 apart), and `reuse()` need not look at the queues here either.
@@ -199,19 +199,16 @@ class Pool(Generic[K, C]):
         self._lost = 0
 
     def reuse(self, key: K, now: float) -> C | None:
-        """Share a connection of *key* that has room, or take a slot with the most recently used idle one.
+        """Take a slot with the most recently used idle connection of *key*.
 
         Returns:
-            The connection; None if there is none, or none idle is young enough. Then call `reserve()` or `join()`.
+            The connection; None if none is idle, or none is young enough, or one in use has room. Then call `share()`,
+            if connections of the key may carry many exchanges, and then `reserve()` or `join()`.
         """
         host = self._hosts.get(key)
-        if host is None:
+        if host is None or not host.idle:
             return None
-        if host.sharing is not None:
-            shared = self._share(host, host.sharing)
-            if shared is not None:
-                return shared
-        if not host.idle:
+        if host.sharing is not None and host.sharing.room:
             return None
         connection, expiry = host.idle.popitem()
         if expiry <= now:
@@ -225,7 +222,10 @@ class Pool(Generic[K, C]):
         return connection
 
     def share(self, key: K) -> C | None:
-        """Share a connection of *key* that is in use; None if none has room. No slot is taken."""
+        """Share a connection of *key* that is in use; None if none has room. No slot is taken.
+
+        Call it before `join()`, and never begin an exchange on it without having kept room there.
+        """
         host = self._hosts.get(key)
         if host is None or host.sharing is None:
             return None
@@ -244,7 +244,7 @@ class Pool(Generic[K, C]):
     def join(self, key: K, now: float) -> Open[C] | Wait[K, C] | Join[K, C]:
         """Join the dial of a connection that may carry many exchanges; if none is under way, do as `reserve()`.
 
-        Call it when `reuse()` gave None; or `share()`, for a request that takes no idle connection.
+        Call it when `reuse()` and `share()` gave None.
         """
         host = self._hosts.get(key)
         if host is None:
@@ -367,10 +367,12 @@ class Pool(Generic[K, C]):
             wanted = wanted or host.sharing.joined
             if connection is not None:
                 host.sharing.room.pop(connection, None)
+        further: list[Grant[K, C]] | None = None
         if wanted:
-            grant = self._pass_on(host, connection, now)
+            further = []
+            grant = self._pass_on(host, connection, now, further)
             if grant is not None:
-                return grant
+                return _chain([grant, *further]) if further else grant
         else:
             host.taken -= 1
         self._in_use -= 1
@@ -382,7 +384,7 @@ class Pool(Generic[K, C]):
             self._idle[connection] = host
         elif not host.taken and not host.idle:
             del self._hosts[key]
-        return self._first_left() if self._overtaken else None
+        return _chain(further) if further else None
 
     def cancel(self, ticket: Ticket[K, C], now: float) -> Grant[K, C] | None:
         """Take a request that gave up out of its queue; a slot it was granted goes to the next one.
@@ -406,7 +408,11 @@ class Pool(Generic[K, C]):
         was_first = self._overtaken and ticket is self._queues.first
         self._queues.end(ticket, State.CANCELLED)
         self._forget_if_empty(host)
-        return self._first_left() if was_first else None
+        if not was_first:
+            return None
+        grants: list[Grant[K, C]] = []
+        self._first_left(grants)
+        return _chain(grants)
 
     def discard(self, connection: C) -> bool:
         """Forget an idle connection that the other side closed.
@@ -509,8 +515,13 @@ class Pool(Generic[K, C]):
         self._in_use += 1
         return Open(evict)
 
-    def _pass_on(self, host: Host[K, C], connection: C | None, now: float) -> Grant[K, C] | None:
-        """Give a slot of *host* to the next one, by rules 4, 5, 12 and 14; None if nobody takes it."""
+    def _pass_on(
+        self, host: Host[K, C], connection: C | None, now: float, further: list[Grant[K, C]]
+    ) -> Grant[K, C] | None:
+        """Give a slot of *host* to the next one, by rules 4, 5, 12 and 14; None if nobody takes it.
+
+        To *further* go the shares that are granted since the first at the total gate has left.
+        """
         if host.queue:
             self._queues.make_way(host)
         else:
@@ -520,6 +531,8 @@ class Pool(Generic[K, C]):
             ticket, _ = queue.popitem(last=False)  # it counts for its host already
             is_own = ticket.host is host
             if ticket.joins and self._joins_instead(ticket, is_own and connection is not None, now):
+                if self._overtaken:
+                    self._first_left(further)
                 continue
             ticket.state = State.SLOT
             close: C | None = None
@@ -531,12 +544,9 @@ class Pool(Generic[K, C]):
             elif connection is not None:
                 self._reused += 1
                 ticket.connection = connection
-            grant = Grant(ticket, ticket.connection, close)
             if self._overtaken:
-                further = self._first_left()
-                if further is not None:
-                    return _chain([grant, further])
-            return grant
+                self._first_left(further)
+            return Grant(ticket, ticket.connection, close)
         if connection is None or host.sharing is None or not host.sharing.joined:
             return None
         ticket = next(iter(host.sharing.joined))
@@ -602,12 +612,10 @@ class Pool(Generic[K, C]):
             if host.sharing is not None:
                 self._serve(host, host.sharing, grants)
 
-    def _first_left(self) -> Grant[K, C] | None:
-        """Count anew since the first at the total gate has left, and serve those for whom that makes room."""
+    def _first_left(self, grants: list[Grant[K, C]]) -> None:
+        """Count anew since the first at the total gate has left, and serve those who were held up for it."""
         self._overtaken = 0
-        grants: list[Grant[K, C]] = []
         self._resume(grants)
-        return _chain(grants)
 
     # Dials that others may join
 

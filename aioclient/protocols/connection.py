@@ -6,7 +6,8 @@ one, HTTP/2 for many. It encodes requests for its own wire, and knows nothing of
 The life of an exchange on a connection:
 
 ==================  ===================================================================================
-``reserve()``       one exchange less may begin. Of a connection for one exchange the pool's slot says it
+``reserve()``       one exchange less may begin. Of a connection for one exchange the pool's slot says it, and
+                    also for the first one of a connection that was idle
 ``begin()``         the request goes out, the future of its response comes back
 ``cancel()``        nobody waits for the response any more, or reads its body; also before ``begin()``
 ``let_go()``        nobody reads the rest of the body; drain the little that is missing
@@ -17,7 +18,7 @@ first. An exchange that ends by itself needs neither of the last two.
 """
 
 import asyncio
-from typing import Protocol
+from typing import ClassVar, Protocol
 
 from multidict import CIMultiDict
 
@@ -33,11 +34,13 @@ class HttpConnection(Protocol):
 
     Attributes:
         key: Which exchanges it may carry.
+        carries_many: Whether it may carry several exchanges at a time.
         opened: Whether it holds a slot of the pool (its owner's).
         exchanges: How many exchanges it has carried to their end.
     """
 
     key: ConnectionKey
+    carries_many: ClassVar[bool]
     opened: bool
     exchanges: int
 
@@ -51,7 +54,10 @@ class HttpConnection(Protocol):
         """How many exchanges may begin now."""
 
     def reserve(self) -> None:
-        """Keep room for one exchange, until it begins or is cancelled; for connections that carry several."""
+        """Keep room for one exchange, until it begins or is cancelled; for connections that carry several.
+
+        The owner asks for it, and is not told of the room that is left: it may have granted more of it already.
+        """
 
     def outgoing(self, exchange: Exchange) -> "CIMultiDict[str]":
         """Return the fields with which *exchange* will go out.

@@ -6,7 +6,7 @@ A request is the line ``number target``. What comes back are lines ``number head
 
 import asyncio
 from collections.abc import Callable
-from typing import cast
+from typing import ClassVar, cast
 from weakref import ref
 
 from aiohttp import HttpVersion11
@@ -57,6 +57,8 @@ class _Carried:
 class ManyConnection(asyncio.Protocol):
     """An ``HttpConnection`` with room for *most* exchanges."""
 
+    carries_many: ClassVar[bool] = True
+
     def __init__(self, owner: Owner, key: ConnectionKey, most: int = 100) -> None:
         self.key = key
         self.opened = False
@@ -84,7 +86,6 @@ class ManyConnection(asyncio.Protocol):
     def reserve(self) -> None:
         assert self.room
         self._reserved += 1
-        self._owner.room_changed(self)
 
     def outgoing(self, exchange: Exchange) -> "CIMultiDict[str]":
         return CIMultiDict(exchange.request.headers)

@@ -16,7 +16,7 @@ The rules:
 import asyncio
 from collections.abc import Callable
 from ssl import SSLError
-from typing import Final, cast
+from typing import ClassVar, Final, cast
 from weakref import ref
 
 from aiohttp import HttpVersion10, HttpVersion11
@@ -77,6 +77,7 @@ class Http1Connection(asyncio.Protocol):
         buffer: where the event loop reads to, for the subclass that has one.
     """
 
+    carries_many: ClassVar[bool] = False
     buffer: memoryview | None = None
 
     __slots__ = (

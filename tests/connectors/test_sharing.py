@@ -1,0 +1,321 @@
+"""Connections that carry many exchanges, as requests of a session share them; and dials that they join."""
+
+import asyncio
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+import aioclient
+from aioclient import (
+    ClientConnectionError,
+    ClientConnectorError,
+    ClientSession,
+    ServerDisconnectedError,
+    TCPConnector,
+    TraceConfig,
+)
+from aioclient.connectors import pool as rules
+from aioclient.connectors.dialling import Dial
+from aioclient.message.origin import ConnectionKey
+from aioclient.message.request import Request
+from aioclient.protocols.connection import HttpConnection
+from aioclient.testing import RawConnection, RawServer, turns
+
+from ..servers.certificates import Certificates
+from .many import ManyConnection, maker
+from .test_seam import lines
+
+pytestmark = pytest.mark.both_loops
+
+
+class Connector(TCPConnector):
+    """A connector whose connections carry *most* exchanges, and whose dials wait for `gate`."""
+
+    def __init__(self, most: int = 100, name: str = "http/1.1", **options: Any) -> None:
+        super().__init__(**options)
+        self.made: list[ManyConnection] = []
+        self.dials = 0
+        self.gate = asyncio.Event()
+        self.gate.set()
+        self._dialler.protocols[name] = maker(self._driver._weak_self, self.made, most)
+
+    async def _connect(self, request: Request, key: ConnectionKey, dial: Dial) -> HttpConnection:
+        self.dials += 1
+        await self.gate.wait()
+        return await super()._connect(request, key, dial)
+
+    def numbers(self) -> tuple[int, int, int, int]:
+        now = self.statistics()
+        return now.in_use, now.idle, now.waiting, now.joining
+
+
+async def until(condition: Callable[[], object]) -> None:
+    async with asyncio.timeout(10):
+        while not condition():
+            await asyncio.sleep(0)
+
+
+async def text(session: ClientSession, url: str) -> str:
+    async with session.get(url) as response:
+        return await response.text()
+
+
+async def begin(session: ClientSession, *urls: str) -> list["asyncio.Task[str]"]:
+    """Let requests begin, in this order, and come as far as they can without a server."""
+    tasks = []
+    for url in urls:
+        tasks.append(asyncio.create_task(text(session, url)))
+        await turns(2)
+    return tasks
+
+
+class TestSharing:
+    async def test_a_hundred_at_a_time(self) -> None:
+        """A burst dials once; all exchanges are on one socket at a time."""
+        connector = Connector()
+        async with RawServer(lines) as server, ClientSession(connector=connector) as session:
+            urls = [server.url(f"/{number}") for number in range(100)]
+            answers = await asyncio.gather(*(text(session, url) for url in urls))
+            assert answers == [f"/{number}" for number in range(100)]
+            assert server.connections == connector.dials == 1
+            assert connector.numbers() == (0, 1, 0, 0)
+            now = connector.statistics()
+            assert (now.opened, now.joined, now.shared, now.reused) == (1, 99, 99, 0)
+            assert await text(session, urls[0]) == "/0"
+            assert connector.statistics().reused == 1
+
+    async def test_while_it_is_in_use(self) -> None:
+        """Requests share the connection of a response that is still read, and it keeps its one slot."""
+        connector = Connector(limit=1)
+        async with RawServer(lines) as server, ClientSession(connector=connector) as session:
+            async with session.get(server.url("/hold")):
+                assert await text(session, server.url("/a")) == "/a"
+                assert await text(session, server.url("/b")) == "/b"
+                assert connector.numbers() == (1, 0, 0, 0)
+                assert connector.statistics().shared == 2
+            assert connector.numbers() == (0, 1, 0, 0)
+            assert server.connections == 1
+
+    async def test_more_than_there_is_room_for(self) -> None:
+        """Requests wait for room where no slot is free, with a trace between the grant and the begin, too."""
+        queued: list[None] = []
+
+        async def note(*_: object) -> None:
+            queued.append(None)
+            await asyncio.sleep(0)
+
+        trace = TraceConfig()
+        trace.on_connection_queued_end.append(note)
+        trace.on_connection_reuseconn.append(note)
+        connector = Connector(most=3, limit=1)
+        async with (
+            RawServer(lines) as server,
+            ClientSession(connector=connector, trace_configs=[trace]) as session,
+        ):
+            urls = [server.url(f"/{number}") for number in range(40)]
+            answers = await asyncio.gather(*(text(session, url) for url in urls))
+            assert answers == [f"/{number}" for number in range(40)]
+            assert server.connections == 1
+            assert connector.numbers() == (0, 1, 0, 0)
+            assert queued
+
+    async def test_room_that_shrinks(self) -> None:
+        """What the server takes back is granted to nobody; who waits gets what comes free above that."""
+
+        async def shrinking(conn: RawConnection) -> None:
+            conn.send(b"0 most 2\n")
+            await lines(conn)
+
+        connector = Connector(limit=1)
+        async with RawServer(shrinking) as server, ClientSession(connector=connector) as session:
+            first = await session.get(server.url("/hold"))
+            second = await session.get(server.url("/hold"))
+            assert connector.made[0].most == 2
+            third, fourth = await begin(session, server.url("/c"), server.url("/d"))
+            assert connector.numbers() == (1, 0, 2, 0)
+            first.close()
+            assert connector.numbers() == (1, 0, 1, 0)
+            assert await third == "/c"
+            assert await fourth == "/d"
+            second.close()
+            assert connector.numbers() == (0, 1, 0, 0)
+            assert server.connections == 1
+
+    async def test_the_end_of_a_connection(self) -> None:
+        """All exchanges on it fail; who waited for its room dials with its slot."""
+        connector = Connector(most=3, limit=1)
+        async with RawServer(lines) as server, ClientSession(connector=connector) as session:
+            responses = [await session.get(server.url("/hold")) for _ in range(2)]
+            gone = await session.get(server.url("/gone"))
+            (waits,) = await begin(session, server.url("/a"))
+            for response in [*responses, gone]:
+                with pytest.raises(ServerDisconnectedError):
+                    await response.read()
+            assert await waits == "/a"
+            assert connector.numbers() == (0, 1, 0, 0)
+            assert server.connections == 2
+
+    async def test_granted_and_then_cancelled(self) -> None:
+        """Room granted to a request that is cancelled before it wakes goes to the next one."""
+        connector = Connector(most=2, limit=1)
+        async with RawServer(lines) as server, ClientSession(connector=connector) as session:
+            first, second = [await session.get(server.url("/hold")) for _ in range(2)]
+            third, fourth = await begin(session, server.url("/c"), server.url("/d"))
+            first.close()
+            third.cancel()
+            assert await fourth == "/d"
+            assert third.cancelled()
+            assert connector.made[0].room == 1
+            second.close()
+            assert connector.numbers() == (0, 1, 0, 0)
+
+    async def test_granted_and_then_lost(self) -> None:
+        """A request whose share dies before it wakes asks again, and dials."""
+        connector = Connector(most=2, limit=1)
+        async with RawServer(lines) as server, ClientSession(connector=connector) as session:
+            first, second = [await session.get(server.url("/hold")) for _ in range(2)]
+            (third,) = await begin(session, server.url("/c"))
+            first.close()
+            connector.made[0].abort()
+            assert await third == "/c"
+            second.close()
+            assert connector.numbers() == (0, 1, 0, 0)
+            assert server.connections == 2
+
+    async def test_two_hosts_and_one_socket(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        """A busy connection of one host does not keep the only slot from another host for ever."""
+        monkeypatch.setattr(rules, "OVERTAKINGS", 3)
+        connector = Connector(limit=1)
+        async with (
+            RawServer(lines) as server,
+            RawServer(lines) as other,
+            ClientSession(connector=connector) as session,
+        ):
+            held = await session.get(server.url("/hold"))
+            (waits,) = await begin(session, other.url("/other"))
+            for _ in range(3):
+                assert await text(session, server.url("/a")) == "/a"
+            (late,) = await begin(session, server.url("/late"))
+            assert connector.numbers() == (1, 0, 2, 0)
+            held.close()
+            assert await waits == "/other"
+            assert await late == "/late"
+            assert connector.numbers() == (0, 1, 0, 0)
+            assert [server.connections, other.connections] == [2, 1]
+            assert [each.ended for each in connector.made] == [True, True, False]
+
+    async def test_force_close(self) -> None:
+        """Nothing is shared where each connection ends with its response."""
+        connector = Connector(force_close=True)
+        async with RawServer(lines) as server, ClientSession(connector=connector) as session:
+            answers = await asyncio.gather(
+                *(text(session, server.url(f"/{number}")) for number in range(4))
+            )
+            assert answers == ["/0", "/1", "/2", "/3"]
+            assert server.connections == 4
+            assert connector.numbers() == (0, 0, 0, 0)
+
+
+class TestJoining:
+    async def test_a_dial_that_fails(self) -> None:
+        """All who joined fail with the error of the one dial, each with an object of its own."""
+        connector = Connector()
+        async with ClientSession(connector=connector) as session:
+            async with RawServer(lines) as server:
+                url = server.url()
+            errors = await asyncio.gather(
+                *(text(session, url) for _ in range(5)), return_exceptions=True
+            )
+            assert connector.dials == 1
+            assert {type(error) for error in errors} == {ClientConnectorError}
+            assert len({str(error) for error in errors}) == 1
+            assert len({id(error) for error in errors}) == 5
+            assert connector.numbers() == (0, 0, 0, 0)
+
+    async def test_the_first_is_cancelled(self) -> None:
+        """The next one dials, and the others join that."""
+        connector = Connector(limit=1)
+        async with RawServer(lines) as server, ClientSession(connector=connector) as session:
+            connector.gate.clear()
+            urls = [server.url(f"/{number}") for number in range(4)]
+            first, second, *others = await begin(session, *urls)
+            await until(lambda: connector.dials == 1)
+            assert connector.numbers() == (1, 0, 0, 3)
+            first.cancel()
+            await until(lambda: connector.dials == 2)
+            assert connector.numbers() == (1, 0, 0, 2)
+            connector.gate.set()
+            assert await asyncio.gather(second, *others) == ["/1", "/2", "/3"]
+            assert server.connections == 1
+            assert connector.numbers() == (0, 1, 0, 0)
+
+    async def test_the_first_takes_too_long(self) -> None:
+        """A limit of its own request ends a dial for that one only."""
+        connector = Connector()
+        async with RawServer(lines) as server, ClientSession(connector=connector) as session:
+            connector.gate.clear()
+            first = asyncio.create_task(
+                session.get(server.url("/0"), timeout=aioclient.ClientTimeout(connect=0.001))
+            )
+            await until(lambda: connector.dials == 1)
+            (second,) = await begin(session, server.url("/1"))
+            with pytest.raises(aioclient.ConnectTimeoutError):
+                await first
+            await until(lambda: connector.dials == 2)
+            connector.gate.set()
+            assert await second == "/1"
+            assert connector.numbers() == (0, 1, 0, 0)
+
+    async def test_one_who_joined_leaves(self) -> None:
+        """One that is cancelled or whose time is over leaves the dial alone."""
+        connector = Connector()
+        async with RawServer(lines) as server, ClientSession(connector=connector) as session:
+            connector.gate.clear()
+            first, second = await begin(session, server.url("/0"), server.url("/1"))
+            with pytest.raises(aioclient.PoolTimeoutError, match=r"within connect=0\.001 s"):
+                await session.get(server.url("/2"), timeout=aioclient.ClientTimeout(connect=0.001))
+            second.cancel()
+            await turns(2)
+            assert connector.numbers() == (1, 0, 0, 0)
+            connector.gate.set()
+            assert await first == "/0"
+            assert connector.numbers() == (0, 1, 0, 0)
+
+    async def test_a_server_of_one_exchange(self, certificates: Certificates) -> None:
+        """Where the handshake chose HTTP/1.1 each one dials, and the next burst joins nothing."""
+
+        async def one(conn: RawConnection) -> None:
+            while True:
+                await conn.read_request()
+                conn.send(b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok")
+
+        side = certificates.server_context()
+        side.set_alpn_protocols(["http/1.1"])
+        context = certificates.client_context()
+        context.set_alpn_protocols(["lines", "http/1.1"])
+        connector = Connector(name="lines", ssl=context)
+        async with (
+            RawServer(one, ssl=side) as server,
+            ClientSession(connector=connector) as session,
+        ):
+            for _ in range(2):
+                answers = await asyncio.gather(*(text(session, server.url()) for _ in range(4)))
+                assert answers == ["ok"] * 4
+                assert connector.statistics().joined == 3
+            assert connector.numbers()[0] == 0
+
+    async def test_the_connector_is_closed(self) -> None:
+        """Who dials and who joined fail as all do that a closed connector does not send."""
+        connector = Connector()
+        async with RawServer(lines) as server:
+            session = ClientSession(connector=connector)
+            connector.gate.clear()
+            tasks = await begin(session, *[server.url("/a")] * 3)
+            await until(lambda: connector.dials == 1)
+            await session.close()
+            for task in tasks:
+                with pytest.raises(ClientConnectionError, match="the connector is closed"):
+                    await task
+            assert connector.numbers() == (0, 0, 0, 0)
+            assert server.connections == 0
