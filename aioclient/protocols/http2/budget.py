@@ -1,0 +1,49 @@
+"""How much a server may send that is of no use to anybody (RFC 9113, section 10.5).
+
+PING and SETTINGS cost an answer, PRIORITY, unknown frames, empty DATA and the like cost time, and none of them is
+limited by a window. A server may send some for no reason, and more the more it is asked.
+"""
+
+from typing import Final
+
+from .errors import ConnectionFailure, ErrorCode
+
+FLOOD: Final = "RFC 9113, section 10.5"
+
+PERIOD: Final = 10.0  # seconds
+FREE: Final = 1000  # frames in a period; servers of good will send a few PINGs and SETTINGS
+PER_FRAME: Final = (
+    10  # for each request and each turn of uploads: each may lead to PING and WINDOW_UPDATE frames
+)
+BYTES_PER_FRAME: Final = 512  # of a body sent: servers widen their windows by a kilobyte or more
+MOST: Final = 20 * FREE  # that a busy connection may save up
+
+
+class Budget:
+    """What is left for the current period.
+
+    Attributes:
+        left: Frames; whoever sends what gives reason for more adds to it.
+    """
+
+    __slots__ = ("_began", "left")
+
+    def __init__(self) -> None:
+        self.left = FREE
+        self._began = 0.0
+
+    def spend(self, now: float, what: str) -> None:
+        """Count a frame that came at *now*, in seconds of any clock.
+
+        Raises:
+            ConnectionFailure: it is one too many.
+        """
+        self.left = left = min(self.left, MOST) - 1
+        if left >= 0:
+            return
+        if now - self._began < PERIOD:
+            raise ConnectionFailure(
+                ErrorCode.ENHANCE_YOUR_CALM, f"too many frames of no use: {what}", FLOOD
+            )
+        self._began = now
+        self.left = FREE - 1

@@ -1,0 +1,379 @@
+"""HTTP/2 on one connection, the client's side of it, without I/O: no socket, no clock (RFC 9113).
+
+Bytes go in with ``receive()``, and the streams that they brought something for come out, each of them once for a
+segment, with what came in its attributes: a small response is seen once, whole. Everything that concerns the connection
+and happens seldom sets ``rare``. What is to be sent is taken with ``take()``.
+
+The rules:
+
+* The server's first frame is SETTINGS (section 3.4). A frame that is larger than allowed is refused when its head is
+  here, and so is an answer in HTTP/1.1.
+* What is wrong with one message resets its stream (section 5.4.2); what is wrong with the connection's state ends it
+  with GOAWAY (section 5.4.1), and every stream has the reason in its ``failure``.
+* Frames for streams that were reset are decoded, counted and dropped: they were under way (section 5.1).
+* What costs the server nothing and us something is limited by a budget, and so are answers that it does not read
+  (section 10.5).
+"""
+
+from typing import Any, Final
+
+from .budget import BYTES_PER_FRAME, PER_FRAME, Budget
+from .control import Control
+from .encoding import FieldEncoder
+from .errors import ConnectionFailure, ErrorCode
+from .flow import DEFAULT_WINDOW
+from .frames import (
+    ACK,
+    CONTINUATION,
+    DATA,
+    END_HEADERS,
+    END_STREAM,
+    HEAD_SIZE,
+    HEADERS,
+    PADDED,
+    PREFACE,
+    SETTINGS,
+    STREAM_ID,
+    WITH_PRIORITY,
+    block_frames,
+    frame,
+    goaway_frame,
+    kind_name,
+    ping_frame,
+    read_head,
+    settings_frame,
+    window_frame,
+)
+from .open_streams import LAST_ID, OpenStreams
+from .request_head import RequestHead
+from .responses import Responses
+from .settings import LocalSettings, PeerSettings
+from .states import CLOSED, HALF_CLOSED_REMOTE, OPEN, WHOLE
+from .streams import Stream, Upload
+from .uploads import Uploads
+
+TAKEN_AT_ONCE: Final = 2**18  # bytes of bodies
+
+_BLOCK_FLAGS: Final = END_HEADERS | PADDED | WITH_PRIORITY  # what decides how a block is read
+
+
+class Codec:
+    """The state of one connection.
+
+    Attributes:
+        failure: Why the connection is over; nothing is read any more.
+        drained: Streams of which all that was handed over is sent, while more is to come (the caller clears it).
+    """
+
+    __slots__ = (
+        "_budget",
+        "_control",
+        "_encoder",
+        "_largest",
+        "_out",
+        "_responses",
+        "_rest",
+        "_stream_window",
+        "_streams",
+        "_unusual",
+        "_uploads",
+        "drained",
+        "failure",
+    )
+
+    def __init__(self, local: LocalSettings | None = None) -> None:
+        local = local or LocalSettings()
+        self.failure: ConnectionFailure | None = None
+        self.drained: list[Stream] = []
+        self._largest = local.frame_size
+        self._stream_window = local.stream_window
+        self._out: list[bytes | memoryview] = [PREFACE, settings_frame(local.pairs())]
+        if local.connection_window > DEFAULT_WINDOW:
+            self._out.append(window_frame(0, local.connection_window - DEFAULT_WINDOW))
+        self._budget = Budget()
+        self._encoder = FieldEncoder()
+        self._uploads = Uploads(DEFAULT_WINDOW)
+        self._streams = OpenStreams(self._out, self._uploads)
+        self._responses = Responses(self._streams, local, self._budget, self._out)
+        self._control = Control(
+            self._streams, self._uploads, self._encoder, self._budget, self._out
+        )
+        self._rest = b""  # the begin of a frame that is not whole
+        self._unusual = True  # the next frame cannot be any: it is the first, or within a block
+
+    # What is known of the connection
+
+    @property
+    def streams(self) -> dict[int, Stream]:
+        """Those that are open, by their identifiers."""
+        return self._streams.by_id
+
+    @property
+    def peer(self) -> PeerSettings:
+        """What the server said of itself."""
+        return self._control.peer
+
+    @property
+    def ready(self) -> bool:
+        """Whether the server's first SETTINGS came."""
+        return self._control.ready
+
+    @property
+    def acknowledged(self) -> bool:
+        """Whether the server has acknowledged our SETTINGS (section 6.5.3)."""
+        return self._control.acknowledged
+
+    @property
+    def goaway(self) -> tuple[int, int] | None:
+        """The last stream that the server may have worked on, and its code, once it has closed the connection."""
+        control = self._control
+        return None if control.goaway is None else (control.goaway, control.goaway_code)
+
+    @property
+    def pong(self) -> bytes | None:
+        """The payload of the last PING that the server answered."""
+        return self._control.pong
+
+    def take_rare(self) -> bool:
+        """Tell whether one of these, or ``room``, may have changed since this was last asked."""
+        rare = self._streams.rare
+        self._streams.rare = False
+        return rare
+
+    # Requests
+
+    @property
+    def room(self) -> int:
+        """How many streams may be opened now."""
+        if self.exhausted:
+            return 0
+        streams = self._streams
+        room = self._control.peer.max_streams - len(streams.by_id)
+        return max(0, min(room, (LAST_ID - streams.next_id) // 2 + 1))
+
+    @property
+    def exhausted(self) -> bool:
+        """Whether no stream can be opened ever again."""
+        return (
+            self.failure is not None
+            or self._control.goaway is not None
+            or self._streams.next_id > LAST_ID
+        )
+
+    def open(self, head: RequestHead, owner: Any = None, *, end: bool) -> Stream:
+        """Begin a request on a new stream, for *owner*; *end* tells that it has no body.
+
+        Raises:
+            ValueError: something in *head* cannot be sent, or it is larger than the server takes; nothing was sent.
+            RuntimeError: there is no ``room``.
+        """
+        streams = self._streams
+        peer = self._control.peer
+        if len(streams.by_id) >= peer.max_streams or self.exhausted:
+            raise RuntimeError("no stream can be opened on this connection now")
+        block = self._encoder.encode_head(head)
+        stream_id = streams.next_id
+        streams.next_id = stream_id + 2
+        self._out.append(block_frames(stream_id, block, end, peer.frame_size))
+        self._budget.left += PER_FRAME
+        stream = Stream(stream_id, head[0], owner, self._stream_window, peer.initial_window, end)
+        streams.by_id[stream_id] = stream
+        return stream
+
+    def send(self, stream: Stream, data: bytes | bytearray | memoryview, *, end: bool) -> None:
+        """Hand over the next piece of a request's body, which must not change; *end* tells that it is the last one.
+
+        What the windows do not allow yet waits. Nothing happens on a stream whose request is over.
+        """
+        if stream.state is not OPEN and stream.state is not HALF_CLOSED_REMOTE:
+            return
+        size = len(data)
+        upload = stream.upload
+        uploads = self._uploads
+        if upload is None:
+            if (
+                end
+                and not uploads.ready
+                and size <= min(stream.window, uploads.window, self._control.peer.frame_size)
+            ):
+                stream.window -= size
+                uploads.window -= size
+                self._out.append(frame(DATA, END_STREAM, stream.id, bytes(data)))
+                self._streams.end_request(stream)
+                return
+            stream.upload = upload = Upload()
+        if size:
+            upload.pieces.append(memoryview(data))
+            upload.unsent += size
+        upload.ended = end
+        uploads.enqueue(stream)
+
+    def reset(self, stream: Stream, code: int = ErrorCode.CANCEL) -> None:
+        """End *stream* with RST_STREAM (section 6.4), unless it is closed; what still comes is dropped."""
+        self._streams.reset(stream, code)
+
+    # Reading a response
+
+    def pause(self, stream: Stream) -> None:
+        """Let no more than its window come on *stream*: its reader has enough."""
+        stream.paused = True
+
+    def resume(self, stream: Stream) -> None:
+        """Let the response of *stream* go on coming."""
+        stream.paused = False
+        if stream.part is not WHOLE and stream.state is not CLOSED:
+            self._responses.resume(stream)
+
+    # The connection
+
+    def ping(self, payload: bytes) -> None:
+        """Ask for an answer with the same 8 bytes, which ``pong`` then shows (section 6.7)."""
+        self._out.append(ping_frame(payload))
+
+    def close(self, code: int = ErrorCode.NO_ERROR) -> None:
+        """Say that the connection ends (section 6.8); no stream was begun by the server, so the last one is 0."""
+        if self.failure is None:
+            self._out.append(goaway_frame(0, code))
+
+    @property
+    def pending(self) -> bool:
+        """Whether ``take()`` has something to give."""
+        return bool(self._out) or self._uploads.waiting
+
+    def take(self, limit: int = TAKEN_AT_ONCE) -> bytes:
+        """Return what is to be sent next: all frames but DATA, and of that about *limit* bytes."""
+        out = self._out
+        if self._uploads.ready:
+            self._take_uploads(limit)
+        taken = b"".join(out)
+        out.clear()
+        self._control.answers = 0
+        return taken
+
+    def _take_uploads(self, limit: int) -> None:
+        uploads = self._uploads
+        before = uploads.window
+        for stream in uploads.take(self._out, limit, self._control.peer.frame_size):
+            upload = stream.upload
+            if upload is not None and upload.ended:
+                stream.upload = None
+                self._streams.end_request(stream)
+            else:
+                self.drained.append(stream)
+        self._budget.left += PER_FRAME + (before - uploads.window) // BYTES_PER_FRAME
+
+    # What comes
+
+    def receive(self, data: bytes, now: float) -> list[Stream]:
+        """Take a segment that came at *now*, in seconds of any clock; return the streams that it brought something for.
+
+        A stream that is closed is seen here for the last time.
+        """
+        streams = self._streams
+        streams.segment += 1
+        touched: list[Stream] = []
+        streams.touched = touched
+        if self.failure is not None:
+            return touched
+        try:
+            position = 0
+            if self._responses.missing:
+                position = self._responses.continue_data(data)
+            elif self._rest:
+                data = self._rest + data
+                self._rest = b""
+            self._read(data, position, now)
+        except ConnectionFailure as failure:
+            self._out.append(goaway_frame(0, failure.code))
+            self._lose(failure)
+        return touched
+
+    def lose(self, failure: ConnectionFailure) -> list[Stream]:
+        """Note that the connection is gone, for that reason; return the streams that end with it."""
+        streams = self._streams
+        streams.segment += 1
+        streams.touched = []
+        if self.failure is None:
+            self._lose(failure)
+        self._out.clear()
+        return streams.touched
+
+    def _lose(self, failure: ConnectionFailure) -> None:
+        self.failure = failure
+        self._streams.lose(failure)
+
+    def _read(self, data: bytes, position: int, now: float) -> None:
+        """Read the frames of *data*."""
+        end = len(data)
+        responses = self._responses
+        while end - position >= HEAD_SIZE:
+            start = position + HEAD_SIZE
+            word, flags, stream_id = read_head(data, position)
+            length = word >> 8
+            kind = word & 0xFF
+            stream_id &= STREAM_ID
+            if length > self._largest or self._unusual:
+                self._check_head(data[position:start], kind, flags, stream_id, length)
+            position = start + length
+            if kind == DATA and not flags & PADDED:
+                responses.take_data(stream_id, flags, data, start, position, now)
+            elif position > end:
+                position = start - HEAD_SIZE
+                break
+            elif kind == HEADERS and flags & _BLOCK_FLAGS == END_HEADERS:
+                responses.take_block(stream_id, flags, data[start:position], now)
+            else:
+                self._take_other(kind, stream_id, flags, data[start:position], now)
+        if position < end:
+            self._rest = data[position:]
+            if not self._control.ready:
+                _check_first_bytes(self._rest)
+
+    def _take_other(
+        self, kind: int, stream_id: int, flags: int, payload: bytes, now: float
+    ) -> None:
+        """Take a frame that is not just DATA or a whole field block."""
+        responses = self._responses
+        if kind == HEADERS:
+            responses.begin_block(stream_id, flags, payload, now)
+        elif kind == CONTINUATION:
+            responses.continue_block(stream_id, flags, payload, now)
+        elif kind == DATA:
+            responses.take_padded(stream_id, flags, payload, now)
+        else:
+            self._control.take(kind, stream_id, flags, payload, now)
+        self._unusual = bool(responses.block_id) or not self._control.ready
+
+    def _check_head(self, head: bytes, kind: int, flags: int, stream_id: int, length: int) -> None:
+        """Check a frame's head that says it is too large, the first one's, and those within a field block."""
+        if not self._control.ready:
+            _check_first_bytes(head)
+            if kind != SETTINGS or flags & ACK:
+                raise ConnectionFailure(
+                    ErrorCode.PROTOCOL_ERROR,
+                    f"the server's first frame is {kind_name(kind)}, not SETTINGS",
+                    "RFC 9113, section 3.4",
+                )
+        if length > self._largest:
+            raise ConnectionFailure(
+                ErrorCode.FRAME_SIZE_ERROR,
+                f"{kind_name(kind)} has {length} bytes, more than {self._largest}",
+                "RFC 9113, section 4.2",
+            )
+        block_id = self._responses.block_id
+        if block_id and (kind != CONTINUATION or stream_id != block_id):
+            raise ConnectionFailure(
+                ErrorCode.PROTOCOL_ERROR,
+                f"{kind_name(kind)} on stream {stream_id} comes within the field block of stream {block_id}",
+                "RFC 9113, section 6.10",
+            )
+
+
+def _check_first_bytes(data: bytes) -> None:
+    """Refuse the answer of a server that does not speak HTTP/2 (section 3.4)."""
+    if data.startswith(b"HTTP/"):
+        raise ConnectionFailure(
+            ErrorCode.PROTOCOL_ERROR,
+            "the server answers in HTTP/1.1 where HTTP/2 was agreed",
+            "RFC 9113, section 3.4",
+        )

@@ -1,0 +1,252 @@
+"""Field blocks as they come in: HPACK (RFC 7541) behind a memory.
+
+A block that was decoded before, with the dynamic table as it is now, is looked up whole. That is the common case, since
+servers answer like requests alike. A block that changes the table is not remembered, and whatever was remembered before
+is forgotten with it. Strings in Huffman's code are remembered apart from that, since they mean the same always.
+
+hpack decodes Huffman's code. What stands around it is read here: hpack's own decoder takes ten times as long, writes
+fields to its debug log, secrets included, and is of no more use after a list that is too long.
+
+The names and values are checked when they come into a list or into the table, by the validator that also checks what is
+sent (RFC 9113, section 8.2.1). What is wrong with a field makes its message malformed, not its connection: the table
+goes on.
+"""
+
+import re
+from collections import deque
+from typing import Any, Final
+
+from hpack.exceptions import HPACKDecodingError
+from hpack.huffman_table import decode_huffman
+from hpack.table import HeaderTable
+
+from ...message.headers import check_name, check_value, shown_text
+from .errors import ConnectionFailure, ErrorCode
+from .remembered import Memory
+from .settings import DEFAULT_TABLE_SIZE
+
+# Name, value, size (section 4.1), and what is wrong with it.
+Field = tuple[str, str, int, str]
+
+ENTRY_COST: Final = 32  # bytes of a field beside its name and value (section 4.1)
+STATIC_COUNT: Final = 61
+MAX_INTEGER: Final = 2**28  # more than any index, length or size may be
+MAX_HUFFMAN: Final = 256  # bytes of a string that is worth remembering
+
+_has_capital: Final = re.compile("[A-Z]").search
+
+
+class FieldList:
+    """What a block says.
+
+    Attributes:
+        fields: Names and values in their order; empty if they are too many.
+        size: Their size as RFC 9113, section 6.5.2, counts it.
+        problem: What is wrong with the first field that is; empty if none is.
+        head: What ``response_head()`` makes of them; None before it was asked.
+    """
+
+    __slots__ = ("fields", "head", "problem", "size")
+
+    def __init__(self, fields: list[tuple[str, str]], size: int, problem: str) -> None:
+        self.fields = fields
+        self.size = size
+        self.problem = problem
+        self.head: Any = None
+
+
+class FieldDecoder:
+    """Decodes the blocks of one connection, each of them, in their order.
+
+    Args:
+        max_size: bytes of a list; of a longer one only the size is told.
+    """
+
+    __slots__ = ("_blocks", "_max_size", "_room", "_strings", "_table", "_table_size")
+
+    def __init__(self, max_size: int) -> None:
+        self._max_size = max_size
+        self._table: deque[Field] = deque()
+        self._table_size = 0
+        self._room = DEFAULT_TABLE_SIZE  # as the server's encoder said last
+        self._blocks: Memory[bytes, FieldList] = Memory()
+        self._strings: Memory[bytes, bytes] = Memory()
+
+    def decode(self, block: bytes) -> FieldList:
+        """Return the fields of a whole block.
+
+        Raises:
+            ConnectionFailure: it is not HPACK. The table is lost, and the connection with it (RFC 9113, section 4.3).
+        """
+        known = self._blocks.get(block)
+        if known is not None:
+            return known
+        try:
+            return self._decode(block)
+        except IndexError:
+            raise _failure(
+                "a block ends within a field, or has an index that no table has"
+            ) from None
+        except HPACKDecodingError as error:
+            raise _failure("a string is not in Huffman's code", "section 5.2") from error
+
+    def _decode(self, block: bytes) -> FieldList:
+        end = len(block)
+        position, changed = self._resize(block) if block and block[0] & 0xE0 == 0x20 else (0, False)
+        table = self._table
+        fields: list[tuple[str, str]] = []
+        size = 0
+        problem = ""
+        while position < end:
+            first = block[position]
+            if first >= 0x80:  # section 6.1
+                position += 1
+                index = first & 0x7F
+                if index == 0x7F:
+                    index, position = _integer(block, position, 0x7F)
+                field = STATIC[index] if index <= STATIC_COUNT else table[index - STATIC_COUNT - 1]
+                if not index:
+                    raise _failure("index 0 is used", "section 6.1")
+            elif first >= 0x40:  # section 6.2.1
+                field, position = self._literal(block, position, 0x3F)
+                self._add(field)
+                changed = True
+            elif first >= 0x20:
+                raise _failure("a change of the table's size stands behind a field", "section 4.2")
+            else:  # sections 6.2.2 and 6.2.3
+                field, position = self._literal(block, position, 0x0F)
+            size += field[2]
+            if size <= self._max_size:
+                fields.append(field[:2])
+                if field[3] and not problem:
+                    problem = field[3]
+        if size > self._max_size:
+            fields.clear()
+        found = FieldList(fields, size, problem)
+        if changed:
+            self._blocks.forget()
+        else:
+            self._blocks.remember(block, found, end + min(size, self._max_size))
+        return found
+
+    def _literal(self, block: bytes, position: int, mask: int) -> tuple[Field, int]:
+        """Return the field that stands at *position* and is not in a table, and where it ends."""
+        index = block[position] & mask
+        position += 1
+        if index == mask:
+            index, position = _integer(block, position, mask)
+        if index:
+            known = (
+                STATIC[index] if index <= STATIC_COUNT else self._table[index - STATIC_COUNT - 1]
+            )
+            name, problem = known[0], known[3] and _name_problem(known[0])
+        else:
+            raw, position = self._string(block, position)
+            name = raw.decode("utf-8", "surrogateescape")
+            problem = _name_problem(name)
+        raw, position = self._string(block, position)
+        value = raw.decode("utf-8", "surrogateescape")
+        name_size = len(name if name.isascii() else name.encode("utf-8", "surrogateescape"))
+        size = ENTRY_COST + name_size + len(raw)
+        return (name, value, size, problem or _value_problem(name, value)), position
+
+    def _string(self, block: bytes, position: int) -> tuple[bytes, int]:
+        """Return the string that stands at *position*, and where it ends (section 5.2)."""
+        first = block[position]
+        position += 1
+        length = first & 0x7F
+        if length == 0x7F:
+            length, position = _integer(block, position, 0x7F)
+        end = position + length
+        raw = block[position:end]
+        if len(raw) != length:
+            raise IndexError
+        if first >= 0x80:
+            known = self._strings.get(raw)
+            if known is None:
+                known = decode_huffman(raw)
+                if length <= MAX_HUFFMAN:
+                    self._strings.remember(raw, known, length + len(known))
+            raw = known
+        return raw, end
+
+    def _resize(self, block: bytes) -> tuple[int, bool]:
+        """Take the changes of the table's size at the block's begin; return where they end (sections 4.2 and 6.3)."""
+        position = 0
+        changes = 0
+        while position < len(block) and block[position] & 0xE0 == 0x20:
+            room = block[position] & 0x1F
+            position += 1
+            if room == 0x1F:
+                room, position = _integer(block, position, 0x1F)
+            changes += 1
+            if room > DEFAULT_TABLE_SIZE or changes > 2:
+                raise _failure(
+                    f"the table's size is changed to {room}, time {changes}", "section 4.2"
+                )
+            self._room = room
+            self._evict()
+        return position, True
+
+    def _add(self, field: Field) -> None:
+        """Add an entry, in front of all others (sections 4.4)."""
+        self._table.appendleft(field)
+        self._table_size += field[2]
+        if self._table_size > self._room:
+            self._evict()
+
+    def _evict(self) -> None:
+        table = self._table
+        while self._table_size > self._room:
+            self._table_size -= table.pop()[2]
+
+
+def _integer(block: bytes, position: int, number: int) -> tuple[int, int]:
+    """Return *number*, which filled its prefix, and what the bytes at *position* add to it (section 5.1)."""
+    shift = 0
+    while True:
+        byte = block[position]
+        position += 1
+        number += (byte & 0x7F) << shift
+        if byte < 0x80:
+            return number, position
+        shift += 7
+        if shift > 28 or number > MAX_INTEGER:
+            raise _failure("an integer is too large", "section 5.1")
+
+
+def _name_problem(name: str) -> str:
+    """Tell what is wrong with a name; the colon of pseudo-fields is not (RFC 9113, sections 8.2.1 and 8.3)."""
+    try:
+        check_name(name[1:] if name[:1] == ":" else name)
+    except ValueError:
+        return f"the field name {shown_text(name)} is not a token"
+    if _has_capital(name):
+        return f"the field name {shown_text(name)} has capital letters"
+    return ""
+
+
+def _value_problem(name: str, value: str) -> str:
+    """Tell what is wrong with a value (RFC 9113, section 8.2.1)."""
+    try:
+        check_value(name, value)
+    except ValueError as error:
+        return str(error)
+    if value and (value[0] in " \t" or value[-1] in " \t"):
+        return f"the value of {name} begins or ends with a blank"
+    return ""
+
+
+def _failure(found: str, section: str = "") -> ConnectionFailure:
+    where = f"RFC 7541, {section}" if section else "RFC 9113, section 4.3"
+    return ConnectionFailure(ErrorCode.COMPRESSION_ERROR, found, where)
+
+
+# Index 0 stands for itself, and is refused where it is used.
+STATIC: Final[tuple[Field, ...]] = (
+    ("", "", 0, ""),
+    *[
+        (name.decode(), value.decode(), ENTRY_COST + len(name) + len(value), "")
+        for name, value in HeaderTable.STATIC_TABLE
+    ],
+)

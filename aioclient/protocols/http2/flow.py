@@ -1,0 +1,60 @@
+"""Flow control (RFC 9113, sections 5.2 and 6.9): who may send how many bytes of DATA frames, padding included.
+
+What bounds memory: each stream has a window, and what came on it is given back only while its reader reads. So no more
+than a stream's window waits for a reader that does not. The connection's window is given back for all that came,
+whether read or not, and for streams that are gone: it limits what is under way, and a stream nobody reads cannot stall
+the others. What a connection holds is therefore at most its open streams times a stream's window.
+"""
+
+from typing import Final
+
+MAX_WINDOW: Final = 2**31 - 1  # section 6.9.1
+DEFAULT_WINDOW: Final = 2**16 - 1  # of a connection and a stream at first (section 6.9.2)
+
+
+class ReceiveWindow:
+    """What the server may send.
+
+    Attributes:
+        size: Bytes that it may send at most.
+        left: Bytes that it may send now.
+        owed: Bytes that came and that it may not send again yet.
+    """
+
+    __slots__ = ("left", "owed", "size")
+
+    def __init__(self, size: int) -> None:
+        self.size = self.left = size
+        self.owed = 0
+
+    def take(self, size: int) -> int:
+        """Count *size* bytes that came; return by how much to widen the window now, or -1 if they were too many.
+
+        Nothing is given back as long as half of the window is left.
+        """
+        self.left = left = self.left - size
+        self.owed += size
+        if left < 0:
+            return -1
+        return 0 if left * 2 > self.size else self.give_back()
+
+    def hold(self, size: int) -> int:
+        """Count *size* bytes that came and give nothing back; return 0, or -1 if they were too many."""
+        self.left -= size
+        self.owed += size
+        return 0 if self.left >= 0 else -1
+
+    def give_back(self) -> int:
+        """Return by how much to widen the window now: 0 as long as half of it is left."""
+        owed = self.owed
+        if owed * 2 < self.size:
+            return 0
+        self.owed = 0
+        self.left += owed
+        return owed
+
+
+def widened(window: int, increment: int) -> int | None:
+    """Return a window for sending after *increment*, which may make it negative; None if it gets too large."""
+    window += increment
+    return window if window <= MAX_WINDOW else None

@@ -1,0 +1,150 @@
+"""The streams of a connection: which are open, how they end, and what may still come for those that have.
+
+Frames for a stream that was reset were under way: they are decoded, counted and dropped. Frames for one that both sides
+have ended, and for one that was never opened, are the server's mistake (RFC 9113, section 5.1).
+"""
+
+from typing import Final
+
+from .errors import ConnectionFailure, ErrorCode, StreamFailure
+from .frames import reset_frame
+from .states import CLOSED, HALF_CLOSED_LOCAL, HALF_CLOSED_REMOTE, OPEN, WHOLE
+from .streams import Stream
+from .uploads import Uploads
+
+MAX_RESETS: Final = 1024  # streams of which it is known that they were reset
+LAST_ID: Final = 2**31 - 1  # section 5.1.1
+
+
+class OpenStreams:
+    """All streams of one connection.
+
+    Attributes:
+        by_id: Those that are open.
+        next_id: The identifier of the next one.
+        touched: Those that the current segment brought something for.
+        segment: The number of the current segment.
+        rare: Something happened that the connection's owner should look at.
+    """
+
+    __slots__ = (
+        "_forgotten",
+        "_out",
+        "_reset",
+        "_uploads",
+        "by_id",
+        "next_id",
+        "rare",
+        "segment",
+        "touched",
+    )
+
+    def __init__(self, out: list[bytes | memoryview], uploads: Uploads) -> None:
+        self._out = out
+        self._uploads = uploads
+        self.by_id: dict[int, Stream] = {}
+        self.next_id = 1
+        self.touched: list[Stream] = []
+        self.segment = 0
+        self.rare = False
+        # Those that were reset lately, and below which identifier that is not known any more.
+        self._reset: dict[int, None] = {}
+        self._forgotten = 0
+
+    def touch(self, stream: Stream) -> None:
+        """Note that the segment brought something for *stream*."""
+        if stream.segment != self.segment:
+            stream.segment = self.segment
+            self.touched.append(stream)
+
+    def end_request(self, stream: Stream) -> None:
+        """Note that the request went out to its end."""
+        if stream.state is OPEN:
+            stream.state = HALF_CLOSED_LOCAL
+        elif stream.state is HALF_CLOSED_REMOTE:
+            self._close(stream)
+
+    def end_response(self, stream: Stream) -> None:
+        """Note that the response is here to its end."""
+        if stream.segment != self.segment:
+            stream.segment = self.segment
+            self.touched.append(stream)
+        stream.part = WHOLE
+        if stream.state is HALF_CLOSED_LOCAL:
+            stream.state = CLOSED
+            del self.by_id[stream.id]
+        else:
+            stream.state = HALF_CLOSED_REMOTE
+
+    def reset(self, stream: Stream, code: int) -> None:
+        """End *stream* with RST_STREAM, unless it is closed (section 6.4)."""
+        if stream.state is not CLOSED:
+            self._out.append(reset_frame(stream.id, code))
+            self.close_reset(stream)
+
+    def close_reset(self, stream: Stream) -> None:
+        """End *stream*, which one side has reset."""
+        known = self._reset
+        known[stream.id] = None
+        if len(known) > MAX_RESETS:
+            oldest = next(iter(known))
+            del known[oldest]
+            self._forgotten = max(self._forgotten, oldest + 1)
+        self._close(stream)
+
+    def refuse(self, stream: Stream, code: int, found: str, section: str) -> None:
+        """Reset *stream* for what came on it."""
+        stream.failure = StreamFailure(code, found, section)
+        self.touch(stream)
+        self.reset(stream, code)
+
+    def refuse_message(self, stream: Stream, found: str, section: str) -> None:
+        """Reset *stream*, whose response is malformed (section 8.1.1)."""
+        self.refuse(stream, ErrorCode.PROTOCOL_ERROR, found, f"RFC 9113, {section}")
+
+    def lose(self, failure: ConnectionFailure) -> None:
+        """End all of them: the connection is over."""
+        for stream in list(self.by_id.values()):
+            if stream.part is not WHOLE:
+                stream.failure = StreamFailure(failure.code, failure.found, failure.section)
+                stream.failure.__cause__ = failure
+            self.touch(stream)
+            self._close(stream)
+        self.rare = True
+
+    def is_idle(self, stream_id: int) -> bool:
+        """Tell whether no such stream was ever opened; those of the server never are."""
+        return stream_id >= self.next_id or not stream_id & 1
+
+    def check_closed(self, stream_id: int, what: str) -> None:
+        """Let *what* pass on a stream that was reset; refuse it on every other that is not open.
+
+        Raises:
+            ConnectionFailure: both sides had ended the stream, or it was never opened.
+        """
+        if stream_id in self._reset or (stream_id & 1 and stream_id < self._forgotten):
+            return
+        if self.is_idle(stream_id):
+            raise wrong_stream(what, stream_id)
+        raise ConnectionFailure(
+            ErrorCode.STREAM_CLOSED,
+            f"{what} on stream {stream_id}, which both sides have ended",
+            "RFC 9113, section 5.1",
+        )
+
+    def _close(self, stream: Stream) -> None:
+        stream.state = CLOSED
+        del self.by_id[stream.id]
+        if stream.upload is not None:
+            self._uploads.drop(stream)
+        self.rare = True
+
+
+def wrong_stream(what: str, stream_id: int, section: str = "") -> ConnectionFailure:
+    """Return the error for a frame on a stream that it cannot be on; *section* tells where that stands."""
+    found = f"{what} on stream {stream_id}"
+    if stream_id and not section:
+        found += ", which was never opened"
+    return ConnectionFailure(
+        ErrorCode.PROTOCOL_ERROR, found, f"RFC 9113, {section or 'section 5.1'}"
+    )

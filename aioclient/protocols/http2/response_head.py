@@ -1,0 +1,90 @@
+"""A field block as the head of a response, or as its trailers (RFC 9113, sections 8.1 to 8.3)."""
+
+import re
+from typing import Final
+
+from multidict import CIMultiDict
+
+from ...message.headers import shown_text
+from .decoding import FieldList
+
+# Of one connection, which HTTP/2 has other means for (section 8.2.2).
+CONNECTION_FIELDS: Final = frozenset(
+    ("connection", "keep-alive", "proxy-connection", "transfer-encoding", "upgrade")
+)
+UNKNOWN: Final = -1  # the length of a body of which the head does not say it
+
+_is_status: Final = re.compile("[1-9][0-9][0-9]").fullmatch
+_is_length: Final = re.compile("[0-9]{1,18}").fullmatch
+
+
+class ResponseHead:
+    """What a response begins with.
+
+    Several responses share one when their blocks were alike, so nothing in it is ever changed.
+
+    Attributes:
+        status: 100 to 999; 0 if it is malformed.
+        fields: Header fields, without ``:status``.
+        length: What ``content-length`` says, or ``UNKNOWN``.
+        problem: Why it is malformed (section 8.1.1), and where the rule stands; None if it is not.
+    """
+
+    __slots__ = ("fields", "length", "problem", "status")
+
+    def __init__(self, found: FieldList) -> None:
+        self.status = 0
+        self.length = UNKNOWN
+        self.fields: CIMultiDict[str] = CIMultiDict()
+        self.problem = _problem(found) or self._read(found.fields)
+
+    def _read(self, fields: list[tuple[str, str]]) -> tuple[str, str] | None:
+        name, value = fields[0] if fields else ("", "")
+        if name != ":status":
+            return f"its first field is {shown_text(name)}, not ':status'", "section 8.3.2"
+        if _is_status(value) is None:
+            return f"its status is {shown_text(value)}", "section 8.3.2"
+        rest = fields[1:]
+        for name, text in rest:
+            if name[0] == ":":
+                return f"it has the pseudo-field {shown_text(name)} behind :status", "section 8.3"
+            if name in CONNECTION_FIELDS:
+                return f"it has the connection-specific field {name}", "section 8.2.2"
+            if name == "content-length":
+                lengths = {length.strip(" \t") for length in text.split(",")}
+                length = lengths.pop()
+                if (
+                    lengths
+                    or _is_length(length) is None
+                    or self.length not in (UNKNOWN, int(length))
+                ):
+                    return f"its content-length is {shown_text(text)}", "section 8.1.1"
+                self.length = int(length)
+        self.fields.extend(rest)
+        self.status = int(value)
+        return None
+
+
+def response_head(found: FieldList) -> ResponseHead:
+    """Return *found* as the head of a response; it is worked out once for a list."""
+    head: ResponseHead | None = found.head
+    if head is None:
+        found.head = head = ResponseHead(found)
+    return head
+
+
+def trailers_problem(found: FieldList) -> tuple[str, str] | None:
+    """Tell why *found* cannot be the trailers of a response, and where the rule stands; None if it can."""
+    problem = _problem(found)
+    if problem is not None:
+        return problem
+    for name, _ in found.fields:
+        if name[0] == ":":
+            return f"its trailers have the pseudo-field {shown_text(name)}", "section 8.1"
+        if name in CONNECTION_FIELDS:
+            return f"its trailers have the connection-specific field {name}", "section 8.2.2"
+    return None
+
+
+def _problem(found: FieldList) -> tuple[str, str] | None:
+    return (found.problem, "section 8.2.1") if found.problem else None
