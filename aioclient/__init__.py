@@ -11,6 +11,7 @@ A map of the library:
 * ``Proxy``, ``ProxyDigestAuth``, ``DIRECT``: by way of others                                 (``message``)
 * ``AddressPolicy``: where a connector may connect to                                           (``connectors``)
 * ``CookieJar``, ``DummyCookieJar``: cookies by RFC 6265bis, kept in memory and in files        (``cookies``)
+* ``Handler``, ``Middleware``, ``Transport``: the way of a request, for steps of your own       (``chain``)
 * ``BasicAuth``, ``NO_AUTH``, ``Netrc``, and the steps that act around a request              (``middlewares``)
 * ``TraceConfig``, ``Timings``: who follows a request, and how long it took                     (``observe``)
 * ``ClientError`` and its tree                                                                 (``exceptions``)
@@ -49,7 +50,7 @@ from aiohttp.tracing import __all__ as _tracing
 from ._version import __version__
 from .api import delete, get, head, options, patch, post, put, request
 from .body import UploadTracker
-from .chain import Handler, Middleware
+from .chain import Handler, Middleware, Transport
 from .connectors.address_policy import AddressPolicy
 from .connectors.base import BaseConnector
 from .connectors.dns import DefaultResolver, ThreadedResolver
@@ -136,6 +137,7 @@ __all__ = (
     "TCPConnector",
     "ThreadedResolver",
     "Timings",
+    "Transport",
     "UnixConnector",
     "UploadTracker",
     "WSCloseCode",

@@ -7,14 +7,14 @@ from typing import Unpack
 import aiohttp
 from yarl import URL
 
-from .connectors.base import BaseConnector
+from .chain import Transport
 from .connectors.tcp import TCPConnector
 from .response.client_response import ClientResponse
 from .session import ClientSession, RequestArguments, RequestContextManager
 from .session.arguments import CurrentArguments
 from .session.legacy import check_loop, modern, warn_of_loop
 
-AnyConnector = BaseConnector | aiohttp.BaseConnector
+AnyConnector = Transport | aiohttp.BaseConnector
 
 __all__ = ("delete", "get", "head", "options", "patch", "post", "put", "request")
 

@@ -1,17 +1,72 @@
-"""The chain: how the steps around a request are put together, and in which order."""
+"""The chain: how the steps around a request are put together, in which order, and what stands at its end."""
 
 import asyncio
 from collections.abc import Awaitable, Callable, Sequence
 from contextvars import ContextVar
-from typing import Final, cast
+from typing import Final, Protocol, cast
 from weakref import ref
 
 from .exchange import Hold
 from .message.request import Request
-from .response.client_response import ClientResponse, release_with
+from .response.client_response import ClientResponse, is_made, release_with
 
 Handler = Callable[[Request], Awaitable[ClientResponse]]
 Middleware = Callable[[Request, Handler], Awaitable[ClientResponse]]
+
+
+class Transport(Protocol):
+    """What a session sends by, given to it as ``connector=``: a connector, an application, a recorder, another engine.
+
+    Two more attributes count where it has them: ``takes_proxies``, whether it sends by the proxy that the request names
+    (without it, a session that is given a proxy raises), and ``lenient``, what its sessions take for theirs.
+    """
+
+    @property
+    def closed(self) -> bool:
+        """Whether it was closed; its sessions are closed then, too."""
+
+    def bind(self, loop: asyncio.AbstractEventLoop) -> None:
+        """Belong to *loop*, that of a session that will use it; called once by each such session.
+
+        Raises:
+            RuntimeError: it belongs to another loop already.
+        """
+
+    def send(self, request: Request) -> Awaitable[ClientResponse]:
+        """Send one attempt of *request*, after credentials and cookies were put on; return its response.
+
+        The request's ``full_info.headers`` are the fields. ``content`` is the body, None for none; its ``write()``
+        gives it to a writer piece by piece, as it goes out. The session follows redirects, keeps cookies and ends the
+        wait when the call's total limit is over; all other limits are the transport's.
+        """
+
+    def close(self) -> Awaitable[None]:
+        """Close it; what is returned is awaited by the session that owns it."""
+
+    def statistics(self) -> object:
+        """Return what it counts, as a value that does not change; None for nothing."""
+
+
+TRANSPORT_PARTS: Final = ("bind", "close", "closed", "send", "statistics")
+
+
+def sending_by(transport: Transport) -> Handler:
+    """Return the step that sends by a *transport* of the user's, and checks what comes back."""
+
+    async def send(request: Request) -> ClientResponse:
+        response = await transport.send(request)
+        if not isinstance(cast(object, response), ClientResponse):
+            raise TypeError(
+                f"{request.what}: {name_of(type(transport))}.send() returned {type(response).__name__}, "
+                "not an aioclient.ClientResponse; make one with ClientResponse.from_parts()"
+            )
+        if request.content is not None and is_made(response):
+            await (
+                request.content.close()
+            )  # as whoever sends it on a connection does, when it was sent
+        return response
+
+    return send
 
 
 def _bound(middleware: Middleware, handler: Handler) -> Handler:

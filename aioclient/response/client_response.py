@@ -721,6 +721,11 @@ class ClientResponse:
         return f"<ClientResponse({shown(self.real_url)}) [{self.status} {reason}]>"
 
 
+def is_made(response: object) -> bool:
+    """Tell whether *response* was made of parts, without a connection."""
+    return isinstance(response, ClientResponse) and isinstance(response._exchange, Made)
+
+
 def release_with(response: object, holds: "list[ref[Hold]]") -> bool:
     """Release *holds* when the body of *response* ends, if it comes from an iterator, which may read from them.
 

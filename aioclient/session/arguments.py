@@ -13,7 +13,7 @@ from aiohttp.typedefs import LooseCookies
 from yarl import Query
 
 from ..body import Progress, UploadTracker
-from ..chain import Middleware
+from ..chain import TRANSPORT_PARTS, Middleware, name_of
 from ..connectors.base import BaseConnector
 from ..connectors.proxies.decide import ProxyOrNone
 from ..connectors.tls import merge_ssl
@@ -148,11 +148,7 @@ def check_parts(
 ) -> None:
     """Refuse what is no connector, cookie jar or class of responses."""
     if connector is not None and not isinstance(connector, (BaseConnector, aiohttp.BaseConnector)):
-        kind = type(connector)
-        raise TypeError(
-            f"connector must be one of aioclient's, such as aioclient.TCPConnector; "
-            f"found {kind.__module__}.{kind.__qualname__}"
-        )
+        _check_transport(connector)
     if cookie_jar is not None and not isinstance(cookie_jar, AbstractCookieJar):
         raise TypeError(
             f"cookie_jar must be an aiohttp.abc.AbstractCookieJar, found {type(cookie_jar).__name__}"
@@ -170,6 +166,24 @@ def check_parts(
     ):
         raise TypeError(
             f"ws_response_class must be a subclass of aioclient.ClientWebSocketResponse, found {ws_response_class!r}"
+        )
+
+
+def _check_transport(connector: object) -> None:
+    """Refuse what lacks a part of an ``aioclient.Transport``."""
+    if isinstance(connector, type):
+        raise TypeError(f"connector must be an object, found the class {name_of(connector)}")
+    missing = [
+        name if name == "closed" else f"{name}()"
+        for name in TRANSPORT_PARTS
+        if not hasattr(connector, name)
+        or not (name == "closed" or callable(getattr(connector, name)))
+    ]
+    if missing:
+        kind = type(connector)
+        raise TypeError(
+            "connector must be one of aioclient's, such as aioclient.TCPConnector, or an aioclient.Transport; "
+            f"found {kind.__module__}.{kind.__qualname__}, which lacks {', '.join(missing)}"
         )
 
 

@@ -14,7 +14,14 @@ from aiohttp.abc import AbstractCookieJar
 from aiohttp.typedefs import LooseCookies
 from yarl import URL
 
-from ..chain import Handler, Middleware, compose, release_what_is_dropped
+from ..chain import (
+    Handler,
+    Middleware,
+    Transport,
+    compose,
+    release_what_is_dropped,
+    sending_by,
+)
 from ..connectors.base import BaseConnector
 from ..connectors.overrides import ResolveLike
 from ..connectors.proxies.decide import ProxyOrNone
@@ -72,7 +79,7 @@ class ClientSession(State, PrivateNames):
             header fields that carry secrets, a user and password in this URL) then go to its origin only, and its
             ``cookies`` to its host.
         connector: the pool; by default a ``TCPConnector`` of its own. The settings of an ``aiohttp.TCPConnector`` or
-            ``aiohttp.UnixConnector`` are taken over.
+            ``aiohttp.UnixConnector`` are taken over. Any other ``Transport`` will do as well.
         resolve: addresses that are not looked up, as ``TCPConnector(resolve=...)`` takes them: ``{"a.example:443":
             "127.0.0.1"}``. With *connector* they are given there.
         cookies: into the jar at the start: mapping or pairs; with *base_url* for its host, by TLS alone if it is
@@ -136,7 +143,7 @@ class ClientSession(State, PrivateNames):
         self,
         base_url: str | URL | None = None,
         *,
-        connector: BaseConnector | aiohttp.BaseConnector | None = None,
+        connector: Transport | aiohttp.BaseConnector | None = None,
         resolve: ResolveLike | None = None,
         cookies: LooseCookies | None = None,
         headers: LooseHeaders | None = None,
@@ -237,15 +244,17 @@ class ClientSession(State, PrivateNames):
 
     def _compose(self, middlewares: Sequence[Middleware]) -> Handler:
         """Put the steps of a request together; this list is the order in which they act."""
+        connector = cast(Transport, self._lifecycle.connector)
+        is_ours = isinstance(connector, BaseConnector)
         return compose(
             [
-                *((within_total,) if middlewares else ()),
+                *((within_total,) if middlewares or not is_ours else ()),
                 follow_redirects,
                 *((release_what_is_dropped, *middlewares) if middlewares else ()),
                 self._settings.authenticate,
                 self._cookies.exchange,
             ],
-            cast(BaseConnector, self._lifecycle.connector).send,
+            connector.send if is_ours else sending_by(connector),
         )
 
     def _chain_with(self, middlewares: Sequence[Middleware] | None) -> Handler:

@@ -6,8 +6,8 @@ from collections.abc import Awaitable
 
 import aiohttp
 
+from ..chain import Transport
 from ..connectors.adopt import Adoption, adopt
-from ..connectors.base import BaseConnector
 from ..connectors.overrides import ResolveLike
 from ..connectors.tcp import TCPConnector
 from ..reconnecting import ReconnectingWebSocket
@@ -44,7 +44,7 @@ class Lifecycle:
             )
         self.loop = running
         self.closed = True  # until open()
-        self.connector: BaseConnector | None = None
+        self.connector: Transport | None = None
         self.owner = owner
         self.debug = self.loop.get_debug()
         self.made_at = Birthplace(self.loop)
@@ -54,10 +54,10 @@ class Lifecycle:
 
     def connect(
         self,
-        connector: BaseConnector | aiohttp.BaseConnector | None,
+        connector: Transport | aiohttp.BaseConnector | None,
         resolve: ResolveLike | None,
         ssl_shutdown_timeout: float | None,
-    ) -> BaseConnector:
+    ) -> Transport:
         """Return the connector that the session will use, bound to its loop.
 
         Raises:

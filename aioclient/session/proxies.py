@@ -6,7 +6,7 @@ from typing import Any
 
 import aiohttp
 
-from ..connectors.base import BaseConnector
+from ..chain import Transport
 from ..connectors.proxies.decide import (
     Always,
     LoginOf,
@@ -42,7 +42,7 @@ class SessionProxies:
 
     def __init__(
         self,
-        connector: BaseConnector | aiohttp.BaseConnector | None,
+        connector: Transport | aiohttp.BaseConnector | None,
         proxy: ProxyOrNone,
         auth: ProxyAuthLike | None,
         headers: LooseHeaders | None,
@@ -112,13 +112,15 @@ class SessionProxies:
 
     def _check_connector(self) -> None:
         if not self._takes_proxies:
-            raise ValueError("the session's connector reaches one place only and takes no proxy")
+            raise ValueError(
+                "the session's connector takes no proxy: it reaches one place only, or is a transport of its own"
+            )
 
 
-def _takes_proxies(connector: BaseConnector | aiohttp.BaseConnector | None) -> bool:
+def _takes_proxies(connector: Transport | aiohttp.BaseConnector | None) -> bool:
     if isinstance(connector, aiohttp.BaseConnector):
         return isinstance(connector, aiohttp.TCPConnector)
-    return connector is None or connector.takes_proxies
+    return connector is None or bool(getattr(connector, "takes_proxies", False))
 
 
 def _settings(

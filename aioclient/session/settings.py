@@ -12,8 +12,7 @@ from aiohttp import HttpVersion
 from yarl import URL
 
 from ..body import MAKER
-from ..chain import Middleware
-from ..connectors.base import BaseConnector
+from ..chain import Middleware, Transport
 from ..message.origin import Origin, origin_of
 from ..message.request import Auth, RequestOptions, check_lenient
 from ..message.timeout import ClientTimeout
@@ -120,7 +119,7 @@ def netrc_step(netrc: NetrcLike | None, *, trust_env: bool) -> NetrcStep | None:
 
 
 def checked_options(
-    connector: BaseConnector | aiohttp.BaseConnector | None,
+    connector: Transport | aiohttp.BaseConnector | None,
     proxies: SessionProxies,
     *,
     version: HttpVersion | str,
@@ -141,7 +140,7 @@ def checked_options(
     check_callable("fallback_charset_resolver", fallback_charset_resolver)
     check_counts(counts)
     if lenient is None:
-        lenient = isinstance(connector, BaseConnector) and connector.lenient
+        lenient = getattr(connector, "lenient", False)
     return RequestOptions(
         response_class=response_class,
         bodies=MAKER,

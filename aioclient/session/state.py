@@ -50,8 +50,8 @@ class State:
         return self._lifecycle.ended
 
     @property
-    def connector(self) -> BaseConnector | None:
-        """The pool of connections; None after ``detach()`` or ``close()``."""
+    def connector(self) -> BaseConnector | Any | None:  # Any: a Transport of the user's
+        """The pool of connections, or the transport that was given; None after ``detach()`` or ``close()``."""
         return self._lifecycle.connector
 
     @property
