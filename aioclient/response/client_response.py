@@ -433,9 +433,12 @@ class ClientResponse:
         except asyncio.CancelledError:
             self.close()
             raise
-        if content.is_coded:
-            self._raw, self._content = raw, None
-        else:
+        if len(raw) == content.total_raw_bytes:
+            if content.is_coded or self._content_encoding is None:
+                self._raw, self._content = raw, None
+            else:
+                self._body = raw  # it was given decoded, whatever its fields say
+        elif not content.is_coded:
             self._body = raw
         self._end_lease()
         return raw
@@ -475,13 +478,17 @@ class ClientResponse:
         if self._raw is not None and not self._released:
             return self._raw
         if self._body is not None:
-            content = self._content
+            content, body = self._content, self._body
             is_coded = self._content_encoding is not None if content is None else content.is_coded
             if is_coded:
                 raise RuntimeError(
                     f"{caller}(): the body was decoded already, and is not kept as it came; call it before"
                 )
-            return self._body
+            if content is not None and content.total_raw_bytes != len(body):
+                raise RuntimeError(
+                    f"{caller}(): a part of the body was read already; call it before"
+                )
+            return body
         if self._released:
             raise self._released_error()
         return None
