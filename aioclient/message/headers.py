@@ -214,6 +214,12 @@ def without_secrets(
     return CIMultiDict([pair for pair in headers.items() if not is_secret(pair[0], more)])
 
 
+def lists_token(fields: "CIMultiDict[str]", token: str) -> bool:
+    """Tell whether ``Connection`` lists *token* (RFC 9110, section 7.6.1)."""
+    said = ",".join(fields.getall(CONNECTION, ())).lower()
+    return token in said and token in [word.strip(" \t") for word in said.split(",")]
+
+
 _FRAMING_NAMES = (
     "Host",
     "Content-Length",

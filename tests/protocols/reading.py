@@ -12,6 +12,7 @@ from aioclient import ClientResponse, ClientTimeout
 from aioclient.body import MAKER
 from aioclient.message.headers import DefaultHeaders
 from aioclient.message.request import Request, RequestOptions
+from aioclient.protocols.http1.head import ends_connection
 from aioclient.protocols.http1.response import ResponseReader
 
 from .corpus import Message
@@ -57,7 +58,8 @@ def read(
 ) -> Reading:
     """Feed the segments as a connection does, and close it behind them."""
     reader = reader or ResponseReader()
-    reader.begin(request or asked())
+    request = request or asked()
+    reader.begin(request, ends_connection(request.fields))
     late = False
     for segment in segments:
         if reader.complete or reader.error is not None or reader.upgrade is not None:

@@ -100,7 +100,9 @@ class Http1Connection(asyncio.Protocol):
         "_waiter",
         "_watch",
         "exchanges",
+        "idle_time",
         "key",
+        "last_activity",
         "opened",
         "transport",
     )
@@ -120,6 +122,8 @@ class Http1Connection(asyncio.Protocol):
         self.transport: asyncio.Transport | None = None
         self.exchanges = 0
         self.opened = False
+        self.last_activity = 0.0  # when bytes came last, in the event loop's time
+        self.idle_time: int | None = None  # seconds after which its server closes it, if it said so
         self._unread = b""  # what came behind the head of a 101
         self._state: State = IDLE
         self._watch = Watch(loop, self)
@@ -166,14 +170,14 @@ class Http1Connection(asyncio.Protocol):
         """
         transport = self.transport
         request = exchange.request
-        head, chunked = encode_head(exchange, self._keep_alive)
+        head, chunked, last = encode_head(exchange, self._keep_alive)
         exchange.reused = self.exchanges != 0
         if transport is None or self._state is CLOSED or transport.is_closing():
             self.abort()
             raise self.early_end(request)
         self._state = WAITING
         self._exchange = exchange
-        self._reader.begin(request)
+        self._reader.begin(request, last)
         self._waiter = waiter = self._loop.create_future()
         body = request.content
         if body is None:
@@ -209,14 +213,15 @@ class Http1Connection(asyncio.Protocol):
             if self.transport is None:
                 return True
             self._poll = poll = input_poll(self.transport)
-        return bool(poll(0)) or self.broken
+        transport = self.transport  # below is ``broken``, which would be a call more
+        return bool(poll(0) or self._state is CLOSED or transport is None or transport.is_closing())
 
     def cancel(self, exchange: Exchange) -> None:
         """Close the connection if *exchange* is still under way on it; hand it back if *exchange* has not begun."""
         if self._exchange is exchange or self._state is SWITCHED:
             self.abort()
         elif exchange.sent is NOTHING and self._state is IDLE:
-            self._watch.heard = self._loop.time()
+            self.last_activity = self._loop.time()
             self._owner.connection_idle(self)
 
     def _deliver(self, raw: bytes | None, lease: Connection | None = None) -> None:
@@ -296,7 +301,7 @@ class Http1Connection(asyncio.Protocol):
             elif reader.upgrade is not None:
                 self._switch_protocol(reader.upgrade)
             elif reader.complete:
-                self._finish()
+                self._finish(exchange)
             elif reader.head_done:
                 self._take_body()
             elif reader.only_interim:
@@ -352,7 +357,7 @@ class Http1Connection(asyncio.Protocol):
         elif self._stream is not None:
             self._stream.feed_data(data)
         if not remaining and self._exchange is not None:
-            self._finish()
+            self._finish(self._exchange)
 
     def _switch_protocol(self, rest: bytes) -> None:
         """Speak HTTP no longer: the server has switched protocols (101)."""
@@ -395,7 +400,7 @@ class Http1Connection(asyncio.Protocol):
             if self._exchange is not None:
                 if self._reader.until_eof and self._is_end_confirmed():
                     self._watch.heard = self._loop.time()
-                    self._finish()
+                    self._finish(self._exchange)
                 else:
                     self._lose(self._exchange, None)
             elif self._state is not SWITCHED:
@@ -441,28 +446,25 @@ class Http1Connection(asyncio.Protocol):
 
     # Ends
 
-    def _finish(self) -> None:
-        """Deliver the complete response, and become idle or close."""
+    def _finish(self, exchange: Exchange) -> None:
+        """Deliver the complete response of *exchange*, and become idle or close."""
         reader = self._reader
-        exchange = self._exchange
         stream = self._stream
         if stream is not None:
             self._feed_stream(stream)
-            if exchange is not None:
-                exchange.ended = self._watch.heard
+            exchange.ended = self._watch.heard
             stream.feed_eof()
             self._stream = None
         elif self._state is not DRAINING:
             chunks = reader.chunks
-            if exchange is not None:
-                exchange.ended = self._watch.heard
+            exchange.ended = self._watch.heard
             self._deliver(chunks[0] if len(chunks) == 1 else b"".join(chunks))
         else:
             self._drain(sum(map(len, reader.chunks)))
         if self._lease is not None:
             self._end_lease()
-        sent = exchange is None or exchange.sent is ALL
-        last = exchange is not None and self._is_early(exchange.request)
+        sent = exchange.sent is ALL
+        last = exchange.request.content is not None and self._is_early(exchange.request)
         self._exchange = None
         self._watch.end()
         reader.rest()
@@ -471,6 +473,8 @@ class Http1Connection(asyncio.Protocol):
             self.exchanges += 1
             if self._reading_paused:
                 self.resume_reading()
+            self.last_activity = self._watch.heard
+            self.idle_time = reader.idle_time
             self._owner.connection_idle(self)
         elif sent and not last:
             self.close()
@@ -618,11 +622,6 @@ class Http1Connection(asyncio.Protocol):
         self._owner.connection_closed(self)
 
     @property
-    def last_activity(self) -> float:
-        """When bytes came last, in the event loop's time."""
-        return self._watch.heard
-
-    @property
     def loop(self) -> asyncio.AbstractEventLoop:
         """The event loop that it belongs to."""
         return self._loop
@@ -651,11 +650,6 @@ class Http1Connection(asyncio.Protocol):
     def idle(self) -> bool:
         """Whether no exchange is under way."""
         return self._exchange is None and self._state is not SWITCHED
-
-    @property
-    def idle_time(self) -> int | None:
-        """The seconds after which its server closes it if no request comes; None if it did not say."""
-        return self._reader.idle_time
 
     # Time
 

@@ -23,6 +23,7 @@ from ...message.headers import (
     TRANSFER_ENCODING,
     check_target,
     checked_field,
+    lists_token,
     serialize_fields,
 )
 from ...message.request import Request
@@ -31,8 +32,10 @@ from ...message.request import Request
 _METHODS_WITH_BODY = frozenset(("POST", "PUT", "PATCH"))
 
 
-def encode_head(exchange: Exchange, keep_alive: bool = True) -> tuple[bytes, bool]:
-    """Return the bytes of the head of *exchange*, and whether the body follows in chunks.
+def encode_head(exchange: Exchange, keep_alive: bool = True) -> tuple[bytes, bool, bool]:
+    """Return the bytes of the head of *exchange*, whether the body follows in chunks, and whether it is the last.
+
+    That is: whether its fields say that the connection carries none after it.
 
     Raises:
         ValueError: a method, target, name or value that must not reach the wire, or fields that contradict the body.
@@ -51,13 +54,32 @@ def encode_head(exchange: Exchange, keep_alive: bool = True) -> tuple[bytes, boo
         and exchange.proxy_fields is None
         and (plain := request.defaults.plain_block()) is not None
     ):
-        return b"%b%b\r\n" % (
-            _begin(request.method, request.real_url.raw_path_qs, request.origin.host_field),
-            plain,
-        ), False
+        return (
+            b"%b%b\r\n"
+            % (
+                _begin(request.method, request.real_url.raw_path_qs, request.origin.host_field),
+                plain,
+            ),
+            False,
+            False,
+        )
     if exchange.proxy_fields is not None:
-        return encode_head_for(request, absolute_form(request), exchange.proxy_fields, keep_alive)
-    return encode_head_for(request, request.real_url.raw_path_qs, (), keep_alive)
+        target, more = absolute_form(request), exchange.proxy_fields
+    else:
+        target, more = request.real_url.raw_path_qs, ()
+    return (
+        *encode_head_for(request, target, more, keep_alive),
+        ends_connection(request.fields),
+    )
+
+
+def ends_connection(fields: "CIMultiDict[str]") -> bool:
+    """Tell whether a request with these fields is the last on its connection.
+
+    One that asked for another protocol in vain is, too: a server that had begun to switch would read the next
+    request as something else.
+    """
+    return CONNECTION in fields and (lists_token(fields, "close") or lists_token(fields, "upgrade"))
 
 
 def check_head(exchange: Exchange) -> None:

@@ -27,12 +27,12 @@ from multidict import CIMultiDict
 from ...exceptions import ClientError, ClientPayloadError, HeadTooLargeError, ServerProtocolError
 from ...message.codings import LENIENT_HINT
 from ...message.headers import (
-    CONNECTION,
     CONTENT_LENGTH,
     KEEP_ALIVE,
     NAMES,
     TRANSFER_ENCODING,
     UPGRADE,
+    lists_token,
     shown_text,
 )
 from ...message.request import Request
@@ -83,7 +83,7 @@ _FORBIDDEN_TRAILERS: Final = frozenset(
 _HEAD_END: Final = b"\r\n\r\n"
 _TAB: Final = 9
 _LAST_CHUNK: Final = b"0\r\n\r\n"
-_FORBIDDEN_IN_REASON = re.compile(rb"[\x00-\x08\x0a-\x1f\x7f]").search
+_FORBIDDEN_IN_REASON = re.compile(r"[\x00-\x08\x0a-\x1f\x7f]").search
 _EMPTY_LINE: Final = re.compile(rb"\n\r?+\n")
 _IDLE_TIME: Final = re.compile(
     r"(?:^|,)[ \t]*+timeout[ \t]*+=[ \t]*+([0-9]{1,9})(?![0-9])", re.IGNORECASE
@@ -110,10 +110,10 @@ class ResponseReader:
         "_head",
         "_head_bytes",
         "_interim_count",
+        "_last",
         "_lenient",
         "_missing",
         "_parser",
-        "_raw_reason",
         "_request",
         "_trailer_bytes",
         "_trailer_count",
@@ -127,6 +127,7 @@ class ResponseReader:
         "head_done",
         "idle_time",
         "keep",
+        "reason",
         "status",
         "trailers",
         "until_eof",
@@ -139,34 +140,39 @@ class ResponseReader:
         self._request: Any = None  # None between two responses
         self._lenient = False
         self.idle_time: int | None = None
+        # What only the last response of a connection can set:
+        self.error: ClientError | None = None
+        self.upgrade: bytes | None = None
+        self.until_eof = False
+        self.extra = False
+        self._head = b""  # the beginning of one whose end has not come
 
-    def begin(self, request: Request) -> None:
-        """Forget the last response; the next one answers *request*."""
+    def begin(self, request: Request, last: bool = False) -> None:
+        """Forget the response before, which was complete; the next one answers *request*.
+
+        *last*: the connection carries none after it, as the request itself says.
+        """
         lenient = request.options.lenient
         if self._parser is None or lenient or self._lenient:
             self._lenient = lenient
             self._parser = self._new_parser()
         self._request = request
+        self._last = last
         self.fields: CIMultiDict[str] = CIMultiDict()
         self._add_field: Callable[[str, str], None] = self.fields.add
         self.trailers: CIMultiDict[str] | None = None
         self.status = 0
-        self._raw_reason = b""
+        self.reason = ""
         self.version_11 = True
         self.chunks: list[bytes] = []
-        self.error: ClientError | None = None
         self.head_done = False
         self.complete = False
         self.continued = False
-        self.extra = False
         self.keep = False
         self.idle_time = None
-        self.until_eof = False
-        self.upgrade: bytes | None = None
         self.body_bytes = 0
         self._missing = 0
         self._chunks: ChunkReader | None = None
-        self._head = b""  # the beginning of one whose end has not come
         self._head_bytes = 0  # of all heads, interim ones included
         self._interim_count = 0
 
@@ -199,11 +205,6 @@ class ResponseReader:
     def only_interim(self) -> bool:
         """Whether interim responses are all that came so far."""
         return self._interim_count > 0 and not self.head_done and not self._head
-
-    @property
-    def reason(self) -> str:
-        """The reason phrase."""
-        return self._raw_reason.decode("utf-8", "surrogateescape")
 
     def feed(self, data: bytes) -> None:
         """Read *data*, a segment of any size but 0."""
@@ -311,7 +312,7 @@ class ResponseReader:
             self._parser = self._new_parser()
             self.fields = CIMultiDict()
             self._add_field = self.fields.add
-            self._raw_reason = b""
+            self.reason = ""
 
     def _read_repaired(self, head: bytes, error: HttpParserError) -> None:
         """Read a head that the parser refused with *error* once more, with what can be repaired repaired."""
@@ -320,7 +321,7 @@ class ResponseReader:
         if again != head:
             self._parser = parser = self._new_parser()
             self.fields.clear()
-            self._raw_reason = b""
+            self.reason = ""
             try:
                 parser.feed_data(again)
             except HttpParserUpgrade:
@@ -401,7 +402,7 @@ class ResponseReader:
 
     def on_status(self, reason: bytes) -> None:
         """Take the reason phrase."""
-        self._raw_reason = reason
+        self.reason = "OK" if reason == b"OK" else reason.decode("utf-8", "surrogateescape")
 
     def on_header(self, name: bytes, value: bytes) -> None:
         """Take a field of the head, or of the trailer section."""
@@ -427,8 +428,8 @@ class ResponseReader:
             or len(fields) > options.max_headers
         ):
             self._check_sizes()
-        reason = self._raw_reason
-        if reason != b"OK" and _FORBIDDEN_IN_REASON(reason) is not None and not self._lenient:
+        reason = self.reason
+        if reason != "OK" and _FORBIDDEN_IN_REASON(reason) is not None and not self._lenient:
             raise self._refuse("a control character stands in its reason phrase")
         if status < 200:
             self._take_interim(status)
@@ -446,9 +447,7 @@ class ResponseReader:
             self.keep = self._says_keep_alive()
             self._end_without_body()
         else:
-            self.keep = parser.should_keep_alive() and not (
-                CONNECTION in request.fields and _ends_connection(request.fields)
-            )
+            self.keep = not self._last and parser.should_keep_alive()
             if chunked:
                 self.keep = self.keep and self.version_11
                 self.trailers = CIMultiDict()
@@ -499,7 +498,7 @@ class ResponseReader:
         if status == 101:
             if UPGRADE not in self._request.fields:
                 raise self._refuse("it switches protocols (101) unasked")
-            if UPGRADE not in self.fields or not _has_token(self.fields, "upgrade"):
+            if UPGRADE not in self.fields or not lists_token(self.fields, "upgrade"):
                 raise self._refuse("it switches protocols (101) and does not say to which")
             self.head_done = True
             return
@@ -512,7 +511,7 @@ class ResponseReader:
     def _check_sizes(self) -> None:
         """Check the limits on lines and fields; only a head that could break one comes here."""
         options = self._request.options
-        if len(self._raw_reason) + len("HTTP/1.1 200 ") > options.max_line_size:
+        if _size("HTTP/1.1 200 ", self.reason) > options.max_line_size:
             raise self._refuse_size(
                 f"its status line exceeds max_line_size={options.max_line_size} bytes"
             )
@@ -536,9 +535,9 @@ class ResponseReader:
 
     def _says_keep_alive(self) -> bool:
         """Tell what the parser cannot tell of a response without a body (section 9.3)."""
-        if _has_token(self.fields, "close") or _ends_connection(self._request.fields):
+        if self._last or lists_token(self.fields, "close"):
             return False
-        return self.version_11 or _has_token(self.fields, "keep-alive")
+        return self.version_11 or lists_token(self.fields, "keep-alive")
 
     # Errors
 
@@ -580,21 +579,6 @@ class ResponseReader:
             status=self.status,
             message=f"the response is refused: {found}",
         )
-
-
-def _has_token(fields: "CIMultiDict[str]", token: str) -> bool:
-    """Tell whether ``Connection`` lists *token*."""
-    said = ",".join(fields.getall(CONNECTION, ())).lower()
-    return token in said and token in [word.strip(" \t") for word in said.split(",")]
-
-
-def _ends_connection(fields: "CIMultiDict[str]") -> bool:
-    """Tell whether a request with these fields is the last on its connection.
-
-    One that asked for another protocol in vain is, too: a server that had begun to switch would read the next
-    request as something else.
-    """
-    return _has_token(fields, "close") or _has_token(fields, "upgrade")
 
 
 def _size(name: str, value: str) -> int:
