@@ -83,13 +83,14 @@ def resolved(base: URL, text: str, *, encode: bool = True) -> URL:
     """Return the URL that the reference *text* means at *base* (RFC 3986, section 5.2.2), which is absolute.
 
     *text* is a server's: bytes of it that were no UTF-8 are percent-encoded as they are. Without *encode* path, query
-    and fragment stay as they are, with what may be in none of them too.
+    and fragment stay as they are, with what may be in none of them too. A scheme without an authority, ``http:/path``,
+    is left out when it is the base's, which is for such references (the same section, "not strict").
 
     Raises:
         ValueError: as ``url_of()``.
     """
     given = _read(_UNDECODED_BYTE(_percent_encoded, text), encode=encode)
-    if given.scheme:
+    if given.scheme and (given.authority is not None or given.scheme != base.scheme):
         return given.url()
     if given.authority is not None:
         return given._replace(scheme=base.scheme).url()
