@@ -663,22 +663,22 @@ class TestUploadTracker:
         assert tracker.bytes_written == total
 
     async def test_attempts(self) -> None:
-        """Each time the body is sent is an attempt; a redirect that drops it is none."""
-        for status, attempts in ((307, 2), (303, 1)):
+        """Each time the request is sent is an attempt, without its body after a redirect that drops it."""
+        for status, sent in ((307, 5), (303, 0)):
             tracker = UploadTracker()
             async with (
                 RawServer.replies([moved("/b", status=status), OK]) as server,
                 ClientSession() as session,
             ):
                 await session.post(server.url(), data=b"hello", upload_tracker=tracker)
-            assert (tracker.bytes_written, tracker.attempts) == (5, attempts)
+            assert (tracker.bytes_written, tracker.attempts) == (sent, 2)
             assert tracker.upload_complete.result() is None  # type: ignore[func-returns-value]
 
     async def test_no_body(self) -> None:
-        """A request without a body is complete at once, without an attempt."""
+        """A request without a body is complete with an attempt of no bytes."""
         tracker = UploadTracker()
         await posted(None, upload_tracker=tracker)
-        assert (tracker.bytes_written, tracker.attempts) == (0, 0)
+        assert (tracker.bytes_written, tracker.attempts) == (0, 1)
         assert tracker.upload_complete.result() is None  # type: ignore[func-returns-value]
 
     async def test_early_answer(self) -> None:
@@ -708,12 +708,35 @@ class TestUploadTracker:
         async with ClientSession() as session:
             with pytest.raises(aioclient.ClientConnectorError):
                 await session.post("http://127.0.0.1:1/", data=b"x", upload_tracker=tracker)
-        assert tracker.attempts == 0
+        assert tracker.attempts == 1
         with pytest.raises(aioclient.UploadAbortedError):
             tracker.upload_complete.result()
 
+    @pytest.mark.parametrize(
+        "wrong",
+        [{"ssl": 5}, {"data": b"x", "json": 1}, {"json": {1}}, {"proxy": "http://[x"}, {"no": 1}],
+        ids=str,
+    )
+    async def test_refused(self, wrong: dict[str, Any]) -> None:
+        """A call that is refused before it begins settles it."""
+        tracker = UploadTracker()
+        async with ClientSession() as session:
+            with pytest.raises((TypeError, ValueError)):
+                await session.post("http://127.0.0.1:1/", upload_tracker=tracker, **wrong)
+        assert tracker.attempts == 0
+        assert isinstance(tracker.upload_complete.exception(), aioclient.UploadAbortedError)
+
+    async def test_of_a_closed_session(self) -> None:
+        """So does one of a session that was closed."""
+        tracker = UploadTracker()
+        async with ClientSession() as session:
+            pass
+        with pytest.raises(RuntimeError, match="closed"):
+            await session.get("http://127.0.0.1:1/", upload_tracker=tracker)
+        assert isinstance(tracker.upload_complete.exception(), aioclient.UploadAbortedError)
+
     async def test_failed_source(self) -> None:
-        """What the source raised is the future's exception."""
+        """The error of the call, whose cause is what the source raised, is the future's exception."""
 
         def source() -> Iterator[bytes]:
             yield b"x"
@@ -725,10 +748,10 @@ class TestUploadTracker:
 
         tracker = UploadTracker()
         async with RawServer(serve) as server, ClientSession() as session:
-            with pytest.raises(aioclient.ClientPayloadError):
+            with pytest.raises(aioclient.ClientConnectionError) as caught:
                 await session.post(server.url(), data=source(), upload_tracker=tracker)
-        with pytest.raises(LookupError):
-            tracker.upload_complete.result()
+        assert tracker.upload_complete.exception() is caught.value
+        assert isinstance(caught.value.__cause__, LookupError)
 
     async def test_full_duplex(self) -> None:
         """When the answer begins before the upload ends, the end of the upload settles it."""
@@ -832,6 +855,6 @@ async def test_no_exception(where: str) -> None:
 
     data = {"iterable": pieces(), "async": async_pieces(), "progress": b"a"}[where]
     async with RawServer.replies([OK]) as server, ClientSession() as session:
-        with pytest.raises(aioclient.ClientPayloadError, match="could not be read") as caught:
+        with pytest.raises(aioclient.ClientConnectionError, match="could not be read") as caught:
             await session.post(server.url(), data=data, progress=progress)
     assert isinstance(caught.value.__cause__, NoException)

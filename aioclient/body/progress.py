@@ -12,6 +12,7 @@ from ..exceptions import UploadAbortedError
 from ..message.body import Body, BodyWriter
 from ..message.headers import shown_text
 from .around import BodyAround
+from .failure import source_error
 from .source import PIECE
 
 Progress = Callable[[int, int | None], Awaitable[object] | object]
@@ -24,13 +25,14 @@ class UploadTracker:
 
     Attributes:
         bytes_written: bytes of the body sent in the latest attempt, before compression.
-        attempts: how often the body was begun to be sent: redirects, retries and auth rounds send it again.
+        attempts: how often the request was sent: redirects, retries and auth rounds send it again, with a body or not.
         upload_complete: a future. Its result is None once the body was sent to its end, or there was none to send;
             its exception is what ended the last attempt, or ``UploadAbortedError`` when the response, or the end of
             the request, came before the end of the body.
     """
 
     __slots__ = (
+        "_begun",
         "_bound",
         "_ended",
         "_error",
@@ -46,6 +48,7 @@ class UploadTracker:
         self.bytes_written = 0
         self.upload_complete: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         self._bound = False
+        self._begun = False  # the body of this attempt was begun to be sent
         self._writing = False
         self._finished = False
         self._error: BaseException | None = None
@@ -61,13 +64,21 @@ class UploadTracker:
             raise RuntimeError(f"{self!r} is or was another request's; make one for each request")
         self._bound = True
 
-    def attempt_started(self) -> int:
-        """Note that the body begins to be sent; return the attempt's number."""
+    def attempt_started(self, has_body: bool) -> None:
+        """Note that the request is about to be sent; without a body nothing of that is left to do."""
         self.attempts += 1
         self.bytes_written = 0
-        self._writing = True
-        self._finished = False
+        self._begun = self._writing = False
+        self._finished = not has_body
         self._error = None
+
+    def writing_started(self) -> int:
+        """Note that the body begins to be sent; return the attempt's number."""
+        if self._begun or not self.attempts:
+            self.attempt_started(
+                has_body=True
+            )  # a connector sends it again where a connection was stale
+        self._begun = self._writing = True
         return self.attempts
 
     def attempt_ended(self, attempt: int, error: BaseException | None) -> None:
@@ -79,11 +90,9 @@ class UploadTracker:
             if self._ended:
                 self._settle()
 
-    def request_ended(self, has_body: bool) -> None:
+    def request_ended(self) -> None:
         """Note that no attempt will follow the one that may be under way."""
         self._ended = True
-        if not has_body:
-            self._finished = True
         if not self._writing:
             self._settle()
 
@@ -109,19 +118,20 @@ class UploadTracker:
 class WatchedBody(BodyAround):
     """Another body, which tells how far it has got: it goes out piece by piece."""
 
-    __slots__ = ("_attempt", "_progress", "_tracker")
+    __slots__ = ("_attempt", "_progress", "_tracker", "_what")
 
     def __init__(
-        self, body: Body, progress: Progress | None, tracker: UploadTracker | None
+        self, body: Body, progress: Progress | None, tracker: UploadTracker | None, what: str
     ) -> None:
         super().__init__(body, body.size, body.headers)
+        self._what = what  # the request, for errors
         self._progress = progress
         self._tracker = tracker
         self._attempt = 0
 
     def around(self, body: Body) -> Body:
         """Return *body* watched as well."""
-        return WatchedBody(self._body.around(body), self._progress, self._tracker)
+        return WatchedBody(self._body.around(body), self._progress, self._tracker, self._what)
 
     async def write(self, writer: BodyWriter) -> None:
         """Send all of it, as ``Body.write`` says.
@@ -131,11 +141,16 @@ class WatchedBody(BodyAround):
         """
         self._attempt = attempt = self._attempt + 1
         tracker = self._tracker
-        number = 0 if tracker is None else tracker.attempt_started()
+        number = 0 if tracker is None else tracker.writing_started()
         error: BaseException | None = None
         try:
             await self.note(attempt, 0)
             await self._body.write(_WatchingWriter(writer, self, attempt))
+        except Exception as failure:
+            error = source_error(self._what, failure)
+            if error is failure:
+                raise
+            raise error from failure
         except BaseException as failure:
             error = failure
             raise

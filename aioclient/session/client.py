@@ -14,6 +14,7 @@ from aiohttp.abc import AbstractCookieJar
 from aiohttp.typedefs import LooseCookies
 from yarl import URL
 
+from ..body import UploadTracker
 from ..chain import (
     Handler,
     Middleware,
@@ -55,7 +56,7 @@ from .arguments import (
 )
 from .building import RequestBuilder
 from .defaults import default_headers, put_cookies
-from .legacy import OLD_ARGUMENTS, OldSessionArguments, modern, take_old
+from .legacy import LOOKED_AT, OldSessionArguments, modern, take_old
 from .lifecycle import Lifecycle
 from .pending import RequestContextManager, WebSocketContextManager
 from .private_names import PrivateNames
@@ -65,7 +66,7 @@ from .settings import Settings, base_and_auth, checked_options, netrc_step
 from .state import State
 from .status import RaiseForStatus, check_response, chosen_check
 from .total import within_total
-from .uploads import prepare_upload
+from .uploads import CountAttempts, give_up, prepare_upload, settle
 from .websocket import OpeningArguments, WebSocketArguments, open_websocket
 
 
@@ -242,10 +243,13 @@ class ClientSession(State, PrivateNames):
         self._chain = self._compose(settings.middlewares)
         lifecycle.open()
 
-    def _compose(self, middlewares: Sequence[Middleware]) -> Handler:
+    def _compose(
+        self, middlewares: Sequence[Middleware], tracker: UploadTracker | None = None
+    ) -> Handler:
         """Put the steps of a request together; this list is the order in which they act."""
         connector = cast(Transport, self._lifecycle.connector)
         is_ours = isinstance(connector, BaseConnector)
+        send = connector.send if is_ours else sending_by(connector)
         return compose(
             [
                 *((within_total,) if middlewares or not is_ours else ()),
@@ -254,14 +258,19 @@ class ClientSession(State, PrivateNames):
                 self._settings.authenticate,
                 self._cookies.exchange,
             ],
-            connector.send if is_ours else sending_by(connector),
+            send if tracker is None else CountAttempts(tracker, send),
         )
 
-    def _chain_with(self, middlewares: Sequence[Middleware] | None) -> Handler:
-        """Return the chain of a call that brings its own middlewares; None for the session's."""
-        if middlewares is None:
+    def _chain_with(
+        self, middlewares: Sequence[Middleware] | None, tracker: UploadTracker | None
+    ) -> Handler:
+        """Return the chain of a call that brings its own middlewares, None for the session's, or a *tracker*."""
+        if middlewares is None and tracker is None:
             return self._chain
-        return self._compose(checked_middlewares(middlewares))
+        return self._compose(
+            self._settings.middlewares if middlewares is None else checked_middlewares(middlewares),
+            tracker,
+        )
 
     # Requests
 
@@ -353,10 +362,18 @@ class ClientSession(State, PrivateNames):
         self, method: str, url: str | URL, arguments: RequestArguments
     ) -> RequestContextManager:
         current: Any = arguments  # CallArguments, once the old spellings are out
-        if arguments and not OLD_ARGUMENTS.isdisjoint(arguments):
-            current = modern(arguments)
+        tracker = None
+        if arguments and not LOOKED_AT.isdisjoint(arguments):
+            tracker = arguments.get("upload_tracker")
+            try:
+                current = modern(arguments)
+            except BaseException:
+                give_up(tracker)
+                raise
         if self._lifecycle.debug:
             current = {**current, "made_at": Birthplace(self._lifecycle.loop)}
+        if tracker is not None:
+            return RequestContextManager(settle(tracker, self._request, method, url, current))
         return RequestContextManager(self._request(method, url, current))
 
     def ws_connect(
@@ -438,7 +455,9 @@ class ClientSession(State, PrivateNames):
         handler, check = self._chain, self._settings.raise_for_status
         if not plain:
             check = chosen_check(arguments.get("raise_for_status"), check)
-            handler = self._chain_with(arguments.get("middlewares"))
+            handler = self._chain_with(
+                arguments.get("middlewares"), arguments.get("upload_tracker")
+            )
         trace: RequestTrace | None = None
         response: ClientResponse | None = None
         try:
@@ -446,7 +465,7 @@ class ClientSession(State, PrivateNames):
                 request.trace = trace = RequestTrace(request, self._trace_configs)
                 await trace.request_start(arguments.get("trace_request_ctx"))
             if not plain and not OF_THE_BODY.isdisjoint(arguments):
-                handler = prepare_upload(request, arguments, handler)
+                prepare_upload(request, arguments)
             response = await handler(request)
             if check:
                 await check_response(response, check)

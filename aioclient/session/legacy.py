@@ -30,9 +30,9 @@ class OldSessionArguments(TypedDict, total=False):
     ssl_shutdown_timeout: float | None
 
 
-# Arguments of a call that may be an old spelling: a look at them tells.
-OLD_ARGUMENTS: Final = frozenset(
-    ("chunked", "encoding", "fingerprint", "ssl_context", "verify_ssl")
+# Arguments of a call that may be an old spelling, or are looked at before it begins.
+LOOKED_AT: Final = frozenset(
+    ("chunked", "encoding", "fingerprint", "ssl_context", "upload_tracker", "verify_ssl")
 )
 
 

@@ -1,15 +1,19 @@
 """What a call asks of its upload: a content coding, and to tell how far it has got."""
 
+from collections.abc import Awaitable, Callable, Mapping
+
+from yarl import URL
+
 from ..body import CompressedBody, UploadTracker, WatchedBody, check_coding
-from ..chain import Handler, compose
+from ..chain import Handler
 from ..message.headers import CONTENT_ENCODING, CONTENT_LENGTH
 from ..message.request import Request
 from ..response.client_response import ClientResponse
 from .arguments import CallArguments
 
 
-def prepare_upload(request: Request, arguments: CallArguments, handler: Handler) -> Handler:
-    """Lay what the call asks of its upload around the request's body; return the handler that carries it out.
+def prepare_upload(request: Request, arguments: CallArguments) -> None:
+    """Lay what the call asks of its upload around the request's body.
 
     An empty body is not compressed.
 
@@ -17,19 +21,13 @@ def prepare_upload(request: Request, arguments: CallArguments, handler: Handler)
         ValueError: ``compress`` names no coding known here, or contradicts a Content-Encoding or Content-Length.
         TypeError: an argument is not of its kind.
         MissingExtraError: a package is missing that the coding needs.
-        RuntimeError: the tracker is another request's.
     """
     progress = arguments.get("progress")
     if progress is not None and not callable(progress):
         raise TypeError(
             f"progress must be a callable that takes (sent, total), found {type(progress).__name__}"
         )
-    tracker: object = arguments.get("upload_tracker")
-    if tracker is not None and not isinstance(tracker, UploadTracker):
-        kind = type(tracker)
-        raise TypeError(
-            f"upload_tracker must be an aioclient.UploadTracker, found {kind.__module__}.{kind.__qualname__}"
-        )
+    tracker = arguments.get("upload_tracker")
     coding = check_coding(arguments.get("compress"))
     body = request.content
     if coding is not None and body is not None:
@@ -38,30 +36,57 @@ def prepare_upload(request: Request, arguments: CallArguments, handler: Handler)
                 raise ValueError(
                     f"compress={coding!r} and the field {name} contradict each other; leave out one"
                 )
-    if tracker is not None:
-        tracker.bind()
-        handler = compose([_Tracked(tracker)], handler)
     if body is not None:
         empty = body.size == 0
         if progress is not None or tracker is not None:
-            body = WatchedBody(body, progress, tracker)
+            body = WatchedBody(body, progress, tracker, request.what)
         if coding is not None and not empty:
             body = CompressedBody(body, coding)
         request.content = body
-    return handler
 
 
-class _Tracked:
-    """The outermost step of a call with a tracker: it tells when no attempt can follow."""
+async def settle(
+    tracker: object,
+    send: Callable[..., Awaitable[ClientResponse]],
+    method: str,
+    url: str | URL,
+    arguments: Mapping[str, object],
+) -> ClientResponse:
+    """Send a request whose *tracker* is settled at its end, whatever ends it.
 
-    __slots__ = ("_tracker",)
+    Raises:
+        TypeError: the tracker is none.
+        RuntimeError: it is another request's.
+    """
+    if not isinstance(tracker, UploadTracker):
+        kind = type(tracker)
+        raise TypeError(
+            f"upload_tracker must be an aioclient.UploadTracker, found {kind.__module__}.{kind.__qualname__}"
+        )
+    tracker.bind()
+    try:
+        return await send(method, url, arguments)
+    finally:
+        tracker.request_ended()
 
-    def __init__(self, tracker: UploadTracker) -> None:
+
+def give_up(tracker: object) -> None:
+    """Settle the *tracker* of a call that is refused, if it is one."""
+    if isinstance(tracker, UploadTracker):
+        tracker.bind()
+        tracker.request_ended()
+
+
+class CountAttempts:
+    """The innermost step of a call with a tracker, before *send*: it notes each attempt."""
+
+    __slots__ = ("_send", "_tracker")
+
+    def __init__(self, tracker: UploadTracker, send: Handler) -> None:
         self._tracker = tracker
+        self._send = send
 
-    async def __call__(self, request: Request, handler: Handler) -> ClientResponse:
-        has_body = request.content is not None
-        try:
-            return await handler(request)
-        finally:
-            self._tracker.request_ended(has_body)
+    def __call__(self, request: Request) -> Awaitable[ClientResponse]:
+        """Note an attempt, and send it."""
+        self._tracker.attempt_started(request.content is not None)
+        return self._send(request)

@@ -290,9 +290,39 @@ class TestSources:
             raise LookupError("no more")
 
         error, seen, cause = await self.refuse(source())
-        assert error == "ClientPayloadError"
+        assert error == "ClientConnectionError"
         assert repr(cause) == "LookupError('no more')"
         assert seen in (b"", b"5\r\nhello\r\n")
+
+    @pytest.mark.parametrize(
+        ("raised", "kind"),
+        [
+            (OSError(5, "no disk"), aioclient.ClientOSError),
+            (LookupError("no more"), aioclient.ClientConnectionError),
+            (TimeoutError("slow"), TimeoutError),
+            (aioclient.ClientPayloadError("of another response"), aioclient.ClientPayloadError),
+        ],
+        ids=repr,
+    )
+    async def test_in_the_classes_of_aiohttp(
+        self, raised: Exception, kind: type[Exception]
+    ) -> None:
+        """What the source raised decides the class; a timeout, and an error of a client, stay themselves."""
+
+        async def source() -> AsyncIterator[bytes]:
+            yield b"hello"
+            raise raised
+
+        async def serve(conn: RawConnection) -> None:
+            await conn.read_request(body=False)
+            await conn.closed()
+
+        async with RawServer(serve) as server, aioclient.ClientSession() as session:
+            with pytest.raises(kind) as caught:
+                await session.post(server.url(), data=source())
+        assert type(caught.value) is kind
+        assert caught.value is raised or caught.value.__cause__ is raised
+        assert getattr(caught.value, "errno", None) == getattr(raised, "errno", None)
 
     async def test_sync_source_raises(self) -> None:
         """The same holds for a generator that is not asynchronous."""
@@ -302,7 +332,7 @@ class TestSources:
             raise LookupError("no more")
 
         error, seen, cause = await self.refuse(source())
-        assert (error, repr(cause)) == ("ClientPayloadError", "LookupError('no more')")
+        assert (error, repr(cause)) == ("ClientConnectionError", "LookupError('no more')")
         assert b"0\r\n\r\n" not in seen
 
     async def test_is_cancelled(self) -> None:
@@ -315,7 +345,7 @@ class TestSources:
             await task
 
         error, seen, cause = await self.refuse(source())
-        assert error == "ClientPayloadError"
+        assert error == "ClientConnectionError"
         assert isinstance(cause, asyncio.CancelledError)
         assert b"0\r\n\r\n" not in seen
 
@@ -355,7 +385,7 @@ class TestSources:
         ):
             assert await response.content.readany() == b"ok"
             fail.set()
-            with pytest.raises(aioclient.ClientPayloadError, match="no more"):
+            with pytest.raises(aioclient.ClientConnectionError, match="no more"):
                 await response.read()
 
     async def test_failed_payload_is_closed(self) -> None:
@@ -374,7 +404,7 @@ class TestSources:
                 closed.append(True)
 
         error, _, _ = await self.refuse(Failing(b"hello"), chunked=True)
-        assert error == "ClientPayloadError"
+        assert error == "ClientConnectionError"
         await turns()
         assert closed == [True]
 

@@ -3,15 +3,14 @@
 import asyncio
 from typing import Final, Protocol
 
+from ...body.failure import source_error
 from ...exceptions import (
     ClientConnectionResetError,
     ClientError,
-    ClientPayloadError,
     UploadAbortedError,
 )
 from ...exchange import ALL, Exchange
 from ...message.body import Body
-from ...message.headers import shown_text
 from ...message.request import Request
 from ...message.timings import Phases
 from ..send_queue import unsent_bytes
@@ -184,7 +183,7 @@ class Sender:
             self._fail(error)
         except asyncio.CancelledError as error:
             if self._task is not None:  # it was not the connection that cancelled it
-                self._fail(_unreadable(request, error))
+                self._fail(source_error(request.what, error))
             raise
         except (KeyboardInterrupt, SystemExit, GeneratorExit):
             raise
@@ -193,7 +192,7 @@ class Sender:
             if isinstance(error, Exception) and trace is not None and error is trace.raised:
                 self._fail(error)
             else:
-                self._fail(_unreadable(request, error))
+                self._fail(source_error(request.what, error))
         finally:
             self._task = None
             await body.close()
@@ -224,11 +223,3 @@ class Sender:
 
 def _closed() -> ClientConnectionResetError:
     return ClientConnectionResetError("the connection was closed while the request body was sent")
-
-
-def _unreadable(request: Request, error: BaseException) -> ClientPayloadError:
-    failure = ClientPayloadError(
-        f"{request.what}: the request body could not be read: {shown_text(error)}"
-    )
-    failure.__cause__ = error
-    return failure
