@@ -11,7 +11,7 @@ from aiohttp import web
 import aioclient
 from aioclient import ClientResponse, ClientSession, Handler, Request, TCPConnector, Transport
 from aioclient.message.body import Pieces
-from aioclient.testing import RawConnection, RawRequest, RawServer, turns
+from aioclient.testing import RawConnection, RawRequest, RawServer, cancel_everywhere, turns
 
 from .loopback import OK, answer
 
@@ -513,3 +513,85 @@ async def test_it_is_told_what_was_asked() -> None:
             (await other.post(server.url(), **arguments)).release()
     fields = {name.lower() for name in app.requests[0].full_info.headers}
     assert seen[0] - {"content-length"} == fields
+
+
+@pytest.mark.both_loops
+class TestCancelled:
+    """Calls over transports may be cancelled at any await: nothing is lost, and each iterator is closed."""
+
+    async def test_a_made_body(self) -> None:
+        """Whatever was begun of the iterator is closed."""
+        begun: list[int] = []
+        closed: list[int] = []
+
+        async def stream(request: Request) -> ClientResponse:
+            async def pieces() -> AsyncIterator[bytes]:
+                begun.append(1)
+                try:
+                    for _ in range(3):
+                        await asyncio.sleep(0)
+                        yield b"line\n"
+                finally:
+                    await asyncio.sleep(0)
+                    closed.append(1)
+
+            await asyncio.sleep(0)
+            return ClientResponse.from_parts(request, 200, None, pieces())
+
+        async def scenario() -> None:
+            async with ClientSession(connector=InProcess(stream)) as session:
+                async with session.get(URL) as response:
+                    await response.content.readline()
+                    await response.read()
+                async with session.get(URL) as response:
+                    await response.content.readline()
+
+        async def check() -> None:
+            await turns(10)
+            assert len(begun) == len(closed)
+
+        points = await cancel_everywhere(scenario, moments=("suspended", "resumed"), check=check)
+        assert points > 5
+        assert begun
+
+    async def test_a_body_around_another(self) -> None:
+        """The connection of the inner response is free again, in a pool of one."""
+        large = bytes(700_000)
+
+        async def script(conn: RawConnection) -> None:
+            while True:
+                request = await conn.read_request()
+                conn.send(answer(large) if request.target == "/large" else OK)
+
+        async def around(request: Request, handler: Handler) -> ClientResponse:
+            response = await handler(request)
+            inner.append(response)
+
+            async def pieces() -> AsyncIterator[bytes]:
+                async for piece in response.content.iter_any():
+                    yield piece
+
+            return ClientResponse.from_parts(request, 200, None, pieces())
+
+        inner: list[ClientResponse] = []
+        async with RawServer(script) as server:
+            connectors: list[TCPConnector] = []
+
+            async def scenario() -> None:
+                connectors.append(TCPConnector(limit=1))
+                recorder = Recorder(connectors[-1])
+                async with ClientSession(connector=recorder, middlewares=[around]) as session:
+                    async with session.get(server.url("/large")) as response:
+                        await response.content.read(10)
+                        await response.read()
+                    async with session.get(server.url()) as response:
+                        await response.read()
+
+            async def check() -> None:
+                await turns(10)
+                assert connectors[-1].statistics().in_use == 0
+
+            points = await cancel_everywhere(
+                scenario, moments=("suspended", "resumed"), check=check
+            )
+            assert points > 5

@@ -148,7 +148,6 @@ class Puller:
         elif task is asyncio.current_task(self._loop):
             return None  # by the iterator itself, or because a piece was too much
         elif self._running:
-            self._running = False
             task.cancel()
         return Ending(task)
 
@@ -256,7 +255,6 @@ class Puller:
             for known in self._kept:
                 if (hold := known()) is not None:
                     hold.release()
-            self._kept.clear()
 
 
 def checked_fields(headers: LooseHeaders | None) -> "CIMultiDictProxy[str]":

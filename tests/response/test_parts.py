@@ -689,6 +689,25 @@ class TestAround:
             async with session.get(server.url()) as response:
                 assert await response.text() == "OK"
 
+    @pytest.mark.parametrize("reads", [0, 10])
+    async def test_somebody_keeps_the_inner_one(self, reads: int) -> None:
+        """It is released with the outer one, not only forgotten."""
+        inner: list[ClientResponse] = []
+
+        async def keep(request: Request, handler: Handler) -> ClientResponse:
+            inner.append(await handler(request))
+            return inner[-1]
+
+        async with (
+            RawServer.replies([answer(TEXT), OK]) as server,
+            ClientSession(middlewares=[upper, keep]) as session,
+        ):
+            async with session.get(server.url()) as response:
+                await response.content.read(reads)
+            assert inner[0].closed
+            assert session.connector is not None
+            assert session.connector.statistics().in_use == 0
+
     async def test_within_a_retry(self) -> None:
         """A retry that drops such responses loses nothing, in a pool of one."""
         dropped: list[ClientResponse] = []
