@@ -10,7 +10,8 @@ The connection feeds raw pieces in; a reader takes them out, decoded. The rules:
   most 256 KiB. After about a mebibyte of decoding in a row the event loop gets its turn.
 - Bytes that arrived before an error are delivered first, and then the error is raised, also by
   every later call. But an incomplete body is never taken for a whole one: ``read()`` of everything
-  raises at once, ``readexactly()`` and ``readline()`` when the error comes before their end.
+  raises at once, ``readexactly()`` and ``readline()`` when the error comes before their end. The total
+  limit of a call leaves no time for bytes either: its error is raised at once.
 - A cancelled call takes nothing. What it waited for is still there for the next one.
 - A body is read decoded or raw, never the one behind the other: what was decoded is not kept as it came.
 """
@@ -24,7 +25,7 @@ from typing import Any, Final, Protocol, Self
 
 from aiohttp.http_exceptions import LineTooLong
 
-from ..exceptions import ClientPayloadError, ContentDecodingError
+from ..exceptions import ClientPayloadError, ContentDecodingError, TotalTimeoutError
 from ..message.codings import STEP, Decoder, body_too_large, make_decoder
 from .branches import Branch, Watched
 
@@ -252,12 +253,15 @@ class StreamReader:
     def set_exception(self, exc: BaseException, exc_cause: BaseException | None = None) -> None:
         """End the body with an error, and with *exc_cause* as its cause; readers get it after the bytes before it.
 
-        It is ignored when the body is complete, or ended with another error before.
+        A ``TotalTimeoutError`` they get at once: the time for the bytes is over as well. It is ignored when the body
+        is complete, or ended with another error before.
         """
         if self._idle_mark:
             if exc_cause is not None:
                 exc.__cause__ = exc_cause
             self._exception = exc
+            if isinstance(exc, TotalTimeoutError):
+                self._broken()
             self._end()
 
     def _fail(self, exc: BaseException) -> None:

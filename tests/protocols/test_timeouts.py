@@ -1,6 +1,8 @@
 """Limits of time at each phase of an exchange, on a virtual clock."""
 
 import asyncio
+import gzip
+import random
 from collections.abc import AsyncIterator
 
 import pytest
@@ -25,6 +27,28 @@ PHASES = {
     "trailers": CHUNKED + b"2\r\nok\r\n0\r\nX",
     "until EOF": OK + b"\r\nok",
 }
+
+
+@pytest.mark.parametrize("coding", ["", "gzip"])
+async def test_a_slow_reader(coding: str) -> None:
+    """A reader that takes its time gets the total limit when it is over, not after what is buffered."""
+    body = gzip.compress(random.Random(1).randbytes(300_000), 0) if coding else BIG
+
+    async def serve(conn: RawConnection) -> None:
+        await conn.read_request()
+        fields = b"Content-Encoding: gzip\r\n" if coding else b""
+        conn.send(OK + fields + b"Content-Length: %d\r\n\r\n" % (len(body) + 1) + body)
+        await conn.closed()
+
+    loop = asyncio.get_running_loop()
+    limits = aioclient.ClientTimeout(total=7)
+    async with RawServer(serve) as server, aioclient.ClientSession(timeout=limits) as session:
+        begin = loop.time()
+        async with session.get(server.url()) as response:
+            with pytest.raises(aioclient.TotalTimeoutError):
+                async for _ in response.content.iter_chunked(1):
+                    await asyncio.sleep(0.5)
+        assert loop.time() - begin == pytest.approx(7, abs=0.6)
 
 
 @pytest.mark.parametrize("phase", PHASES)
