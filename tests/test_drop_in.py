@@ -1,6 +1,7 @@
 """What code written for aiohttp's session finds here: its arguments, its objects and its properties."""
 
 import asyncio
+import io
 import json
 import re
 import warnings
@@ -773,3 +774,14 @@ class TestOldMembers:
                 assert response.upload_complete.done()
             with legacy("response.output_size"):
                 assert response.output_size == size
+
+
+class TestSmallThings:
+    async def test_a_payload_over_a_file_is_sent_again(self) -> None:
+        """A 307 repeats aiohttp's payload of a reader whose size nobody knows, if it can seek."""
+        source: Any = io.BytesIO(b"buffered")
+        payload = aiohttp.BufferedReaderPayload(io.BufferedReader(source))
+        replies = [moved("/again", status=307), OK]
+        async with RawServer.replies(replies) as server, ClientSession() as session:
+            await session.post(server.url(), data=payload)
+        assert [request.body for request in server.requests] == [b"buffered"] * 2

@@ -56,7 +56,8 @@ class PayloadBody(SourceBody):
     """One of aiohttp's payloads, a ``MultipartWriter`` among them, or one of the user's own.
 
     It counts as replayable when it knows its size: what it sends is counted, so that one that has
-    nothing more to give the second time ends in an error and not in an empty body.
+    nothing more to give the second time ends in an error and not in an empty body. So does a file that can seek:
+    aiohttp's payload for it begins where it began before.
     """
 
     __slots__ = ("_payload",)
@@ -90,7 +91,7 @@ class PayloadBody(SourceBody):
             if any(isinstance(leaf, payloads.TextIOPayload) for leaf in leaves)
             else payload.size,
             content_type=content_type,
-            replayable=all(leaf.size is not None for leaf in leaves),
+            replayable=all(_can_be_sent_twice(leaf) for leaf in leaves),
             headers=headers or None,
         )
 
@@ -119,6 +120,12 @@ class PayloadBody(SourceBody):
         for leaf in _leaves(self._payload):
             if not isinstance(leaf, (payloads.IOBasePayload, BodyPart)):
                 await leaf.close()
+
+
+def _can_be_sent_twice(leaf: Payload) -> bool:
+    if leaf.size is not None:
+        return True
+    return isinstance(leaf, payloads.IOBasePayload) and bool(leaf._value.seekable())
 
 
 class BodyPart(Payload):

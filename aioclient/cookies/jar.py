@@ -21,6 +21,7 @@ from .acceptance import accept, accept_shared, prefix_of
 from .cookie import Cookie, find_fault, quote
 from .dates import format_cookie_date
 from .files import read_text, write_private
+from .json_file import JarFormat
 from .matching import canonical_host, default_path, domain_matches, is_address
 from .parsing import SetCookie, parse_set_cookie
 from .store import CookieStore
@@ -53,6 +54,27 @@ class _Selection:
     def __init__(self, cookies: list[Cookie]) -> None:
         self.cookies = cookies
         self.header = "; ".join([cookie.pair for cookie in cookies]) or None
+
+
+class _View(Mapping[tuple[str, str], SimpleCookie]):
+    """A mapping that is made anew each time it is looked at."""
+
+    __slots__ = ("_make",)
+
+    def __init__(self, make: Callable[[], dict[tuple[str, str], SimpleCookie]]) -> None:
+        self._make = make
+
+    def __getitem__(self, place: tuple[str, str]) -> SimpleCookie:
+        return self._make()[place]
+
+    def __iter__(self) -> Iterator[tuple[str, str]]:
+        return iter(self._make())
+
+    def __len__(self) -> int:
+        return len(self._make())
+
+    def __repr__(self) -> str:
+        return f"<cookies of {len(self)} domains and paths>"
 
 
 class CookieJar(AbstractCookieJar):
@@ -120,12 +142,15 @@ class CookieJar(AbstractCookieJar):
 
     @property
     def cookies(self) -> "MappingProxyType[tuple[str, str], SimpleCookie]":
-        """The cookies by domain and path (without a trailing slash) as they are now; later changes do not show."""
+        """The cookies by domain and path (without a trailing slash), a view: later changes show, also of `load`."""
+        return MappingProxyType(_View(self._by_place))
+
+    def _by_place(self) -> dict[tuple[str, str], SimpleCookie]:
         result: dict[tuple[str, str], SimpleCookie] = {}
         for cookie in self._held():
             of_path = result.setdefault((cookie.domain, cookie.path.rstrip("/")), SimpleCookie())
             dict.__setitem__(of_path, cookie.name, cookie.morsel)
-        return MappingProxyType(result)
+        return result
 
     @property
     def host_only_cookies(self) -> frozenset[tuple[str, str, str]]:
@@ -407,13 +432,21 @@ class CookieJar(AbstractCookieJar):
 
     # Files.
 
-    def save(self, file_path: PathLike) -> None:
+    def save(self, file_path: PathLike, *, format: JarFormat = "aioclient") -> None:
         """Write all cookies to a JSON file that only its owner can read; session cookies too.
 
         The file is replaced as a whole, or not at all. This blocks: from a coroutine,
         ``await asyncio.to_thread(jar.save, path)``.
+
+        Args:
+            file_path: where to.
+            format: "aiohttp" for a file that the jar of aiohttp 3.14 and later loads. It has no place for two cookies
+                of one name, domain and path that differ in whether subdomains get them.
+
+        Raises:
+            ValueError: there is no such *format*.
         """
-        write_private(file_path, json_file.dump(self._held()))
+        write_private(file_path, json_file.dump(self._held(), format))
 
     def load(self, file_path: PathLike) -> None:
         """Replace the cookies by those of a file that `save`, or aiohttp's from 3.14 on, has written.

@@ -1,4 +1,4 @@
-"""Cookies as JSON: our own format, and aiohttp's to read.
+"""Cookies as JSON: our own format, and aiohttp's.
 
 Ours is an object with ``format``, ``version`` and ``cookies``, a list in the order of creation. aiohttp's (3.14
 and later) is an object whose keys are ``domain|path``.
@@ -9,11 +9,13 @@ import logging
 import math
 from collections.abc import Callable
 from functools import partial
-from typing import Any
+from typing import Any, Final, Literal
 
 from .acceptance import deadline_of, restore
 from .cookie import Cookie
 from .parsing import SetCookie
+
+JarFormat = Literal["aioclient", "aiohttp"]
 
 FORMAT = "aioclient-cookies"
 VERSION = 1
@@ -25,14 +27,53 @@ _FLAGS = ("host_only", "secure", "http_only")
 _ODD = (KeyError, TypeError, AttributeError, ValueError, OverflowError)
 
 
-def dump(cookies: list[Cookie]) -> str:
-    """Return *cookies* as the text of a file."""
+def dump(cookies: list[Cookie], format: JarFormat = "aioclient") -> str:
+    """Return *cookies* as the text of a file.
+
+    Raises:
+        ValueError: there is no such *format*.
+    """
+    if format not in _DUMPS:
+        raise ValueError(f"format={format!r}; it can be {', '.join(_DUMPS)}")
+    return json.dumps(_DUMPS[format](cookies), indent=1) + "\n"
+
+
+def _own_document(cookies: list[Cookie]) -> dict[str, Any]:
     records = [
         {key: getattr(cookie, key) for key in (*_TEXTS, *_FLAGS)} | {"expires": cookie.deadline}
         for cookie in cookies
     ]
-    document = {"format": FORMAT, "version": VERSION, "cookies": records}
-    return json.dumps(document, indent=1) + "\n"
+    return {"format": FORMAT, "version": VERSION, "cookies": records}
+
+
+def _aiohttp_document(cookies: list[Cookie]) -> dict[str, Any]:
+    document: dict[str, dict[str, dict[str, object]]] = {}
+    for cookie in cookies:
+        record: dict[str, object] = {
+            "key": cookie.name,
+            "value": cookie.value,
+            "coded_value": cookie.coded_value,
+            "path": cookie.path,
+        }
+        facts = {
+            "domain": cookie.domain,
+            "secure": cookie.secure,
+            "httponly": cookie.http_only,
+            "samesite": cookie.same_site,
+            "host_only": cookie.host_only,
+        }
+        record.update({key: value for key, value in facts.items() if value})
+        if cookie.deadline is not None:
+            record["expires_timestamp"] = cookie.deadline
+        place = f"{cookie.domain}|{cookie.path.rstrip('/')}"
+        document.setdefault(place, {})[cookie.name] = record
+    return document
+
+
+_DUMPS: Final[dict[str, Callable[[list[Cookie]], dict[str, Any]]]] = {
+    "aioclient": _own_document,
+    "aiohttp": _aiohttp_document,
+}
 
 
 def parse(text: str, source: str, quoted: bool, now: float) -> list[Cookie]:

@@ -6,7 +6,7 @@ from functools import lru_cache
 from aiohttp import ClientTimeout as AiohttpClientTimeout
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class ClientTimeout:
     """The limits of one call, in seconds; None, 0 and infinity mean no limit (then it is None).
 
@@ -17,6 +17,8 @@ class ClientTimeout:
         sock_connect: making one new connection, without the wait for a slot.
         ceil_threshold: taken because aiohttp has it; nothing is rounded here.
         pool: the wait for a slot of the pool alone.
+
+    It equals an ``aiohttp.ClientTimeout`` with the same limits.
 
     Raises:
         TypeError: a limit is no number.
@@ -35,6 +37,32 @@ class ClientTimeout:
             value = getattr(self, name)
             if value is not None:
                 object.__setattr__(self, name, seconds(f"timeout.{name}", value))
+
+    def __eq__(self, other: object) -> bool:
+        if isinstance(other, AiohttpClientTimeout):
+            return self.pool is None and _shared(self) == _shared(other)
+        if not isinstance(other, ClientTimeout):
+            return NotImplemented
+        return _shared(self) == _shared(other) and self.pool == other.pool
+
+    def __hash__(self) -> int:
+        # That of aiohttp's, which may equal it.
+        total, connect, sock_read, sock_connect, threshold = _shared(self)
+        return hash(AiohttpClientTimeout(total, connect, sock_read, sock_connect, threshold))
+
+
+Shared = tuple[float | None, float | None, float | None, float | None, float]
+
+
+def _shared(limits: ClientTimeout | AiohttpClientTimeout) -> Shared:
+    """Return the limits that aiohttp's has too, in its order."""
+    return (
+        limits.total,
+        limits.connect,
+        limits.sock_read,
+        limits.sock_connect,
+        limits.ceil_threshold,
+    )
 
 
 # 31 years; event loops cannot count much further.

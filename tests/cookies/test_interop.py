@@ -364,6 +364,28 @@ class TestSameAsAiohttp:
         again.update_cookies([(morsel.key, morsel) for morsel in ours])
         assert {morsel.key for morsel in again} == set(saved)
 
+    def test_files_for_aiohttp(self, tmp_path: Path) -> None:
+        """aiohttp's jar loads what ours saved in its format, and ours loads that too."""
+        ours = CookieJar()
+        ours.update_cookies_from_headers(FIELDS, self.URL)
+        ours.update_cookies({"all": "x y"})
+        ours.save(tmp_path / "jar.json", format="aiohttp")
+        theirs, again = aiohttp_jar(), CookieJar()
+        theirs.load(tmp_path / "jar.json")
+        again.load(tmp_path / "jar.json")
+        flags = ("value", "coded", "path", "secure", "httponly", "samesite")
+        for jar in (theirs, again):
+            assert jar.host_only_cookies == ours.host_only_cookies
+            assert set(jar.cookies) == set(ours.cookies)
+            loaded, saved = attributes(jar), attributes(ours)
+            assert set(loaded) == set(saved)
+            for name, morsel in saved.items():
+                assert {key: loaded[name][key] for key in flags} == {
+                    key: morsel[key] for key in flags
+                }
+        with pytest.raises(ValueError, match="format='pickle'; it can be aioclient, aiohttp"):
+            ours.save(tmp_path / "jar.json", format="pickle")  # type: ignore[arg-type]
+
 
 def aiohttp_jar() -> aiohttp.CookieJar:
     """A jar of aiohttp's; it asks for a loop and does not use it."""

@@ -6,6 +6,7 @@ import sys
 import threading
 import time
 from http.cookies import BaseCookie, Morsel, SimpleCookie
+from pathlib import Path
 from types import FrameType
 
 import aiohttp
@@ -233,6 +234,21 @@ class TestGiven:
         assert (morsel["max-age"], morsel["samesite"], morsel["httponly"]) == ("9", "Lax", True)
         clock.now += 9
         assert len(list(jar)) == 0
+
+    def test_the_view_is_live(self, tmp_path: Path) -> None:
+        """What jar.cookies returned shows what came later, by load() too."""
+        jar, saved = CookieJar(), CookieJar()
+        saved.update_cookies({"saved": "1"}, URL("http://a.test/"))
+        saved.save(tmp_path / "jar")
+        view = jar.cookies
+        assert (len(view), dict(view)) == (0, {})
+        jar.update_cookies({"old": "1"}, URL("http://b.test/"))
+        assert list(view) == [("b.test", "")]
+        jar.load(tmp_path / "jar")
+        assert view["a.test", ""]["saved"].value == "1"
+        assert "1 domains" in repr(view)
+        with pytest.raises(TypeError):
+            view["a.test", ""] = SimpleCookie()  # type: ignore[index]
 
     def test_the_clock_is_looked_up(self, monkeypatch: pytest.MonkeyPatch) -> None:
         """Without a clock of its own the jar asks time.time as it is now, which tests replace."""

@@ -90,3 +90,17 @@ class TestCoerceTimeout:
         """Negative limits, NaN and tuples that are no pairs raise."""
         with pytest.raises(ValueError, match="seconds"):
             coerce_timeout(value)
+
+
+def test_it_equals_aiohttps() -> None:
+    """Equal limits are equal, whoever's class they are of, and serve as one key."""
+    ours = ClientTimeout(total=300, sock_connect=30)
+    theirs = aiohttp.ClientTimeout(total=300, sock_connect=30)
+    assert ours == theirs
+    assert theirs == ours
+    assert {ours: 1}[theirs] == 1  # type: ignore[index]
+    assert ours == ClientTimeout(total=300, sock_connect=30)
+    assert ours != aiohttp.ClientTimeout(total=300)
+    assert ours != ClientTimeout(total=300, sock_connect=30, pool=1)
+    assert ClientTimeout(pool=1) != aiohttp.ClientTimeout()
+    assert ours != 300

@@ -447,7 +447,9 @@ class WebSocketConnection(asyncio.Protocol):
     def get_extra_info(self, name: str, default: object = None) -> object:
         """Return what the transport knows, while there is one."""
         transport = self._taken.transport
-        return default if transport is None else transport.get_extra_info(name, default)
+        if transport is None or transport.is_closing():
+            return default
+        return transport.get_extra_info(name, default)
 
     # The heartbeat
 
