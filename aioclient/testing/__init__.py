@@ -1,6 +1,8 @@
 """Parts for testing code that talks HTTP: used by this project's own tests, and for yours.
 
 - `RawServer`: a server whose every byte you write, on real loopback sockets
+- `H2Server`: the same for HTTP/2, frame by frame
+- `serve_h2`: an aiohttp.web application over HTTP/2
 - `no_leaks`, `LeakWatch`: nothing may stay behind: socket, task, pool slot, exception, warning
 - `cancel_everywhere`: cancel a scenario at each of its awaits in turn
 - `VirtualClockLoop`, `run_virtual`: an event loop whose timers fire at once, sockets being real
@@ -12,6 +14,10 @@ Nothing here needs a test framework.
 
 from .cancel import CancelError, cancel_everywhere
 from .clock import VirtualClockLoop, run_virtual
+from .h2_application import serve_h2
+from .h2_frames import H2Code, H2Frame, H2Kind, H2Setting
+from .h2_requests import H2Request
+from .h2_server import H2Connection, H2Server
 from .leaks import LeakError, LeakWatch, Snapshot, no_leaks
 from .raw_server import RawConnection, RawRequest, RawServer, refused_port, silent_port
 from .tasks import describe_task, turns
@@ -19,6 +25,13 @@ from .watchdog import HangError, within
 
 __all__ = [
     "CancelError",
+    "H2Code",
+    "H2Connection",
+    "H2Frame",
+    "H2Kind",
+    "H2Request",
+    "H2Server",
+    "H2Setting",
     "HangError",
     "LeakError",
     "LeakWatch",
@@ -32,6 +45,7 @@ __all__ = [
     "no_leaks",
     "refused_port",
     "run_virtual",
+    "serve_h2",
     "silent_port",
     "turns",
     "within",
