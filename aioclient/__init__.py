@@ -22,6 +22,8 @@ A map of the library:
 ``AsyncResolver`` are aiohttp's, and so are ``abc``, ``hdrs`` and ``payload``.
 """
 
+from typing import TYPE_CHECKING
+
 from aiohttp import (
     AsyncResolver,
     BodyPartReader,
@@ -47,6 +49,7 @@ from aiohttp.payload import __all__ as _payloads
 from aiohttp.tracing import *  # noqa: F403
 from aiohttp.tracing import __all__ as _tracing
 
+from . import moved
 from ._version import __version__
 from .api import delete, get, head, options, patch, post, put, request
 from .body import UploadTracker
@@ -160,3 +163,10 @@ __all__ = (
     *_payloads,
     *_tracing,
 )
+
+
+if not TYPE_CHECKING:  # type checkers would take it for any name
+
+    def __getattr__(name: str) -> object:
+        # What code with ``import aioclient as aiohttp`` asks for beside the names above.
+        return moved.alias_of(name)

@@ -1,32 +1,30 @@
 """The package's names: what code that imports aiohttp's client finds here."""
 
+import importlib
+
 import aiohttp
 import pytest
 
 import aioclient
 
-# Names of aiohttp that have no place here, and why.
-SERVER = ("GunicornUVLoopWebWorker", "GunicornWebWorker", "web")
-INNER = (  # queues and tables of its own engine, deprecated helpers
+# Names of aiohttp that are passed on to code that comes from there, and not offered to others.
+PASSED_ON = (
     "AddrInfoType",
+    "BadContentDispositionHeader",
+    "BadContentDispositionParam",
     "ChainMapProxy",
     "DataQueue",
-    "EMPTY_PAYLOAD",
     "EofStream",
     "FlowControlDataQueue",
     "SocketFactoryType",
-    "WebSocketError",
-    "set_zlib_backend",
-    "streamer",
-)
-ELSEWHERE = (  # ``response.content_disposition`` has it parsed
-    "BadContentDispositionHeader",
-    "BadContentDispositionParam",
     "content_disposition_filename",
     "parse_content_disposition",
+    "streamer",
 )
-WINDOWS = ("NamedPipeConnector",)
-LEFT_OUT = {*SERVER, *INNER, *ELSEWHERE, *WINDOWS}
+LAZY = ("GunicornUVLoopWebWorker", "GunicornWebWorker")  # aiohttp imports gunicorn for them
+# Names that would change nothing here, or be another thing.
+ELSEWHERE = ("EMPTY_PAYLOAD", "NamedPipeConnector", "WebSocketError", "set_zlib_backend")
+LEFT_OUT = {*PASSED_ON, *LAZY, *ELSEWHERE, "web"}
 
 
 @pytest.mark.parametrize("name", sorted({*aiohttp.__all__} - LEFT_OUT))
@@ -50,3 +48,48 @@ def test_exceptions_are_aiohttps(name: str) -> None:
     kind = getattr(aiohttp, name)
     if issubclass(kind, Exception) and hasattr(aioclient, name):
         assert getattr(aioclient, name) is kind
+
+
+@pytest.mark.parametrize("name", PASSED_ON)
+def test_names_passed_on(name: str) -> None:
+    """They are aiohttp's own."""
+    assert getattr(aioclient, name) is getattr(aiohttp, name)
+
+
+@pytest.mark.parametrize(
+    ("name", "inside"),
+    [
+        ("client_exceptions", "ClientConnectorDNSError"),
+        ("connector", "TCPConnector"),
+        ("cookiejar", "CookieJar"),
+        ("formdata", "FormData"),
+        ("helpers", "BasicAuth"),
+        ("http", "HttpVersion"),
+        ("http_exceptions", "LineTooLong"),
+        ("multipart", "MultipartWriter"),
+        ("tracing", "TraceConfig"),
+        ("typedefs", "StrOrURL"),
+        ("web", "Application"),
+    ],
+)
+def test_modules(name: str, inside: str) -> None:
+    """aiohttp's modules are found as attributes; those of what is ours have ours."""
+    found = getattr(getattr(aioclient, name), inside)
+    if name in ("connector", "cookiejar"):
+        assert found is getattr(aioclient, inside)
+    else:
+        assert found is getattr(importlib.import_module(f"aiohttp.{name}"), inside)
+
+
+@pytest.mark.parametrize("name", [*ELSEWHERE, "client", "streams", "test_utils"])
+def test_names_that_are_elsewhere(name: str) -> None:
+    """What would be another thing here is not there, and the error says what is."""
+    with pytest.raises(AttributeError, match=f"has no attribute '{name}': .*") as caught:
+        getattr(aioclient, name)
+    assert caught.value.name == name
+
+
+def test_unknown_names() -> None:
+    """Others are missing as everywhere."""
+    with pytest.raises(AttributeError, match=r"^module 'aioclient' has no attribute 'nope'$"):
+        getattr(aioclient, "nope")  # noqa: B009

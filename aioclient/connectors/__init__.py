@@ -1,1 +1,8 @@
 """The way to the server: pool, resolver, dial, TLS."""
+
+from ..response.hold import Connection
+from .base import BaseConnector
+from .tcp import TCPConnector
+from .unix import UnixConnector
+
+__all__ = ("BaseConnector", "Connection", "TCPConnector", "UnixConnector")

@@ -1,0 +1,71 @@
+"""Modules and names of aiohttp for code that says ``import aioclient as aiohttp``, or where to import them from.
+
+What means the same here is passed on. What would be found and change nothing, or be another thing, is not there: the
+``AttributeError`` says what to do.
+"""
+
+from importlib import import_module
+from typing import Final
+
+# Modules: those of ours that have the same names, or aiohttp's own.
+_MODULES: Final = {
+    "client_exceptions": "aioclient.exceptions",
+    "connector": "aioclient.connectors",
+    "cookiejar": "aioclient.cookies",
+    "formdata": "aiohttp.formdata",
+    "helpers": "aiohttp.helpers",
+    "http": "aiohttp.http",
+    "http_exceptions": "aiohttp.http_exceptions",
+    "multipart": "aiohttp.multipart",
+    "tracing": "aiohttp.tracing",
+    "typedefs": "aiohttp.typedefs",
+    "web": "aiohttp.web",
+}
+
+# Names that aiohttp exports: types, functions and classes that do the same wherever they are called.
+_NAMES: Final = frozenset(
+    (
+        "AddrInfoType",
+        "BadContentDispositionHeader",
+        "BadContentDispositionParam",
+        "ChainMapProxy",
+        "DataQueue",
+        "EofStream",
+        "FlowControlDataQueue",
+        "GunicornUVLoopWebWorker",
+        "GunicornWebWorker",
+        "SocketFactoryType",
+        "content_disposition_filename",
+        "parse_content_disposition",
+        "streamer",
+    )
+)
+
+_ELSEWHERE: Final = {
+    "EMPTY_PAYLOAD": "no response has it as its content here: ask response.content.at_eof()",
+    "NamedPipeConnector": "Windows' named pipes are not supported",
+    "WebSocketError": "a message of type ERROR has another error as its data; aiohttp.WebSocketError is aiohttp's",
+    "client": "its classes are those of aioclient itself",
+    "client_reqrep": "its classes are those of aioclient itself",
+    "client_ws": "its classes are those of aioclient itself",
+    "resolver": "aioclient.DefaultResolver and ThreadedResolver resolve here; AsyncResolver is aiohttp's",
+    "set_zlib_backend": "it changes aiohttp's decoding and none here; aiohttp.set_zlib_backend is aiohttp's",
+    "streams": "aioclient.StreamReader is the class of response.content",
+    "test_utils": "import aiohttp.test_utils; its TestClient makes a session of aiohttp's, its TestServer serves any",
+}
+
+
+def alias_of(name: str) -> object:
+    """Return what *name* of aiohttp is here.
+
+    Raises:
+        AttributeError: it is nothing here; the text says what to use.
+    """
+    if name in _MODULES:
+        return import_module(_MODULES[name])
+    if name in _NAMES:
+        return getattr(import_module("aiohttp"), name)
+    text = f"module 'aioclient' has no attribute {name!r}"
+    if name in _ELSEWHERE:
+        text += f": {_ELSEWHERE[name]}"
+    raise AttributeError(text, name=name)
