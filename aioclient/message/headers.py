@@ -256,22 +256,24 @@ class DefaultHeaders:
     @property
     def fields(self) -> "CIMultiDict[str]":
         """The fields that are sent, to look at and not to change."""
-        self._refresh()
+        if _version_of(self.given) != self._version:
+            self._refresh()
         return self._fields
 
     def _refresh(self) -> None:
+        """Make what is sent anew, since what was given has changed."""
         version = _version_of(self.given)
-        if version != self._version:
-            fields = CIMultiDict(self._auto)
-            merge_into(fields, self.given)
-            self._block = serialize_fields(fields)
-            self._plain = not any(name in fields for name in _FRAMING_NAMES)
-            self._fields = fields
-            self._version = version
+        fields = CIMultiDict(self._auto)
+        merge_into(fields, self.given)
+        self._block = serialize_fields(fields)
+        self._plain = not any(name in fields for name in _FRAMING_NAMES)
+        self._fields = fields
+        self._version = version
 
     def block(self) -> bytes:
         """Return the serialized fields."""
-        self._refresh()
+        if _version_of(self.given) != self._version:
+            self._refresh()
         return self._block
 
     def plain_block(self) -> bytes | None:

@@ -42,9 +42,10 @@ def encode_head(exchange: Exchange, keep_alive: bool = True) -> tuple[bytes, boo
     """
     request = exchange.request
     options = request.options
+    plain = request.defaults.plain_block() if request.own_headers is None else None
     if (
-        request.content is None
-        and request.own_headers is None
+        plain is not None
+        and request.content is None
         and request.cookie is None
         and request.authorization is None
         and keep_alive
@@ -52,7 +53,6 @@ def encode_head(exchange: Exchange, keep_alive: bool = True) -> tuple[bytes, boo
         and not options.chunked
         and request.method not in _METHODS_WITH_BODY
         and exchange.proxy_fields is None
-        and (plain := request.defaults.plain_block()) is not None
     ):
         return (
             b"%b%b\r\n"
@@ -67,10 +67,8 @@ def encode_head(exchange: Exchange, keep_alive: bool = True) -> tuple[bytes, boo
         target, more = absolute_form(request), exchange.proxy_fields
     else:
         target, more = request.real_url.raw_path_qs, ()
-    return (
-        *encode_head_for(request, target, more, keep_alive),
-        ends_connection(request.fields),
-    )
+    head, chunked = encode_head_for(request, target, more, keep_alive)
+    return head, chunked, plain is None and ends_connection(request.fields)
 
 
 def ends_connection(fields: "CIMultiDict[str]") -> bool:
@@ -261,6 +259,6 @@ def _add_framing(  # noqa: C901
             and "content-type" not in options.skip_auto_headers
         ):
             added.append(checked_field("Content-Type", body.content_type))
-    if expects_continue(request) and EXPECT not in fields:
+    if options.expect100 and not options.http10 and EXPECT not in fields:
         added.append(("Expect", "100-continue"))
     return chunked
