@@ -47,7 +47,7 @@ MAX_INTERIM: Final = (
 
 # Fields that a trailer section must not carry: framing, routing, authentication, cookies, control, and the content's
 # form (RFC 9110, section 6.5.1).
-_FORBIDDEN_TRAILERS: Final = frozenset(
+FORBIDDEN_TRAILERS: Final = frozenset(
     (
         "age",
         "authentication-info",
@@ -488,7 +488,7 @@ class ResponseReader:
         if found is not None:
             self.error = error = ClientPayloadError(f"{self._what}: {found}")
             raise error
-        if name.lower() not in _FORBIDDEN_TRAILERS:
+        if name.lower() not in FORBIDDEN_TRAILERS:
             cast("CIMultiDict[str]", self.trailers).add(name, value)
 
     def _take_interim(self, status: int) -> None:

@@ -1,6 +1,13 @@
-"""HTTP/2 (RFC 9113): a codec without I/O.
+"""HTTP/2 (RFC 9113): a codec without I/O, and the connection that gives it a socket and time.
 
-``codec.py`` is the whole connection: bytes in, streams with news out, and the bytes to send. Below it:
+===================  ================================================================================
+``connection.py``    the ``asyncio.Protocol`` behind the seam of protocols
+``carried.py``       one exchange on it: its response on the way up
+``sending.py``       … and its body on the way down
+``losses.py``        what is said of a response that does not come, or not whole
+===================  ================================================================================
+
+``codec.py`` is the whole connection without them: bytes in, streams with news out, and the bytes to send. Below it:
 
 ===================  ================================================================================
 ``errors.py``        error codes, and failures of a connection or of a stream

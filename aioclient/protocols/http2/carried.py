@@ -1,0 +1,312 @@
+"""One exchange on a stream of a connection: its response on the way up, and its body on the way down."""
+
+import asyncio
+from typing import Final, Protocol
+from weakref import ref
+
+from aiohttp import HttpVersion
+from multidict import CIMultiDict, CIMultiDictProxy
+
+from ...exceptions import ClientConnectionError, ClientPayloadError
+from ...exchange import ALL, PART, Exchange
+from ...message.headers import CONTENT_ENCODING
+from ...message.timings import Phases
+from ...response.client_response import ClientResponse
+from ...response.hold import Carrier, Connection
+from ...response.opening import open_stream
+from ...response.stream import StreamReader
+from ..http1.head import expects_continue
+from ..http1.response import FORBIDDEN_TRAILERS
+from .codec import Codec
+from .losses import of_stream, reason_of
+from .sending import BodySender
+from .states import WHOLE
+from .streams import Stream
+
+VERSION: Final = HttpVersion(2, 0)
+_NO_TRAILERS: "CIMultiDictProxy[str]" = CIMultiDictProxy(CIMultiDict())
+
+
+class Carrying(Carrier, Protocol):
+    """The connection, as its exchanges see it."""
+
+    codec: Codec
+
+    def flush_soon(self) -> None:
+        """Send what can be sent, together with what others send in this iteration of the event loop."""
+
+    def exchange_over(self, carried: "Carried") -> None:
+        """Note that an exchange has ended, whichever way."""
+
+
+class Carried:
+    """An exchange under way.
+
+    Attributes:
+        exchange: What is carried.
+        stream: Where; None while it waits for room.
+        waiter: Who waits for the response; None once it was delivered.
+        heard: When something came for it, or moved, in the event loop's time.
+        over: It has ended.
+    """
+
+    __slots__ = (
+        "_connection",
+        "_lease",
+        "_reader",
+        "_sender",
+        "_trailers",
+        "_unsent",
+        "exchange",
+        "heard",
+        "over",
+        "stream",
+        "waiter",
+    )
+
+    def __init__(self, connection: Carrying, exchange: Exchange, now: float) -> None:
+        self._connection = connection
+        self.exchange = exchange
+        self.stream: Stream | None = None
+        self.waiter: asyncio.Future[ClientResponse] | None = connection.loop.create_future()
+        self.heard = now
+        self.over = False
+        self._reader: StreamReader | None = None
+        self._sender: BodySender | None = None
+        # Weak: the response alone keeps its lease, so that dropping the one ends the other.
+        self._lease: ref[Connection] | None = None
+        self._trailers: CIMultiDict[str] | None = None
+        self._unsent = 0  # bytes of the body, at the last look
+
+    # The request
+
+    @property
+    def codec(self) -> Codec:
+        """That of the connection."""
+        return self._connection.codec
+
+    @property
+    def loop(self) -> asyncio.AbstractEventLoop:
+        """That of the connection."""
+        return self._connection.loop
+
+    def flush(self) -> None:
+        """Send what can be sent."""
+        self._connection.flush_soon()
+
+    def send(self, stream: Stream) -> None:
+        """Send the body of the request, whose head went out on *stream*."""
+        self.stream = stream
+        exchange = self.exchange
+        request = exchange.request
+        body = request.content
+        if body is None:
+            exchange.sent = ALL
+        elif (
+            body.data is not None
+            and not expects_continue(request)
+            and (request.trace is None or not request.trace.hears_upload)
+        ):
+            # It is one object in memory, of which the codec sends as much as the server's windows allow.
+            exchange.sent = ALL
+            self.codec.send(stream, body.data, end=True)
+        else:
+            exchange.sent = PART
+            exchange.phases = phases = exchange.phases or Phases()
+            phases.sending = self.loop.time()
+            phases.send = None
+            self._sender = BodySender(self, body)
+
+    def drained(self) -> None:
+        """Go on sending: all that was handed over is sent."""
+        if self._sender is not None:
+            self._sender.drained()
+
+    async def wait_sent(self) -> None:
+        """Wait until the body was sent, or given up."""
+        if self._sender is not None:
+            await self._sender.wait_sent()
+
+    # The response
+
+    def take(self, stream: Stream, now: float) -> None:
+        """Take what a segment brought at *now*."""
+        if self.over:
+            return
+        exchange = self.exchange
+        exchange.heard = True
+        self.heard = now
+        head = stream.head
+        if stream.interim is not None:
+            self._take_interim(stream)
+        if head is not None and self.waiter is not None:
+            exchange.answered = now
+            if self._sender is not None:
+                self._sender.answered(False)
+            if stream.part is WHOLE:
+                exchange.ended = now
+                chunks = stream.chunks
+                if self._deliver(stream, chunks[0] if len(chunks) == 1 else b"".join(chunks)):
+                    self._end()
+                return
+            if not self._deliver(stream, None):
+                return
+        reader = self._reader
+        if reader is not None:
+            for chunk in stream.chunks:
+                reader.feed_data(chunk)
+        stream.chunks.clear()
+        if stream.failure is not None:
+            self.fail(of_stream(exchange, stream, stream.failure))
+        elif stream.part is WHOLE:
+            exchange.ended = now
+            self._finish(stream, reader)
+
+    def _take_interim(self, stream: Stream) -> None:
+        interim, stream.interim = stream.interim or [], None
+        if self._sender is not None and any(head.status == 100 for head in interim):
+            self._sender.answered(True)
+
+    def _finish(self, stream: Stream, reader: StreamReader | None) -> None:
+        """End the body of a response that came in pieces."""
+        if reader is not None:
+            if self._trailers is not None:
+                self._trailers.extend(_trailers_of(stream))
+            self._reader = None
+            reader.feed_eof()
+        self._end()
+
+    def _deliver(self, stream: Stream, raw: bytes | None) -> bool:
+        """Hand the response to the waiting caller: whole (*raw*), or with a stream; False if its class raised."""
+        waiter, self.waiter = self.waiter, None
+        head = stream.head
+        if waiter is None or waiter.done() or head is None:
+            return True
+        exchange = self.exchange
+        request = exchange.request
+        lease = None
+        trailers = None
+        if raw is not None:
+            if stream.trailers is not None:
+                trailers = CIMultiDict(_trailers_of(stream))
+        else:
+            self._trailers = trailers = CIMultiDict()
+            coding = None
+            if request.options.auto_decompress and CONTENT_ENCODING in head.fields:
+                coding = ",".join(head.fields.getall(CONTENT_ENCODING))
+            self._reader = open_stream(request, coding, self, self.loop)
+            lease = Connection(self._connection, exchange)
+            self._lease = ref(lease)
+            exchange.hold = ref(lease)
+        try:
+            response = request.options.response_class(
+                exchange,
+                VERSION,
+                head.status,
+                reason_of(head.status),
+                CIMultiDictProxy(head.fields),
+                _NO_TRAILERS if trailers is None else CIMultiDictProxy(trailers),
+                raw,
+                self._reader,
+                lease,
+            )
+        except (KeyboardInterrupt, SystemExit):
+            raise
+        except BaseException as error:  # noqa: BLE001  (a user's response class may raise anything)
+            waiter.set_exception(_raised_by_class(error))
+            self.end()
+            return False
+        waiter.set_result(response)
+        return True
+
+    def pause_reading(self) -> None:
+        """Let no more than a window come (called by the reader of the body)."""
+        if self.stream is not None:
+            self.codec.pause(self.stream)
+
+    def resume_reading(self) -> None:
+        """Let the body go on coming (called by the reader of the body)."""
+        if self.stream is not None and not self.over:
+            self.heard = self.loop.time()
+            self.codec.resume(self.stream)
+            self.flush()
+
+    def abort(self) -> None:
+        """End the exchange: the rest of the body is of no use (called by the reader of the body)."""
+        self._reader = None
+        self.end()
+
+    # Ends
+
+    @property
+    def moves(self) -> bool:
+        """Whether the server's silence is no surprise: nobody reads, or the request's body is being made."""
+        stream = self.stream
+        if stream is not None:
+            unsent = 0 if stream.upload is None else stream.upload.unsent
+            if stream.paused or unsent != self._unsent:
+                self._unsent = unsent
+                return True
+        return self._sender is not None and not self._sender.waits and self.exchange.sent is not ALL
+
+    def fail(self, error: Exception) -> None:
+        """End the exchange with *error*, and reset its stream if it is open."""
+        if self.over:
+            return
+        stream = self.stream
+        if (
+            self.waiter is not None
+            and stream is not None
+            and stream.head is not None
+            and isinstance(error, ClientPayloadError)
+            and not self._deliver(stream, None)
+        ):
+            return
+        # The head was good: the caller has the response, and gets the error where the body is read.
+        waiter, self.waiter = self.waiter, None
+        if waiter is not None and not waiter.done():
+            waiter.set_exception(error)
+        reader, self._reader = self._reader, None
+        if reader is not None:
+            for chunk in () if stream is None else stream.chunks:
+                reader.feed_data(chunk)
+            reader.set_exception(error)
+        self.end()
+
+    def end(self) -> None:
+        """End the exchange, and reset its stream if it is open: nobody wants the rest."""
+        if not self.over:
+            reader, self._reader = self._reader, None
+            if reader is not None:
+                what = self.exchange.request.what
+                reader.set_exception(ClientConnectionError(f"{what}: the response was released"))
+            if self.stream is not None:
+                self.stream.chunks.clear()
+            self._end()
+
+    def _end(self) -> None:
+        """Let go of everything; a stream that is still open is reset (RFC 9113, sections 5.4.2 and 8.1)."""
+        self.over = True
+        if self._sender is not None:
+            self._sender.close()
+        if self.stream is not None:
+            self.codec.reset(self.stream)
+        lease = None if self._lease is None else self._lease()
+        if lease is not None:
+            lease.end()
+        self._lease = None
+        self._connection.exchange_over(self)
+
+
+def _trailers_of(stream: Stream) -> list[tuple[str, str]]:
+    """Return what may be shown of the trailers (RFC 9110, section 6.5.1)."""
+    return [pair for pair in stream.trailers or () if pair[0] not in FORBIDDEN_TRAILERS]
+
+
+def _raised_by_class(error: BaseException) -> Exception:
+    """Return what the caller gets for what a response class raised."""
+    if isinstance(error, Exception) and not isinstance(error, StopIteration):
+        return error
+    crash = RuntimeError(f"the response class raised {error!r}")
+    crash.__cause__ = error
+    return crash

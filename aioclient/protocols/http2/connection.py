@@ -1,0 +1,582 @@
+"""HTTP/2 on one connection (RFC 9113), as one ``asyncio.Protocol``: the codec, with a socket and time.
+
+The rules:
+
+* Many exchanges at a time, each on a stream of its own. One more than the server allows waits for room, first come
+  first served, also when the server has lowered its limit meanwhile.
+* An exchange that nobody wants any more resets its stream, and leaves the connection and the others alone.
+* What several exchanges send in one iteration of the event loop goes out in one write.
+* While the transport's buffer is full nothing is taken from the codec: bodies and answers wait there.
+* After GOAWAY, or with its last identifier, a connection takes no exchange more, and closes behind the last one.
+* One timer looks after the limits of all exchanges.
+"""
+
+import asyncio
+from collections import deque
+from collections.abc import Callable
+from typing import ClassVar, Final, cast
+
+from multidict import CIMultiDict
+
+from ...exceptions import (
+    ClientConnectionError,
+    ClientError,
+    ReadTimeoutError,
+    TotalTimeoutError,
+)
+from ...exchange import NOTHING, Exchange
+from ...message.origin import ConnectionKey
+from ...message.request import Request
+from ...response.client_response import ClientResponse
+from ...response.hold import TakenOver
+from ..connection import Owner
+from ..http1.head import outgoing_fields
+from ..leftovers import input_poll, read_leftovers
+from .carried import Carried
+from .codec import Codec
+from .errors import ConnectionFailure, ErrorCode
+from .losses import before_request, of_connection
+from .request_head import Fields, RequestHead, request_fields
+from .settings import LocalSettings
+
+_METHODS_WITH_BODY: Final = frozenset(("POST", "PUT", "PATCH"))
+_GONE: Final = ConnectionFailure(ErrorCode.NO_ERROR, "the connection was closed")
+
+
+class Http2Connection(asyncio.Protocol):
+    """One HTTP/2 connection: an ``HttpConnection`` with room for as many exchanges as the server allows.
+
+    Args:
+        owner: who keeps it.
+        key: which exchanges it may carry.
+        loop: the event loop.
+        local: what the server is told of windows and limits.
+    """
+
+    carries_many: ClassVar[bool] = True
+
+    __slots__ = (
+        "__weakref__",
+        "_carried",
+        "_closing",
+        "_congested",
+        "_ended",
+        "_flushing",
+        "_heard",
+        "_limit",
+        "_loop",
+        "_loss",
+        "_owner",
+        "_plain",
+        "_plain_fields",
+        "_poll",
+        "_reserved",
+        "_retired",
+        "_timer",
+        "_unsent",
+        "_waiting",
+        "_when",
+        "codec",
+        "exchanges",
+        "key",
+        "opened",
+        "transport",
+    )
+
+    def __init__(
+        self,
+        owner: Owner,
+        key: ConnectionKey,
+        loop: asyncio.AbstractEventLoop,
+        local: LocalSettings | None = None,
+    ) -> None:
+        self._owner = owner
+        self.key = key
+        self._loop = loop
+        self.codec = Codec(local)
+        self.transport: asyncio.Transport | None = None
+        self.opened = False
+        self.exchanges = 0
+        self._carried: dict[Exchange, Carried] = {}
+        self._waiting: deque[Carried] = deque()  # for room
+        self._unsent: set[Exchange] = (
+            set()
+        )  # those that ended while they waited, until they are cancelled
+        self._limit = self.codec.peer.max_streams  # the one that the owner knows
+        self._reserved = 0
+        self._retired = False
+        self._closing = False
+        self._ended = False
+        self._loss: Exception | None = None
+        self._congested = False
+        self._flushing = False
+        self._heard = 0.0
+        self._timer: asyncio.TimerHandle | None = None
+        self._when = 0.0
+        self._poll: Callable[[float], object] | None = None
+        # The session's default fields as they were encoded for HTTP/1.1, and as they go out here.
+        self._plain: bytes | None = None
+        self._plain_fields: Fields = ()
+
+    # Exchanges
+
+    @property
+    def room(self) -> int:
+        """How many exchanges may begin now."""
+        if self._retired or self.broken:
+            return 0
+        return max(0, self.codec.room - self._reserved - len(self._waiting))
+
+    def reserve(self) -> None:
+        """Keep room for one exchange, until it begins or is cancelled."""
+        self._reserved += 1
+
+    def outgoing(self, exchange: Exchange) -> "CIMultiDict[str]":
+        """Return the fields with which *exchange* will go out.
+
+        Raises:
+            ValueError: as ``begin()``.
+        """
+        return CIMultiDict(self._fields_of(exchange))
+
+    def begin(self, exchange: Exchange) -> "asyncio.Future[ClientResponse]":
+        """Send the request of *exchange*; who stops waiting for its response calls ``cancel()``.
+
+        The future raises:
+            ServerDisconnectedError: the connection ended before a response, or the server reset the stream.
+            ClientOSError: it broke.
+            ServerProtocolError: what came breaks a rule of HTTP/2, or its head is too large.
+            TotalTimeoutError, ReadTimeoutError: no head within ``total`` or ``sock_read``.
+
+        Raises:
+            ValueError: the request must not reach the wire; nothing of it did.
+            ServerDisconnectedError: the connection is closed; nothing was sent.
+            ClientOSError: the same, and it is known what broke it.
+        """
+        request = exchange.request
+        if self.broken or self.codec.exhausted:
+            raise self.early_end(request)
+        head = self._head_of(exchange)
+        exchange.reused = self.exchanges != 0 or bool(self._carried)
+        now = self._loop.time()
+        carried = Carried(self, exchange, now)
+        waiter = cast("asyncio.Future[ClientResponse]", carried.waiter)
+        was_idle = not self._carried
+        if self._waiting or self.codec.room <= 0:
+            request_fields(head)
+            self._waiting.append(carried)
+        else:
+            stream = self.codec.open(head, carried, end=request.content is None)
+            carried.send(stream)
+            if was_idle:
+                self._flush()
+            else:
+                self.flush_soon()
+        self._carried[exchange] = carried
+        self._reserved = max(0, self._reserved - 1)
+        self._watch(request, now)
+        if was_idle and not self._retired:
+            self._owner.room_changed(self)
+        return waiter
+
+    def cancel(self, exchange: Exchange) -> None:
+        """End *exchange*, if it has not ended; others on the connection go on."""
+        carried = self._carried.get(exchange)
+        if carried is not None:
+            if carried.waiter is not None:
+                carried.waiter.cancel()
+            carried.end()
+        elif exchange in self._unsent:
+            self._unsent.discard(exchange)
+        elif exchange.sent is NOTHING:
+            self._reserved = max(0, self._reserved - 1)
+            self._heard = self._loop.time()
+            self._changed()
+
+    def let_go(self, exchange: Exchange) -> None:
+        """Reset the stream of *exchange*: that costs less than what is missing of its body."""
+        carried = self._carried.get(exchange)
+        if carried is not None:
+            carried.end()
+
+    async def wait_sent(self, exchange: Exchange) -> None:
+        """Wait until the request of *exchange* was sent, or given up."""
+        carried = self._carried.get(exchange)
+        if carried is not None:
+            await carried.wait_sent()
+
+    def take_over(self, exchange: Exchange) -> TakenOver | None:
+        """Return None: over HTTP/2 no server switches protocols with a 101 (section 8.6)."""
+        return None
+
+    def exchange_over(self, carried: Carried) -> None:
+        """Note that an exchange has ended, whichever way (called by it)."""
+        if self._carried.pop(carried.exchange, None) is None:
+            return
+        if carried.stream is None:
+            self._waiting.remove(carried)
+            self._unsent.add(carried.exchange)
+        else:
+            self.exchanges += 1
+        self._changed()
+        if self.codec.pending:
+            self.flush_soon()
+
+    def _changed(self) -> None:
+        """Let the next one begin that waits for room, and tell the owner of the room that is left."""
+        if self._closing:
+            return
+        if self._waiting:
+            self._begin_waiting()
+        if self._ended:
+            if not self._carried:
+                self.close()
+        elif self.codec.exhausted:
+            self._end()
+            if not self._carried:
+                self.close()
+        elif self._carried or self._reserved:
+            self._owner.room_changed(self)
+        else:
+            self._owner.connection_idle(self)
+
+    def _begin_waiting(self) -> None:
+        waiting = self._waiting
+        while waiting and self.codec.room > 0:
+            carried = waiting[0]
+            exchange = carried.exchange
+            try:
+                head = self._head_of(exchange)
+                stream = self.codec.open(head, carried, end=exchange.request.content is None)
+            except ValueError as error:  # it is larger than the server allows by now
+                carried.fail(error)
+                continue
+            waiting.popleft()
+            carried.send(stream)
+            self.flush_soon()
+        if self.codec.exhausted:
+            for carried in list(waiting):
+                carried.fail(self.early_end(carried.exchange.request))
+
+    # The head of a request
+
+    def _head_of(self, exchange: Exchange) -> RequestHead:
+        request = exchange.request
+        return RequestHead(
+            request.method,
+            request.origin.scheme,
+            request.origin.host_field,
+            request.real_url.raw_path_qs,
+            self._fields_of(exchange),
+        )
+
+    def _fields_of(self, exchange: Exchange) -> Fields:
+        """Return the fields of a request, made once for all that have but the session's default ones."""
+        request = exchange.request
+        if request.options.http10:
+            raise ValueError(f"{request.what}: http10=True cannot be sent over HTTP/2")
+        if (
+            request.content is None
+            and request.own_headers is None
+            and request.cookie is None
+            and request.authorization is None
+            and request.method not in _METHODS_WITH_BODY
+            and not request.options.chunked
+            and (plain := request.defaults.plain_block()) is not None
+        ):
+            if plain is not self._plain:
+                self._plain = plain
+                self._plain_fields = tuple(request.defaults.fields.items())
+            return self._plain_fields
+        return tuple(outgoing_fields(exchange).items())
+
+    # What arrives
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        """Send the preface (called by the event loop)."""
+        self.transport = cast(asyncio.Transport, transport)
+        self._heard = self._loop.time()
+        self._flush()
+        self._owner.connection_made(self)
+
+    def data_received(self, data: bytes) -> None:
+        """Take a segment (called by the event loop)."""
+        self._heard = now = self._loop.time()
+        codec = self.codec
+        for stream in codec.receive(data, now):
+            carried: Carried = stream.owner
+            try:
+                carried.take(stream, now)
+            except Exception as error:  # noqa: BLE001  (the event loop would only log it, and a caller wait for ever)
+                self._report(error)
+                carried.fail(error)
+        if codec.take_rare():
+            self._take_rare()
+        if codec.pending:
+            self._flush()
+
+    def _take_rare(self) -> None:
+        """See what has changed of the connection."""
+        if self.codec.failure is not None:
+            self._flush()
+            self.close()
+        elif not self._ended:
+            limit = self.codec.peer.max_streams
+            if self.codec.exhausted or (limit != self._limit and not self.idle):
+                self._changed()
+            self._limit = limit
+
+    def eof_received(self) -> bool:
+        """End what is under way, and let the transport close itself (called by the event loop)."""
+        self._lose(None)
+        self.close()
+        return False
+
+    def connection_lost(self, error: Exception | None) -> None:
+        """End (called by the event loop)."""
+        if error is not None and self._carried and self.transport is not None:
+            # With TLS it has been read already, see LeftoversProtocol.
+            for data in read_leftovers(self.transport):
+                self.data_received(data)
+        self._loss = error
+        self._lose(error)
+        self.codec.lose(_GONE)
+        self._close_exchanges()
+        self.transport = None
+        self._owner.connection_gone(self)
+
+    def _lose(self, error: Exception | None) -> None:
+        """End all exchanges with what was lost with the connection."""
+        self._closing = True
+        for carried in list(self._carried.values()):
+            carried.fail(of_connection(carried.exchange, carried.stream, error))
+
+    def _report(self, error: Exception) -> None:
+        self._loop.call_exception_handler(
+            {
+                "message": f"Fault in aioclient while it read a response: {error!r}",
+                "exception": error,
+                "protocol": self,
+                "transport": self.transport,
+            }
+        )
+
+    # What is sent
+
+    def flush_soon(self) -> None:
+        """Send what can be sent, together with what others send in this iteration of the event loop."""
+        if not self._flushing and not self._congested:
+            self._flushing = True
+            self._loop.call_soon(self._flush)
+
+    def _flush(self) -> None:
+        self._flushing = False
+        transport, codec = self.transport, self.codec
+        if transport is None or transport.is_closing():
+            return
+        while not self._congested and codec.pending:
+            transport.write(codec.take())
+        if codec.drained:
+            drained, codec.drained = codec.drained, []
+            for stream in drained:
+                stream.owner.drained()
+
+    def pause_writing(self) -> None:
+        """Take no more from the codec (called by the event loop)."""
+        self._congested = True
+
+    def resume_writing(self) -> None:
+        """Go on sending (called by the event loop)."""
+        self._congested = False
+        self._flush()
+
+    # The connection
+
+    @property
+    def idle(self) -> bool:
+        """Whether it carries no exchange, nor keeps room for one."""
+        return not self._carried and not self._reserved
+
+    @property
+    def under_way(self) -> tuple[Exchange, ...]:
+        """The exchanges that it carries now."""
+        return tuple(self._carried)
+
+    @property
+    def ended(self) -> bool:
+        """Whether it carries no other exchange: the owner was told."""
+        return self._ended
+
+    @property
+    def broken(self) -> bool:
+        """Whether nothing can be sent on it any more, told to the owner or not."""
+        transport = self.transport
+        return self._ended or transport is None or transport.is_closing()
+
+    @property
+    def gone(self) -> bool:
+        """Whether its socket is closed."""
+        return self.transport is None
+
+    @property
+    def loop(self) -> asyncio.AbstractEventLoop:
+        """The event loop that it belongs to."""
+        return self._loop
+
+    @property
+    def last_activity(self) -> float:
+        """When bytes came last, in the event loop's time."""
+        return self._heard
+
+    @property
+    def idle_time(self) -> int | None:
+        """None: a server over HTTP/2 does not say for how long it keeps an idle connection."""
+        return None
+
+    def has_input(self) -> bool:
+        """Tell whether there is something to read, or the connection is broken.
+
+        Give the event loop a few turns then, to read it: a GOAWAY, or the end, may be among it.
+        """
+        poll = self._poll
+        if poll is None:
+            if self.transport is None:
+                return True
+            self._poll = poll = input_poll(self.transport)
+        return bool(poll(0)) or self.broken
+
+    def early_end(self, request: Request) -> ClientError:
+        """Say that the connection ended before *request* was sent, and by what if that is known."""
+        return before_request(request.what, self._loss, used=self.exchanges != 0)
+
+    def retire(self) -> None:
+        """Carry no exchange besides those under way, and close behind the last of them."""
+        if self.idle:
+            self.close()
+            return
+        self._retired = True
+        self._end()
+        self.opened = False
+
+    def close(self) -> None:
+        """Close the connection once what was written is sent."""
+        transport = self.transport
+        self._close_exchanges()
+        # Not twice: until Python 3.11.3 a TLS transport then forgets its connection, and abort() fails.
+        if transport is not None and not transport.is_closing():
+            self.codec.close()
+            self._flush()
+            transport.close()
+
+    def abort(self) -> None:
+        """Close the connection now."""
+        transport = self.transport
+        self._close_exchanges()
+        if transport is not None:
+            transport.abort()
+
+    def _close_exchanges(self) -> None:
+        """Let go of timer and exchanges; tell the owner, once."""
+        self._closing = True
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+        for carried in list(self._carried.values()):
+            what = carried.exchange.request.what
+            carried.fail(ClientConnectionError(f"{what}: the connection was closed"))
+        self._end()
+
+    def _end(self) -> None:
+        """Tell the owner, once, that it carries no other exchange."""
+        if not self._ended:
+            self._ended = True
+            self._owner.connection_closed(self)
+
+    # Time
+
+    def _watch(self, request: Request, now: float) -> None:
+        """See to it that the timer fires when a limit of *request* may be reached, if not earlier."""
+        when = request.deadline
+        silence = request.timeout.sock_read
+        if silence is not None:
+            when = now + silence if when is None else min(when, now + silence)
+        if when is not None and (self._timer is None or when < self._when):
+            self._arm(when)
+
+    def _arm(self, when: float) -> None:
+        if self._timer is not None:
+            self._timer.cancel()
+        self._timer = self._loop.call_at(when, self._on_timer)
+        self._when = when
+
+    def _on_timer(self) -> None:
+        """End the exchanges whose limits are reached; arm the timer anew for the others."""
+        self._timer = None
+        now = self._loop.time()
+        next_time: float | None = None
+        for carried in list(self._carried.values()):
+            when = self._check(carried, now)
+            if when is not None and (next_time is None or when < next_time):
+                next_time = when
+        if next_time is not None:
+            self._arm(next_time)
+
+    def _check(self, carried: Carried, now: float) -> float | None:
+        """End *carried* if one of its limits is reached; return when to look again, None for never."""
+        request = carried.exchange.request
+        when, silence = request.deadline, request.timeout.sock_read
+        if when is not None and now >= when:
+            total = request.timeout.total
+            carried.fail(TotalTimeoutError(request.method, request.url, total, _missing(carried)))
+            return None
+        if silence is not None:
+            if carried.moves:
+                carried.heard = now
+            until = carried.heard + silence
+            if now >= until:
+                carried.fail(
+                    ReadTimeoutError(request.method, request.url, silence, _missing(carried))
+                )
+                return None
+            when = until if when is None else min(when, until)
+        return when
+
+    def __repr__(self) -> str:
+        state = "closed" if self._ended else "open"
+        return (
+            f"<Http2Connection {self.key.host}:{self.key.port} {state}, {len(self._carried)} under way, "
+            f"{self.exchanges} exchanges>"
+        )
+
+
+class BufferedHttp2Connection(Http2Connection, asyncio.BufferedProtocol):
+    """The same for asyncio's own event loops, reading into a buffer that lives on, as ``BufferedHttp1Connection``."""
+
+    __slots__ = ("buffer",)
+
+    def __init__(
+        self,
+        owner: Owner,
+        key: ConnectionKey,
+        loop: asyncio.AbstractEventLoop,
+        buffer: memoryview,
+        local: LocalSettings | None = None,
+    ) -> None:
+        super().__init__(owner, key, loop, local)
+        self.buffer = buffer
+
+    def get_buffer(self, size_hint: int) -> memoryview:
+        """Return where to read to (called by the event loop)."""
+        return self.buffer
+
+    def buffer_updated(self, size: int) -> None:
+        """Take what was read (called by the event loop)."""
+        self.data_received(bytes(self.buffer[:size]))
+
+
+def _missing(carried: Carried) -> str:
+    if carried.stream is None:
+        return "no stream was free on the connection"
+    if carried.stream.head is not None:
+        return "the rest of the body did not come"
+    return "no response"

@@ -1,0 +1,89 @@
+"""What is said of a response that does not come, or not whole, over HTTP/2."""
+
+from http import HTTPStatus
+from typing import Any, cast
+
+from ...exceptions import (
+    ClientError,
+    ClientOSError,
+    ClientPayloadError,
+    HeadTooLargeError,
+    IncompleteBodyError,
+    ServerDisconnectedError,
+    ServerProtocolError,
+)
+from ...exchange import Exchange
+from ..alerts import advise
+from .errors import ErrorCode, StreamFailure, code_name
+from .streams import Stream
+
+_PHRASES = {status.value: status.phrase for status in HTTPStatus}
+
+
+def reason_of(status: int) -> str:
+    """Return the standard phrase of a status; HTTP/2 sends none (RFC 9113, section 8.3.2)."""
+    return _PHRASES.get(status, "")
+
+
+def of_stream(exchange: Exchange, stream: Stream, failure: StreamFailure) -> ClientError:
+    """Say why the response of *exchange* does not go on: the server reset its stream, or what came was wrong."""
+    request = exchange.request
+    error: ClientError
+    if stream.head is not None:
+        kind = IncompleteBodyError if failure.by_server else ClientPayloadError
+        error = kind(
+            f"{request.what}: the body ended after {stream.received} bytes: {failure.found}"
+            f", {code_name(failure.code)}"
+        )
+    elif failure.by_server:
+        error = ServerDisconnectedError(
+            f"{request.what}: {failure.found}, {code_name(failure.code)}"
+        )
+    else:
+        refused = (
+            HeadTooLargeError
+            if failure.section.endswith("10.5.1") and failure.code == ErrorCode.ENHANCE_YOUR_CALM
+            else ServerProtocolError
+        )
+        error = refused(
+            request.info,
+            cast(Any, request.history),
+            status=0,
+            message=f"the response is refused: {failure}",
+        )
+    error.__cause__ = failure
+    return error
+
+
+def of_connection(
+    exchange: Exchange, stream: Stream | None, error: Exception | None
+) -> ClientError:
+    """Say what was lost with the connection, which broke with *error*, or the server closed."""
+    what = exchange.request.what
+    if stream is not None and stream.head is not None:
+        length = stream.expected
+        of_all = f" of {length}" if length >= 0 else ""
+        incomplete = IncompleteBodyError(
+            f"{what}: the body ended after {stream.received}{of_all} bytes"
+        )
+        incomplete.__cause__ = error
+        return incomplete
+    if error is not None:
+        return broken(f"{what}: the connection broke before a response", error)
+    return ServerDisconnectedError(f"{what}: the server closed the connection without a response")
+
+
+def before_request(what: str, error: Exception | None, *, used: bool) -> ClientError:
+    """Say that the connection ended before the request was sent, and by what *error* if that is known."""
+    has = "has closed the connection" if used else "closed the connection"
+    text = f"{what}: the server {has} before the request was sent"
+    return ServerDisconnectedError(text) if error is None else broken(text, error)
+
+
+def broken(text: str, error: Exception) -> ClientOSError:
+    """Return the error of a connection that broke with *error*."""
+    number = error.errno if isinstance(error, OSError) else None
+    lost = ClientOSError(number, f"{text}: {error}")
+    lost.__cause__ = error
+    advise(lost, error)
+    return lost
