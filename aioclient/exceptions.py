@@ -4,8 +4,9 @@ All that are raised here can be pickled and copied, so that they travel between 
 (``history`` is empty then), and so do what a TLS context or a proxy's login is made of.
 
 Every aiohttp client exception is here, the same class object, so that ``except aiohttp.ClientError`` and
-``except aioclient.ClientError`` are one. Ours derive from them (marked ``*``), all but ``TotalTimeoutError``, which is
-a ``TimeoutError`` alone, as aiohttp's: ``CALL_ERRORS`` is the pair of what a call raises from the network,
+``except aioclient.ClientError`` are one. Ours (marked ``*``) derive from them, but for three: ``TotalTimeoutError`` is
+a ``TimeoutError`` alone, and ``InvalidJSONError`` a ``json.JSONDecodeError`` alone, as aiohttp raises them, and
+``StreamConsumedError`` is a mistake of the program. ``CALL_ERRORS`` is the pair of what a call raises from the network,
 ``(ClientError, TimeoutError)``::
 
     ClientError
@@ -63,10 +64,13 @@ a ``TimeoutError`` alone, as aiohttp's: ``CALL_ERRORS`` is the pair of what a ca
     ├── NetrcError *                             the netrc file that the session was given
     └── MissingExtraError * (+ ImportError)      names the pip command
     TotalTimeoutError * (+ TimeoutError)         the whole call, body included
+    StreamConsumedError * (+ RuntimeError)       ``text()`` or ``json()`` of a body that was iterated over before
+    InvalidJSONError * (+ json.JSONDecodeError)  ``json()`` of a body that is not JSON
     WSMessageTypeError (+ TypeError)             a use of the API, not of the network
 """
 
-from typing import Any, Final, cast
+import json
+from typing import Any, ClassVar, Final, cast
 
 from aiohttp import (
     ClientConnectionError,
@@ -132,6 +136,7 @@ __all__ = (
     "HandshakeRefusedError",
     "HeadTooLargeError",
     "IncompleteBodyError",
+    "InvalidJSONError",
     "InvalidURL",
     "InvalidUrlClientError",
     "InvalidUrlRedirectClientError",
@@ -151,6 +156,7 @@ __all__ = (
     "ServerTimeoutError",
     "SocketTimeoutError",
     "StatusError",
+    "StreamConsumedError",
     "TooManyRedirects",
     "TotalTimeoutError",
     "UnexpectedContentTypeError",
@@ -189,12 +195,17 @@ _SECRET_QUERY_NAMES = (
 )
 
 
+def is_secret_in_query(name: str) -> bool:
+    """Tell whether a value of this name in a URL's query may be a secret."""
+    return name.lower().endswith(_SECRET_QUERY_NAMES)
+
+
 def public(url: URL) -> URL:
     """Return *url* without userinfo, and with ``***`` for the query values that may be secrets."""
     if url.raw_user is not None or url.raw_password is not None:
         url = url.with_user(None)
     if url.raw_query_string:
-        hidden = {name: "***" for name in url.query if name.lower().endswith(_SECRET_QUERY_NAMES)}
+        hidden = {name: "***" for name in url.query if is_secret_in_query(name)}
         if hidden:
             url = url.update_query(hidden)
     return url
@@ -324,9 +335,13 @@ class HeadTooLargeError(ServerProtocolError):
 class StatusError(_OfResponse):
     """The response's status is 400 or more, and was asked to be an error.
 
-    ``body`` is what came of its body, decoded, at most 64 KiB; ``text`` the same as text. It is in no message: servers
-    repeat in it what they were sent.
+    ``body`` is what came of its body, decoded, at most 64 KiB; ``text`` the same as text. Of text and JSON the message
+    shows the first 200 characters (``excerpt``), in which secrets that the request carried and the values of names
+    such as ``token`` are replaced by ``***``. ``StatusError.show_body = False`` leaves them out of every message.
     """
+
+    show_body: ClassVar[bool] = True
+    excerpt = ""
 
     def __init__(
         self,
@@ -347,6 +362,10 @@ class StatusError(_OfResponse):
     def text(self) -> str:
         """The body as text, in the response's charset, with U+FFFD for what does not fit or was cut off."""
         return self.body.decode(self.charset, "replace")
+
+    def __str__(self) -> str:
+        shown_body = f", body: {self.excerpt}" if self.excerpt and self.show_body else ""
+        return f"{super().__str__()}{shown_body}"
 
     def __repr__(self) -> str:
         info = self.request_info
@@ -478,6 +497,67 @@ class UnexpectedJSONError(ClientPayloadError, ValueError):
     def __reduce__(self) -> tuple[Any, ...]:
         info = _picklable(self.request_info)
         return _unexpected_json, (type(self), info, {**self.__dict__, "request_info": info})
+
+
+class InvalidJSONError(json.JSONDecodeError):
+    """The response's body is not JSON.
+
+    As in aiohttp it is no ``ClientError``. Beside what a ``json.JSONDecodeError`` has (``msg``, ``doc``, ``pos``) it
+    knows ``request_info``, ``status`` and ``content_type``; ``excerpt`` are the first 200 characters of the body,
+    without secrets, as in ``StatusError``; ``InvalidJSONError.show_body = False`` leaves them out of every message.
+    """
+
+    show_body: ClassVar[bool] = True
+
+    def __init__(
+        self,
+        msg: str,
+        doc: str,
+        pos: int,
+        *,
+        request_info: RequestInfo,
+        status: int,
+        content_type: str,
+        excerpt: str,
+    ) -> None:
+        super().__init__(msg, doc, pos)
+        self.request_info = request_info
+        self.status = status
+        self.content_type = content_type
+        self.excerpt = excerpt
+
+    def __str__(self) -> str:
+        info = self.request_info
+        begins = f"; it begins: {self.excerpt}" if self.excerpt and self.show_body else ""
+        return (
+            f"{info.method} {shown(info.real_url)}: the body of this {self.status} response, "
+            f"{self.content_type or 'without Content-Type'}, is not JSON: {super().__str__()}{begins}"
+        )
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        state = {**self.__dict__, "request_info": _picklable(self.request_info)}
+        return _invalid_json, (type(self), state)
+
+
+def _invalid_json(kind: type[InvalidJSONError], state: dict[str, Any]) -> InvalidJSONError:
+    error = kind(
+        state["msg"],
+        state["doc"],
+        state["pos"],
+        request_info=state["request_info"],
+        status=state["status"],
+        content_type=state["content_type"],
+        excerpt=state["excerpt"],
+    )
+    error.__dict__.update(state)
+    return error
+
+
+class StreamConsumedError(RuntimeError):
+    """``text()`` or ``json()`` was called for a body that was read before, piece by piece, and is not kept.
+
+    ``read()`` returns ``b""`` then, as in aiohttp: it reads what is left.
+    """
 
 
 def _picklable(info: RequestInfo) -> RequestInfo:

@@ -19,7 +19,9 @@ from ..exceptions import (
     CALL_ERRORS,
     BodyTooLargeError,
     ClientConnectionError,
+    InvalidJSONError,
     StatusError,
+    StreamConsumedError,
     UnexpectedContentTypeError,
     shown,
 )
@@ -27,6 +29,7 @@ from ..exchange import ALL, Exchange, Hold
 from ..message.charsets import codec_of, decode_text, detected_charset
 from ..message.codings import body_too_large, decode_all
 from ..message.disposition import ContentDisposition, parse_disposition
+from ..message.excerpt import excerpt, is_textual
 from ..message.headers import (
     CONTENT_DISPOSITION,
     CONTENT_ENCODING,
@@ -337,7 +340,7 @@ class ClientResponse:
             body = self._start_of_body()
             if not self._in_context:
                 self.release()
-            raise StatusError(
+            error = StatusError(
                 self.request.info,
                 cast(Any, self.history),
                 status=self.status,
@@ -346,6 +349,9 @@ class ClientResponse:
                 body=body,
                 charset=self.get_encoding(),
             )
+            if body and error.show_body and is_textual(self.content_type):
+                error.excerpt = excerpt(error.text, self.request)
+            raise error
 
     async def check_status(self) -> None:
         """Do as ``raise_for_status()``, and wait for the first 64 KiB of the body: within the deadline, 5 s at most.
@@ -577,8 +583,9 @@ class ClientResponse:
 
         Raises:
             UnicodeDecodeError: the named charset does not fit and *errors* is ``strict``.
+            StreamConsumedError: the body was read before, piece by piece.
         """
-        body = self._body_at_hand() or await self.read()
+        body = self._body_at_hand() or await self._read_unless_consumed("text")
         if encoding is not None:
             return body.decode(encoding, errors)
         if (codec := self._codec()) is not None:
@@ -640,7 +647,8 @@ class ClientResponse:
 
         Raises:
             UnexpectedContentTypeError: the response has another media type.
-            json.JSONDecodeError: the body is not JSON (with the default *loads*).
+            InvalidJSONError: the body is not JSON (with the default *loads*); a ``json.JSONDecodeError``.
+            StreamConsumedError: the body was read before, piece by piece.
             UnexpectedJSONError: it is JSON, and not of this *type*.
             MissingExtraError: *type* is given and msgspec is not installed.
         """
@@ -651,7 +659,7 @@ class ClientResponse:
                     "json() takes type= or loads=, not both: msgspec decodes into types"
                 )
             decoder = typed_decoder(type)
-        body = self._body_at_hand() or await self.read()
+        body = self._body_at_hand() or await self._read_unless_consumed("json")
         found = self.headers.get(CONTENT_TYPE, "")
         expected, charset = judge_content_type(found, content_type)
         if not expected:
@@ -663,13 +671,37 @@ class ClientResponse:
                 headers=self.headers,
             )
         charset = encoding or charset
-        if decoder is not None:
-            return decode_json_as(decoder, body, charset, self.request)
-        if not body or body.isspace():
-            return None
-        if loads is json_module.loads:
-            return decode_json(body, charset)
+        try:
+            if decoder is not None:
+                return decode_json_as(decoder, body, charset, self.request)
+            if not body or body.isspace():
+                return None
+            if loads is json_module.loads:
+                return decode_json(body, charset)
+        except json_module.JSONDecodeError as error:
+            raise self._invalid_json(error) from None
         return loads(text_of(body, charset))
+
+    def _invalid_json(self, error: json_module.JSONDecodeError) -> InvalidJSONError:
+        return InvalidJSONError(
+            error.msg,
+            error.doc,
+            error.pos,
+            request_info=self.request.info,
+            status=self.status,
+            content_type=self.headers.get(CONTENT_TYPE, ""),
+            excerpt=excerpt(error.doc, self.request) if InvalidJSONError.show_body else "",
+        )
+
+    async def _read_unless_consumed(self, caller: str) -> bytes:
+        """Read the body for *caller*; refuse one of which nothing is left because others read it from ``content``."""
+        body = await self.read()
+        if not body and self._content is not None and self._content.total_bytes:
+            raise StreamConsumedError(
+                f"{self.request.what}: {caller}() finds nothing, because the body was read from response.content "
+                f"before, which keeps nothing; keep what you read there, or call read() first and {caller}() after it"
+            )
+        return body
 
     # The end
 

@@ -14,7 +14,7 @@ from functools import cache, lru_cache
 from typing import Any, Final
 
 from ..exceptions import MissingExtraError, UnexpectedJSONError
-from ..message.headers import is_secret
+from ..message.excerpt import is_secret_name
 from ..message.request import Request
 
 # Spellings that need no look at the codecs; another one of UTF-8 takes the standard library's way.
@@ -30,10 +30,8 @@ _KINDS: Final = {
 }
 _OF_A_KEY: Final = "`key` in "
 _STEP: Final = re.compile(r"\.([^.\[]+)|\[([0-9]+|\.\.\.)\]").finditer
-_CAMEL: Final = re.compile(r"(?<=[a-z])(?=[A-Z])").sub
 _MOST_ENTRIES: Final = 5  # of an object or array in a snippet
 _MOST_CHARACTERS: Final = 60  # of a string in a snippet
-_MOST_OF_A_NAME: Final = 200  # characters that are looked at; no name of a secret has as many
 
 
 @cache
@@ -166,7 +164,7 @@ def _explained(
             name = key if isinstance(key, str) else name
         found = "an empty body" if blank else found or _KINDS.get(type(value), "")
         snippet = "" if blank else _snippet(value, name)
-    if _is_secret(name):
+    if is_secret_name(name):
         reason = re.sub(r"'.*'", "'***'", reason)
     if of_a_key:
         reason = f"a key of the object: {reason}"
@@ -215,7 +213,7 @@ def _as_step(key: str) -> str:
 
 def _snippet(value: object, name: str = "", *, nested: bool = False) -> str:
     """Return the beginning of *value* as JSON, without what its name says is a secret."""
-    if _is_secret(name):
+    if is_secret_name(name):
         return '"***"'
     if isinstance(value, dict):
         if nested:
@@ -233,8 +231,3 @@ def _snippet(value: object, name: str = "", *, nested: bool = False) -> str:
     if isinstance(value, str):
         return json.dumps(value[:_MOST_CHARACTERS]) + "…" * (len(value) > _MOST_CHARACTERS)
     return json.dumps(value)[:_MOST_CHARACTERS]
-
-
-def _is_secret(name: str) -> bool:
-    # Cut, because a server's name may have any length and is remembered.
-    return bool(name) and is_secret(_CAMEL("-", name[:_MOST_OF_A_NAME]).replace("_", "-"))

@@ -546,3 +546,49 @@ class TestEnd:
             response = await session.get(server.url())
             response.raise_for_status()
             assert await response.text() == "ok"
+
+
+class TestConsumed:
+    """A body that was read piece by piece is not kept."""
+
+    @pytest.mark.parametrize("body", [b"[1]\n", b"[1]\n" * 100_000], ids=["short", "long"])
+    @pytest.mark.parametrize("drained", [False, True])
+    async def test_text_and_json(self, body: bytes, drained: bool) -> None:
+        """text() and json() say so, read() is empty, as in aiohttp."""
+        reply = answer(body, "Content-Type: application/json")
+        async with (
+            RawServer.replies([reply]) as server,
+            ClientSession() as session,
+            session.get(server.url("/a")) as response,
+        ):
+            async for _ in response.content:
+                pass
+            if drained:
+                assert await response.read() == b""
+            for read, name in ((response.text, "text"), (response.json, "json")):
+                with pytest.raises(
+                    aioclient.StreamConsumedError, match=rf"GET .*/a: {name}\(\).*response.content"
+                ):
+                    await read()
+            assert await response.read() == b""
+
+    async def test_what_is_left(self) -> None:
+        """Of a body that was read in part, text() has the rest, as in aiohttp."""
+        async with (
+            RawServer.replies([answer(b"a\nb")]) as server,
+            ClientSession() as session,
+            session.get(server.url()) as response,
+        ):
+            assert await response.content.readline() == b"a\n"
+            assert await response.text() == "b"
+
+    async def test_an_empty_body(self) -> None:
+        """A body that was empty from the start is empty text, iterated over or not."""
+        async with (
+            RawServer.replies([answer(b"")]) as server,
+            ClientSession() as session,
+            session.get(server.url()) as response,
+        ):
+            async for _ in response.content:
+                pass
+            assert await response.text() == ""

@@ -78,7 +78,9 @@ class TestError:
         assert error.request_info.method == "GET"
         assert error.args == (error.request_info, error.history)
         assert (error.body, error.text) == (b"n\xf6", "nö")
-        assert str(error) == f"404, message='Not There', url='{server.url('/b?token=***')}'"
+        assert (
+            str(error) == f"404, message='Not There', url='{server.url('/b?token=***')}', body: nö"
+        )
         assert repr(error) == (
             f"<StatusError 404 'Not There' of GET {server.url('/b?token=***')}, 2 bytes of its body>"
         )
