@@ -1,12 +1,14 @@
 """What code written for aiohttp's session finds here: its arguments, its objects and its properties."""
 
 import asyncio
+import contextlib
 import io
 import json
 import re
 import warnings
 from collections.abc import AsyncIterator, Callable
 from http.cookies import SimpleCookie
+from pathlib import Path
 from typing import Any
 
 import aiohttp
@@ -785,3 +787,41 @@ class TestSmallThings:
         async with RawServer.replies(replies) as server, ClientSession() as session:
             await session.post(server.url(), data=payload)
         assert [request.body for request in server.requests] == [b"buffered"] * 2
+
+    async def test_private_names_of_connectors(self) -> None:
+        """The idle connections can be read, and whether stale ones are retried can be set."""
+        async with RawServer.replies([OK], repeat=True) as server, ClientSession() as session:
+            connector: Any = session.connector
+            assert connector._conns == {}
+            await session.get(server.url())
+            ((key, idle),) = connector._conns.items()
+            assert (key.host, key.port, len(idle)) == ("127.0.0.1", server.port, 1)
+            assert connector._loop is asyncio.get_running_loop()
+            assert (connector._limit, connector._limit_per_host) == (100, 0)
+            told: Any = session
+            assert told._retry_connection is True
+            told._retry_connection = False
+            assert told._retry_connection is False
+            assert connector._retry_stale is False
+
+    @pytest.mark.parametrize("connector", [aioclient.UnixConnector, aiohttp.UnixConnector])
+    async def test_unix_urls(self, connector: Any, tmp_path: Path) -> None:
+        """unix://host/path goes over the connector's socket; without such a connector it is refused."""
+        hosts: list[str] = []
+
+        async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+            with contextlib.suppress(asyncio.IncompleteReadError):
+                while True:
+                    hosts.append((await reader.readuntil(b"\r\n\r\n")).decode())
+                    writer.write(OK)
+            writer.close()
+
+        server = await asyncio.start_unix_server(serve, tmp_path / "socket")
+        async with ClientSession(connector=connector(str(tmp_path / "socket"))) as session:
+            for url in ("unix://docker/a?b=c", URL("unix://docker/a?b=c")):
+                assert (await session.get(url)).status == 200
+        server.close()
+        assert "GET /a?b=c HTTP/1.1\r\nHost: docker\r\n" in hosts[0]
+        async with ClientSession() as session:
+            with pytest.raises(aioclient.NonHttpUrlClientError):
+                await session.get("unix://docker/")

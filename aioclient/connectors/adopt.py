@@ -5,7 +5,7 @@ all of them share; the pool is closed with the last of them. A session that owns
 well, as aiohttp's session does.
 
 A subclass may add to aiohttp's class and set other defaults. What it overrides would not be called here, and is
-refused.
+refused; unless it is for proxies alone, which the session then takes none of.
 """
 
 import asyncio
@@ -19,6 +19,11 @@ from .base import BaseConnector
 from .shutdown import Closing
 from .tcp import TCPConnector
 from .unix import UnixConnector
+
+# What aiohttp calls for a request that goes by a proxy, and for no other.
+_FOR_PROXIES: Final = frozenset(
+    ("_create_proxy_connection", "_update_proxy_auth_header_and_build_proxy_req")
+)
 
 _KNOWN: Final = (aiohttp.TCPConnector, aiohttp.UnixConnector)
 
@@ -98,12 +103,19 @@ def _check_kind(original: aiohttp.BaseConnector) -> None:
         raise TypeError(
             f"connector is {shown}; of aiohttp's connectors TCPConnector and UnixConnector are taken over"
         )
-    overridden = sorted(set(_overridden(original, base)))
+    overridden = sorted(set(_overridden(original, base)) - _FOR_PROXIES)
     if overridden:
         raise TypeError(
             f"connector is {shown}, which overrides {', '.join(overridden)} of aiohttp's {base.__name__}; "
             f"that would never be called here, where connections are made by aioclient.{base.__name__}"
         )
+
+
+def takes_proxies(original: aiohttp.BaseConnector) -> bool:
+    """Tell whether requests may go by a proxy: by TCP, if the connector has nothing of its own for that."""
+    return isinstance(original, aiohttp.TCPConnector) and _FOR_PROXIES.isdisjoint(
+        _overridden(original, aiohttp.TCPConnector)
+    )
 
 
 def _overridden(original: aiohttp.BaseConnector, base: type) -> Iterator[str]:

@@ -37,6 +37,7 @@ from .binding import Binding
 from .dialling import Dial
 from .driver import PoolDriver
 from .pool import Pool, PoolStatistics
+from .private_names import PrivateNames
 from .shutdown import Closing, OpenSockets, closed_error
 from .tls import Fingerprint, own_context_for
 
@@ -45,7 +46,7 @@ KEEPALIVE_TIMEOUT: Final = 15.0  # seconds, as aiohttp's
 live_connectors: "WeakSet[BaseConnector]" = WeakSet()
 
 
-class BaseConnector:
+class BaseConnector(PrivateNames):
     """A pool of connections and the way to make them.
 
     Args:

@@ -26,8 +26,9 @@ from ..chain import (
 from ..connectors.base import BaseConnector
 from ..connectors.overrides import ResolveLike
 from ..connectors.proxies.decide import ProxyOrNone
+from ..connectors.unix import UnixConnector
 from ..cookies import CookieJar
-from ..exceptions import shown
+from ..exceptions import NonHttpUrlClientError, shown
 from ..message.headers import LooseHeaders
 from ..message.origin import SSLOption
 from ..message.proxy import ProxyAuthLike
@@ -67,6 +68,7 @@ from .state import State
 from .status import RaiseForStatus, check_response, chosen_check
 from .total import within_total
 from .uploads import CountAttempts, give_up, prepare_upload, settle
+from .urls import over_http
 from .websocket import OpeningArguments, WebSocketArguments, open_websocket
 
 
@@ -281,7 +283,8 @@ class ClientSession(State, PrivateNames):
 
         Args:
             method: a token; sent in upper case.
-            url: absolute, or relative to ``base_url``.
+            url: absolute, or relative to ``base_url``; with a ``UnixConnector`` also ``unix://host/path``, which is
+                ``http://host/path`` there.
             params: appended to the URL's query: mapping, pairs, or a string that is encoded already.
             data: body: bytes, str, form fields (mapping or pairs), file object, (async) iterable of bytes,
                 ``FormData``, ``MultipartWriter`` or another aiohttp payload.
@@ -451,7 +454,12 @@ class ClientSession(State, PrivateNames):
         if lifecycle.closed or get_running_loop() is not lifecycle.loop:
             raise lifecycle.unusable()
         plain = not arguments or PLAIN.issuperset(arguments)
-        request = self._builder.build(method, url, arguments, plain)
+        try:
+            request = self._builder.build(method, url, arguments, plain)
+        except NonHttpUrlClientError:
+            if not isinstance(lifecycle.connector, UnixConnector):
+                raise
+            request = self._builder.build(method, over_http(url), arguments, plain)
         handler, check = self._chain, self._settings.raise_for_status
         if not plain:
             check = chosen_check(arguments.get("raise_for_status"), check)

@@ -1,6 +1,7 @@
 """Private names of aiohttp's session that other people's code is known to read.
 
-They are no interface: nothing promises that they stay, and none can be set. Each tells what the session has of it.
+They are no interface: nothing promises that they stay, and none can be set but ``_retry_connection``, which aiohttp's
+``TestClient`` sets. Each tells what the session has of it.
 ``_cookie_jar``, ``_request`` and ``_trace_configs`` are not here: our own session has them, with the same meaning.
 """
 
@@ -10,6 +11,10 @@ from typing import Any
 
 def _base_url_origin(session: Any) -> object:
     return None if session.base_url is None else session.base_url.origin()
+
+
+def _set_retry_connection(session: Any, on: bool) -> None:
+    session._lifecycle.connector._retry_stale = bool(on)
 
 
 class PrivateNames:
@@ -34,6 +39,9 @@ class PrivateNames:
     _middlewares = property(attrgetter("_settings.middlewares"))
     _raise_for_status = property(attrgetter("_settings.raise_for_status"))
     _read_bufsize = property(attrgetter("_settings.options.read_bufsize"))
+    _retry_connection = property(
+        attrgetter("_lifecycle.connector._retry_stale"), _set_retry_connection
+    )
     _requote_redirect_url = property(attrgetter("_settings.options.requote_redirect_url"))
     _resolve_charset = property(attrgetter("_settings.options.fallback_charset_resolver"))
     _response_class = property(attrgetter("_settings.options.response_class"))

@@ -7,6 +7,7 @@ from typing import Any
 import aiohttp
 
 from ..chain import Transport
+from ..connectors.adopt import takes_proxies
 from ..connectors.proxies.decide import (
     Always,
     LoginOf,
@@ -113,13 +114,14 @@ class SessionProxies:
     def _check_connector(self) -> None:
         if not self._takes_proxies:
             raise ValueError(
-                "the session's connector takes no proxy: it reaches one place only, or is a transport of its own"
+                "the session's connector takes no proxy: it reaches one place only, is a transport of its own, or one "
+                "of aiohttp's that overrides how aiohttp goes by proxies"
             )
 
 
 def _takes_proxies(connector: Transport | aiohttp.BaseConnector | None) -> bool:
     if isinstance(connector, aiohttp.BaseConnector):
-        return isinstance(connector, aiohttp.TCPConnector)
+        return takes_proxies(connector)
     return connector is None or bool(getattr(connector, "takes_proxies", False))
 
 

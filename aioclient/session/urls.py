@@ -94,3 +94,9 @@ def checked_base_url(base_url: str | URL) -> URL:
             f"base_url {shown(url)} must end with '/', so that relative URLs go below it"
         )
     return url
+
+
+def over_http(url: str | URL) -> str | URL:
+    """Return *url* with ``http`` in place of ``unix``, which aiohttp has for servers on a Unix domain socket."""
+    text = str(url)
+    return f"http{text[4:]}" if text[:5].lower() == "unix:" else url

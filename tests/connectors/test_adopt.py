@@ -310,3 +310,29 @@ class TestItsEnd:
 
         connector = asyncio.run(make())
         asyncio.run(use(connector))
+
+
+class ForProxies(aiohttp.TCPConnector):
+    """As aiobotocore has one: it changes how aiohttp goes by a proxy."""
+
+    def _update_proxy_auth_header_and_build_proxy_req(self, req: Any) -> Any:
+        raise AssertionError("never called")
+
+
+class TestForProxies:
+    async def test_without_a_proxy(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        """What overrides the way by proxies alone is taken over; the environment's proxies are left out."""
+        monkeypatch.setenv("http_proxy", "http://127.0.0.1:1")
+        async with (
+            RawServer.replies([OK]) as server,
+            ClientSession(connector=ForProxies(), trust_env=True) as session,
+        ):
+            assert (await session.get(server.url())).status == 200
+
+    async def test_with_a_proxy(self) -> None:
+        """With a proxy it is refused, with the reason."""
+        async with ClientSession(connector=ForProxies()) as session:
+            with pytest.raises(ValueError, match="overrides how aiohttp goes by proxies"):
+                await session.get("http://127.0.0.1:1/", proxy="http://127.0.0.1:2")
+        with pytest.raises(ValueError, match="overrides how aiohttp goes by proxies"):
+            ClientSession(connector=ForProxies(), proxy="http://127.0.0.1:2")
