@@ -11,10 +11,14 @@ from traceback import FrameSummary, StackSummary, walk_stack
 from types import FrameType
 from typing import Final
 
-__all__ = ("LegacyParameterWarning", "NetrcWarning", "SharedCookiesWarning")
+__all__ = ("HTTP2Warning", "LegacyParameterWarning", "NetrcWarning", "SharedCookiesWarning")
 
 _DEBUG_STACK_DEPTH: Final = 10  # as asyncio's own
 _PACKAGE: Final = __name__.partition(".")[0]
+
+
+class HTTP2Warning(UserWarning):
+    """HTTP/2 was asked for, and a context of the user's may be why it is not spoken; the text says what to do."""
 
 
 class LegacyParameterWarning(DeprecationWarning):

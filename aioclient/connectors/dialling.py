@@ -3,9 +3,11 @@
 import asyncio
 import errno
 import socket
+import warnings
 from collections.abc import Awaitable, Callable, Collection
 from ssl import SSLContext
 from typing import Final, cast
+from weakref import WeakSet
 
 from ..exceptions import ConnectTimeoutError, TotalTimeoutError
 from ..exchange import Exchange
@@ -16,12 +18,13 @@ from ..protocols.connection import HttpConnection, Owner
 from ..protocols.http1.connection import BufferedHttp1Connection, Http1Connection
 from ..protocols.leftovers import BeforeTLS, LeftoversProtocol, UntilChosen
 from ..response.trace import CallTrace
+from ..warning import HTTP2Warning
 from .binding import Binding
 from .errors import connect_error
 from .limits import Limit, earliest, ends
 from .shutdown import CLOSE_TIME, CLOSE_TURNS, OpenSockets, closed_error
 from .sockets import Create, make_transport
-from .tls import HTTP1, Setting, TLSPlan, plan_tls
+from .tls import HTTP1, HTTP2, Setting, TLSPlan, plan_tls
 
 # Bytes taken from a socket at a time, as asyncio's own loops do; less costs more system calls for large bodies.
 READ_SIZE: Final = 256 * 1024
@@ -158,8 +161,8 @@ class Dialler:
         name = key.server_hostname or request.origin.host
         try:
             if key.ssl is True:
-                return await plan_tls(self.ssl, name, self.own_context)
-            return await plan_tls(key.ssl, name)
+                return await plan_tls(self.ssl, name, self.own_context, http2=key.http2)
+            return await plan_tls(key.ssl, name, http2=key.http2)
         except OSError as error:
             raise connect_error(key, error) from error
 
@@ -182,7 +185,7 @@ class Dialler:
         """
         self._sockets.handshakes.add(sock)
         if plan is None:
-            connection = self._new_connection(HTTP1, key)
+            connection = self._new_connection(HTTP2 if key.http2 else HTTP1, key)
             try:
                 await make_transport(create, sock, cast(asyncio.Protocol, connection))
             except BaseException:
@@ -212,7 +215,7 @@ class Dialler:
             OSError, ServerFingerprintMismatch: as ``establish()``.
         """
         if plan is None:
-            connection = self._new_connection(HTTP1, key)
+            connection = self._new_connection(HTTP2 if key.http2 else HTTP1, key)
             protocol = cast(asyncio.Protocol, connection)
             outer.set_protocol(protocol)
             protocol.connection_made(outer)
@@ -221,7 +224,10 @@ class Dialler:
         dial.missing = f"no TLS handshake with {other.host}:{other.port}"
         begin = self._binding.bound_loop.time()
         first = UntilChosen()
-        secured, chosen = await self.secure(outer, first, plan, (HTTP1, *self.protocols))
+        spoken = (HTTP1, *self.protocols, HTTP2) if key.http2 else (HTTP1, *self.protocols)
+        secured, chosen = await self.secure(outer, first, plan, spoken)
+        if key.http2 and plan.is_users and chosen != HTTP2:
+            _warn_of_context(plan.context, key)
         dial.phases.tls = self._binding.bound_loop.time() - begin
         if outer.get_extra_info("ssl_object") is None:
             outer.set_protocol(LeftoversProtocol(outer, secured))
@@ -263,6 +269,10 @@ class Dialler:
         if make is not None:
             return make(key)
         loop = self._binding.bound_loop
+        if protocol == HTTP2:
+            from ..protocols.http2.connection import Http2Connection  # needs an extra
+
+            return Http2Connection(self._owner, key, loop)
         if not isinstance(loop, asyncio.BaseEventLoop):
             return Http1Connection(self._owner, key, loop, keep_alive=self._keep_alive)
         if self._buffer is None:
@@ -270,6 +280,23 @@ class Dialler:
         return BufferedHttp1Connection(
             self._owner, key, loop, self._buffer, keep_alive=self._keep_alive
         )
+
+
+# A context that serves many requests is the reason for one warning.
+_warned: "WeakSet[SSLContext]" = WeakSet()
+
+
+def _warn_of_context(context: SSLContext, key: ConnectionKey) -> None:
+    """Warn, once, that a handshake with a user's *context* did not choose HTTP/2; nobody can ask what it offers."""
+    if context in _warned:
+        return
+    _warned.add(context)
+    warnings.warn(
+        f"http2=True, and HTTP/1.1 is spoken with {key.host}:{key.port}: the server does not speak HTTP/2, or your "
+        "SSLContext does not offer it; call context.set_alpn_protocols(['h2', 'http/1.1'])",
+        HTTP2Warning,
+        stacklevel=2,
+    )
 
 
 async def _connect_traced(

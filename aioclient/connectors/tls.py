@@ -48,6 +48,8 @@ _OTHER_STORES: Final = ("darwin", "win32")
 
 HTTP1: Final = "http/1.1"
 """The name of HTTP/1.1 in ALPN (RFC 7301, section 6)."""
+HTTP2: Final = "h2"
+"""The name of HTTP/2 over TLS in ALPN (RFC 9113, section 3.1)."""
 
 _SHA256_SIZE = sha256().digest_size
 _MD5_AND_SHA1_SIZES = (16, 20)
@@ -205,8 +207,9 @@ def merge_ssl(
 
 _Context = ssl.SSLContext  # where a parameter is called ssl
 
-# Those that load authorities; the third kind, False, verifies nothing and takes 0.2 ms to make.
-_Kind = bool | Literal["system"]
+# Who verifies, and whether HTTP/2 is offered. All load authorities but for those with False, which verify nothing and
+# take 0.2 ms to make.
+_Kind = tuple[bool | Literal["system"], bool]
 _contexts: dict[_Kind, ssl.SSLContext] = {}
 # One thread for all who wait in one event loop.
 _being_made: "WeakKeyDictionary[asyncio.AbstractEventLoop, dict[_Kind, asyncio.Future[_Context]]]" = WeakKeyDictionary()
@@ -221,16 +224,19 @@ def ssl_context_for(option: object) -> ssl.SSLContext:
         TypeError, MissingExtraError: As for `coerce_ssl()`.
     """
     setting = coerce_ssl(option)
-    return setting if isinstance(setting, ssl.SSLContext) else _make(_kind(setting))
+    return setting if isinstance(setting, ssl.SSLContext) else _make(_kind(setting, False))
 
 
-def own_context_for(setting: Setting) -> ssl.SSLContext:
-    """Return a context to connect with that nobody else has, and that may be changed; it takes 20 to 40 ms to make."""
-    return setting if isinstance(setting, ssl.SSLContext) else _new_context(_kind(setting))
+def own_context_for(setting: Setting, *, http2: bool = False) -> ssl.SSLContext:
+    """Return a context to connect with that nobody else has, and that may be changed; it takes 20 to 40 ms to make.
+
+    *http2*: offer HTTP/2, too.
+    """
+    return setting if isinstance(setting, ssl.SSLContext) else _new_context(_kind(setting, http2))
 
 
-def _kind(setting: "bool | Fingerprint | Literal['system']") -> _Kind:
-    return setting.verify if isinstance(setting, Fingerprint) else setting
+def _kind(setting: "bool | Fingerprint | Literal['system']", http2: bool) -> _Kind:
+    return setting.verify if isinstance(setting, Fingerprint) else setting, http2
 
 
 def _make(kind: _Kind) -> ssl.SSLContext:
@@ -242,11 +248,12 @@ def _make(kind: _Kind) -> ssl.SSLContext:
 
 
 def _new_context(kind: _Kind) -> ssl.SSLContext:
-    if kind == "system" and sys.platform in _OTHER_STORES:
+    verifier, http2 = kind
+    if verifier == "system" and sys.platform in _OTHER_STORES:
         import truststore  # an extra, and not needed elsewhere
 
         context: ssl.SSLContext = truststore.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
-    elif kind:
+    elif verifier:
         context = ssl.create_default_context()
         # A name in the subject's CN counts for nothing (RFC 9525, section 2); OpenSSL still takes it.
         context.hostname_checks_common_name = False
@@ -257,19 +264,21 @@ def _new_context(kind: _Kind) -> ssl.SSLContext:
     # Debian's Python leaves it to OpenSSL's settings (RFC 9325, section 3.1.1).
     if context.minimum_version < ssl.TLSVersion.TLSv1_2:
         context.minimum_version = ssl.TLSVersion.TLSv1_2
-    context.set_alpn_protocols((HTTP1,))
+    context.set_alpn_protocols((HTTP2, HTTP1) if http2 else (HTTP1,))
     return context
 
 
-async def _context(setting: "bool | Fingerprint | Literal['system'] | _Context") -> ssl.SSLContext:
+async def _context(
+    setting: "bool | Fingerprint | Literal['system'] | _Context", http2: bool
+) -> ssl.SSLContext:
     if isinstance(setting, ssl.SSLContext):
         return setting
-    kind = _kind(setting)
+    kind = _kind(setting, http2)
     context = _contexts.get(kind)
     if context is not None:
         return context
-    if kind is False:
-        return ssl_context_for(kind)
+    if kind[0] is False:
+        return _make(kind)
     loop = asyncio.get_running_loop()
     making = _being_made.setdefault(loop, {})
     if kind not in making:
@@ -288,11 +297,15 @@ def _made(
 
 @dataclass(frozen=True, slots=True)
 class TLSPlan:
-    """What a TLS handshake needs: the context, the name to ask for and to verify, and a pin."""
+    """What a TLS handshake needs: the context, the name to ask for and to verify, and a pin.
+
+    ``is_users``: somebody else made the context, or may have changed it, and knows which protocols it offers.
+    """
 
     context: ssl.SSLContext
     server_hostname: str
     pin: Fingerprint | None
+    is_users: bool = False
 
     def check(self, transport: asyncio.BaseTransport, spoken: Collection[str] = (HTTP1,)) -> str:
         """Check what the handshake brought, and return the protocol to speak, one of *spoken* by its name in ALPN.
@@ -319,11 +332,16 @@ class TLSPlan:
 
 
 async def plan_tls(
-    option: object, server_hostname: str, context: ssl.SSLContext | None = None
+    option: object,
+    server_hostname: str,
+    context: ssl.SSLContext | None = None,
+    *,
+    http2: bool = False,
 ) -> TLSPlan:
     """Return how to secure a connection to *server_hostname* with the `ssl=` setting *option*.
 
-    *context*, if given, was made for that setting and takes the place of the process's own.
+    *context*, if given, was made for that setting and takes the place of the process's own. *http2*: contexts of our
+    own offer HTTP/2, too.
 
     A zone at the end of an IPv6 address is of this machine; no certificate knows it.
 
@@ -334,9 +352,10 @@ async def plan_tls(
     name = server_hostname.partition("%")[0]
     check_name(name)
     return TLSPlan(
-        await _context(setting) if context is None else context,
+        await _context(setting, http2) if context is None else context,
         name,
         setting if isinstance(setting, Fingerprint) else None,
+        context is not None or isinstance(setting, ssl.SSLContext),
     )
 
 

@@ -44,7 +44,8 @@ class ConnectionKey(NamedTuple):
     """Everything that makes two connections different: only an equal key may share one.
 
     ``host``, ``port``, ``is_ssl`` and ``ssl`` are what ``ClientConnectorError`` reads. ``proxy`` is a ``Proxy``, its
-    credentials and fields included; ``tunnel`` tells whether it passes bytes on, or requests.
+    credentials and fields included; ``tunnel`` tells whether it passes bytes on, or requests. ``http2``: over TLS
+    HTTP/2 is offered, without TLS it is spoken.
     """
 
     host: str
@@ -54,6 +55,7 @@ class ConnectionKey(NamedTuple):
     server_hostname: str | None = None
     proxy: Hashable | None = None
     tunnel: bool = False
+    http2: bool = False
 
     def __reduce__(self) -> tuple[Any, ...]:
         # An error takes its key along when it is pickled: no TLS context can be, and no login should. Text says the

@@ -53,6 +53,9 @@ class Auth(Protocol):
         """Set ``request.authorization``, or change ``request.headers``."""
 
 
+HTTP2Option = bool | Literal["prior-knowledge"]
+
+
 @dataclass(frozen=True, slots=True)
 class RequestOptions:
     """What a call may ask for that most calls leave alone; one value is shared by all calls that do.
@@ -68,6 +71,7 @@ class RequestOptions:
     on_too_many: Literal["raise", "return"] = "raise"
     requote_redirect_url: bool = True
     http10: bool = False
+    http2: HTTP2Option = False
     chunked: bool | None = None
     expect100: bool = False
     expect100_timeout: float | None = 1.0  # seconds; as curl
@@ -86,6 +90,27 @@ class RequestOptions:
     skip_auto_headers: frozenset[str] = field(default=frozenset())
     sensitive_headers: frozenset[str] = field(default=frozenset())
     proxies: ProxyTable | None = None
+
+
+def check_http2(value: object) -> HTTP2Option:
+    """Return *value*, an ``http2=`` argument.
+
+    Raises:
+        TypeError, ValueError: it is none.
+    """
+    if isinstance(value, bool) or value == "prior-knowledge":
+        return cast(HTTP2Option, value)
+    text = f"http2 must be True, False or 'prior-knowledge', found {value!r}"
+    raise ValueError(text) if isinstance(value, str) else TypeError(text)
+
+
+def speaks_http2(option: HTTP2Option, scheme: str) -> bool:
+    """Tell whether *option* has HTTP/2 offered, or spoken, for URLs of *scheme*.
+
+    Without TLS no handshake agrees on it (RFC 9113, section 3.3): it is spoken only where it is known that the server
+    does. A WebSocket begins with HTTP/1.1.
+    """
+    return scheme == "https" if option is True else bool(option) and scheme in ("http", "https")
 
 
 def check_lenient(lenient: object) -> bool:
@@ -384,7 +409,8 @@ class Request:
 
     @version.setter
     def version(self, version: HttpVersion) -> None:
-        self.options = replace(self.options, http10=version == HttpVersion10)
+        http2 = tuple(version) == (2, 0)
+        self.options = replace(self.options, http10=version == HttpVersion10, http2=http2)
 
     @property
     def proxy(self) -> URL | None:
@@ -407,16 +433,26 @@ class Request:
     def key(self) -> ConnectionKey:
         """Which connections may carry this request."""
         options = self.options
-        if options.ssl is True and options.server_hostname is None and options.proxies is None:
+        if (
+            options.ssl is True
+            and options.server_hostname is None
+            and options.proxies is None
+            and not options.http2
+        ):
             return self.origin.key
-        key = self.origin.key._replace(ssl=options.ssl, server_hostname=options.server_hostname)
+        key = self.origin.key._replace(
+            ssl=options.ssl,
+            server_hostname=options.server_hostname,
+            http2=speaks_http2(options.http2, self.origin.scheme) and not options.http10,
+        )
         proxy = None if options.proxies is None else options.proxies.choose(self.origin)
         if proxy is None:
             return key
         if proxy.is_http and (said := self.fields.get(PROXY_AUTHORIZATION)) is not None:
             proxy = proxy.authorized(said)
         # An HTTP proxy is asked for http itself, and to pass the bytes of everything else on.
-        return key._replace(proxy=proxy, tunnel=not proxy.is_http or self.origin.scheme != "http")
+        tunnel = not proxy.is_http or self.origin.scheme != "http"
+        return key._replace(proxy=proxy, tunnel=tunnel, http2=key.http2 and tunnel)
 
     @property
     def what(self) -> str:
