@@ -81,7 +81,7 @@ from .response.client_response import ClientResponse
 from .response.hold import Connection
 from .response.stream import StreamReader
 from .session import ClientSession
-from .warning import LegacyParameterWarning, NetrcWarning, SharedCookiesWarning
+from .warning import HTTP2Warning, LegacyParameterWarning, NetrcWarning, SharedCookiesWarning
 from .websocket import ClientWebSocketResponse
 
 # aiohttp's names for what has other ones here, for annotations in code that comes from there.

@@ -25,7 +25,7 @@ from ..chain import note_unread
 from ..exceptions import ClientOSError, ServerDisconnectedError
 from ..exchange import NOTHING, Exchange, repeatable
 from ..message.origin import ConnectionKey
-from ..message.request import Request, check_lenient
+from ..message.request import HTTP2Option, Request, check_lenient
 from ..message.timings import Phases
 from ..message.unset import UNSET, Unset
 from ..protocols.connection import HttpConnection
@@ -36,6 +36,7 @@ from ..warning import Birthplace, report_unclosed, warn_legacy
 from .binding import Binding
 from .dialling import Dial
 from .driver import PoolDriver
+from .http2 import require_http2
 from .pool import Pool, PoolStatistics
 from .private_names import PrivateNames
 from .shutdown import Closing, OpenSockets, closed_error
@@ -57,7 +58,7 @@ class BaseConnector(PrivateNames):
         limit_per_host: connections at a time to one host, port and TLS setting; 0 for no limit.
         retry_stale: repeat a request whose reused connection the server had closed, when nothing of a response came
             and the method is idempotent or nothing of the request left (RFC 9112, section 9.3.1).
-        lenient: what sessions that use this connector take for their ``lenient``, unless they are given one.
+        lenient, http2: what sessions that use this connector take for theirs, unless they are given one.
         enable_cleanup_closed: does nothing (deprecated: the event loop does it now).
         loop: must be the loop of the first session (deprecated: it is anyway).
 
@@ -78,6 +79,7 @@ class BaseConnector(PrivateNames):
         enable_cleanup_closed: bool = False,
         retry_stale: bool = True,
         lenient: bool = False,
+        http2: HTTP2Option = False,
         loop: asyncio.AbstractEventLoop | None = None,
     ) -> None:
         if isinstance(keepalive_timeout, Unset):
@@ -93,6 +95,7 @@ class BaseConnector(PrivateNames):
         self._force_close = force_close or keepalive_timeout == 0
         self._retry_stale = retry_stale
         self._lenient = check_lenient(lenient)
+        self._http2 = require_http2(http2)
         self._pool: Pool[ConnectionKey, HttpConnection] = Pool(
             limit=limit or 0,
             limit_per_host=limit_per_host or 0,
@@ -123,6 +126,11 @@ class BaseConnector(PrivateNames):
     def lenient(self) -> bool:
         """Whether sessions that use it read responses leniently, unless they say otherwise."""
         return self._lenient
+
+    @property
+    def http2(self) -> HTTP2Option:
+        """Whether sessions that use it ask for HTTP/2, unless they say otherwise."""
+        return self._http2
 
     @property
     def limit(self) -> int:

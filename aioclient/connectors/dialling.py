@@ -3,7 +3,6 @@
 import asyncio
 import errno
 import socket
-import warnings
 from collections.abc import Awaitable, Callable, Collection
 from ssl import SSLContext
 from typing import Final, cast
@@ -18,7 +17,7 @@ from ..protocols.connection import HttpConnection, Owner
 from ..protocols.http1.connection import BufferedHttp1Connection, Http1Connection
 from ..protocols.leftovers import BeforeTLS, LeftoversProtocol, UntilChosen
 from ..response.trace import CallTrace
-from ..warning import HTTP2Warning
+from ..warning import HTTP2Warning, warn_caller
 from .binding import Binding
 from .errors import connect_error
 from .limits import Limit, earliest, ends
@@ -95,7 +94,7 @@ class Dialler:
 
         Without TLS nothing is chosen, and what stands for HTTP/1.1 is spoken.
         """
-        return bool(self.protocols) and (key.is_ssl or HTTP1 in self.protocols)
+        return key.http2 or (bool(self.protocols) and (key.is_ssl or HTTP1 in self.protocols))
 
     async def dial(
         self, exchange: Exchange, start: float, phases: Phases, connect: Connect
@@ -227,7 +226,11 @@ class Dialler:
         spoken = (HTTP1, *self.protocols, HTTP2) if key.http2 else (HTTP1, *self.protocols)
         secured, chosen = await self.secure(outer, first, plan, spoken)
         if key.http2 and plan.is_users and chosen != HTTP2:
-            _warn_of_context(plan.context, key)
+            try:
+                _warn_of_context(plan.context, key)
+            except Warning:
+                outer.abort()
+                raise
         dial.phases.tls = self._binding.bound_loop.time() - begin
         if outer.get_extra_info("ssl_object") is None:
             outer.set_protocol(LeftoversProtocol(outer, secured))
@@ -291,11 +294,10 @@ def _warn_of_context(context: SSLContext, key: ConnectionKey) -> None:
     if context in _warned:
         return
     _warned.add(context)
-    warnings.warn(
+    warn_caller(
         f"http2=True, and HTTP/1.1 is spoken with {key.host}:{key.port}: the server does not speak HTTP/2, or your "
         "SSLContext does not offer it; call context.set_alpn_protocols(['h2', 'http/1.1'])",
         HTTP2Warning,
-        stacklevel=2,
     )
 
 

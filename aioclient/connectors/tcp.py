@@ -12,7 +12,7 @@ from aiohttp.abc import AbstractResolver, ResolveResult
 from ..exceptions import ClientError
 from ..message.origin import ConnectionKey, Origin, SSLOption
 from ..message.proxy import Proxy
-from ..message.request import Request
+from ..message.request import HTTP2Option, Request
 from ..message.unset import UNSET, Unset
 from ..protocols.connection import HttpConnection
 from ..response.trace import CallTrace
@@ -90,6 +90,7 @@ class TCPConnector(ProxiedConnector):
         enable_cleanup_closed: bool = False,
         retry_stale: bool = True,
         lenient: bool = False,
+        http2: HTTP2Option = False,
         loop: asyncio.AbstractEventLoop | None = None,
     ) -> None:
         if socket_factory is not None and not callable(socket_factory):
@@ -113,6 +114,7 @@ class TCPConnector(ProxiedConnector):
             enable_cleanup_closed=enable_cleanup_closed,
             retry_stale=retry_stale,
             lenient=lenient,
+            http2=http2,
             loop=loop,
         )
         self._dialler.ssl = setting

@@ -7,7 +7,7 @@ import socket
 from ssl import SSLContext, SSLError
 
 from ..message.origin import ConnectionKey, SSLOption
-from ..message.request import Request
+from ..message.request import HTTP2Option, Request
 from ..message.timeout import seconds
 from ..message.unset import UNSET, Unset
 from ..protocols.connection import HttpConnection
@@ -48,6 +48,7 @@ class UnixConnector(BaseConnector):
         limit_per_host: int | None = 0,
         retry_stale: bool = True,
         lenient: bool = False,
+        http2: HTTP2Option = False,
         conn_timeout: float | None = None,
         loop: asyncio.AbstractEventLoop | None = None,
     ) -> None:
@@ -59,6 +60,7 @@ class UnixConnector(BaseConnector):
             limit_per_host=limit_per_host,
             retry_stale=retry_stale,
             lenient=lenient,
+            http2=http2,
             loop=loop,
         )
         self._path = os.fspath(path)

@@ -98,8 +98,10 @@ def check_http2(value: object) -> HTTP2Option:
     Raises:
         TypeError, ValueError: it is none.
     """
-    if isinstance(value, bool) or value == "prior-knowledge":
-        return cast(HTTP2Option, value)
+    if isinstance(value, bool):
+        return value
+    if value == "prior-knowledge":
+        return "prior-knowledge"
     text = f"http2 must be True, False or 'prior-knowledge', found {value!r}"
     raise ValueError(text) if isinstance(value, str) else TypeError(text)
 

@@ -15,12 +15,13 @@ from yarl import Query
 from ..body import Progress, UploadTracker
 from ..chain import TRANSPORT_PARTS, Middleware, name_of
 from ..connectors.base import BaseConnector
+from ..connectors.http2 import require_http2
 from ..connectors.proxies.decide import ProxyOrNone
 from ..connectors.tls import merge_ssl
 from ..message.headers import LooseHeaders, check_name
 from ..message.origin import SSLOption
 from ..message.proxy import ProxyAuthLike
-from ..message.request import RequestOptions, check_lenient
+from ..message.request import HTTP2Option, RequestOptions, check_lenient
 from ..message.timeout import ClientTimeout, seconds
 from ..middlewares.auth.basic import AuthLike
 from ..response.client_response import ClientResponse
@@ -42,6 +43,7 @@ OF_PROXIES: Final = frozenset(("proxy", "proxy_auth", "proxy_headers", "proxy_ss
 _AS_THE_SESSION: Final = frozenset(
     (
         "auto_decompress",
+        "http2",
         "lenient",
         "max_redirects",
         "read_bufsize",
@@ -97,6 +99,7 @@ class RareOptions(TypedDict, total=False):
     proxy_headers: LooseHeaders | None
     proxy_ssl: SSLOption | None
     auto_decompress: bool | None
+    http2: HTTP2Option | None
     lenient: bool | None
     read_bufsize: int | None
     max_line_size: int | None
@@ -264,7 +267,11 @@ def laid_over(options: RequestOptions, arguments: CallArguments) -> RequestOptio
     if (limit := changes.get("expect100_timeout")) is not None:
         changes["expect100_timeout"] = seconds("expect100_timeout", limit)
     if "version" in changes:
-        changes["http10"] = is_http10(changes.pop("version"))
+        asked = asked_version(changes.pop("version"))
+        changes["http10"] = asked is HTTP10
+        changes.setdefault("http2", asked is HTTP2)
+    if "http2" in changes:
+        changes["http2"] = require_http2(changes["http2"])
     if "skip_auto_headers" in changes:
         skipped = folded("skip_auto_headers", changes["skip_auto_headers"])
         changes["skip_auto_headers"] = options.skip_auto_headers | skipped
@@ -297,16 +304,20 @@ def _check_count(argument: str, value: object) -> None:
         raise ValueError(f"{argument}={value}: give a number from 0 on")
 
 
-def is_http10(version: HttpVersion | str) -> bool:
-    """Tell whether *version* is HTTP/1.0; only 1.0 and 1.1 are spoken."""
+HTTP10: Final = "1.0"
+HTTP11: Final = "1.1"
+HTTP2: Final = "2"
+_VERSIONS: Final = {"1.0": HTTP10, "1.1": HTTP11, "2": HTTP2, "2.0": HTTP2}
+
+
+def asked_version(version: HttpVersion | str) -> str:
+    """Return the version that a ``version=`` asks for: ``HTTP10``, ``HTTP11`` or ``HTTP2``."""
     given: object = version
     if not isinstance(given, str) and not (isinstance(given, tuple) and len(given) == 2):
         raise TypeError(
-            f"version must be '1.1', '1.0' or an HttpVersion, found {type(version).__name__} {version!r}"
+            f"version must be '2', '1.1', '1.0' or an HttpVersion, found {type(version).__name__} {version!r}"
         )
     text = version if isinstance(version, str) else f"{version[0]}.{version[1]}"
-    if text in ("2", "2.0"):
-        raise ValueError(f"version {version!r}: HTTP/2 is not supported yet; use '1.1' or '1.0'")
-    if text not in ("1.0", "1.1"):
-        raise ValueError(f"version {version!r} is not supported; use '1.1' or '1.0'")
-    return text == "1.0"
+    if text not in _VERSIONS:
+        raise ValueError(f"version {version!r} is not supported; use '2', '1.1' or '1.0'")
+    return _VERSIONS[text]

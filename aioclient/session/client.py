@@ -32,6 +32,7 @@ from ..exceptions import NonHttpUrlClientError, shown
 from ..message.headers import LooseHeaders
 from ..message.origin import SSLOption
 from ..message.proxy import ProxyAuthLike
+from ..message.request import HTTP2Option
 from ..message.timeout import DEFAULT_TIMEOUT, coerce_timeout
 from ..message.unset import UNSET, Unset
 from ..middlewares.auth import AuthLike, NetrcLike, authenticate
@@ -92,7 +93,7 @@ class ClientSession(State, PrivateNames):
         auth: default credentials: ``BasicAuth``, (login, password), or a callable that takes the request.
         json_serialize: makes text or bytes of ``json=``.
         json_serialize_bytes: makes bytes of ``json=``, in place of *json_serialize*.
-        version: "1.1" or "1.0", or an ``HttpVersion``.
+        version: "1.1", "2" (as *http2*) or "1.0", or an ``HttpVersion``.
         cookie_jar: an ``aiohttp.abc.AbstractCookieJar``.
         connector_owner: whether closing the session closes the connector.
         raise_for_status: raise ``StatusError`` for every status of 400 or more, with the first 64 KiB of the body; or a
@@ -103,6 +104,9 @@ class ClientSession(State, PrivateNames):
         sensitive_headers: names of further header fields that carry secrets, beside the usual ones (Authorization,
             Cookie, X-Api-Key …): they follow no redirect to another origin.
         auto_decompress: whether content codings of responses are undone.
+        http2: True speaks HTTP/2 with servers that offer it over TLS, and HTTP/1.1 with all others;
+            ``"prior-knowledge"`` speaks it with ``http://`` URLs, too, whose servers must know it (RFC 9113, section
+            3.3); None for what the connector says, which is False by default.
         lenient: whether responses are read that break the rules of HTTP in ways that some old devices do, as the page
             "Lenient reading" lists them; None for what the connector says, which is False by default.
         max_redirects: after which ``TooManyRedirects`` is raised; 0 follows none.
@@ -160,6 +164,7 @@ class ClientSession(State, PrivateNames):
         raise_for_status: RaiseForStatus | None = False,
         timeout: TimeoutLike | Unset = UNSET,
         auto_decompress: bool = True,
+        http2: HTTP2Option | None = None,
         lenient: bool | None = None,
         middlewares: Sequence[Middleware] | None = (),
         sensitive_headers: Iterable[str] | None = None,
@@ -211,6 +216,7 @@ class ClientSession(State, PrivateNames):
                 session_proxies,
                 version=version,
                 lenient=lenient,
+                http2=http2,
                 skip_auto_headers=skip_auto_headers,
                 sensitive_headers=sensitive_headers,
                 response_class=response_class or ClientResponse,
@@ -314,10 +320,10 @@ class ClientSession(State, PrivateNames):
             proxy_auth, proxy_headers, proxy_ssl: for *proxy*; without it for the one that the session chooses for this
                 URL, in place of what the session says. A redirect to where another proxy serves leaves them behind.
             skip_auto_headers: names of default fields that are not sent, beside the session's.
-            version: "1.1" or "1.0".
+            version: "2" (as *http2*), "1.1" or "1.0".
             trace_request_ctx: any object; the callbacks of a trace config find it in their context.
             encoding: the charset of text and forms in *data* (deprecated: encode them yourself).
-            auto_decompress, lenient, read_bufsize, max_line_size, max_field_size, max_headers: instead of the
+            auto_decompress, http2, lenient, read_bufsize, max_line_size, max_field_size, max_headers: instead of the
                 session's; None for those.
             max_body_size: instead of the session's; None for no limit.
 

@@ -13,8 +13,9 @@ from yarl import URL
 
 from ..body import MAKER
 from ..chain import Middleware, Transport
+from ..connectors.http2 import require_http2
 from ..message.origin import Origin, origin_of
-from ..message.request import Auth, RequestOptions, check_lenient
+from ..message.request import Auth, HTTP2Option, RequestOptions, check_lenient
 from ..message.timeout import ClientTimeout
 from ..middlewares.auth import (
     AuthLike,
@@ -26,7 +27,7 @@ from ..middlewares.auth import (
 )
 from ..response.client_response import ClientResponse
 from ..websocket import ClientWebSocketResponse
-from .arguments import check_callable, check_counts, folded, is_http10
+from .arguments import HTTP2, HTTP10, asked_version, check_callable, check_counts, folded
 from .defaults import auto_fields
 from .proxies import SessionProxies
 from .status import RaiseForStatus, check_raise_for_status
@@ -124,6 +125,7 @@ def checked_options(
     *,
     version: HttpVersion | str,
     lenient: bool | None,
+    http2: HTTP2Option | None,
     skip_auto_headers: Iterable[str] | None,
     sensitive_headers: Iterable[str] | None,
     response_class: type[ClientResponse],
@@ -141,11 +143,15 @@ def checked_options(
     check_counts(counts)
     if lenient is None:
         lenient = getattr(connector, "lenient", False)
+    asked = asked_version(version)
+    if http2 is None:
+        http2 = True if asked is HTTP2 else getattr(connector, "http2", False)
     return RequestOptions(
         response_class=response_class,
         bodies=MAKER,
         requote_redirect_url=requote_redirect_url,
-        http10=is_http10(version),
+        http10=asked is HTTP10,
+        http2=require_http2(http2),
         lenient=check_lenient(lenient),
         auto_decompress=auto_decompress,
         fallback_charset_resolver=fallback_charset_resolver,

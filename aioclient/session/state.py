@@ -11,7 +11,7 @@ from yarl import URL
 
 from ..connectors.base import BaseConnector
 from ..message.headers import DefaultHeaders
-from ..message.request import Auth
+from ..message.request import Auth, HTTP2Option
 from ..message.timeout import ClientTimeout
 from ..middlewares.auth import AuthLike
 from ..warning import warn_legacy
@@ -125,6 +125,11 @@ class State:
     def lenient(self) -> bool:
         """Whether responses are read leniently."""
         return self._settings.options.lenient
+
+    @property
+    def http2(self) -> HTTP2Option:
+        """Whether HTTP/2 is asked for."""
+        return self._settings.options.http2
 
     @property
     def auto_decompress(self) -> bool:
