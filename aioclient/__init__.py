@@ -115,6 +115,7 @@ __all__ = (
     "ETag",
     "Fingerprint",
     "FormData",
+    "HTTP2Warning",
     "Handler",
     "HttpVersion",
     "HttpVersion10",

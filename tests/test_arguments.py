@@ -28,7 +28,7 @@ WRONG: Mapping[str, tuple[str, object, str]] = {
     "S003-08-float": (
         "version",
         1.1,
-        "version must be '1.1', '1.0' or an HttpVersion, found float",
+        "version must be '2', '1.1', '1.0' or an HttpVersion, found float",
     ),
     "S003-05-int": ("skip_auto_headers", 5, "skip_auto_headers must be an iterable of names"),
     "S003-05-list-of-int": ("skip_auto_headers", [5], "a header name must be a str, found int 5"),

@@ -557,12 +557,13 @@ class TestVersion:
     @pytest.mark.rows("S003-08")
     @pytest.mark.parametrize("version", ["2", "2.0", aiohttp.HttpVersion(2, 0)])
     async def test_http2(self, version: Any) -> None:
-        """HTTP/2 is refused with the reason, of a session and of a call."""
-        with pytest.raises(ValueError, match="HTTP/2 is not supported yet"):
-            ClientSession(version=version)
+        """HTTP/2 is asked for, as ``http2=True`` does, by a session and by a call; 3 and others are refused."""
+        async with ClientSession(version=version) as session:
+            assert session.http2 is True
         async with ClientSession() as session:
-            with pytest.raises(ValueError, match="HTTP/2 is not supported yet"):
-                await session.get("http://127.0.0.1:1/", version=version)
+            assert session.http2 is False
+            with pytest.raises(ValueError, match="is not supported; use '2', '1.1' or '1.0'"):
+                await session.get("http://127.0.0.1:1/", version="3")
 
 
 class TestIsinstance:

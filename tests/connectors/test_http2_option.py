@@ -175,12 +175,13 @@ class TestUsersContext:
         context = certificates.client_context()
         async with (
             site.server(certificates) as server,
-            ClientSession(http2=True) as session,
+            ClientSession(connector=TCPConnector(force_close=True), http2=True) as session,
         ):
-            with pytest.warns(aioclient.HTTP2Warning, match=r"set_alpn_protocols\(\['h2', 'http/1.1'\]\)"):
+            with pytest.warns(
+                aioclient.HTTP2Warning, match=r"set_alpn_protocols\(\['h2', 'http/1.1'\]\)"
+            ):
                 async with session.get(server.url("/a"), ssl=context) as response:
                     assert await response.text() == "HTTP1"
-                    response.close()
             async with session.get(server.url("/a"), ssl=context) as response:
                 assert await response.text() == "HTTP1"
             assert site.chosen == [None, None]
@@ -202,7 +203,10 @@ class TestUsersContext:
         site = Site("h2", "http/1.1")
         connector = TCPConnector(http2=True)
         connector.ssl_context.set_alpn_protocols(["http/1.1"])
-        async with site.server(certificates) as server, ClientSession(connector=connector) as session:
+        async with (
+            site.server(certificates) as server,
+            ClientSession(connector=connector) as session,
+        ):
             with pytest.warns(aioclient.HTTP2Warning):
                 await (await session.get(server.url("/a"))).read()
             assert site.chosen == ["http/1.1"]
