@@ -151,7 +151,7 @@ def job_for(
         "loop": loop,
         "upload_path": str(server.big_file),
         "output_path": str(server.folder / "output"),
-        "ca_file": str(server.ca_file) if scenario.server == "tls" else None,
+        "ca_file": str(server.ca_file) if scenario.server in ("tls", "h2") else None,
         "unix_path": str(server.unix_path) if scenario.server == "unix" else None,
     }
 

@@ -19,7 +19,7 @@ class Scenario:
     """A kind of request that every client performs in the same way.
 
     *action* is the method of `benchmarks.clients.base.Client` that performs it, *server* the
-    listener it goes to ("http", "tls", "unix" or "sink"), *requests* how many an ordinary client
+    listener it goes to ("http", "tls", "h2", "unix" or "sink"), *requests* how many an ordinary client
     (aiohttp) performs in one round: faster clients do more and slower ones fewer. In *bulk* one
     request moves `BIG_SIZE` bytes.
 
@@ -28,8 +28,8 @@ class Scenario:
     what lies at the end of the heap: with and without it are two different questions.
 
     *session* is what the client is set up with: nothing ("plain"), or what the scenario is about:
-    `COOKIES` in the jar, `DEFAULT_HEADERS`, a trace config with all callbacks, or `MIDDLEWARES`
-    that pass on what they get.
+    `COOKIES` in the jar, `DEFAULT_HEADERS`, a trace config with all callbacks, `MIDDLEWARES`
+    that pass on what they get, or HTTP/2 ("http2"; aiohttp, which has none, speaks HTTP/1.1 over TLS then).
     """
 
     name: str
@@ -52,8 +52,11 @@ def _bulk(
     server: str = "http",
     *,
     steady_malloc: bool = False,
+    session: str = "plain",
 ) -> Scenario:
-    return Scenario(name, title, action, path, server, (1,), 2, steady_malloc, bulk=True)
+    return Scenario(
+        name, title, action, path, server, (1,), 2, steady_malloc, bulk=True, session=session
+    )
 
 
 def _with(session: str, what: str, path: str = "/small") -> Scenario:
@@ -72,6 +75,11 @@ SCENARIOS = {
         Scenario(
             "handshake", "new TLS connection", "get_json_and_close", "/close", "tls", requests=300
         ),
+        Scenario(
+            "h2", "small JSON, HTTP/2", "get_json", "/small", "h2", (1, 32, 100), session="http2"
+        ),
+        _bulk("h2-chunks", "100 MB in chunks, HTTP/2", "download", server="h2", session="http2"),
+        _bulk("tls-chunks", "100 MB in chunks, TLS", "download", server="tls"),
         Scenario("unix", "small JSON, unix socket", "get_json", "/small", "unix"),
         _with("cookies", f"{len(COOKIES)} cookies", "/cookies"),
         _with("defaults", f"{len(DEFAULT_HEADERS)} default headers", "/defaults"),

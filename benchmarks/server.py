@@ -57,6 +57,7 @@ http {{
     server {{
         listen 127.0.0.1:{http_port} backlog=4096;
         listen 127.0.0.1:{tls_port} ssl backlog=4096;
+        listen 127.0.0.1:{h2_port} ssl http2 backlog=4096;
         listen unix:{folder}/http.sock backlog=4096;
         ssl_certificate {folder}/server.pem;
         ssl_certificate_key {folder}/server.key;
@@ -84,6 +85,7 @@ class Server:
     folder: Path
     http_port: int
     tls_port: int
+    h2_port: int
     sink_port: int
 
     @property
@@ -106,6 +108,7 @@ class Server:
         return {
             "http": f"http://127.0.0.1:{self.http_port}",
             "tls": f"https://127.0.0.1:{self.tls_port}",
+            "h2": f"https://127.0.0.1:{self.h2_port}",
             "unix": "http://localhost",
             "sink": f"http://127.0.0.1:{self.sink_port}",
         }[scenario.server]
@@ -135,7 +138,7 @@ def run_server(core: int | None) -> Iterator[Server]:
         contextlib.ExitStack() as stack,
     ):
         folder = Path(name)
-        server = Server(folder, *free_ports(3))
+        server = Server(folder, *free_ports(4))
         _write_files(server)
         for command in (
             [nginx, "-p", name, "-e", f"{name}/error.log", "-c", f"{name}/nginx.conf"],
@@ -144,7 +147,7 @@ def run_server(core: int | None) -> Iterator[Server]:
             with pinned(core):
                 process = subprocess.Popen(command, cwd=ROOT)
             stack.callback(stop, process)
-        for port in (server.http_port, server.tls_port, server.sink_port):
+        for port in (server.http_port, server.tls_port, server.h2_port, server.sink_port):
             wait_for_port(port, folder / "error.log")
         yield server
 
@@ -216,6 +219,7 @@ def _write_files(server: Server) -> None:
             user="user root;" if os.geteuid() == 0 else "",
             http_port=server.http_port,
             tls_port=server.tls_port,
+            h2_port=server.h2_port,
             small=SMALL.decode(),
             cookie=list(COOKIES)[-1],
             field=list(DEFAULT_HEADERS)[-1].lower().replace("-", "_"),

@@ -12,3 +12,4 @@ class AioclientClient(AiohttpClient):
 
     distribution = "aioclient"
     library = aioclient
+    has_http2 = True

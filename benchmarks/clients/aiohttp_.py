@@ -14,8 +14,9 @@ class AiohttpClient(Client):
     """aiohttp with a connector that does not limit the number of connections."""
 
     distribution = "aiohttp"
-    sessions = frozenset({"plain", "cookies", "defaults", "trace", "middlewares"})
+    sessions = frozenset({"plain", "cookies", "defaults", "trace", "middlewares", "http2"})
     library: Any = aiohttp
+    has_http2 = False
 
     async def __aenter__(self) -> Self:
         setup = self.setup
@@ -25,7 +26,8 @@ class AiohttpClient(Client):
         if setup.unix_path:
             connector = self.library.UnixConnector(path=str(setup.unix_path), **options)
         else:
-            connector = self.library.TCPConnector(ssl=setup.ssl_context() or True, **options)
+            context = setup.ssl_context(http2=self.has_http2 and setup.session == "http2")
+            connector = self.library.TCPConnector(ssl=context or True, **options)
         self.calls = 0  # of callbacks and middlewares
         self.session = self.library.ClientSession(connector=connector, **self._options())
         return self
@@ -45,6 +47,8 @@ class AiohttpClient(Client):
                 if name.startswith("on_"):
                     getattr(config, name).append(self._hear)
             return {"trace_configs": [config]}
+        if wanted == "http2" and self.has_http2:
+            return {"http2": True}
         if wanted == "middlewares":
             return {"middlewares": [self._pass_on] * MIDDLEWARES}
         return {}

@@ -25,9 +25,14 @@ class Setup:
     session: str = "plain"
     url: str = ""
 
-    def ssl_context(self) -> ssl.SSLContext | None:
-        """Return a context that trusts *ca_file*, or None."""
-        return ssl.create_default_context(cafile=self.ca_file) if self.ca_file else None
+    def ssl_context(self, *, http2: bool = False) -> ssl.SSLContext | None:
+        """Return a context that trusts *ca_file*, and with *http2* offers HTTP/2; None without TLS."""
+        if self.ca_file is None:
+            return None
+        context = ssl.create_default_context(cafile=self.ca_file)
+        if http2:
+            context.set_alpn_protocols(["h2", "http/1.1"])
+        return context
 
 
 class Client:

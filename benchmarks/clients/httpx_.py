@@ -14,12 +14,15 @@ class HttpxClient(Client):
     """httpx without limits on connections."""
 
     distribution = "httpx"
+    sessions = frozenset({"plain", "http2"})
 
     async def __aenter__(self) -> Self:
         setup = self.setup
+        http2 = setup.session == "http2"
         self._client = httpx.AsyncClient(
             transport=httpx.AsyncHTTPTransport(
                 verify=setup.ssl_context() or True,
+                http2=http2,
                 limits=httpx.Limits(max_connections=None, max_keepalive_connections=None),
                 uds=str(setup.unix_path) if setup.unix_path else None,
             )

@@ -18,6 +18,7 @@ class PyreqwestClient(Client):
 
     distribution = "pyreqwest"
     lacks = frozenset({"unix"})
+    sessions = frozenset({"plain", "http2"})
 
     async def __aenter__(self) -> Self:
         builder = ClientBuilder()
