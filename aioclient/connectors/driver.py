@@ -11,7 +11,7 @@ from typing import Final, cast
 from weakref import ref
 
 from ..chain import release_unread
-from ..exceptions import ClientError, PoolTimeoutError, TotalTimeoutError
+from ..exceptions import ClientError, ConnectTimeoutError, PoolTimeoutError, TotalTimeoutError
 from ..exchange import Exchange
 from ..message.origin import ConnectionKey
 from ..message.request import Request
@@ -22,6 +22,7 @@ from .dialling import Connect, Dialler
 from .limits import Limit, earliest, ends
 from .pool import Grant, Open, Pool, Ticket
 from .shutdown import OpenSockets, closed_error
+from .tickets import State
 
 # The event loop reads what lies in a socket within two; TLS tickets come in pairs.
 SETTLE_TURNS: Final = 8
@@ -210,14 +211,21 @@ class PoolDriver:
     async def _wait(
         self, ticket: "Ticket[ConnectionKey, HttpConnection]", exchange: Exchange, start: float
     ) -> HttpConnection | None:
-        """Wait in the pool: for a connection, or (None) for the permission to dial; or to ask again, if it shared."""
+        """Wait in the pool: for a connection, or (None) for the permission to dial; or to ask again, if it shared.
+
+        The pool's limit counts for those who wait for a slot, not for who has joined another request's dial.
+        """
         loop = self._binding.bound_loop
         request = exchange.request
         timeout = request.timeout
         limit = earliest(
             (
                 ("total", timeout.total, request.deadline),
-                *ends(start, pool=timeout.pool, connect=timeout.connect),
+                *ends(
+                    start,
+                    pool=None if ticket.state is State.JOINED else timeout.pool,
+                    connect=timeout.connect,
+                ),
             )
         )
         ticket.waiter = waiter = loop.create_future()
@@ -233,13 +241,13 @@ class PoolDriver:
         except BaseException as error:
             if waiter.done() and not waiter.cancelled():
                 waiter.exception()  # so that one nobody awaits any more is not reported as lost
-            shared = ticket.shared
+            shared, joined = ticket.shared, ticket.state is State.JOINED
             connection = self._take_over(ticket)
             self._perform(self._pool.cancel(ticket, loop.time()))
             if shared and connection is not None:
                 connection.cancel(exchange)
             if isinstance(error, _Expired):
-                raise self._wait_error(request, cast(Limit, limit)) from None
+                raise self._wait_error(request, cast(Limit, limit), joined) from None
             if isinstance(error, _Closed):
                 raise closed_error(request) from None
             raise
@@ -260,7 +268,14 @@ class PoolDriver:
             connection.opened = True
         return connection
 
-    def _wait_error(self, request: Request, limit: Limit) -> TimeoutError:
+    def _wait_error(self, request: Request, limit: Limit, joined: bool) -> TimeoutError:
+        if joined:
+            where = f"no connection to {request.origin.host_field}, which another request dials"
+            if limit.phase == "total":
+                return TotalTimeoutError(request.method, request.url, limit.seconds, where)
+            return ConnectTimeoutError(
+                request.method, request.url, limit.seconds, where, limit.phase
+            )
         counted = self._pool.statistics()
         found = (
             f"no free connection ({counted.in_use} in use, {counted.waiting} waiting, "

@@ -273,14 +273,32 @@ class TestJoining:
         async with RawServer(lines) as server, ClientSession(connector=connector) as session:
             connector.gate.clear()
             first, second = await begin(session, server.url("/0"), server.url("/1"))
-            with pytest.raises(aioclient.PoolTimeoutError, match=r"within connect=0\.001 s"):
-                await session.get(server.url("/2"), timeout=aioclient.ClientTimeout(connect=0.001))
+            for kind, limits in (
+                (aioclient.ConnectTimeoutError, aioclient.ClientTimeout(connect=0.001)),
+                (aioclient.TotalTimeoutError, aioclient.ClientTimeout(total=0.001)),
+            ):
+                with pytest.raises(kind, match="no connection to .*, which another request dials"):
+                    await session.get(server.url("/2"), timeout=limits)
             second.cancel()
             await turns(2)
             assert connector.numbers() == (1, 0, 0, 0)
             connector.gate.set()
             assert await first == "/0"
             assert connector.numbers() == (0, 1, 0, 0)
+
+    async def test_no_wait_for_the_pool(self) -> None:
+        """Who has joined a dial waits for no slot, however short the pool's limit."""
+        connector = Connector()
+        limits = aioclient.ClientTimeout(pool=0.001)
+        async with (
+            RawServer(lines) as server,
+            ClientSession(connector=connector, timeout=limits) as session,
+        ):
+            connector.gate.clear()
+            tasks = await begin(session, server.url("/0"), server.url("/1"))
+            await asyncio.sleep(0.002)
+            connector.gate.set()
+            assert [await task for task in tasks] == ["/0", "/1"]
 
     async def test_a_server_of_one_exchange(self, certificates: Certificates) -> None:
         """Where the handshake chose HTTP/1.1 each one dials, and the next burst joins nothing."""
