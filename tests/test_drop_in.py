@@ -562,7 +562,7 @@ class TestVersion:
             assert session.http2 is True
         async with ClientSession() as session:
             assert session.http2 is False
-            with pytest.raises(ValueError, match="is not supported; use '2', '1.1' or '1.0'"):
+            with pytest.raises(ValueError, match=r"is not supported; use '2', '1\.1' or '1\.0'"):
                 await session.get("http://127.0.0.1:1/", version="3")
 
 

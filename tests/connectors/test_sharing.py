@@ -277,7 +277,7 @@ class TestJoining:
                 (aioclient.ConnectTimeoutError, aioclient.ClientTimeout(connect=0.001)),
                 (aioclient.TotalTimeoutError, aioclient.ClientTimeout(total=0.001)),
             ):
-                with pytest.raises(kind, match="no connection to .*, which another request dials"):
+                with pytest.raises(kind, match=r"no connection to .*, which another request dials"):
                     await session.get(server.url("/2"), timeout=limits)
             second.cancel()
             await turns(2)
