@@ -81,7 +81,13 @@ from .response.client_response import ClientResponse
 from .response.hold import Connection
 from .response.stream import StreamReader
 from .session import ClientSession
-from .warning import HTTP2Warning, LegacyParameterWarning, NetrcWarning, SharedCookiesWarning
+from .warning import (
+    HTTP2Warning,
+    LegacyParameterWarning,
+    NetrcWarning,
+    PatchedAiohttpWarning,
+    SharedCookiesWarning,
+)
 from .websocket import ClientWebSocketResponse
 
 # aiohttp's names for what has other ones here, for annotations in code that comes from there.
@@ -127,6 +133,7 @@ __all__ = (
     "NO_AUTH",
     "Netrc",
     "NetrcWarning",
+    "PatchedAiohttpWarning",
     "PoolStatistics",
     "Proxy",
     "ProxyDigestAuth",

@@ -11,7 +11,13 @@ from traceback import FrameSummary, StackSummary, walk_stack
 from types import FrameType
 from typing import Final
 
-__all__ = ("HTTP2Warning", "LegacyParameterWarning", "NetrcWarning", "SharedCookiesWarning")
+__all__ = (
+    "HTTP2Warning",
+    "LegacyParameterWarning",
+    "NetrcWarning",
+    "PatchedAiohttpWarning",
+    "SharedCookiesWarning",
+)
 
 _DEBUG_STACK_DEPTH: Final = 10  # as asyncio's own
 _PACKAGE: Final = __name__.partition(".")[0]
@@ -27,6 +33,10 @@ class LegacyParameterWarning(DeprecationWarning):
 
 class NetrcWarning(UserWarning):
     """The environment's netrc file cannot be used, or others may read it; the text says which, and what to do."""
+
+
+class PatchedAiohttpWarning(UserWarning):
+    """Something patched ``aiohttp.ClientSession``, as test kits and monitors do; it sees nothing of a session here."""
 
 
 class SharedCookiesWarning(UserWarning):

@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import functools
 import io
 import json
 import re
@@ -13,6 +14,7 @@ from typing import Any
 
 import aiohttp
 import pytest
+from aiohttp import web
 from multidict import CIMultiDict
 from yarl import URL
 
@@ -21,6 +23,7 @@ from aioclient import BasicAuth, ClientResponse, ClientSession, ClientTimeout
 from aioclient.testing import RawConnection, RawRequest, RawServer
 
 from .loopback import OK, answer, moved, names, open_jar
+from .servers.app import serve_application
 from .test_legacy import legacy
 
 
@@ -133,13 +136,13 @@ class TestCharset:
 
 
 class TestResponseClass:
-    @pytest.mark.parametrize("kind", [aiohttp.ClientResponse, dict, "ClientResponse"])
+    @pytest.mark.parametrize("kind", [aiohttp.RequestInfo, dict, "ClientResponse"])
     async def test_what_is_no_class_of_responses(self, kind: Any) -> None:
-        """A class that is not below ClientResponse is refused with the reason, aiohttp's too."""
+        """A class that is not below ClientResponse is refused with the reason."""
         with pytest.raises(TypeError, match=r"subclass of aioclient\.ClientResponse, which knows"):
             ClientSession(response_class=kind)
 
-    @pytest.mark.parametrize("kind", [aiohttp.ClientWebSocketResponse, int, "x"])
+    @pytest.mark.parametrize("kind", [aiohttp.StreamReader, int, "x"])
     async def test_ws_response_class(self, kind: Any) -> None:
         """So is the class of WebSockets."""
         with pytest.raises(TypeError, match=r"a subclass of aioclient\.ClientWebSocketResponse"):
@@ -826,3 +829,116 @@ class TestSmallThings:
         async with ClientSession() as session:
             with pytest.raises(aioclient.NonHttpUrlClientError):
                 await session.get("unix://docker/")
+
+
+class Mixin:
+    def shout(self: Any) -> str:
+        return f"{self.status}!"
+
+
+class Theirs(Mixin, aiohttp.ClientResponse):
+    """As opensearch-py has one."""
+
+    label = "theirs"
+
+    async def text(self, encoding: Any = None, errors: str = "strict") -> Any:
+        if self._body is None:
+            await self.read()
+        return self._body.decode("utf-8", "surrogatepass")  # type: ignore[union-attr]
+
+    async def json(self, **more: Any) -> Any:
+        return {"inner": await super().json(**more)}
+
+    @property
+    def ok(self) -> bool:
+        return not super().ok
+
+
+class Below(Theirs):
+    async def json(self, **more: Any) -> Any:
+        return {"outer": await super().json(**more)}
+
+
+class TheirSocket(aiohttp.ClientWebSocketResponse):  # type: ignore[type-arg]
+    """As discord.py has one."""
+
+    async def close(self, *, code: int = 4000, message: bytes = b"") -> bool:
+        return await super().close(code=code, message=message)
+
+
+class TestGrafts:
+    """Classes that derive from aiohttp's do on ours what they do there."""
+
+    async def test_response(self) -> None:
+        """Methods and properties are theirs, super() reaches ours, and isinstance() knows them."""
+        reply = answer(b'{"a": 1}', "Content-Type: application/json")
+        async with (
+            RawServer.replies([reply], repeat=True) as server,
+            ClientSession(response_class=Below) as session,
+        ):
+            response: Any = await session.get(server.url())
+            assert await response.json() == {"outer": {"inner": {"a": 1}}}
+            assert await response.text() == '{"a": 1}'
+            assert (response.ok, response.label, response.shout()) == (False, "theirs", "200!")
+            assert isinstance(response, (Below,))
+            assert isinstance(response, aiohttp.ClientResponse)
+            assert issubclass(type(response), ClientResponse)
+            again = await session.get(server.url())
+            assert type(again) is type(response)
+
+    async def test_websocket(self) -> None:
+        """So do those of WebSockets."""
+        codes: list[int | None] = []
+
+        async def serve(request: web.Request) -> web.WebSocketResponse:
+            ws = web.WebSocketResponse()
+            await ws.prepare(request)
+            await ws.receive()
+            codes.append(ws.close_code)
+            return ws
+
+        application = web.Application()
+        application.router.add_get("/", serve)
+        async with (
+            serve_application(application) as origin,
+            ClientSession(ws_response_class=TheirSocket) as session,
+            session.ws_connect(origin) as ws,
+        ):
+            assert isinstance(ws, TheirSocket)
+        assert codes == [4000]
+
+    async def test_aiohttps_own(self) -> None:
+        """aiohttp's class itself adds nothing: it is ours then."""
+        async with (
+            RawServer.replies([OK]) as server,
+            ClientSession(response_class=aiohttp.ClientResponse) as session,
+        ):
+            assert type(await session.get(server.url())) is ClientResponse
+
+    @pytest.mark.parametrize("name", ["start", "__init__", "_cleanup_writer"])
+    async def test_private_names(self, name: str) -> None:
+        """What overrides what is never called here is refused, with its name."""
+        kind = type("Private", (aiohttp.ClientResponse,), {name: lambda self: None})
+        if not hasattr(aiohttp.ClientResponse, name):
+            pytest.skip("aiohttp has no such name")
+        with pytest.raises(TypeError, match=f"overrides {name} of aiohttp's ClientResponse"):
+            ClientSession(response_class=kind)
+
+
+class TestPatches:
+    @pytest.mark.parametrize("name", ["_request", "__init__"])
+    async def test_one_warning(self, name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+        """What was put in place of aiohttp's is warned of once, with what to use."""
+        original = getattr(aiohttp.ClientSession, name)
+
+        @functools.wraps(original)
+        def patched(*arguments: Any, **more: Any) -> Any:
+            return original(*arguments, **more)
+
+        monkeypatch.setattr(aiohttp.ClientSession, name, patched)
+        text = rf"aiohttp\.ClientSession\.{name} was replaced .*use middlewares="
+        with pytest.warns(aioclient.PatchedAiohttpWarning, match=text) as found:
+            session = ClientSession()
+        assert found[0].filename == __file__
+        await session.close()
+        await ClientSession().close()

@@ -58,8 +58,10 @@ from .arguments import (
 )
 from .building import RequestBuilder
 from .defaults import default_headers, put_cookies
+from .grafts import grafted, is_of_aiohttp
 from .legacy import LOOKED_AT, OldSessionArguments, modern, take_old
 from .lifecycle import Lifecycle
+from .patches import warn_of_patches
 from .pending import RequestContextManager, WebSocketContextManager
 from .private_names import PrivateNames
 from .proxies import SessionProxies
@@ -116,7 +118,8 @@ class ClientSession(State, PrivateNames):
         max_line_size, max_field_size, max_headers: limits on a response's head: bytes, bytes, number of fields.
         fallback_charset_resolver: ``(response, body) -> charset``, asked for the text of a body whose charset no
             header names.
-        response_class: a subclass of ``ClientResponse``.
+        response_class: a subclass of ``ClientResponse``, or of ``aiohttp.ClientResponse``, whose public methods it may
+            override.
         proxy: a URL or ``Proxy`` by which every request goes.
         proxies: the same by scheme and host: ``{"https": ..., "all": ..., "http://a.example": ...}``, the most
             specific key first; None as a value for no proxy; ``"no_proxy"`` for hosts that need none.
@@ -125,7 +128,7 @@ class ClientSession(State, PrivateNames):
         proxy_headers: fields that these proxies get, and no server.
         proxy_ssl: as *ssl*, for TLS with ``https`` proxies.
         env_proxies: whether the proxies that the environment names are used; None for what *trust_env* says.
-        ws_response_class: a subclass of ``ClientWebSocketResponse``.
+        ws_response_class: the same of ``ClientWebSocketResponse``.
         trace_configs: ``aiohttp.TraceConfig`` objects whose callbacks follow each call; they are frozen here.
         trust_env: whether the environment's proxies (``HTTP_PROXY``, ``HTTPS_PROXY``, ``ALL_PROXY``, ``NO_PROXY``), as
             they are when the session is made, and its netrc file are used.
@@ -176,20 +179,29 @@ class ClientSession(State, PrivateNames):
         max_field_size: int = 8190,
         max_headers: int = 128,
         fallback_charset_resolver: Callable[[ClientResponse, bytes], str] | None = None,
-        response_class: type[ClientResponse] | None = None,
+        response_class: type[ClientResponse] | type[aiohttp.ClientResponse] | None = None,
         proxy: ProxyOrNone = None,
         proxies: Mapping[str, ProxyOrNone] | None = None,
         proxy_auth: ProxyAuthLike | None = None,
         proxy_headers: LooseHeaders | None = None,
         proxy_ssl: SSLOption | None = None,
         env_proxies: bool | None = None,
-        ws_response_class: type[ClientWebSocketResponse] | None = None,
+        ws_response_class: type[ClientWebSocketResponse]
+        | type[aiohttp.ClientWebSocketResponse[Any]]
+        | None = None,
         trace_configs: Sequence[TraceConfig] | None = None,
         trust_env: bool = False,
         netrc: NetrcLike | None = None,
         **old: Unpack[OldSessionArguments],
     ) -> None:
         self._lifecycle = lifecycle = Lifecycle(old.get("loop"), owner=connector_owner)
+        warn_of_patches()
+        if is_of_aiohttp(response_class):
+            response_class = grafted("response_class", cast(type, response_class), ClientResponse)
+        if is_of_aiohttp(ws_response_class):
+            ws_response_class = grafted(
+                "ws_response_class", cast(type, ws_response_class), ClientWebSocketResponse
+            )
         check_parts(connector, cookie_jar, response_class, ws_response_class)
         if old:
             timeout = take_old(old, timeout, ClientSession)
@@ -219,7 +231,7 @@ class ClientSession(State, PrivateNames):
                 http2=http2,
                 skip_auto_headers=skip_auto_headers,
                 sensitive_headers=sensitive_headers,
-                response_class=response_class or ClientResponse,
+                response_class=cast(type[ClientResponse], response_class or ClientResponse),
                 fallback_charset_resolver=fallback_charset_resolver,
                 auto_decompress=auto_decompress,
                 requote_redirect_url=requote_redirect_url,
@@ -236,7 +248,9 @@ class ClientSession(State, PrivateNames):
             trust_env=trust_env,
             middlewares=() if middlewares is None else checked_middlewares(middlewares),
             proxies=session_proxies,
-            ws_response_class=ws_response_class or ClientWebSocketResponse,
+            ws_response_class=cast(
+                type[ClientWebSocketResponse], ws_response_class or ClientWebSocketResponse
+            ),
         )
         self._trace_configs = TraceConfigs(trace_configs)
         self._defaults = default_headers(settings.auto_fields, headers)

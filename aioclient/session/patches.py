@@ -1,0 +1,31 @@
+"""Tools that patch ``aiohttp.ClientSession`` see nothing of what is sent here: they are told of."""
+
+from types import FunctionType
+from typing import Final
+
+import aiohttp
+
+from ..warning import PatchedAiohttpWarning, warn_caller
+
+_LOOKED_AT: Final = ("_request", "__init__")
+_known: set[int] = set()  # of those that were warned of
+
+
+def warn_of_patches() -> None:
+    """Warn once of each function that was put in place of one of aiohttp's session."""
+    for name in _LOOKED_AT:
+        found = vars(aiohttp.ClientSession)[name]
+        if _is_aiohttps(found) or id(found) in _known:
+            continue
+        _known.add(id(found))
+        whose = getattr(found, "__module__", None) or type(found).__module__
+        warn_caller(
+            f"aiohttp.ClientSession.{name} was replaced ({whose}); what replaced it sees nothing of this session, "
+            "an aioclient one: use middlewares=, trace_configs=, or for tests a server: aioclient.testing.RawServer",
+            PatchedAiohttpWarning,
+        )
+
+
+def _is_aiohttps(function: object) -> bool:
+    source = aiohttp.ClientSession.close.__code__.co_filename
+    return type(function) is FunctionType and function.__code__.co_filename == source
