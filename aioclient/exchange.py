@@ -6,9 +6,10 @@ time it is sent is an exchange on one connection, whatever protocol that speaks.
 ============  ================================================================================
 ``sent``      ``NOTHING``, ``PART``, ``ALL``: what of the request was handed to the socket
 ``heard``     whether a byte of a response came, an interim one included
+``refused``   whether the server says that it has not worked on it, and will not
 ============  ================================================================================
 
-Both only move forward. ``repeatable()`` decides by them whether an exchange that failed may be repeated.
+They only move forward. ``repeatable()`` decides by them whether an exchange that failed may be repeated.
 """
 
 from collections.abc import Sequence
@@ -59,6 +60,7 @@ class Exchange:
         reused: Whether its connection has carried an exchange before.
         sent: What of the request was handed to the socket.
         heard: Whether a byte of a response came, an interim one included.
+        refused: Whether the server says that it has not worked on the request (RFC 9113, section 8.7).
         began: When a connection was asked for, in the event loop's time, as the next two.
         answered: When the first byte of the final response came; None before.
         ended: When the last byte of its body came; None before, and when nobody wanted it.
@@ -76,6 +78,7 @@ class Exchange:
         "key",
         "phases",
         "proxy_fields",
+        "refused",
         "request",
         "reused",
         "sent",
@@ -96,6 +99,7 @@ class Exchange:
         self.reused = False
         self.sent = NOTHING
         self.heard = False
+        self.refused = False
         self.answered: float | None = None
         self.ended: float | None = None
         self.phases: Phases | None = None
@@ -130,16 +134,22 @@ class Exchange:
 
 
 def repeatable(exchange: Exchange) -> bool:
-    """Tell whether an exchange that failed may be repeated on another connection (RFC 9112, section 9.3.1).
+    """Tell whether an exchange that failed may be repeated.
 
-    It may when its connection had been used before, so that the server may have closed it as idle, not one byte of a
-    response came, and either nothing of the request left, or its method is idempotent and its body can be sent twice.
+    It may, whatever its method, when the server says that it has not worked on it (RFC 9113, section 8.7), and its body
+    can be sent twice.
+
+    Otherwise it may on another connection (RFC 9112, section 9.3.1) when its own had been used before, so that the
+    server may have closed it as idle, not one byte of a response came, and either nothing of the request left, or its
+    method is idempotent and its body can be sent twice.
     """
+    request = exchange.request
+    if exchange.refused:
+        return request.content is None or not request.content.consumed
     if not exchange.reused or exchange.heard:
         return False
     if exchange.sent is NOTHING:
         return True
-    request = exchange.request
     return request.method in IDEMPOTENT and (
         request.content is None or not request.content.consumed
     )

@@ -66,6 +66,30 @@ class TestRepeatable:
         assert not repeatable(exchange(request(), reused=False, heard=False, sent=sent))
         assert not repeatable(exchange(request(), reused=True, heard=True, sent=sent))
 
+    @pytest.mark.parametrize("method", ["GET", "POST", "PATCH"])
+    @pytest.mark.parametrize("reused", [False, True])
+    def test_refused(self, method: str, reused: bool) -> None:
+        """RFC 9113, section 8.7: what the server says it has not worked on may, whatever its method."""
+        body = make_body(b"data", None, json_serialize=str) if method != "GET" else None
+        asked = exchange(request(method, body), reused=reused, heard=True, sent=ALL)
+        asked.refused = True
+        assert repeatable(asked)
+
+    async def test_a_refused_body_that_cannot_be_sent_twice(self) -> None:
+        """It may not, once it was taken."""
+
+        class Nowhere:
+            async def write(self, chunk: bytes | bytearray | memoryview) -> None:
+                """Take it."""
+
+        body = make_body(iter([b"once"]), None, json_serialize=str)
+        assert body is not None
+        asked = exchange(request("POST", body), reused=False, heard=True, sent=PART)
+        asked.refused = True
+        assert repeatable(asked)
+        await body.write(Nowhere())
+        assert not repeatable(asked)
+
     async def test_a_body_that_cannot_be_sent_twice(self) -> None:
         """It may, as long as nothing of it was taken."""
 

@@ -57,7 +57,8 @@ class BaseConnector(PrivateNames):
         limit: connections at a time, idle ones included; 0 or None for no limit.
         limit_per_host: connections at a time to one host, port and TLS setting; 0 for no limit.
         retry_stale: repeat a request whose reused connection the server had closed, when nothing of a response came
-            and the method is idempotent or nothing of the request left (RFC 9112, section 9.3.1).
+            and the method is idempotent or nothing of the request left (RFC 9112, section 9.3.1); and, whatever its
+            method, one that an HTTP/2 server says it has not worked on (RFC 9113, section 8.7). Once.
         lenient, http2: what sessions that use this connector take for theirs, unless they are given one.
         enable_cleanup_closed: does nothing (deprecated: the event loop does it now).
         loop: must be the loop of the first session (deprecated: it is anyway).

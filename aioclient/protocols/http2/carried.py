@@ -157,6 +157,7 @@ class Carried:
                 reader.feed_data(chunk)
         stream.chunks.clear()
         if stream.failure is not None:
+            exchange.refused = stream.failure.unprocessed
             self.fail(of_stream(exchange, stream, stream.failure))
         elif stream.part is WHOLE:
             exchange.ended = now
