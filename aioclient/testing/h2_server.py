@@ -32,13 +32,12 @@ H2Script: TypeAlias = "Callable[[H2Connection], Awaitable[None]]"
 
 @dataclass(slots=True)
 class _Arriving:
-    """A request of which something came, and that no script has got whole."""
+    """A request of which something came, and whose body no script has read."""
 
     fields: HeaderFields
     body: bytearray = field(default_factory=bytearray)
     trailers: HeaderFields = field(default_factory=list)
     ended: bool = False
-    begun: bool = False  # a script has its head
 
 
 class H2Connection(H2Wire):
@@ -53,7 +52,10 @@ class H2Connection(H2Wire):
         super().__init__(raw, settings)
         self.index = raw.index
         self.requests: list[H2Request] = []
-        self._arriving: dict[int, _Arriving] = {}
+        self._unseen: dict[int, _Arriving] = {}  # no script has their heads
+        self._seen: dict[
+            int, _Arriving
+        ] = {}  # a script has their heads, and may ask for their bodies
         self._resets: dict[int, int] = {}
         self._unread: list[H2Frame] = []
 
@@ -63,11 +65,11 @@ class H2Connection(H2Wire):
 
     def on_head(self, stream_id: int, fields: HeaderFields, ended: bool) -> None:
         """Keep it for `read_request()`."""
-        self._arriving[stream_id] = _Arriving(fields, ended=ended)
+        self._unseen[stream_id] = _Arriving(fields, ended=ended)
 
     def on_data(self, stream_id: int, data: bytes, size: int, ended: bool) -> None:
         """Keep it for `read_request()` and give it back to the windows."""
-        arriving = self._arriving[stream_id]
+        arriving = self._here(stream_id)
         arriving.body += data
         arriving.ended = ended
         self.give_back(0, size)
@@ -75,19 +77,21 @@ class H2Connection(H2Wire):
 
     def on_trailers(self, stream_id: int, fields: HeaderFields) -> None:
         """Keep them for `read_request()`."""
-        self._arriving[stream_id].trailers = fields
-        self._arriving[stream_id].ended = True
+        arriving = self._here(stream_id)
+        arriving.trailers = fields
+        arriving.ended = True
 
     def on_reset(self, stream_id: int, code: int) -> None:
         """Forget a request that nobody has read yet."""
-        self._arriving.pop(stream_id, None)
+        self._unseen.pop(stream_id, None)
+        self._seen.pop(stream_id, None)
         self._resets[stream_id] = code
 
     async def read_frame(self, kind: int | None = None, stream_id: int | None = None) -> H2Frame:
         """Read the next frame, or the next of a kind or stream; the others can be read later.
 
         What frames mean for settings, windows and PINGs is done when they come. The frames of a request that
-        `read_request()` has returned cannot be read any more.
+        `read_request()` has returned with its body cannot be read any more.
 
         Raises:
             EOFError: The client closed the connection before.
@@ -107,10 +111,12 @@ class H2Connection(H2Wire):
         Raises as `read_frame()` does.
         """
         while True:
-            for stream_id, arriving in self._arriving.items():
-                if not arriving.begun and (arriving.ended or not body):
-                    arriving.begun = True
-                    request = self._returned(stream_id, arriving)
+            for stream_id, arriving in self._unseen.items():
+                if arriving.ended or not body:
+                    del self._unseen[stream_id]
+                    if not body:
+                        self._seen[stream_id] = arriving
+                    request = self._request(stream_id, arriving, body=body)
                     self.requests.append(request)
                     return request
             await self.advance()
@@ -122,27 +128,28 @@ class H2Connection(H2Wire):
             ConnectionResetError: The client reset the stream before its end.
         """
         stream_id = request.stream_id
+        self._check_reset(stream_id)
         while not self._here(stream_id).ended:
             await self.advance()
-        return self._returned(stream_id, self._arriving[stream_id])
+            self._check_reset(stream_id)
+        return self._request(stream_id, self._seen.pop(stream_id), body=True)
 
     def _here(self, stream_id: int) -> _Arriving:
-        self._check_reset(stream_id)
-        return self._arriving[stream_id]
+        return self._seen.get(stream_id) or self._unseen[stream_id]
 
     def _check_reset(self, stream_id: int) -> None:
         if (code := self._resets.get(stream_id)) is not None:
             raise ConnectionResetError(f"the client reset stream {stream_id}, code {code}")
 
-    def _returned(self, stream_id: int, arriving: _Arriving) -> H2Request:
-        if arriving.ended:
-            del self._arriving[stream_id]
-            kinds = (H2Kind.HEADERS, H2Kind.CONTINUATION, H2Kind.DATA)
-            self._unread = [
-                frame
-                for frame in self._unread
-                if frame.stream_id != stream_id or frame.kind not in kinds
-            ]
+    def _request(self, stream_id: int, arriving: _Arriving, *, body: bool) -> H2Request:
+        if not body:
+            return request_of(stream_id, arriving.fields)
+        kinds = (H2Kind.HEADERS, H2Kind.CONTINUATION, H2Kind.DATA)
+        self._unread = [
+            frame
+            for frame in self._unread
+            if frame.stream_id != stream_id or frame.kind not in kinds
+        ]
         return request_of(stream_id, arriving.fields, bytes(arriving.body), arriving.trailers)
 
     async def send_body(self, stream_id: int, data: bytes, *, end: bool = True) -> None:
