@@ -719,6 +719,12 @@ class TestOldMembers:
             content.on_eof(lambda: told.append("late"))
             assert told[-1] == "late"
 
+    async def test_limits_of_a_whole_body(self) -> None:
+        """A body that came with its head has the limits that were asked for, too."""
+        async with RawServer.replies([answer(b"1234567")]) as server, ClientSession() as session:
+            response = await session.get(server.url(), read_bufsize=4)
+            assert response.content.get_read_buffer_limits() == (4, 8)
+
     async def test_on_eof_that_raises(self, caplog: pytest.LogCaptureFixture) -> None:
         """What a callback raises is logged, and the others are called all the same."""
         told: list[str] = []

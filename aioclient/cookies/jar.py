@@ -295,9 +295,9 @@ class CookieJar(AbstractCookieJar):
     def update_cookies(self, cookies: LooseCookies, response_url: StrOrURL = _NO_URL) -> None:
         """Store *cookies*: a mapping or pairs of names and values, a ``SimpleCookie``.
 
-        A ``Morsel`` is stored under its own name. With *response_url* they are as if that response had set them; a
-        plain value is for its host and directory. Without it a plain value goes to every host, and a ``Morsel`` to the
-        domain it names, to every host if it names none. A ``Morsel`` that may not be stored is left out.
+        With *response_url* they are as if that response had set them; a plain value is for its host and directory.
+        Without it a plain value goes to every host, and a ``Morsel`` to the domain it names, to every host if it names
+        none. A ``Morsel`` that may not be stored is left out.
 
         Raises:
             TypeError: *cookies* is a str.
@@ -315,7 +315,6 @@ class CookieJar(AbstractCookieJar):
         verdicts: list[tuple[str, Cookie | str, bool]] = []
         for name, value in pairs:
             if isinstance(value, Morsel):
-                name = value.key or name
                 verdict = self._accept_morsel(name, value, host, url.raw_path, is_secure, now)
                 verdicts.append((name, verdict, is_secure))
             else:

@@ -39,6 +39,7 @@ def stream_of(request: Request, raw: bytes, content_encoding: str | None) -> Str
         content_encoding=content_encoding,
         lenient=options.lenient,
         max_size=options.max_body_size,
+        limit=options.read_bufsize,
     )
     if trace is not None:
         trace.watch(request, stream)

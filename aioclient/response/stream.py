@@ -184,6 +184,7 @@ class StreamReader:
         content_encoding: str | None = None,
         lenient: bool = False,
         max_size: int | None = None,
+        limit: int = DEFAULT_LIMIT,
     ) -> Self:
         """Return a stream over a *body* that is here already.
 
@@ -192,7 +193,7 @@ class StreamReader:
         What is wrong with *content_encoding* or with the size is raised by the reading methods.
         """
         decoder = None if content_encoding is None else decoder_for(content_encoding, lenient)
-        stream = cls(None, decoder=decoder, max_size=max_size)
+        stream = cls(None, limit=limit, decoder=decoder, max_size=max_size)
         stream.feed_data(body)
         stream.feed_eof()
         return stream

@@ -48,8 +48,11 @@ def put_cookies(jar: AbstractCookieJar, cookies: LooseCookies, base_url: URL | N
     """
     if isinstance(cast(object, cookies), (str, bytes)):
         raise TypeError(f"cookies must be a mapping or pairs, found {type(cookies).__name__}")
-    if not isinstance(cookies, Mapping):
-        cookies = list(cookies)
+    pairs: Any = cookies.items() if isinstance(cookies, Mapping) else cookies
+    # A morsel has a name of its own, which counts.
+    cookies = [
+        (value.key or name if isinstance(value, Morsel) else name, value) for name, value in pairs
+    ]
     if not cookies:
         return
     if base_url is None:

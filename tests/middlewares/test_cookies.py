@@ -6,7 +6,14 @@ from typing import Any
 import aiohttp
 import pytest
 
-from aioclient import ClientResponse, ClientSession, CookieJar, Handler, Request
+from aioclient import (
+    ClientResponse,
+    ClientSession,
+    CookieJar,
+    Handler,
+    Request,
+    SharedCookiesWarning,
+)
 from aioclient.middlewares.cookies import cookie_pairs
 from aioclient.testing import RawServer
 
@@ -175,13 +182,10 @@ class TestMorsels:
     @pytest.mark.parametrize("jar", [CookieJar, aiohttp.CookieJar])
     async def test_of_a_session(self, jar: Any) -> None:
         """So does one among the session's cookies, whoever's jar they are in."""
-        async with (
-            RawServer.replies([OK]) as server,
-            ClientSession(cookie_jar=jar(unsafe=True)) as session,
-        ):
-            session.cookie_jar.update_cookies(
-                {"key": named("own", "1"), "not": named("s", "2", secure=True)}
-            )
+        cookies = {"key": named("own", "1"), "not": named("s", "2", secure=True)}
+        with pytest.warns(SharedCookiesWarning):
+            session = ClientSession(cookie_jar=jar(unsafe=True), cookies=cookies)
+        async with RawServer.replies([OK]) as server, session:
             await session.get(server.url())
         assert server.requests[0].value("Cookie") == "own=1"
 
