@@ -1,0 +1,90 @@
+"""The reference prints signatures as the source has them."""
+
+import sys
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, TypedDict, Unpack
+
+import pytest
+
+DOCS = Path(__file__).parent.parent / "docs"
+TimeoutLike = float | tuple[float, float] | None
+_SECRET = object()
+MOST = 10
+
+
+class Arguments(TypedDict, total=False):
+    timeout: TimeoutLike
+
+
+class MoreArguments(Arguments, total=False):
+    headers: dict[str, str]
+
+
+class Sample:
+    """A class.
+
+    Args:
+        url: where to.
+    """
+
+    def __init__(self, url: str, timeout: TimeoutLike = None, *, most: int = MOST) -> None: ...
+
+    def call(self, url: "str | None", /, hidden: object = _SECRET) -> "Sample": ...
+
+    def get(self, url: str, **arguments: Unpack[MoreArguments]) -> None:
+        """Get.
+
+        Args:
+            url: where to.
+            timeout, headers: as ever.
+        """
+
+
+@dataclass
+class Value:
+    name: str
+    most: int = 3
+
+
+@pytest.fixture
+def signatures(monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
+    """The module docs/signatures.py, which is of no package."""
+    monkeypatch.syspath_prepend(str(DOCS))
+    yield __import__("signatures")
+    del sys.modules["signatures"]
+
+
+def shown(signatures: Any, what: str, owner: object) -> tuple[str, str | None]:
+    return signatures.on_signature(None, what, "x", owner, None, "()", "")  # type: ignore[no-any-return]
+
+
+def test_names_of_types_stay(signatures: Any) -> None:
+    """A type keeps its name, a constant's value is shown, and a described parameter has its type beside its text."""
+    assert shown(signatures, "class", Sample) == (
+        "(url, timeout: TimeoutLike = None, *, most: int = 10)",
+        None,
+    )
+
+
+def test_methods(signatures: Any) -> None:
+    """Quotes and private defaults are not shown, and neither is self."""
+    assert shown(signatures, "method", Sample.call) == (
+        "(url: str | None, /, hidden: object = ...)",
+        "Sample",
+    )
+
+
+def test_keywords_of_a_typed_dict(signatures: Any) -> None:
+    """Keywords that a TypedDict describes have their types beside their text."""
+    assert shown(signatures, "method", Sample.get) == ("(url, **arguments)", "None")
+    lines = [":param url: where to.", ":param timeout: as ever.", ":param headers: as ever."]
+    signatures.on_docstring(None, "method", "x", Sample.get, None, lines)
+    assert lines[2] == ":type timeout: TimeoutLike"
+    assert lines[4] == ":type headers: dict[str, str]"
+
+
+def test_dataclasses(signatures: Any) -> None:
+    """A class without a constructor in the source has its fields."""
+    assert shown(signatures, "class", Value) == ("(name: str, most: int = 3)", None)
