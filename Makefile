@@ -6,7 +6,9 @@
 #   make check    format, lint, import rules, types, docs: silent when all is well
 #   make bench    measure against other clients
 #   make tables   make the docs' tables of rows, weaknesses and parameters
+#   make drawings make the docs' drawings from the code and the benchmark's results
 #   make docs     build the pages into docs/_build/html
+#   make pictures look at the built pages in headless Chromium
 #   make format   format the code and fix what can be fixed
 #   make clean    remove what was built       make distclean   and the environment
 
@@ -19,7 +21,7 @@ T ?=
 export PIP_DISABLE_PIP_VERSION_CHECK = 1
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test check format bench tables docs clean distclean
+.PHONY: help demo test check format bench tables drawings docs pictures clean distclean
 .DELETE_ON_ERROR:
 
 help:
@@ -85,9 +87,10 @@ check-imports:
 check-types:
 	$(call quietly,$(BIN)/mypy --strict aioclient)
 
-# The tables of the reference that name tests and parameters say what is true now.
+# The tables that name tests and parameters, and the drawings, say what is true now.
 check-tables:
 	$(call quietly,$(BIN)/python docs/tables --check)
+	$(call quietly,$(BIN)/python docs/drawings --check)
 
 check-docs:
 	$(call quietly,$(sphinx) --builder html docs docs/_build/html)
@@ -102,9 +105,15 @@ bench: $(VENV)/.installed-test $(VENV)/.installed-bench
 tables: $(VENV)/.installed-test
 	@$(BIN)/python docs/tables
 
+drawings: $(VENV)/.installed-test
+	@$(BIN)/python docs/drawings
+
 docs: $(VENV)/.installed-docs
 	@$(sphinx) --builder html docs docs/_build/html
 	@echo docs/_build/html/index.html
+
+pictures: $(VENV)/.installed-docs
+	@$(BIN)/python docs/pictures.py $(ARGS)
 
 clean:
 	@rm -rf build dist *.egg-info docs/_build .hypothesis .import_linter_cache .mypy_cache \
