@@ -36,7 +36,7 @@ from ..warning import Birthplace, report_unclosed, warn_legacy
 from .binding import Binding
 from .dialling import Dial
 from .driver import PoolDriver
-from .http2 import require_http2
+from .http2 import http2_settings, require_http2
 from .pool import Pool, PoolStatistics
 from .private_names import PrivateNames
 from .shutdown import Closing, OpenSockets, closed_error
@@ -60,6 +60,10 @@ class BaseConnector(PrivateNames):
             and the method is idempotent or nothing of the request left (RFC 9112, section 9.3.1); and, whatever its
             method, one that an HTTP/2 server says it has not worked on (RFC 9113, section 8.7). Once.
         lenient, http2: what sessions that use this connector take for theirs, unless they are given one.
+        http2_ping: seconds of silence after which a server that speaks HTTP/2 is asked whether it is there; one that
+            does not answer within 20 s is given up, with all that is under way on that connection. None for never.
+        http2_stream_window: bytes of a response over HTTP/2 that may come ahead of its reader, 1 MiB by default.
+        http2_connection_window: bytes of all of them on one connection, 16 MiB by default (RFC 9113, section 5.2).
         enable_cleanup_closed: does nothing (deprecated: the event loop does it now).
         loop: must be the loop of the first session (deprecated: it is anyway).
 
@@ -81,6 +85,9 @@ class BaseConnector(PrivateNames):
         retry_stale: bool = True,
         lenient: bool = False,
         http2: HTTP2Option = False,
+        http2_ping: float | None = None,
+        http2_stream_window: int = 2**20,
+        http2_connection_window: int = 2**24,
         loop: asyncio.AbstractEventLoop | None = None,
     ) -> None:
         if isinstance(keepalive_timeout, Unset):
@@ -97,6 +104,7 @@ class BaseConnector(PrivateNames):
         self._retry_stale = retry_stale
         self._lenient = check_lenient(lenient)
         self._http2 = require_http2(http2)
+        speaking = http2_settings(http2_ping, http2_stream_window, http2_connection_window)
         self._pool: Pool[ConnectionKey, HttpConnection] = Pool(
             limit=limit or 0,
             limit_per_host=limit_per_host or 0,
@@ -109,6 +117,7 @@ class BaseConnector(PrivateNames):
             self._pool, self._sockets, self._binding, force_close=self._force_close
         )
         self._dialler = self._driver.dialler
+        self._dialler.http2 = speaking
         live_connectors.add(self)
 
     # Settings and state

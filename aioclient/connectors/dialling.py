@@ -15,11 +15,13 @@ from ..message.request import Request
 from ..message.timings import Phases
 from ..protocols.connection import HttpConnection, Owner
 from ..protocols.http1.connection import BufferedHttp1Connection, Http1Connection
+from ..protocols.http2.settings import LocalSettings
 from ..protocols.leftovers import BeforeTLS, LeftoversProtocol, UntilChosen
 from ..response.trace import CallTrace
 from ..warning import HTTP2Warning, warn_caller
 from .binding import Binding
 from .errors import connect_error
+from .http2 import HTTP2Settings
 from .limits import Limit, earliest, ends
 from .shutdown import CLOSE_TIME, CLOSE_TURNS, OpenSockets, closed_error
 from .sockets import Create, make_transport
@@ -58,6 +60,7 @@ class Dialler:
         own_context: The context made of it, once somebody has asked for it and may have changed it.
         protocols: What makes a connection for a key of another protocol than HTTP/1.1, by that one's name in ALPN.
             The connection is an ``asyncio.Protocol``, too.
+        http2: How HTTP/2 is spoken.
         conn_timeout: Seconds for one new connection; None for what the request allows.
         close_time: Seconds in which a server may answer the goodbye of a TLS connection.
     """
@@ -70,6 +73,7 @@ class Dialler:
         "_sockets",
         "close_time",
         "conn_timeout",
+        "http2",
         "own_context",
         "protocols",
         "ssl",
@@ -79,6 +83,7 @@ class Dialler:
         self, owner: Owner, sockets: OpenSockets, binding: Binding, *, keep_alive: bool
     ) -> None:
         self.protocols: dict[str, Callable[[ConnectionKey], HttpConnection]] = {}
+        self.http2 = HTTP2Settings(LocalSettings(), None)
         self.ssl: Setting = True
         self.own_context: SSLContext | None = None
         self.conn_timeout: float | None = None
@@ -272,14 +277,18 @@ class Dialler:
         if make is not None:
             return make(key)
         loop = self._binding.bound_loop
-        if protocol == HTTP2:
-            from ..protocols.http2.connection import Http2Connection  # needs an extra
-
-            return Http2Connection(self._owner, key, loop)
-        if not isinstance(loop, asyncio.BaseEventLoop):
-            return Http1Connection(self._owner, key, loop, keep_alive=self._keep_alive)
-        if self._buffer is None:
+        has_buffer = not isinstance(loop, asyncio.BaseEventLoop)
+        if self._buffer is None and not has_buffer:
             self._buffer = memoryview(bytearray(READ_SIZE))
+        if protocol == HTTP2:
+            from ..protocols.http2 import connection as http2  # needs an extra
+
+            local, ping = self.http2.local, self.http2.ping
+            if self._buffer is None:
+                return http2.Http2Connection(self._owner, key, loop, local, ping)
+            return http2.BufferedHttp2Connection(self._owner, key, loop, self._buffer, local, ping)
+        if self._buffer is None:
+            return Http1Connection(self._owner, key, loop, keep_alive=self._keep_alive)
         return BufferedHttp1Connection(
             self._owner, key, loop, self._buffer, keep_alive=self._keep_alive
         )

@@ -1,9 +1,41 @@
-"""HTTP/2 as an option: what ``http2=`` may be, and the package that it needs."""
+"""HTTP/2 as an option: what ``http2=`` and its kin may be, and the package that it needs."""
 
+from dataclasses import dataclass
 from importlib.util import find_spec
 
 from ..exceptions import MissingExtraError
 from ..message.request import HTTP2Option, check_http2
+from ..message.timeout import seconds
+from ..protocols.http2.settings import LocalSettings
+
+
+@dataclass(frozen=True, slots=True)
+class HTTP2Settings:
+    """How connections of a connector speak HTTP/2.
+
+    Attributes:
+        local: What servers are told of windows.
+        ping: Seconds of silence after which the server is asked whether it is there; None for never.
+    """
+
+    local: LocalSettings
+    ping: float | None
+
+
+def http2_settings(ping: float | None, stream_window: int, connection_window: int) -> HTTP2Settings:
+    """Return the settings that a connector's arguments say.
+
+    Raises:
+        TypeError, ValueError: one of them cannot be.
+    """
+    for name, window in (("stream", stream_window), ("connection", connection_window)):
+        if isinstance(window, bool) or not isinstance(window, int):
+            raise TypeError(f"http2_{name}_window must be an int, found {window!r}")
+    try:
+        local = LocalSettings(stream_window=stream_window, connection_window=connection_window)
+    except ValueError as error:
+        raise ValueError(f"http2_{error}") from None
+    return HTTP2Settings(local, None if ping is None else seconds("http2_ping", ping))
 
 
 def require_http2(value: object) -> HTTP2Option:

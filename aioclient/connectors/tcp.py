@@ -91,6 +91,9 @@ class TCPConnector(ProxiedConnector):
         retry_stale: bool = True,
         lenient: bool = False,
         http2: HTTP2Option = False,
+        http2_ping: float | None = None,
+        http2_stream_window: int = 2**20,
+        http2_connection_window: int = 2**24,
         loop: asyncio.AbstractEventLoop | None = None,
     ) -> None:
         if socket_factory is not None and not callable(socket_factory):
@@ -115,6 +118,9 @@ class TCPConnector(ProxiedConnector):
             retry_stale=retry_stale,
             lenient=lenient,
             http2=http2,
+            http2_ping=http2_ping,
+            http2_stream_window=http2_stream_window,
+            http2_connection_window=http2_connection_window,
             loop=loop,
         )
         self._dialler.ssl = setting

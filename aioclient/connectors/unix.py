@@ -49,6 +49,9 @@ class UnixConnector(BaseConnector):
         retry_stale: bool = True,
         lenient: bool = False,
         http2: HTTP2Option = False,
+        http2_ping: float | None = None,
+        http2_stream_window: int = 2**20,
+        http2_connection_window: int = 2**24,
         conn_timeout: float | None = None,
         loop: asyncio.AbstractEventLoop | None = None,
     ) -> None:
@@ -61,6 +64,9 @@ class UnixConnector(BaseConnector):
             retry_stale=retry_stale,
             lenient=lenient,
             http2=http2,
+            http2_ping=http2_ping,
+            http2_stream_window=http2_stream_window,
+            http2_connection_window=http2_connection_window,
             loop=loop,
         )
         self._path = os.fspath(path)

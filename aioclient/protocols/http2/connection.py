@@ -22,6 +22,7 @@ from ...exceptions import (
     ClientConnectionError,
     ClientError,
     ReadTimeoutError,
+    ServerTimeoutError,
     TotalTimeoutError,
 )
 from ...exchange import NOTHING, Exchange
@@ -39,6 +40,8 @@ from .losses import before_request, of_connection
 from .request_head import Fields, RequestHead, request_fields
 from .settings import LocalSettings
 
+PING: Final = b"aioclien"  # 8 bytes (section 6.7)
+PING_LIMIT: Final = 20.0  # seconds for the answer
 _METHODS_WITH_BODY: Final = frozenset(("POST", "PUT", "PATCH"))
 _GONE: Final = ConnectionFailure(ErrorCode.NO_ERROR, "the connection was closed")
 
@@ -51,6 +54,7 @@ class Http2Connection(asyncio.Protocol):
         key: which exchanges it may carry.
         loop: the event loop.
         local: what the server is told of windows and limits.
+        ping: seconds of silence after which the server is asked whether it is there; None for never.
     """
 
     carries_many: ClassVar[bool] = True
@@ -67,6 +71,8 @@ class Http2Connection(asyncio.Protocol):
         "_loop",
         "_loss",
         "_owner",
+        "_ping",
+        "_pinged",
         "_plain",
         "_plain_fields",
         "_poll",
@@ -89,6 +95,7 @@ class Http2Connection(asyncio.Protocol):
         key: ConnectionKey,
         loop: asyncio.AbstractEventLoop,
         local: LocalSettings | None = None,
+        ping: float | None = None,
     ) -> None:
         self._owner = owner
         self.key = key
@@ -113,6 +120,8 @@ class Http2Connection(asyncio.Protocol):
         self._heard = 0.0
         self._timer: asyncio.TimerHandle | None = None
         self._when = 0.0
+        self._ping = ping
+        self._pinged: float | None = None  # when, while its answer is awaited
         self._poll: Callable[[float], object] | None = None
         # The session's default fields as they were encoded for HTTP/1.1, and as they go out here.
         self._plain: bytes | None = None
@@ -297,6 +306,8 @@ class Http2Connection(asyncio.Protocol):
         self.transport = cast(asyncio.Transport, transport)
         self._heard = self._loop.time()
         self._flush()
+        if self._ping is not None:
+            self._arm(self._heard + self._ping)
         self._owner.connection_made(self)
 
     def data_received(self, data: bytes) -> None:
@@ -513,13 +524,36 @@ class Http2Connection(asyncio.Protocol):
         """End the exchanges whose limits are reached; arm the timer anew for the others."""
         self._timer = None
         now = self._loop.time()
-        next_time: float | None = None
+        next_time = None if self._ping is None else self._check_silence(now, self._ping)
         for carried in list(self._carried.values()):
             when = self._check(carried, now)
             if when is not None and (next_time is None or when < next_time):
                 next_time = when
         if next_time is not None:
             self._arm(next_time)
+
+    def _check_silence(self, now: float, interval: float) -> float | None:
+        """Ask a silent server whether it is there, and give up one that does not answer; return when to look again."""
+        pinged = self._pinged
+        if pinged is not None and self._heard < pinged:
+            if now < pinged + PING_LIMIT:
+                return pinged + PING_LIMIT
+            for carried in list(self._carried.values()):
+                what = carried.exchange.request.what
+                carried.fail(
+                    ServerTimeoutError(
+                        f"{what}: nothing came within {PING_LIMIT:g} s of a ping (http2_ping={interval:g})"
+                    )
+                )
+            self.abort()
+            return None
+        self._pinged = None
+        if now >= self._heard + interval:
+            self._pinged = now
+            self.codec.ping(PING)
+            self._flush()
+            return now + min(interval, PING_LIMIT)
+        return self._heard + interval
 
     def _check(self, carried: Carried, now: float) -> float | None:
         """End *carried* if one of its limits is reached; return when to look again, None for never."""
@@ -561,8 +595,9 @@ class BufferedHttp2Connection(Http2Connection, asyncio.BufferedProtocol):
         loop: asyncio.AbstractEventLoop,
         buffer: memoryview,
         local: LocalSettings | None = None,
+        ping: float | None = None,
     ) -> None:
-        super().__init__(owner, key, loop, local)
+        super().__init__(owner, key, loop, local, ping)
         self.buffer = buffer
 
     def get_buffer(self, size_hint: int) -> memoryview:
