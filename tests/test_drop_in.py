@@ -10,7 +10,7 @@ import warnings
 from collections.abc import AsyncIterator, Callable
 from http.cookies import SimpleCookie
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import aiohttp
 import pytest
@@ -789,6 +789,21 @@ class TestOldMembers:
 
 
 class TestSmallThings:
+    async def test_an_overridden_request(self) -> None:
+        """Caches and recorders override ``_request()``, by its arguments' names as aiohttp has them."""
+
+        class Recording(ClientSession):
+            seen: ClassVar[list[tuple[str, str, list[str]]]] = []
+
+            async def _request(self, method: str, str_or_url: Any, **options: Any) -> Any:
+                self.seen.append((method, str(str_or_url), sorted(options)))
+                return await super()._request(method, str_or_url, **options)
+
+        async with RawServer.replies([OK], repeat=True) as server, Recording() as session:
+            await (await session.get(server.url(), params={"a": "1"}, timeout=5)).read()
+            await (await session._request("POST", server.url(), data=b"x")).read()
+        assert session.seen == [("GET", server.url(), ["params", "timeout"])]
+
     async def test_a_payload_over_a_file_is_sent_again(self) -> None:
         """A 307 repeats aiohttp's payload of a reader whose size nobody knows, if it can seek."""
         source: Any = io.BytesIO(b"buffered")

@@ -397,7 +397,7 @@ class ClientSession(State, PrivateNames):
             current = {**current, "made_at": Birthplace(self._lifecycle.loop)}
         if tracker is not None:
             return RequestContextManager(settle(tracker, self._request, method, url, current))
-        return RequestContextManager(self._request(method, url, current))
+        return RequestContextManager(self._request(method, url, **current))
 
     def ws_connect(
         self, url: str | URL, **arguments: Unpack[WebSocketArguments]
@@ -468,8 +468,9 @@ class ClientSession(State, PrivateNames):
         )
 
     async def _request(
-        self, method: str, url: str | URL, arguments: CallArguments
+        self, method: str, url: str | URL, **arguments: Unpack[CallArguments]
     ) -> ClientResponse:
+        # A name and a shape of aiohttp's: caches override it.
         lifecycle = self._lifecycle
         if lifecycle.closed or get_running_loop() is not lifecycle.loop:
             raise lifecycle.unusable()

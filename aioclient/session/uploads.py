@@ -65,7 +65,7 @@ async def settle(
         )
     tracker.bind()
     try:
-        return await send(method, url, arguments)
+        return await send(method, url, **arguments)
     finally:
         tracker.request_ended()
 
