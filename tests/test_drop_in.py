@@ -802,7 +802,10 @@ class TestSmallThings:
         async with RawServer.replies([OK], repeat=True) as server, Recording() as session:
             await (await session.get(server.url(), params={"a": "1"}, timeout=5)).read()
             await (await session._request("POST", server.url(), data=b"x")).read()
-        assert session.seen == [("GET", server.url(), ["params", "timeout"])]
+        assert session.seen == [
+            ("GET", server.url(), ["params", "timeout"]),
+            ("POST", server.url(), ["data"]),
+        ]
 
     async def test_a_payload_over_a_file_is_sent_again(self) -> None:
         """A 307 repeats aiohttp's payload of a reader whose size nobody knows, if it can seek."""
