@@ -159,6 +159,7 @@ async def open_websocket(
             headers=fields,
             timeout=handshake_timeout,
             raise_for_status=False,
+            http2=False,  # the protocol is switched by HTTP/1.1 (RFC 6455, section 4.1)
             **handshake,
         )
     except ServerProtocolError as error:
