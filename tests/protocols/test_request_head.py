@@ -4,9 +4,17 @@ from collections.abc import AsyncIterator
 from typing import Any
 
 import pytest
+from multidict import CIMultiDict
 from yarl import URL
 
 import aioclient
+from aioclient import Request
+from aioclient.body import MAKER
+from aioclient.exchange import Exchange
+from aioclient.message.body import Body
+from aioclient.message.headers import DefaultHeaders
+from aioclient.message.request import RequestOptions
+from aioclient.protocols.http1.head import encode_head, encode_head_for, outgoing_fields
 from aioclient.testing import RawConnection, RawServer
 
 from .corpus import END, OK
@@ -189,7 +197,7 @@ class TestTarget:
                 assert b"\r\nX:" not in head
 
 
-@pytest.mark.parametrize("version", ["1.1\r\nX: y", "2.0", "1.1 ", "", "0.9", (1, 2)])
+@pytest.mark.parametrize("version", ["1.1\r\nX: y", "2.1", "1.1 ", "", "0.9", (1, 2)])
 async def test_version(version: Any) -> None:
     """INJ-04: a version is 1.1 or 1.0."""
     await refused(ValueError, version=version)
@@ -294,3 +302,82 @@ class TestFraming:
             if line.lower().startswith((b"content-length:", b"transfer-encoding:"))
         ]
         assert found == expected
+
+
+class Described(Body):
+    """A body that says of itself what it is told to."""
+
+    def __init__(
+        self, size: int | None, content_type: str | None, headers: dict[str, str] | None = None
+    ) -> None:
+        self.size, self.content_type, self.headers = size, content_type, headers
+
+
+def exchange_of(
+    method: str,
+    body: Body | None,
+    defaults: dict[str, str] | None = None,
+    options: dict[str, Any] | None = None,
+) -> Exchange:
+    asked = Request(
+        method,
+        URL("http://a.test/p?q=1"),
+        DefaultHeaders(CIMultiDict(defaults or {}), {"Accept": "*/*"}),
+        None,
+        body,
+        RequestOptions(response_class=object, bodies=MAKER, **(options or {})),
+        aioclient.ClientTimeout(),
+        None,
+        None,
+        None,
+        lambda: None,  # type: ignore[arg-type]
+    )
+    return Exchange(asked, asked.key, 0.0)
+
+
+class TestShortWay:
+    """The head of a usual request is put together in a shorter way, which no byte of it shows."""
+
+    @pytest.mark.parametrize("method", ["GET", "POST"])
+    @pytest.mark.parametrize(
+        "body",
+        [
+            None,
+            Described(0, None),
+            Described(5, "application/json"),
+            Described(5, 'multipart/form-data; boundary="\u00e9"'),
+            Described(5, "text/plain", {"Content-Encoding": "gzip", "Content-Type": "a/b"}),
+            Described(None, "text/plain"),
+        ],
+        ids=["none", "empty", "json", "not-ascii", "more-fields", "unknown-size"],
+    )
+    @pytest.mark.parametrize("defaults", [{}, {"Content-Type": "a/b"}, {"Expect": "100-continue"}])
+    @pytest.mark.parametrize(
+        "options",
+        [
+            {},
+            {"expect100": True},
+            {"chunked": True},
+            {"skip_auto_headers": frozenset({"content-type"})},
+        ],
+        ids=["usual", "expect", "chunked", "skip"],
+    )
+    async def test_same_bytes(
+        self, method: str, body: Body | None, defaults: dict[str, str], options: dict[str, Any]
+    ) -> None:
+        """It is the head that is made of all fields, one by one."""
+        if body is None and "chunked" in options:
+            pytest.skip("refused")
+        exchange = exchange_of(method, body, defaults, options)
+        head, chunked, last = encode_head(exchange)
+        assert (head, chunked) == encode_head_for(exchange.request, "/p?q=1", ())
+        assert not last
+        lines = [f"{name}: {value}" for name, value in outgoing_fields(exchange).items()]
+        assert head.decode().split("\r\n") == [f"{method} /p?q=1 HTTP/1.1", *lines, "", ""]
+
+    @pytest.mark.parametrize("value", ["a/b\r\nX: y", "a/b\0"])
+    async def test_a_type_that_must_not_reach_the_wire(self, value: str) -> None:
+        """A body's media type that holds a control character is refused, the second time as well."""
+        for _ in range(2):
+            with pytest.raises(ValueError, match="Content-Type holds the control character"):
+                encode_head(exchange_of("POST", Described(1, value)))

@@ -22,6 +22,7 @@ from ...message.headers import (
     PROXY_AUTHORIZATION,
     TRANSFER_ENCODING,
     check_target,
+    check_value,
     checked_field,
     lists_token,
     serialize_fields,
@@ -45,24 +46,28 @@ def encode_head(exchange: Exchange, keep_alive: bool = True) -> tuple[bytes, boo
     plain = request.defaults.plain_block() if request.own_headers is None else None
     if (
         plain is not None
-        and request.content is None
         and request.cookie is None
         and request.authorization is None
         and keep_alive
         and not options.http10
         and not options.chunked
-        and request.method not in _METHODS_WITH_BODY
         and exchange.proxy_fields is None
     ):
-        return (
-            b"%b%b\r\n"
-            % (
-                _begin(request.method, request.real_url.raw_path_qs, request.origin.host_field),
-                plain,
-            ),
-            False,
-            False,
-        )
+        if request.content is None and request.method not in _METHODS_WITH_BODY:
+            framing: bytes | None = b""
+        else:
+            framing = _plain_framing(request)
+        if framing is not None:
+            return (
+                b"%b%b%b\r\n"
+                % (
+                    _begin(request.method, request.real_url.raw_path_qs, request.origin.host_field),
+                    framing,
+                    plain,
+                ),
+                False,
+                False,
+            )
     if exchange.proxy_fields is not None:
         target, more = absolute_form(request), exchange.proxy_fields
     else:
@@ -155,10 +160,12 @@ def _added_fields(
     if HOST not in fields:
         added.append(("Host", request.origin.host_field))
     if request.authorization is not None and AUTHORIZATION not in fields:
-        added.append(checked_field("Authorization", request.authorization))
+        added.append(("Authorization", check_value("Authorization", request.authorization)))
     if request.cookie is not None and COOKIE not in fields:
-        added.append(checked_field("Cookie", request.cookie))
-    chunked = _add_framing(request, fields, request.content, added)
+        added.append(("Cookie", check_value("Cookie", request.cookie)))
+    chunked = _add_framing(request, fields, added)
+    if request.content is not None:
+        _add_description(request, request.content, fields, added)
     if CONNECTION not in fields:
         if not keep_alive:
             if not options.http10:
@@ -189,63 +196,114 @@ def _begin(method: str, target: str, host_field: str) -> bytes:
     return f"{method} {check_target(target)} HTTP/1.1\r\nHost: {host_field}\r\n".encode()
 
 
-def _add_framing(  # noqa: C901
-    request: Request, fields: "CIMultiDict[str]", body: Body | None, added: list[tuple[str, str]]
-) -> bool:
-    """Append the fields that frame and describe the body; return whether it is sent in chunks."""
+def _plain_framing(request: Request) -> bytes | None:
+    """Return the fields that frame and describe the body where the caller gave none; None if it is no usual body."""
+    body = request.content
+    if body is None:
+        return b"Content-Length: 0\r\n"
     options = request.options
+    if (
+        body.size is None
+        or body.headers is not None
+        or body.content_type is None
+        or options.expect100
+        or options.skip_auto_headers
+        or CONTENT_TYPE in request.defaults.fields
+    ):
+        return None
+    return b"Content-Length: %d\r\n%b" % (body.size, _content_type(body.content_type))
+
+
+@lru_cache(maxsize=64)
+def _content_type(value: str) -> bytes:
+    """Return the ``Content-Type`` field line of a body."""
+    return f"Content-Type: {check_value('Content-Type', value)}\r\n".encode(
+        "utf-8", "surrogateescape"
+    )
+
+
+def _add_framing(
+    request: Request, fields: "CIMultiDict[str]", added: list[tuple[str, str]]
+) -> bool:
+    """Append the fields that frame the body; return whether it is sent in chunks."""
+    body = request.content
+    chunked = bool(request.options.chunked)
     said_length = fields.getall(CONTENT_LENGTH, None)
     said_coding = fields.getall(TRANSFER_ENCODING, None)
-    where = f"{request.method} {request.origin.scheme}://{request.origin.host_field}"
-    if said_length is not None and said_coding is not None:
-        raise ValueError(
-            f"{where}: Content-Length and Transfer-Encoding are both set; leave out one of them"
-        )
-    if said_coding is not None and (
-        len(said_coding) > 1 or said_coding[0].strip().lower() != "chunked"
-    ):
-        raise ValueError(f"{where}: Transfer-Encoding is {said_coding}; only 'chunked' can be sent")
-    if body is None:
-        if said_coding is not None or options.chunked:
-            raise ValueError(f"{where}: a chunked request needs a body; give data= or json=")
-        if said_length is not None:
-            if [length.strip() for length in said_length] != ["0"]:
-                raise ValueError(
-                    f"{where}: Content-Length is {said_length} but the request has no body"
-                )
-        elif request.method in _METHODS_WITH_BODY:
-            added.append(("Content-Length", "0"))
-        return False
-
-    chunked = bool(options.chunked) or said_coding is not None
-    if chunked and said_length is not None:
-        raise ValueError(
-            f"{where}: chunked=True and a Content-Length contradict each other; leave out one"
-        )
+    if said_coding is not None:
+        _check_coding(request, said_coding, said_length)
+        chunked = True
+    if body is None and chunked:
+        raise _contradiction(request, "a chunked request needs a body; give data= or json=")
     if said_length is not None:
-        if body.size is not None and [length.strip() for length in said_length] != [str(body.size)]:
-            raise ValueError(
-                f"{where}: Content-Length is {said_length} but the body has {body.size} bytes"
-            )
-        if (
-            len(said_length) > 1
-            or not said_length[0].strip().isascii()
-            or not said_length[0].strip().isdigit()
-        ):
-            raise ValueError(
-                f"{where}: Content-Length is {said_length}; it must be one decimal number"
-            )
-    elif body.size is None or chunked:
-        if options.http10:
-            raise ValueError(
-                f"{where}: HTTP/1.0 has no chunked coding and the body's length is not known; "
-                "set Content-Length or use HTTP/1.1"
+        _check_length(request, said_length, chunked)
+    elif body is None:
+        if request.method in _METHODS_WITH_BODY:
+            added.append(("Content-Length", "0"))
+    elif chunked or body.size is None:
+        if request.options.http10:
+            raise _contradiction(
+                request,
+                "HTTP/1.0 has no chunked coding and the body's length is not known; "
+                "set Content-Length or use HTTP/1.1",
             )
         if said_coding is None:
             added.append(("Transfer-Encoding", "chunked"))
-        chunked = True
+        return True
     else:
         added.append(("Content-Length", str(body.size)))
+    return False
+
+
+def _check_coding(request: Request, said: list[str], said_length: list[str] | None) -> None:
+    """Check the caller's own ``Transfer-Encoding``.
+
+    Raises:
+        ValueError: it is not ``chunked`` alone, or there is a length as well.
+    """
+    if said_length is not None:
+        raise _contradiction(
+            request, "Content-Length and Transfer-Encoding are both set; leave out one of them"
+        )
+    if len(said) > 1 or said[0].strip().lower() != "chunked":
+        raise _contradiction(request, f"Transfer-Encoding is {said}; only 'chunked' can be sent")
+
+
+def _check_length(request: Request, said: list[str], chunked: bool) -> None:
+    """Check the caller's own ``Content-Length``.
+
+    Raises:
+        ValueError: it is not that of the body, not one decimal number, or the body is *chunked*.
+    """
+    body = request.content
+    lengths = [length.strip() for length in said]
+    if body is None:
+        if lengths != ["0"]:
+            raise _contradiction(request, f"Content-Length is {said} but the request has no body")
+        return
+    if chunked:
+        raise _contradiction(
+            request, "chunked=True and a Content-Length contradict each other; leave out one"
+        )
+    if body.size is not None and lengths != [str(body.size)]:
+        raise _contradiction(
+            request, f"Content-Length is {said} but the body has {body.size} bytes"
+        )
+    if len(lengths) > 1 or not lengths[0].isascii() or not lengths[0].isdigit():
+        raise _contradiction(request, f"Content-Length is {said}; it must be one decimal number")
+
+
+def _contradiction(request: Request, what: str) -> ValueError:
+    return ValueError(
+        f"{request.method} {request.origin.scheme}://{request.origin.host_field}: {what}"
+    )
+
+
+def _add_description(
+    request: Request, body: Body, fields: "CIMultiDict[str]", added: list[tuple[str, str]]
+) -> None:
+    """Append the fields that describe the body, and those that ask what the server says to it."""
+    options = request.options
     if not request.described:
         if body.headers is not None:
             added.extend(
@@ -258,7 +316,6 @@ def _add_framing(  # noqa: C901
             and CONTENT_TYPE not in fields
             and "content-type" not in options.skip_auto_headers
         ):
-            added.append(checked_field("Content-Type", body.content_type))
+            added.append(("Content-Type", check_value("Content-Type", body.content_type)))
     if options.expect100 and not options.http10 and EXPECT not in fields:
         added.append(("Expect", "100-continue"))
-    return chunked
