@@ -1,6 +1,6 @@
 """nginx as a process of its own, on free ports, with its files in a folder of the test run.
 
-Locations (all on `port`, `tls_port` and `unix_path`):
+Locations (all on `port`, `tls_port`, `http2_port` and `unix_path`):
 
 - `/json`: a small JSON document; `/headers`: the same with 22 header fields
 - `/connection`: which connection this is, and the number of the request on it: `17 3`
@@ -98,6 +98,7 @@ http {{
     server {{
         listen 127.0.0.1:{port};
         listen 127.0.0.1:{tls_port} ssl;
+        listen 127.0.0.1:{http2_port} ssl http2;
         listen unix:{unix};
         ssl_certificate {cert};
         ssl_certificate_key {key};
@@ -152,6 +153,7 @@ class Nginx:
     Attributes:
         port: Plain HTTP. `url(path)` makes a URL of it.
         tls_port: HTTPS, with the certificate of `Certificates`.
+        http2_port: The same, with HTTP/2 for those that offer it.
         unix_path: A unix socket.
         hosts_port: HTTPS, the hosts of `TLS_HOSTS`; `/` answers with the name asked for by SNI, and with what nginx
             says of the client's certificate. client.test wants one; a name it does not know gets none.
@@ -165,6 +167,7 @@ class Nginx:
         self._prefix = prefix
         self._certificates = certificates
         self._process: subprocess.Popen[bytes] | None = None
+        self.http2_port = 0
         self.port = self.tls_port = self.impatient_port = self.brief_port = self.hosts_port = 0
         self.unix_path = prefix / "nginx.sock"
         self.folder = prefix / "root"
@@ -238,8 +241,9 @@ class Nginx:
             return False
 
     def _config(self) -> str:
-        ports = _free_ports(5)
-        self.port, self.tls_port, self.impatient_port, self.brief_port, self.hosts_port = ports
+        ports = _free_ports(6)
+        self.port, self.tls_port, self.impatient_port, self.brief_port, self.hosts_port = ports[:5]
+        self.http2_port = ports[5]
         inner = self._prefix / "inner.sock"
         for path in (inner, self.unix_path):
             path.unlink(missing_ok=True)
@@ -259,6 +263,7 @@ class Nginx:
             prefix=self._prefix,
             port=self.port,
             tls_port=self.tls_port,
+            http2_port=self.http2_port,
             tls_hosts=self._tls_hosts(),
             impatient_port=self.impatient_port,
             brief_port=self.brief_port,
