@@ -66,6 +66,7 @@ from .doh import DoHResolver
 from .exceptions import *  # noqa: F403
 from .exceptions import __all__ as _exceptions
 from .message.disposition import ContentDisposition
+from .message.priority import Priority
 from .message.proxy import DIRECT, Proxy, ProxyDigestAuth
 from .message.request import Auth, Request, RequestInfo
 from .message.timeout import ClientTimeout
@@ -135,6 +136,7 @@ __all__ = (
     "NetrcWarning",
     "PatchedAiohttpWarning",
     "PoolStatistics",
+    "Priority",
     "Proxy",
     "ProxyDigestAuth",
     "ReconnectPolicy",

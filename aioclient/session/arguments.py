@@ -20,6 +20,7 @@ from ..connectors.proxies.decide import ProxyOrNone
 from ..connectors.tls import merge_ssl
 from ..message.headers import LooseHeaders, check_name
 from ..message.origin import SSLOption
+from ..message.priority import Priority
 from ..message.proxy import ProxyAuthLike
 from ..message.request import HTTP2Option, RequestOptions, check_lenient
 from ..message.timeout import ClientTimeout, seconds
@@ -123,6 +124,7 @@ class CurrentArguments(RareOptions, total=False):
     timeout: TimeoutLike
     raise_for_status: RaiseForStatus | None
     middlewares: Sequence[Middleware] | None
+    priority: Priority | None
     trace_request_ctx: object
 
 

@@ -21,6 +21,7 @@ from ..message.headers import (
     without_secrets,
 )
 from ..message.origin import origin_of
+from ..message.priority import Priority
 from ..message.request import Auth, Request, RequestOptions
 from ..message.timeout import ClientTimeout, coerce_timeout
 from ..message.unset import Unset
@@ -83,7 +84,7 @@ class RequestBuilder:
                 target = with_params(target, params)
             if not plain:
                 options = self._options(arguments, target)
-                own = self._without_auto(own, options.skip_auto_headers)
+                own = self._rare_fields(own, options, arguments)
             if "headers" in arguments:
                 own = self._with_headers(own, arguments["headers"])
             auth = arguments.get("auth")
@@ -128,6 +129,16 @@ class RequestBuilder:
                     options = replace(options, proxies=table)
         made_at = arguments.get("made_at")
         return options if made_at is None else replace(options, made_at=made_at)
+
+    def _rare_fields(
+        self, own: Fields | None, options: RequestOptions, arguments: CallArguments
+    ) -> Fields | None:
+        """Return the fields as arguments change them that few calls have."""
+        own = self._without_auto(own, options.skip_auto_headers)
+        priority = arguments.get("priority")
+        if priority is None:
+            return own
+        return self._with_headers(own, {"Priority": priority_field(priority)})
 
     def _without_auto(self, own: Fields | None, skipped: frozenset[str]) -> Fields | None:
         """Drop the default fields that a call skips; those that the user gave stay."""
@@ -176,3 +187,16 @@ class RequestBuilder:
         pairs = cookie_pairs(without_strays(cookies, target, self._jar))
         fields = self._defaults.fields if own is None else own
         return with_cookies(fields, pairs) if pairs and COOKIE in fields else own, pairs
+
+
+def priority_field(priority: object) -> str:
+    """Return the value of the field that a call's ``priority=`` asks for.
+
+    Raises:
+        TypeError: it is no ``Priority``.
+    """
+    if not isinstance(priority, Priority):
+        raise TypeError(
+            f"priority must be an aioclient.Priority, found {type(priority).__name__} {priority!r}"
+        )
+    return str(priority)

@@ -335,6 +335,7 @@ class ClientSession(State, PrivateNames):
                 URL, in place of what the session says. A redirect to where another proxy serves leaves them behind.
             skip_auto_headers: names of default fields that are not sent, beside the session's.
             version: "2" (as *http2*), "1.1" or "1.0".
+            priority: a ``Priority``: how urgent the response is (RFC 9218).
             trace_request_ctx: any object; the callbacks of a trace config find it in their context.
             encoding: the charset of text and forms in *data* (deprecated: encode them yourself).
             auto_decompress, http2, lenient, read_bufsize, max_line_size, max_field_size, max_headers: instead of the
