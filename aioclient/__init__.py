@@ -84,6 +84,7 @@ from .response.stream import StreamReader
 from .session import ClientSession
 from .warning import (
     HTTP2Warning,
+    InvalidJSONWarning,
     LegacyParameterWarning,
     NetrcWarning,
     PatchedAiohttpWarning,
@@ -127,6 +128,7 @@ __all__ = (
     "HttpVersion",
     "HttpVersion10",
     "HttpVersion11",
+    "InvalidJSONWarning",
     "LegacyParameterWarning",
     "Middleware",
     "MultipartReader",

@@ -2,7 +2,7 @@
 
 import asyncio
 from types import TracebackType
-from typing import Unpack
+from typing import Never, Unpack
 
 import aiohttp
 from yarl import URL
@@ -11,7 +11,7 @@ from .chain import Transport
 from .connectors.tcp import TCPConnector
 from .response.client_response import ClientResponse
 from .session import ClientSession, RequestArguments, RequestContextManager
-from .session.arguments import CurrentArguments
+from .session.arguments import CurrentArguments, by_position
 from .session.legacy import check_loop, modern, warn_of_loop
 
 AnyConnector = Transport | aiohttp.BaseConnector
@@ -30,8 +30,11 @@ class OneShot(RequestContextManager):
         url: str | URL,
         connector: AnyConnector | None,
         arguments: RequestArguments,
+        misplaced: tuple[object, ...] = (),
         loop: asyncio.AbstractEventLoop | None = None,
     ) -> None:
+        if misplaced:
+            raise by_position(method, misplaced)
         warn_of_loop(loop)
         current = modern(arguments)  # here, where the caller's line is known
         super().__init__(_whole(method, url, connector, current, loop))
@@ -93,7 +96,7 @@ async def _whole(
 def request(
     method: str,
     url: str | URL,
-    *,
+    *misplaced: Never,
     connector: AnyConnector | None = None,
     loop: asyncio.AbstractEventLoop | None = None,
     **arguments: Unpack[RequestArguments],
@@ -105,54 +108,75 @@ def request(
     other arguments are those of ``ClientSession.request()``; *loop* must be the running one (deprecated). For more
     than one request, use a session: it is faster.
     """
-    return OneShot(method, url, connector, arguments, loop)
+    return OneShot(method, url, connector, arguments, misplaced, loop)
 
 
 def get(
-    url: str | URL, *, connector: AnyConnector | None = None, **arguments: Unpack[RequestArguments]
+    url: str | URL,
+    *misplaced: Never,
+    connector: AnyConnector | None = None,
+    **arguments: Unpack[RequestArguments],
 ) -> OneShot:
     """Send one GET request; see ``request()``."""
-    return OneShot("GET", url, connector, arguments)
+    return OneShot("GET", url, connector, arguments, misplaced)
 
 
 def options(
-    url: str | URL, *, connector: AnyConnector | None = None, **arguments: Unpack[RequestArguments]
+    url: str | URL,
+    *misplaced: Never,
+    connector: AnyConnector | None = None,
+    **arguments: Unpack[RequestArguments],
 ) -> OneShot:
     """Send one OPTIONS request; see ``request()``."""
-    return OneShot("OPTIONS", url, connector, arguments)
+    return OneShot("OPTIONS", url, connector, arguments, misplaced)
 
 
 def head(
-    url: str | URL, *, connector: AnyConnector | None = None, **arguments: Unpack[RequestArguments]
+    url: str | URL,
+    *misplaced: Never,
+    connector: AnyConnector | None = None,
+    **arguments: Unpack[RequestArguments],
 ) -> OneShot:
     """Send one HEAD request, which follows no redirects unless told to; see ``request()``."""
     arguments.setdefault("allow_redirects", False)
-    return OneShot("HEAD", url, connector, arguments)
+    return OneShot("HEAD", url, connector, arguments, misplaced)
 
 
 def post(
-    url: str | URL, *, connector: AnyConnector | None = None, **arguments: Unpack[RequestArguments]
+    url: str | URL,
+    *misplaced: Never,
+    connector: AnyConnector | None = None,
+    **arguments: Unpack[RequestArguments],
 ) -> OneShot:
     """Send one POST request; see ``request()``."""
-    return OneShot("POST", url, connector, arguments)
+    return OneShot("POST", url, connector, arguments, misplaced)
 
 
 def put(
-    url: str | URL, *, connector: AnyConnector | None = None, **arguments: Unpack[RequestArguments]
+    url: str | URL,
+    *misplaced: Never,
+    connector: AnyConnector | None = None,
+    **arguments: Unpack[RequestArguments],
 ) -> OneShot:
     """Send one PUT request; see ``request()``."""
-    return OneShot("PUT", url, connector, arguments)
+    return OneShot("PUT", url, connector, arguments, misplaced)
 
 
 def patch(
-    url: str | URL, *, connector: AnyConnector | None = None, **arguments: Unpack[RequestArguments]
+    url: str | URL,
+    *misplaced: Never,
+    connector: AnyConnector | None = None,
+    **arguments: Unpack[RequestArguments],
 ) -> OneShot:
     """Send one PATCH request; see ``request()``."""
-    return OneShot("PATCH", url, connector, arguments)
+    return OneShot("PATCH", url, connector, arguments, misplaced)
 
 
 def delete(
-    url: str | URL, *, connector: AnyConnector | None = None, **arguments: Unpack[RequestArguments]
+    url: str | URL,
+    *misplaced: Never,
+    connector: AnyConnector | None = None,
+    **arguments: Unpack[RequestArguments],
 ) -> OneShot:
     """Send one DELETE request; see ``request()``."""
-    return OneShot("DELETE", url, connector, arguments)
+    return OneShot("DELETE", url, connector, arguments, misplaced)

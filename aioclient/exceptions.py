@@ -15,14 +15,19 @@ a ``TimeoutError`` alone, and ``InvalidJSONError`` a ``json.JSONDecodeError`` al
     │   ├── WSClosedError *                      code, reason: the end of a WebSocket
     │   ├── ClientOSError (+ OSError)
     │   │   └── ClientConnectorError             host, port, os_error, ssl
+    │   │       ├── ConnectError *               no connection to host and port
     │   │       ├── ClientConnectorDNSError
+    │   │       │   └── LookupFailedError *      no address of the host
     │   │       ├── AddressNotAllowedError *     address, rule: of an AddressPolicy
     │   │       ├── ClientProxyConnectionError
+    │   │       │   └── ProxyConnectError *      no connection to the proxy, or by it
     │   │       ├── UnixClientConnectorError     path
     │   │       │   └── UnixConnectError *       no connection to a Unix socket
     │   │       └── ClientSSLError
     │   │           ├── ClientConnectorSSLError (+ ssl.SSLError)
+    │   │           │   └── TLSError *           no TLS with the server or the proxy
     │   │           └── ClientConnectorCertificateError (+ ssl.CertificateError)
+    │   │               └── CertificateError *   … because its certificate is refused
     │   └── ServerConnectionError
     │       ├── ServerDisconnectedError
     │       ├── ServerFingerprintMismatch
@@ -116,6 +121,7 @@ __all__ = (
     "BodySizeError",
     "BodyTooLargeError",
     "CALL_ERRORS",
+    "CertificateError",
     "ClientConnectionError",
     "ClientConnectionResetError",
     "ClientConnectorCertificateError",
@@ -129,6 +135,7 @@ __all__ = (
     "ClientProxyConnectionError",
     "ClientResponseError",
     "ClientSSLError",
+    "ConnectError",
     "ConnectTimeoutError",
     "ConnectionTimeoutError",
     "ContentDecodingError",
@@ -140,11 +147,13 @@ __all__ = (
     "InvalidURL",
     "InvalidUrlClientError",
     "InvalidUrlRedirectClientError",
+    "LookupFailedError",
     "MissingExtraError",
     "NetrcError",
     "NonHttpUrlClientError",
     "NonHttpUrlRedirectClientError",
     "PoolTimeoutError",
+    "ProxyConnectError",
     "ProxyRefusedError",
     "ReadTimeoutError",
     "RedirectClientError",
@@ -157,6 +166,7 @@ __all__ = (
     "SocketTimeoutError",
     "StatusError",
     "StreamConsumedError",
+    "TLSError",
     "TooManyRedirects",
     "TotalTimeoutError",
     "UnexpectedContentTypeError",
@@ -593,7 +603,53 @@ class UnsafeRedirectError(NonHttpUrlRedirectClientError, ValueError):
     """A redirect leads to a scheme that is neither http nor https."""
 
 
-class AddressNotAllowedError(ClientConnectorError):
+class OfConnecting:
+    """What an error of connecting knows besides: for which request, what was dialled, whether it is the proxy.
+
+    ``method`` and ``url`` are of the request that the connection was for; ``dialled`` are the addresses that were
+    tried; ``found`` says in words what happened. ``on_the_way_to`` is the server's origin if this is about the proxy on
+    the way there, else empty.
+    """
+
+    method = ""
+    url: URL | None = None
+    dialled: tuple[str, ...] = ()
+    found = ""
+    on_the_way_to = ""
+
+    def _begin(self) -> str:
+        return "" if self.url is None else f"{self.method} {shown(self.url)}: "
+
+    def __str__(self) -> str:
+        error = cast(ClientConnectorError, self)
+        tried = f" ({', '.join(self.dialled)})" if self.dialled not in ((), (error.host,)) else ""
+        place = f"host {error.host}:{error.port}{tried}"
+        if self.on_the_way_to:
+            place = f"the proxy at {place} on the way to {self.on_the_way_to}"
+        return f"{self._begin()}Cannot connect to {place}: {self.found or error.os_error}"
+
+
+class ConnectError(OfConnecting, ClientConnectorError):
+    """There is no connection to ``host`` and ``port``."""
+
+
+class LookupFailedError(OfConnecting, ClientConnectorDNSError):
+    """No address of the host is known."""
+
+
+class ProxyConnectError(OfConnecting, ClientProxyConnectionError):
+    """There is no connection to the proxy at ``host`` and ``port``, or it opened none to the server."""
+
+
+class TLSError(OfConnecting, ClientConnectorSSLError):
+    """The TLS handshake failed."""
+
+
+class CertificateError(OfConnecting, ClientConnectorCertificateError):
+    """The TLS handshake failed because the certificate is refused."""
+
+
+class AddressNotAllowedError(OfConnecting, ClientConnectorError):
     """The connector's ``AddressPolicy`` allows no connection to this server; nothing was sent.
 
     ``address`` is the first address that was denied, None when the host, port or scheme was; ``rule`` is the sentence
@@ -609,11 +665,15 @@ class AddressNotAllowedError(ClientConnectorError):
         self.args = (connection_key, os_error, address, rule)
 
     def __str__(self) -> str:
-        return f"No connection to {self.host}:{self.port}: {self.rule}; the connector's address_policy decides it"
+        place = f"{self.host}:{self.port}"
+        return f"{self._begin()}No connection to {place}: {self.rule}; the connector's address_policy decides it"
 
 
-class UnixConnectError(UnixClientConnectorError):
+class UnixConnectError(OfConnecting, UnixClientConnectorError):
     """There is no connection to the Unix socket at ``path``."""
+
+    def __str__(self) -> str:
+        return f"{self._begin()}Cannot connect to the Unix socket {self.path}: {self.found or self.os_error}"
 
     def __reduce__(self) -> tuple[Any, ...]:
         # OSError keeps two arguments, its constructor here takes three.

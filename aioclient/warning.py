@@ -13,6 +13,7 @@ from typing import Final
 
 __all__ = (
     "HTTP2Warning",
+    "InvalidJSONWarning",
     "LegacyParameterWarning",
     "NetrcWarning",
     "PatchedAiohttpWarning",
@@ -29,6 +30,10 @@ class HTTP2Warning(UserWarning):
 
 class LegacyParameterWarning(DeprecationWarning):
     """A spelling of an earlier aiohttp was used; it works, and the text says what to write instead."""
+
+
+class InvalidJSONWarning(UserWarning):
+    """``json=`` holds NaN or an infinite number: what is sent is not JSON, though some servers take it."""
 
 
 class NetrcWarning(UserWarning):

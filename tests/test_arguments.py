@@ -117,7 +117,11 @@ async def test_check_that_is_no_coroutine_function() -> None:
 
 @pytest.mark.parametrize(
     ("params", "text"),
-    [({"a": None}, "got None"), ([1], "params cannot be"), (5, "params cannot be")],
+    [
+        ({"a": None}, r"params\['a'\] is None; leave it out"),
+        ([1], "params cannot be"),
+        (5, "params cannot be"),
+    ],
 )
 @pytest.mark.rows("S003-25")
 async def test_params(params: Any, text: str) -> None:
@@ -183,9 +187,10 @@ async def test_names_of_other_libraries(name: str, meant: str) -> None:
 
 
 async def test_session_arguments_of_other_libraries() -> None:
-    """None is suggested where a session has none: verify is not version."""
+    """What belongs to a connector is said to: verify is not version."""
     arguments: Any = {"verify": False}
-    with pytest.raises(TypeError, match=r"\['verify'\] of ClientSession\(\)$"):
+    text = r"of ClientSession\(\); give it to the connector: connector=TCPConnector\(ssl=\.\.\.\)$"
+    with pytest.raises(TypeError, match=text):
         ClientSession(**arguments)
 
 

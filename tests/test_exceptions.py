@@ -229,12 +229,14 @@ SAMPLES: dict[str, Callable[[type], Exception]] = {
     "ClientConnectorCertificateError": lambda kind: kind(
         KEY, tls_error(ssl.SSLCertVerificationError)
     ),
+    "CertificateError": lambda kind: kind(KEY, tls_error(ssl.SSLCertVerificationError)),
     "ClientConnectorDNSError": lambda kind: kind(KEY, socket.gaierror(-2, "unknown")),
     "ClientConnectorError": lambda kind: kind(KEY, REFUSED),
     "ClientConnectorSSLError": lambda kind: kind(KEY, tls_error(ssl.SSLError)),
     "ClientOSError": lambda kind: kind(32, "pipe"),
     "ClientProxyConnectionError": lambda kind: kind(KEY, REFUSED),
     "ClientSSLError": lambda kind: kind(KEY, tls_error(ssl.SSLError)),
+    "ConnectError": lambda kind: kind(KEY, REFUSED),
     "HandshakeRefusedError": lambda kind: of_response(kind, body=b"no"),
     "InvalidJSONError": lambda kind: kind(
         "no", "x", 0, request_info=INFO, status=200, content_type="text/html", excerpt="x"
@@ -244,9 +246,12 @@ SAMPLES: dict[str, Callable[[type], Exception]] = {
     "InvalidUrlRedirectClientError": lambda kind: kind("http://a b", "a space"),
     "NonHttpUrlClientError": lambda kind: kind("ftp://a", "ftp"),
     "NonHttpUrlRedirectClientError": lambda kind: kind("ftp://a", "ftp"),
+    "LookupFailedError": lambda kind: kind(KEY, socket.gaierror(-2, "unknown")),
+    "ProxyConnectError": lambda kind: kind(KEY, REFUSED),
     "ProxyRefusedError": lambda kind: of_response(kind, proxy="http://p.test"),
     "ServerFingerprintMismatch": lambda kind: kind(b"1" * 32, b"2" * 32, "a.test", 443),
     "StatusError": lambda kind: of_response(kind, body=b"no", charset="latin1"),
+    "TLSError": lambda kind: kind(KEY, tls_error(ssl.SSLError)),
     "UnexpectedJSONError": lambda kind: kind(INFO, path="$.a", reason="no", found="int"),
     "UnixConnectError": lambda kind: kind("/run/x", KEY, FileNotFoundError(2, "none")),
     "WSClosedError": lambda kind: kind(*WSCLOSED),

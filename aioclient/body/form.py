@@ -56,7 +56,7 @@ def _pairs(data: Iterable[object]) -> Iterator[tuple[object, object]]:
         else:
             raise TypeError(
                 f"a form's fields are (name, value) pairs, found {shown_text(field)}; "
-                "pass iter(...) to send the chunks of a list"
+                'write data={"name": "value"}, or pass iter(...) to send the chunks of a list'
             )
 
 

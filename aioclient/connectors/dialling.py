@@ -8,7 +8,7 @@ from ssl import SSLContext
 from typing import Final, cast
 from weakref import WeakSet
 
-from ..exceptions import ConnectTimeoutError, TotalTimeoutError
+from ..exceptions import ClientConnectorError, ConnectTimeoutError, TotalTimeoutError
 from ..exchange import Exchange
 from ..message.origin import ConnectionKey
 from ..message.request import Request
@@ -20,7 +20,7 @@ from ..protocols.leftovers import BeforeTLS, LeftoversProtocol, UntilChosen
 from ..response.trace import CallTrace
 from ..warning import HTTP2Warning, warn_caller
 from .binding import Binding
-from .errors import connect_error
+from .errors import connect_error, of_request
 from .http2 import HTTP2Settings
 from .limits import Limit, earliest, ends
 from .shutdown import CLOSE_TIME, CLOSE_TURNS, OpenSockets, closed_error
@@ -145,6 +145,9 @@ class Dialler:
                 await _end_of(connection)
                 raise connection.early_end(request)
             return connection
+        except ClientConnectorError as error:
+            of_request(error, request, key)
+            raise
         except TimeoutError as error:
             if not dial.timeout.expired():
                 raise

@@ -1,20 +1,27 @@
 """Translate what the event loop raises while connecting: one table, the most specific first."""
 
 import errno
+import os
+import re
 import ssl
 from collections.abc import Sequence
-from typing import Any, Final
+from typing import Any, Final, cast
 
 from ..exceptions import (
     AddressNotAllowedError,
-    ClientConnectorCertificateError,
-    ClientConnectorDNSError,
+    CertificateError,
     ClientConnectorError,
-    ClientConnectorSSLError,
-    ClientProxyConnectionError,
+    ConnectError,
+    LookupFailedError,
+    OfConnecting,
+    ProxyConnectError,
+    TLSError,
     UnixConnectError,
+    public,
 )
 from ..message.origin import ConnectionKey
+from ..message.proxy import Proxy
+from ..message.request import Request
 from ..protocols.alerts import ALERTS, advise
 from .address_policy import Denial
 
@@ -47,15 +54,37 @@ _TLS_ADVICE: Final = {
 }
 
 
-def dns_error(key: ConnectionKey, error: OSError) -> ClientConnectorDNSError:
+# OpenSSL's reasons for what a server answers that does not speak TLS.
+_NOT_TLS: Final = frozenset(("WRONG_VERSION_NUMBER", "RECORD_LAYER_FAILURE", "HTTP_REQUEST"))
+_EXPIRED: Final = 10  # OpenSSL's code
+_PLACE_IN_SSL: Final = re.compile(r" ?\(_ssl\.c:[0-9]+\)").sub
+_NUMBERS: Final = re.compile(r"\[Errno ([0-9]+)\]").findall
+
+
+def of_request(error: ClientConnectorError, request: Request, key: ConnectionKey) -> None:
+    """Note in *error* for which *request* it is, and whether it is about the proxy of *key*."""
+    if not isinstance(error, OfConnecting):
+        return
+    error.method, error.url = request.method, public(request.url)
+    proxy = None if key.proxy is None else cast(Proxy, key.proxy).address
+    if proxy is not None and (error.host, error.port) == (proxy.host, proxy.port):
+        scheme = "https" if key.is_ssl else "http"
+        error.on_the_way_to = f"{scheme}://{key.host}:{key.port}"
+
+
+def dns_error(key: ConnectionKey, error: OSError) -> LookupFailedError:
     """Return the error that stands for *error* of a lookup for *key*."""
     told = _with_text(error, "the resolver gave up without a reason", None)
-    return ClientConnectorDNSError(_as_aiohttp(key), told)
+    found = LookupFailedError(_as_aiohttp(key), told)
+    found.found = f"no address of {key.host} was found: {told.strerror}"
+    return found
 
 
 def unix_error(path: str, key: ConnectionKey, error: OSError) -> UnixConnectError:
     """Return the error that stands for *error* of an attempt to connect to the socket at *path*."""
-    return UnixConnectError(path, _as_aiohttp(key), error)
+    found = UnixConnectError(path, _as_aiohttp(key), error)
+    found.found = _in_words(error, key)
+    return found
 
 
 def policy_error(key: ConnectionKey, denials: Sequence[Denial]) -> AddressNotAllowedError:
@@ -66,35 +95,62 @@ def policy_error(key: ConnectionKey, denials: Sequence[Denial]) -> AddressNotAll
 
 
 def proxy_error(
-    proxy: ConnectionKey, error: OSError, key: ConnectionKey
-) -> ClientProxyConnectionError:
+    proxy: ConnectionKey, error: OSError, key: ConnectionKey, dialled: tuple[str, ...] = ()
+) -> ProxyConnectError:
     """Return the error that stands for *error* of an attempt to reach *proxy*, on the way to *key*."""
-    found = ClientProxyConnectionError(_as_aiohttp(proxy), error)
+    found = ProxyConnectError(_as_aiohttp(proxy), error)
+    found.found = _in_words(error, proxy)
+    found.dialled = dialled
     scheme = "https" if key.is_ssl else "http"
-    found.add_note(f"this is the proxy on the way to {scheme}://{key.host}:{key.port}")
+    found.on_the_way_to = f"{scheme}://{key.host}:{key.port}"
     advise(found, error.__cause__)
     return found
 
 
-def connect_error(key: ConnectionKey, error: OSError) -> ClientConnectorError:
-    """Return the error that stands for *error* of a connection attempt for *key*."""
+def connect_error(
+    key: ConnectionKey, error: OSError, dialled: tuple[str, ...] = ()
+) -> ConnectError | TLSError | CertificateError:
+    """Return the error that stands for *error* of a connection attempt for *key*; *dialled* are the addresses tried."""
     aiohttp_key = _as_aiohttp(key)
-    found: ClientConnectorError
+    found: ConnectError | TLSError | CertificateError
     advice: str | None = None
     if isinstance(error, ssl.CertificateError):
-        found = ClientConnectorCertificateError(aiohttp_key, error)
+        found = CertificateError(aiohttp_key, error)
         advice = _CERTIFICATE_ADVICE.get(error.verify_code)
     elif isinstance(error, ssl.SSLError):
-        found = ClientConnectorSSLError(aiohttp_key, error)
+        found = TLSError(aiohttp_key, error)
         advice = _TLS_ADVICE.get(getattr(error, "reason", None) or "")  # of OpenSSL's errors only
     else:
         told = _with_text(
             error, "the server closed the connection within the TLS handshake", errno.ECONNRESET
         )
-        found = ClientConnectorError(aiohttp_key, told)
+        found = ConnectError(aiohttp_key, told)
+        error = told
+    found.found = _in_words(error, key)
+    found.dialled = dialled
     if advice is not None:
         found.add_note(advice)
     return found
+
+
+def _in_words(error: OSError, key: ConnectionKey) -> str:
+    """Return what happened, in one line, without what the event loop or OpenSSL say about themselves."""
+    text = _PLACE_IN_SSL("", error.strerror or str(error))
+    if isinstance(error, ssl.SSLCertVerificationError):
+        if error.verify_code != _EXPIRED:
+            return f"the certificate is refused: {error.verify_message}"
+        expired = getattr(error, "not_after", None)
+        return f"the certificate expired{'' if expired is None else f' on {expired}'}"
+    if isinstance(error, ssl.SSLError):
+        if getattr(error, "reason", None) in _NOT_TLS:
+            return f"the server does not speak TLS: http://{key.host}:{key.port}? ({text})"
+        return f"no TLS: {text}"
+    numbers = [error.errno] if error.errno else [int(number) for number in _NUMBERS(text)]
+    if text.startswith(("Connect call failed", "Multiple exceptions")) and numbers:
+        text = ", ".join(dict.fromkeys(map(os.strerror, numbers)))
+    if numbers == [errno.ECONNREFUSED]:
+        text = f"{text}; is the port right, and does a server listen on it?"
+    return text
 
 
 def _with_text(error: OSError, otherwise: str, number: int | None) -> OSError:

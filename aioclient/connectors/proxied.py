@@ -162,7 +162,8 @@ class ProxiedConnector(BaseConnector):
         except AddressNotAllowedError:
             raise
         except ClientConnectorError as error:
-            raise proxy_error(proxy.address, error.os_error, key) from error
+            dialled = getattr(error, "dialled", ())
+            raise proxy_error(proxy.address, error.os_error, key, dialled) from error
 
     async def _hosts_for(
         self, proxy: Proxy, request: Request, key: ConnectionKey, dial: Dial

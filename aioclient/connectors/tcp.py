@@ -218,7 +218,8 @@ class TCPConnector(ProxiedConnector):
                 socket_factory=self._socket_factory,
             )
         except OSError as error:
-            raise connect_error(key, error) from error
+            dialled = tuple([address["host"] for address in addresses])
+            raise connect_error(key, error, dialled) from error
         dial.phases.connect = loop.time() - begin
         return sock
 

@@ -21,9 +21,10 @@ import ssl
 import sys
 from collections.abc import Collection
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from hashlib import sha256
 from importlib.util import find_spec
-from typing import Final, Literal
+from typing import Any, Final, Literal, cast
 from weakref import WeakKeyDictionary
 
 import aiohttp
@@ -257,6 +258,7 @@ def _new_context(kind: _Kind) -> ssl.SSLContext:
         context = ssl.create_default_context()
         # A name in the subject's CN counts for nothing (RFC 9525, section 2); OpenSSL still takes it.
         context.hostname_checks_common_name = False
+        context.sslobject_class = _Handshake
     else:
         context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
         context.check_hostname = False
@@ -266,6 +268,26 @@ def _new_context(kind: _Kind) -> ssl.SSLContext:
         context.minimum_version = ssl.TLSVersion.TLSv1_2
     context.set_alpn_protocols((HTTP2, HTTP1) if http2 else (HTTP1,))
     return context
+
+
+class _Handshake(ssl.SSLObject):
+    """One that notes in the error for a refused certificate until when the chain was valid, as ``not_after``."""
+
+    def do_handshake(self) -> None:
+        try:
+            super().do_handshake()
+        except ssl.SSLCertVerificationError as error:
+            cast(Any, error).not_after = _end_of_chain(self)
+            raise
+
+
+def _end_of_chain(tls: ssl.SSLObject) -> str | None:
+    """Return the date on which the first certificate of the peer's chain expires; None where Python does not tell."""
+    ask = getattr(getattr(tls, "_sslobj", None), "get_unverified_chain", None)
+    ends = [certificate.get_info()["notAfter"] for certificate in (ask and ask()) or ()]
+    if not ends:
+        return None
+    return datetime.fromtimestamp(min(map(ssl.cert_time_to_seconds, ends)), UTC).date().isoformat()
 
 
 async def _context(

@@ -447,8 +447,8 @@ def accept_encoding() -> str:
 def _required(coding: str, library: Any) -> Any:
     if library is None:
         raise ContentDecodingError(
-            f"Content-Encoding {coding}: nothing that decodes it is installed: "
-            "pip install aioclient[speedups]"
+            f"Content-Encoding {coding}: nothing that decodes it is installed, or not as new as it must be: "
+            "pip install -U 'aioclient[speedups]'"
         )
     return library
 

@@ -14,6 +14,7 @@ from typing import Any, Final, cast
 from multidict import CIMultiDict, MultiMapping, getversion, istr
 
 from .._version import __version__
+from .pairs import checked_pairs
 
 type_Pairs = Iterable[tuple[str, str | None]]
 LooseHeaders = Mapping[str, str | None] | MultiMapping[str] | type_Pairs
@@ -145,7 +146,7 @@ def pairs_of(headers: LooseHeaders | None) -> Iterable[tuple[str, str | None]]:
         raise TypeError(
             f"headers must be a mapping or (name, value) pairs, found {type(headers).__name__}"
         )
-    return headers
+    return checked_pairs("headers", headers)
 
 
 def to_multidict(headers: LooseHeaders | None) -> "CIMultiDict[str]":

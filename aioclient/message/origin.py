@@ -162,15 +162,24 @@ def canonical_host(name: str) -> str:
 
 def _refusal(url: URL) -> Exception:
     if url.scheme and url.scheme not in _SCHEMES:
+        # "localhost:8080/path" has a scheme, too.
+        is_host = not url.raw_host and url.raw_path[:1].isdigit()
+        hint = f"; if it is a host, write https://{shown(url)}" if is_host else ""
         return NonHttpUrlClientError(
-            f"{shown_bad(shown(url))}: the scheme {url.scheme!r} is not supported; use http, https, ws or wss"
+            f"{shown_bad(shown(url))}: the scheme {url.scheme!r} is not supported; use http, https, ws or wss{hint}"
         )
     if not url.scheme:
         return InvalidUrlClientError(
             bad_url(shown(url)),
-            "the URL is relative; give a full one, or a base_url to the session",
+            "the URL is relative; give a full one, or a base_url to the session" + _host_hint(url),
         )
     return InvalidUrlClientError(shown(url), "the URL has no host, or no port that exists")
+
+
+def _host_hint(url: URL) -> str:
+    """Return what to write if a relative URL begins with what looks like a host."""
+    first = url.raw_path.partition("/")[0]
+    return f"; did you mean https://{shown(url)}?" if "." in first.strip(".") else ""
 
 
 def _is_ip(host: str) -> bool:

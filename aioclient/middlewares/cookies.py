@@ -1,7 +1,7 @@
 """Cookies: what the jar holds for the URL goes out with each attempt, what a response sets goes in (RFC 6265)."""
 
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from http.cookies import Morsel, SimpleCookie
 from typing import Any
 
@@ -12,6 +12,7 @@ from yarl import URL
 
 from ..chain import Handler
 from ..message.headers import COOKIE, SET_COOKIE, shown_text
+from ..message.pairs import checked_pairs
 from ..message.request import Request
 from ..response.client_response import ClientResponse
 
@@ -114,7 +115,13 @@ def cookie_pairs(cookies: LooseCookies | object) -> dict[str, str]:
         raise TypeError(
             f"cookies must be a mapping or (name, value) pairs, found {type(cookies).__name__}"
         )
-    pairs: Any = cookies.items() if isinstance(cookies, Mapping) else cookies
+    if not isinstance(cookies, Iterable):
+        raise TypeError(
+            f"cookies must be a mapping or (name, value) pairs, found {type(cookies).__name__}"
+        )
+    pairs: Any = (
+        cookies.items() if isinstance(cookies, Mapping) else checked_pairs("cookies", cookies)
+    )
     result: dict[str, str] = {}
     for name, value in pairs:
         if not isinstance(name, str) or not isinstance(value, (str, int, float, Morsel)):

@@ -21,7 +21,7 @@ import logging
 import sys
 from collections import deque
 from collections.abc import Awaitable, Callable
-from typing import Any, Final, Protocol, Self
+from typing import TYPE_CHECKING, Any, Final, Protocol, Self
 
 from aiohttp.http_exceptions import LineTooLong
 
@@ -565,6 +565,14 @@ class StreamReader:
 
     def __aiter__(self) -> "_Iterator":
         return _Iterator(self.readline)
+
+    if not TYPE_CHECKING:
+        # What "for" asks when there is no __iter__, with which the stream would count as an iterable.
+        def __getitem__(self, index: object) -> object:
+            raise TypeError(
+                "use 'async for' with response.content, which comes while it is read: lines as it is, "
+                "pieces with iter_chunked(65536); response.read() has it all"
+            )
 
     def __repr__(self) -> str:
         if self._exception is not None:

@@ -18,7 +18,7 @@ from ..connectors.base import BaseConnector
 from ..connectors.http2 import require_http2
 from ..connectors.proxies.decide import ProxyOrNone
 from ..connectors.tls import merge_ssl
-from ..message.headers import LooseHeaders, check_name
+from ..message.headers import LooseHeaders, check_name, shown_text
 from ..message.origin import SSLOption
 from ..message.priority import Priority
 from ..message.proxy import ProxyAuthLike
@@ -53,6 +53,18 @@ _AS_THE_SESSION: Final = frozenset(
         "max_headers",
     )
 )
+_TRUTHS: Final = frozenset(
+    (
+        "allow_redirects",
+        "auto_decompress",
+        "connector_owner",
+        "env_proxies",
+        "expect100",
+        "read_until_eof",
+        "requote_redirect_url",
+        "trust_env",
+    )
+)
 _COUNTS: Final = (
     "max_redirects",
     "read_bufsize",
@@ -75,6 +87,28 @@ _ELSEWHERE: Final = {
 }
 
 
+# What is given to a connector, and how it is written there.
+_OF_A_CONNECTOR: Final = {
+    "cert": "ssl=...",
+    "verify": "ssl=...",
+    **{
+        name: f"{name}=..."
+        for name in (
+            "family",
+            "fingerprint",
+            "force_close",
+            "keepalive_timeout",
+            "limit",
+            "limit_per_host",
+            "local_addr",
+            "resolver",
+            "ssl",
+            "ssl_context",
+            "use_dns_cache",
+            "verify_ssl",
+        )
+    },
+}
 _SSL_ARGUMENTS: Final = frozenset(("ssl", "verify_ssl", "ssl_context", "fingerprint"))
 
 
@@ -223,7 +257,20 @@ def unknown_arguments(where: str, names: Iterable[str], known: Iterable[str]) ->
         elif _ELSEWHERE[name] in among:
             meant.add(_ELSEWHERE[name])
     hint = f"; did you mean {' or '.join(sorted(meant))}?" if meant else ""
+    of_connector = [name for name in names if name in _OF_A_CONNECTOR]
+    if where == "ClientSession()" and of_connector:
+        meant_there = sorted({_OF_A_CONNECTOR[name] for name in of_connector})
+        hint = f"; give it to the connector: connector=TCPConnector({', '.join(meant_there)})"
     return TypeError(f"unknown arguments {sorted(names)} of {where}{hint}")
+
+
+def by_position(method: str, misplaced: Sequence[object]) -> TypeError:
+    """Return the error for arguments of a call that stand behind its URL without a name."""
+    found = ", ".join(type(value).__name__ for value in misplaced)
+    meant = "params={...}" if method in ("GET", "HEAD", "OPTIONS") else "json={...} or data={...}"
+    return TypeError(
+        f"behind the URL of a {method} arguments are given by name, as {meant}; found by position: {found}"
+    )
 
 
 def folded(argument: str, names: Iterable[str] | None) -> frozenset[str]:
@@ -258,6 +305,7 @@ def laid_over(options: RequestOptions, arguments: CallArguments) -> RequestOptio
         if name not in _TAKEN_ELSEWHERE and not (value is None and name in _AS_THE_SESSION)
     }
     check_counts(changes)
+    check_truths(changes)
     if changes.get("on_too_many", "raise") not in ("raise", "return"):
         raise ValueError(
             f"on_too_many must be 'raise' or 'return', found {changes['on_too_many']!r}"
@@ -304,6 +352,16 @@ def _check_count(argument: str, value: object) -> None:
         raise TypeError(f"{argument} must be an int, found {type(value).__name__}")
     if value < 0:
         raise ValueError(f"{argument}={value}: give a number from 0 on")
+
+
+def check_truths(arguments: Mapping[str, object]) -> None:
+    """Refuse what is neither True nor False: "no" would count as True; 1, 0 and None, as in aiohttp, do for them."""
+    for name in _TRUTHS & arguments.keys():
+        value = arguments[name]
+        if value is not None and not isinstance(value, int):
+            raise TypeError(
+                f"{name} must be True or False, found {type(value).__name__} {shown_text(value)}"
+            )
 
 
 HTTP10: Final = "1.0"

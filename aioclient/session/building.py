@@ -27,7 +27,14 @@ from ..message.timeout import ClientTimeout, coerce_timeout
 from ..message.unset import Unset
 from ..middlewares.auth import NO_AUTH, AuthLike, coerce_auth, credentials_in
 from ..middlewares.cookies import cookie_pairs, with_cookies
-from .arguments import APART_FROM_OPTIONS, OF_PROXIES, CallArguments, TimeoutLike, laid_over
+from .arguments import (
+    APART_FROM_OPTIONS,
+    OF_PROXIES,
+    CallArguments,
+    TimeoutLike,
+    check_truths,
+    laid_over,
+)
 from .defaults import without_strays
 from .settings import AUTH_AND_URL, Settings
 from .urls import target_of, with_params
@@ -119,7 +126,9 @@ class RequestBuilder:
     def _options(self, arguments: CallArguments, target: URL) -> RequestOptions:
         """Return the session's options with those of the call laid over them."""
         settings = self.settings
-        follows = arguments.get("allow_redirects", True)
+        follows: object = arguments.get("allow_redirects", True)
+        if follows is not True and follows is not False:
+            check_truths({"allow_redirects": follows})
         options = settings.options if follows else settings.no_redirects
         if not APART_FROM_OPTIONS.issuperset(arguments):
             options = laid_over(options, arguments)

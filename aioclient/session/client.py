@@ -5,7 +5,7 @@ import warnings
 from asyncio import get_running_loop
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from types import TracebackType
-from typing import TYPE_CHECKING, Any, Self, Unpack, cast
+from typing import TYPE_CHECKING, Any, Never, Self, Unpack, cast
 from weakref import ref
 
 import aiohttp
@@ -52,8 +52,10 @@ from .arguments import (
     CallArguments,
     RequestArguments,
     TimeoutLike,
+    by_position,
     check_callable,
     check_parts,
+    check_truths,
     checked_middlewares,
 )
 from .building import RequestBuilder
@@ -205,6 +207,13 @@ class ClientSession(State, PrivateNames):
         check_parts(connector, cookie_jar, response_class, ws_response_class)
         if old:
             timeout = take_old(old, timeout, ClientSession)
+        check_truths(
+            {
+                "connector_owner": connector_owner,
+                "env_proxies": env_proxies,
+                "trust_env": trust_env,
+            }
+        )
         trust_env = bool(trust_env)
         netrc_logins = netrc_step(netrc, trust_env=trust_env)
         url, credentials = base_and_auth(base_url, auth)
@@ -297,7 +306,7 @@ class ClientSession(State, PrivateNames):
     # Requests
 
     def request(
-        self, method: str, url: str | URL, **arguments: Unpack[RequestArguments]
+        self, method: str, url: str | URL, *misplaced: Never, **arguments: Unpack[RequestArguments]
     ) -> RequestContextManager:
         """Send a request; await the result for the response, or enter it with ``async with``.
 
@@ -347,44 +356,60 @@ class ClientSession(State, PrivateNames):
             ClientError, TimeoutError: everything that goes wrong from then on, which ``CALL_ERRORS`` names together;
                 see ``aioclient.exceptions``.
         """
-        return self._call(method, url, arguments)
+        return self._call(method, url, arguments, misplaced)
 
-    def get(self, url: str | URL, **arguments: Unpack[RequestArguments]) -> RequestContextManager:
+    def get(
+        self, url: str | URL, *misplaced: Never, **arguments: Unpack[RequestArguments]
+    ) -> RequestContextManager:
         """Send a GET request; see ``request()``."""
-        return self._call("GET", url, arguments)
+        return self._call("GET", url, arguments, misplaced)
 
     def options(
-        self, url: str | URL, **arguments: Unpack[RequestArguments]
+        self, url: str | URL, *misplaced: Never, **arguments: Unpack[RequestArguments]
     ) -> RequestContextManager:
         """Send an OPTIONS request; see ``request()``."""
-        return self._call("OPTIONS", url, arguments)
+        return self._call("OPTIONS", url, arguments, misplaced)
 
-    def head(self, url: str | URL, **arguments: Unpack[RequestArguments]) -> RequestContextManager:
+    def head(
+        self, url: str | URL, *misplaced: Never, **arguments: Unpack[RequestArguments]
+    ) -> RequestContextManager:
         """Send a HEAD request, which follows no redirects unless told to; see ``request()``."""
         arguments.setdefault("allow_redirects", False)
-        return self._call("HEAD", url, arguments)
+        return self._call("HEAD", url, arguments, misplaced)
 
-    def post(self, url: str | URL, **arguments: Unpack[RequestArguments]) -> RequestContextManager:
+    def post(
+        self, url: str | URL, *misplaced: Never, **arguments: Unpack[RequestArguments]
+    ) -> RequestContextManager:
         """Send a POST request; see ``request()``."""
-        return self._call("POST", url, arguments)
+        return self._call("POST", url, arguments, misplaced)
 
-    def put(self, url: str | URL, **arguments: Unpack[RequestArguments]) -> RequestContextManager:
+    def put(
+        self, url: str | URL, *misplaced: Never, **arguments: Unpack[RequestArguments]
+    ) -> RequestContextManager:
         """Send a PUT request; see ``request()``."""
-        return self._call("PUT", url, arguments)
+        return self._call("PUT", url, arguments, misplaced)
 
-    def patch(self, url: str | URL, **arguments: Unpack[RequestArguments]) -> RequestContextManager:
+    def patch(
+        self, url: str | URL, *misplaced: Never, **arguments: Unpack[RequestArguments]
+    ) -> RequestContextManager:
         """Send a PATCH request; see ``request()``."""
-        return self._call("PATCH", url, arguments)
+        return self._call("PATCH", url, arguments, misplaced)
 
     def delete(
-        self, url: str | URL, **arguments: Unpack[RequestArguments]
+        self, url: str | URL, *misplaced: Never, **arguments: Unpack[RequestArguments]
     ) -> RequestContextManager:
         """Send a DELETE request; see ``request()``."""
-        return self._call("DELETE", url, arguments)
+        return self._call("DELETE", url, arguments, misplaced)
 
     def _call(
-        self, method: str, url: str | URL, arguments: RequestArguments
+        self,
+        method: str,
+        url: str | URL,
+        arguments: RequestArguments,
+        misplaced: tuple[object, ...],
     ) -> RequestContextManager:
+        if misplaced:
+            raise by_position(method, misplaced)
         current: Any = arguments  # CallArguments, once the old spellings are out
         tracker = None
         if arguments and not LOOKED_AT.isdisjoint(arguments):

@@ -1,6 +1,6 @@
 """What a session has from the start: the header fields of every request, and its own cookies; and those of a call."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from http.cookies import Morsel
 from typing import Any, cast
 
@@ -14,6 +14,7 @@ from ..exceptions import shown
 from ..message.codings import accept_encoding
 from ..message.headers import USER_AGENT, DefaultHeaders, LooseHeaders, merge_into
 from ..message.origin import origin_of
+from ..message.pairs import checked_pairs
 from ..warning import SharedCookiesWarning, warn_caller
 
 
@@ -48,7 +49,9 @@ def put_cookies(jar: AbstractCookieJar, cookies: LooseCookies, base_url: URL | N
     """
     if isinstance(cast(object, cookies), (str, bytes)):
         raise TypeError(f"cookies must be a mapping or pairs, found {type(cookies).__name__}")
-    pairs: Any = cookies.items() if isinstance(cookies, Mapping) else cookies
+    pairs: Any = (
+        cookies.items() if isinstance(cookies, Mapping) else checked_pairs("cookies", cookies)
+    )
     # A morsel has a name of its own, which counts.
     cookies = [
         (value.key or name if isinstance(value, Morsel) else name, value) for name, value in pairs
@@ -93,9 +96,11 @@ def without_strays(cookies: LooseCookies, url: URL, jar: AbstractCookieJar) -> L
 
     One that is Secure goes by TLS alone, or to an origin that *jar* trusts; one with a domain or a path goes there.
     """
-    if isinstance(cast(object, cookies), (str, bytes)):
+    if isinstance(cast(object, cookies), (str, bytes)) or not isinstance(cookies, Iterable):
         return cookies  # which is refused where they are looked at
-    pairs: Any = cookies.items() if isinstance(cookies, Mapping) else cookies
+    pairs: Any = (
+        cookies.items() if isinstance(cookies, Mapping) else checked_pairs("cookies", cookies)
+    )
     kept: list[tuple[str, Any]] = []
     for name, value in pairs:
         if isinstance(value, Morsel):

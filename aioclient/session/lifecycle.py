@@ -97,7 +97,9 @@ class Lifecycle:
     def unusable(self) -> RuntimeError:
         """Return the error for a call that cannot be made: closed, or of another process or event loop."""
         if self.closed:
-            return RuntimeError("Session is closed")
+            return RuntimeError(
+                "Session is closed; make its calls within 'async with', or before its close()"
+            )
         if os.getpid() != self._pid:
             return RuntimeError(
                 "the session was made before a fork; make a new one in this process"

@@ -35,7 +35,14 @@ class _Pending(Coroutine[Any, Any, T]):
     def __await__(self) -> Generator[Any, None, T]:
         return self._coroutine.__await__()
 
-    if not TYPE_CHECKING:  # type checkers would take it for any name
+    if not TYPE_CHECKING:  # type checkers would take it for any name, and for a context manager
+
+        def __enter__(self) -> None:
+            self._coroutine.close()
+            raise TypeError("use 'async with', not 'with': a response is read while it comes")
+
+        def __exit__(self, *_: object) -> None:
+            """Never reached: ``__enter__`` raises."""
 
         def __getattr__(self, name: str) -> object:
             raise AttributeError(

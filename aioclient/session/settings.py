@@ -27,7 +27,15 @@ from ..middlewares.auth import (
 )
 from ..response.client_response import ClientResponse
 from ..websocket import ClientWebSocketResponse
-from .arguments import HTTP2, HTTP10, asked_version, check_callable, check_counts, folded
+from .arguments import (
+    HTTP2,
+    HTTP10,
+    asked_version,
+    check_callable,
+    check_counts,
+    check_truths,
+    folded,
+)
 from .defaults import auto_fields
 from .proxies import SessionProxies
 from .status import RaiseForStatus, check_raise_for_status
@@ -141,6 +149,7 @@ def checked_options(
     """
     check_callable("fallback_charset_resolver", fallback_charset_resolver)
     check_counts(counts)
+    check_truths({"auto_decompress": auto_decompress, "requote_redirect_url": requote_redirect_url})
     if lenient is None:
         lenient = getattr(connector, "lenient", False)
     asked = asked_version(version)

@@ -8,6 +8,7 @@ from yarl import URL, Query
 
 from ..exceptions import ClientError, InvalidUrlClientError, bad_url, shown
 from ..message.origin import Origin, canonical_host, origin_of, unreadable
+from ..message.pairs import checked_pairs
 from ..message.urls import url_of
 
 _REMEMBERED: Final = 128  # texts, as yarl remembers
@@ -74,8 +75,33 @@ def with_params(url: URL, params: Query) -> URL:
         if not isinstance(params, (Mapping, Sequence)):
             params = tuple(cast(Iterable[Any], params))  # an iterator of pairs
         return url.extend_query(params)
-    except TypeError as error:
-        raise TypeError(f"params cannot be made a query: {error}") from error
+    except (TypeError, ValueError) as error:
+        advice = _params_advice(params, error)
+        if isinstance(error, ValueError) and advice == str(error):  # of a number such as NaN
+            raise
+        raise TypeError(f"params cannot be made a query: {advice}") from error
+
+
+def _params_advice(params: Any, error: Exception) -> str:
+    """Return which of *params* is wrong and what to write instead; else the text of *error*."""
+    if not isinstance(params, (Mapping, Iterable)):
+        return f"it takes a mapping, pairs or a str, found {type(params).__name__}"
+    given = params.items() if isinstance(params, Mapping) else checked_pairs("params", params)
+    try:
+        for name, value in given:
+            if not isinstance(name, str):
+                return f"a name must be a str, found {type(name).__name__} {name!r}"
+            for item in value if isinstance(value, (list, tuple)) else (value,):
+                if item is None:
+                    return f"params[{name!r}] is None; leave it out, or give ''"
+                if isinstance(item, bool):
+                    return f"params[{name!r}] is {item}, which servers spell in many ways; give 'true', '1' or the like"
+                if isinstance(item, (str, int, float)):
+                    continue
+                return f"params[{name!r}] is of type {type(item).__name__}; give str, int or float, or a list of them"
+    except TypeError as wrong:
+        return str(wrong)
+    return str(error)
 
 
 def host_name(name: str) -> str:
@@ -88,6 +114,11 @@ def host_name(name: str) -> str:
 def checked_base_url(base_url: str | URL) -> URL:
     """Return the base URL, which must be absolute."""
     url = parsed(base_url)
+    if not url.scheme and not url.raw_authority:
+        raise InvalidUrlClientError(
+            bad_url(shown(url)),
+            f"base_url must be a full URL, as https://{shown(url).strip('/') or 'api.example.com'}/",
+        )
     origin_of(url)
     if not url.path.endswith("/"):
         raise ValueError(

@@ -19,6 +19,7 @@ ROOT = HERE.parent.parent
 sys.path.insert(0, str(ROOT))
 
 from collect import Shown, collect  # noqa: E402
+from mistakes import mistakes_page  # noqa: E402
 from pages import page, parameters, reports, rows, section, table  # noqa: E402
 from parameters import check, defaults_of, described  # noqa: E402
 from reports import kinds  # noqa: E402
@@ -137,6 +138,7 @@ def main() -> int:
         ("security.rst", security_page(shown)),
         ("reports.rst", reports_page()),
         ("parameters.rst", parameters_page()),
+        ("mistakes.rst", mistakes_page()),
     ):
         path = HERE.parent / "reference" / name
         if path.exists() and path.read_text() == text:

@@ -131,7 +131,7 @@ async def test_errors(telemetry: Telemetry) -> None:
         with pytest.raises(aioclient.ClientConnectorError):
             await session.get("http://127.0.0.1:1/")
         [span] = telemetry.spans()
-        assert span.status.description == "ClientConnectorError"
+        assert span.status.description == "ConnectError"
 
 
 async def test_metrics(telemetry: Telemetry) -> None:

@@ -2,9 +2,10 @@
 
 import base64
 import binascii
+import codecs
 import inspect
 from collections.abc import Callable
-from typing import Final, NamedTuple, Self
+from typing import Any, Final, NamedTuple, Self
 
 from aiohttp import BasicAuth as AiohttpBasicAuth
 from yarl import URL
@@ -157,7 +158,7 @@ def coerce_auth(value: AuthLike) -> Auth:
     if isinstance(value, BasicAuth):
         return value
     if isinstance(value, tuple):
-        return BasicAuth(*value)
+        return _of_tuple(value)
     if isinstance(value, Auth):
         return value
     function: object = value
@@ -168,5 +169,25 @@ def coerce_auth(value: AuthLike) -> Auth:
         return _CallableAuth(function)
     raise TypeError(
         f"auth must be BasicAuth, a (login, password) tuple or a callable taking the request, "
-        f"found {type(value).__name__}"
+        f"found {type(value).__name__}{_TOKENS if isinstance(function, str) else ''}"
     )
+
+
+_TOKENS: Final = '; a token is a header field: headers={"Authorization": f"Bearer {token}"}'
+
+
+def _of_tuple(value: tuple[Any, ...]) -> BasicAuth:
+    """Return credentials that were given as (login, password), or with their encoding as a third entry."""
+    if len(value) not in (2, 3):
+        raise TypeError(
+            f"auth must be a tuple of two, (login, password), found {len(value)}{_TOKENS if len(value) == 1 else ''}"
+        )
+    if len(value) == 3:
+        try:
+            codecs.lookup(value[2])
+        except (LookupError, TypeError):
+            raise TypeError(
+                "auth must be a tuple of two, (login, password); the third entry is an encoding, "
+                "and the one found names none"
+            ) from None
+    return BasicAuth(*value)

@@ -1,0 +1,1 @@
+"""The mistakes that are made most often, and what each says."""
