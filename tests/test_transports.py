@@ -10,6 +10,7 @@ from aiohttp import web
 
 import aioclient
 from aioclient import ClientResponse, ClientSession, Handler, Request, TCPConnector, Transport
+from aioclient.body.memory import BytesBody
 from aioclient.message.body import Pieces
 from aioclient.testing import RawConnection, RawRequest, RawServer, cancel_everywhere, turns
 
@@ -118,6 +119,25 @@ class TestInProcess:
         first, *fields = head.split("\n")
         assert (first, body) == ("POST /p?q=1", '{"a": 1}')
         assert {"Host: app.example", "X-A: 1", "Content-Type: application/json"} <= set(fields)
+
+    async def test_the_body_of_the_request_is_closed(self) -> None:
+        """What was opened for the body is closed when a made answer has come, and not before."""
+        closed: list[str] = []
+
+        class Noted(BytesBody):
+            async def close(self) -> None:
+                closed.append("closed")
+
+        async def answered(request: Request) -> ClientResponse:
+            assert not closed
+            return await echo(request)
+
+        async with (
+            ClientSession(connector=InProcess(answered)) as session,
+            session.post(URL, data=Noted(b"abc")) as response,
+        ):
+            assert closed == ["closed"]
+            assert (await response.text()).endswith("abc")
 
     async def test_its_life(self) -> None:
         """It is bound to the session's loop, closed with the session that owns it, and named by the session."""

@@ -585,6 +585,22 @@ class TestEnds:
                     await response.read()
         assert len(reported) == (0 if reads else 1)
 
+    async def test_its_close_is_cancelled(self) -> None:
+        """Who cancels every task cancels the close of an iterator, too; its reader gets the end all the same."""
+
+        class Slow(Closable):
+            async def aclose(self) -> None:
+                await asyncio.get_running_loop().create_future()
+
+        async with answered(200, None, Slow()) as response:
+            others = asyncio.all_tasks()
+            reading = asyncio.create_task(response.read())
+            await turns(5)
+            (closing,) = asyncio.all_tasks() - others - {reading}
+            closing.cancel()
+            assert await reading == b""
+            assert response.closed
+
     async def test_too_much_of_it(self) -> None:
         """An iterator of a body that is too large is closed undisturbed."""
         body = Body(bytes(4000), bytes(4000), bytes(4000))
@@ -608,6 +624,21 @@ class TestEnds:
             with pytest.raises(aioclient.ClientConnectionError, match="released"):
                 await responses[0].read()
             await turns(5)
+
+
+@pytest.mark.parametrize("way", ["release", "close"])
+def test_leaving_after_its_loop(way: str) -> None:
+    """A response that outlives its event loop can be left; the iterator is beyond help, and no error is raised."""
+    body = Closable()
+
+    async def ask() -> ClientResponse:
+        async with ClientSession(middlewares=[answers(200, None, body)]) as session:
+            return await session.get(URL)
+
+    response = asyncio.run(ask())
+    getattr(response, way)()
+    assert response.closed
+    assert body.closed == 0
 
 
 @pytest.mark.virtual_clock

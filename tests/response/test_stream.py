@@ -24,6 +24,7 @@ from aioclient.exceptions import (
     ContentDecodingError,
     IncompleteBodyError,
     ReadTimeoutError,
+    TotalTimeoutError,
 )
 from aioclient.message.codings import Decoder, make_decoder
 from aioclient.response.stream import LineTooLongError, StreamReader
@@ -570,6 +571,56 @@ class TestChunks:
         stream.feed_eof()
         assert await task == b"0123456789" * 10_000
         assert taken < 200_000
+
+
+class TestRaw:
+    """A coded body read as it came."""
+
+    async def test_tiny_chunks_read_in_parts(self) -> None:
+        """The ends of chunks that were read raw do not keep the socket paused."""
+        socket = Socket()
+        stream = opened(socket, limit=1600, coding="gzip")
+        for _ in range(3):
+            for _ in range(101):
+                assert not socket.paused
+                stream.feed_data(b"x")
+                stream.feed_chunk_end()
+            assert socket.paused
+            assert await stream.read_raw(1000) == b"x" * 101
+
+    async def test_tiny_chunks_read_whole(self) -> None:
+        """A hundred thousand chunks of one byte are read within a few times their size."""
+        stream = opened(coding="gzip")
+        task = await waiting(stream.read_raw())
+        tracemalloc.start()
+        try:
+            for number in range(100_000):
+                stream.feed_data(b"%d" % (number % 10))
+                stream.feed_chunk_end()
+            taken, _ = tracemalloc.get_traced_memory()
+        finally:
+            tracemalloc.stop()
+        stream.feed_eof()
+        assert await task == b"0123456789" * 10_000
+        assert taken < 200_000
+
+    async def test_more_than_may_come(self) -> None:
+        """A body that is larger than allowed when its raw reading begins gives nothing, in parts neither."""
+        stream = fed(bytes(6), coding="gzip", max_size=5)
+        for _ in range(2):
+            with pytest.raises(BodyTooLargeError):
+                await stream.read_raw(3)
+
+    @pytest.mark.parametrize("taken", [b"", b"a"])
+    async def test_the_time_is_over(self, taken: bytes) -> None:
+        """The call's total limit leaves no time for raw bytes either: its error is raised at once, and ever after."""
+        stream = opened(coding="gzip")
+        stream.feed_data(b"abc")
+        assert await stream.read_raw(len(taken)) == taken
+        stream.set_exception(TotalTimeoutError("GET", URL("http://a.test/"), 5.0, "no more came"))
+        for _ in range(2):
+            with pytest.raises(TotalTimeoutError):
+                await stream.read_raw(1)
 
 
 class TestBackPressure:
