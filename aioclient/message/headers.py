@@ -306,12 +306,15 @@ UPGRADE = istr("Upgrade")
 class Names(dict[bytes, str]):
     """Names of received fields by their bytes: as ``istr``, which a ``CIMultiDict`` takes without folding its case.
 
-    It learns the first names that it meets, and only those of a usual length, so that no server can make it grow.
+    It learns names of a usual length, and begins anew when it is full: no server can make it grow, nor keep the names
+    that others send out of it for longer than its own come.
     """
 
     def __missing__(self, name: bytes) -> str:
         text = istr(name.decode())
-        if len(self) < MAX_KNOWN_NAMES and len(name) <= MAX_KNOWN_NAME:
+        if len(name) <= MAX_KNOWN_NAME:
+            if len(self) >= MAX_KNOWN_NAMES:
+                self.clear()
             self[name] = text
         return text
 
