@@ -91,16 +91,19 @@ class ManyConnection(asyncio.Protocol):
         return CIMultiDict(exchange.request.headers)
 
     def begin(self, exchange: Exchange) -> "asyncio.Future[ClientResponse]":
+        assert self._reserved or not self._carried
         self._reserved = max(0, self._reserved - 1)
         if self.broken:
             raise self.early_end(exchange.request)
+        was_idle = not self._carried
         exchange.reused = self._numbers != 0
         exchange.sent = ALL
         self._numbers += 1
         waiter: asyncio.Future[ClientResponse] = asyncio.get_running_loop().create_future()
         self._carried[self._numbers] = _Carried(self, exchange, waiter)
         self._write(f"{self._numbers} {exchange.request.url.path}")
-        self._owner.room_changed(self)
+        if was_idle:
+            self._owner.room_changed(self)
         return waiter
 
     def cancel(self, exchange: Exchange) -> None:

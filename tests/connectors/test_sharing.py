@@ -1,8 +1,10 @@
 """Connections that carry many exchanges, as requests of a session share them; and dials that they join."""
 
 import asyncio
+import gc
 from collections.abc import Callable
 from typing import Any
+from weakref import ref
 
 import pytest
 
@@ -156,12 +158,15 @@ class TestSharing:
             assert connector.numbers() == (0, 1, 0, 0)
             assert server.connections == 2
 
-    async def test_granted_and_then_cancelled(self) -> None:
-        """Room granted to a request that is cancelled before it wakes goes to the next one."""
+    @pytest.mark.parametrize("granted", ["before", "after"])
+    async def test_granted_and_then_cancelled(self, granted: str) -> None:
+        """Room granted to a request that is cancelled before it wakes goes to the next one, whichever came first."""
         connector = Connector(most=2, limit=1)
         async with RawServer(lines) as server, ClientSession(connector=connector) as session:
             first, second = [await session.get(server.url("/hold")) for _ in range(2)]
             third, fourth = await begin(session, server.url("/c"), server.url("/d"))
+            if granted == "after":
+                third.cancel()
             first.close()
             third.cancel()
             assert await fourth == "/d"
@@ -182,6 +187,103 @@ class TestSharing:
             second.close()
             assert connector.numbers() == (0, 1, 0, 0)
             assert server.connections == 2
+
+    async def test_nothing_keeps_what_was_lost(self) -> None:
+        """A connection that was lost in use is forgotten, though nobody asks for another."""
+        connector = Connector(most=2)
+        async with RawServer(lines) as server, ClientSession(connector=connector) as session:
+            held = [await session.get(server.url("/hold")) for _ in range(2)]
+            (asked,) = await begin(session, server.url("/gone"))
+            await asyncio.wait([asked])
+            assert isinstance(asked.exception(), ServerDisconnectedError)
+            lost = ref(connector.made.pop())
+            del asked
+            await turns(5)
+            gc.collect()
+            assert lost() is None
+            for response in held:
+                response.close()
+
+    async def test_granted_and_lost_beside_another(self) -> None:
+        """A request that asks again shares what has room by then, and dials nothing."""
+        connector = Connector(most=2, limit=2)
+        async with RawServer(lines) as server, ClientSession(connector=connector) as session:
+            held = [await session.get(server.url("/hold")) for _ in range(4)]
+            (waits,) = await begin(session, server.url("/a"))
+            held[0].close()
+            connector.made[0].abort()
+            held[2].close()
+            assert await waits == "/a"
+            assert server.connections == 2
+            held[1].close()
+            held[3].close()
+            assert connector.numbers() == (0, 1, 0, 0)
+
+    async def test_closing_already(self) -> None:
+        """Nobody shares a connection that closes, although it has not reported its end yet."""
+        connector = Connector()
+        async with RawServer(lines) as server, ClientSession(connector=connector) as session:
+            held = await session.get(server.url("/hold"))
+            transport = connector.made[0].transport
+            assert transport is not None
+            transport.close()
+            assert await text(session, server.url("/a")) == "/a"
+            with pytest.raises(ServerDisconnectedError):
+                await held.read()
+            assert server.connections == 2
+            assert connector.numbers() == (0, 1, 0, 0)
+
+    async def test_repeated_together(self) -> None:
+        """Requests that a stale connection has failed share a new one: what others use now is not stale."""
+
+        async def stale(conn: RawConnection) -> None:
+            if server.connections > 1:
+                await lines(conn)
+            conn.send(b"1 head\n1 data /0\n1 end\n")
+            for _ in range(4):
+                await conn.read_until(b"\n")
+            conn.reset()
+
+        connector = Connector()
+        async with RawServer(stale) as server, ClientSession(connector=connector) as session:
+            assert await text(session, server.url("/0")) == "/0"
+            urls = [server.url(f"/{number}") for number in range(1, 4)]
+            answers = await asyncio.gather(*(text(session, url) for url in urls))
+            assert answers == ["/1", "/2", "/3"]
+            assert server.connections == connector.dials == 2
+            assert connector.numbers() == (0, 1, 0, 0)
+
+    async def test_repeated_beside_one_that_is_idle(self) -> None:
+        """A request that a stale connection has failed takes no other that was idle, either."""
+        goes_on = asyncio.Event()
+
+        async def site(conn: RawConnection) -> None:
+            while True:
+                number, target = (await conn.read_until(b"\n")).decode().split()
+                if target == "/lost" and server.connections == 2:
+                    await goes_on.wait()
+                    conn.reset()
+                    return
+                if target != "reset":
+                    conn.send(f"{number} head\n{number} data {target}\n".encode())
+                    if target != "/hold":
+                        conn.send(f"{number} end\n".encode())
+
+        connector = Connector(most=1, limit=2)
+        async with RawServer(site) as server, ClientSession(connector=connector) as session:
+            held = await session.get(server.url("/hold"))
+            assert await text(session, server.url("/b")) == "/b"
+            connector.gate.clear()
+            lost, waits = await begin(session, server.url("/lost"), server.url("/c"))
+            assert connector.numbers() == (2, 0, 1, 0)
+            goes_on.set()
+            await until(lambda: connector.numbers() == (2, 0, 0, 1))
+            held.close()
+            await until(lambda: connector.dials == 4)
+            assert connector.made[0].ended
+            connector.gate.set()
+            assert [await lost, await waits] == ["/lost", "/c"]
+            assert server.connections == 4
 
     async def test_two_hosts_and_one_socket(self, monkeypatch: pytest.MonkeyPatch) -> None:
         """A busy connection of one host does not keep the only slot from another host for ever."""
@@ -228,9 +330,12 @@ class TestJoining:
                 *(text(session, url) for _ in range(5)), return_exceptions=True
             )
             assert connector.dials == 1
-            assert {type(error) for error in errors} == {ClientConnectorError}
+            assert all(isinstance(error, ClientConnectorError) for error in errors)
             assert len({str(error) for error in errors}) == 1
             assert len({id(error) for error in errors}) == 5
+            assert {type(error.__cause__) for error in errors if isinstance(error, Exception)} == {
+                ConnectionRefusedError
+            }
             assert connector.numbers() == (0, 0, 0, 0)
 
     async def test_the_first_is_cancelled(self) -> None:
@@ -249,6 +354,46 @@ class TestJoining:
             assert await asyncio.gather(second, *others) == ["/1", "/2", "/3"]
             assert server.connections == 1
             assert connector.numbers() == (0, 1, 0, 0)
+
+    async def test_the_dial_of_the_next_fails(self) -> None:
+        """Those who joined a dial that another request went on with fail with it."""
+        connector = Connector()
+        async with ClientSession(connector=connector) as session:
+            async with RawServer(lines) as server:
+                url = server.url()
+            connector.gate.clear()
+            first, *others = await begin(session, *[url] * 4)
+            await until(lambda: connector.dials == 1)
+            first.cancel()
+            await until(lambda: connector.dials == 2)
+            connector.gate.set()
+            errors = await asyncio.gather(*others, return_exceptions=True)
+            assert all(isinstance(error, ClientConnectorError) for error in errors)
+            assert connector.dials == 2
+            assert connector.numbers() == (0, 0, 0, 0)
+
+    async def test_one_who_joined_leaves_as_it_fails(self) -> None:
+        """One that is cancelled at the moment when the dial fails is cancelled, and the others fail."""
+
+        class Failing(Connector):
+            async def _connect(
+                self, request: Request, key: ConnectionKey, dial: Dial
+            ) -> HttpConnection:
+                await self.gate.wait()
+                raise ClientConnectionError("no way")
+
+        connector = Failing()
+        async with RawServer(lines) as server, ClientSession(connector=connector) as session:
+            connector.gate.clear()
+            first, second, third = await begin(session, *[server.url()] * 3)
+            await turns(5)
+            connector.gate.set()
+            second.cancel()
+            for task in (first, third):
+                with pytest.raises(ClientConnectionError, match="no way"):
+                    await task
+            assert second.cancelled()
+            assert connector.numbers() == (0, 0, 0, 0)
 
     async def test_the_first_takes_too_long(self) -> None:
         """A limit of its own request ends a dial for that one only."""
