@@ -1,12 +1,21 @@
 """What the pool keeps for each key, and what it answers: plain values without rules.
 
-The rules are in ``pool``.
+The rules are in ``pool``. By them a ticket goes through these states; it begins in one of ``FIRST``:
+
+=============  ===================================================================================
+``AT_HOST``    it waits at the gate of its host, which has as many connections as it may
+``AT_TOTAL``   it has passed that one, counts for its host, and waits at the total gate
+``JOINED``     it waits for a connection that another request is dialling
+``SLOT``       it was granted a slot, with an idle connection of its key or to dial
+``SHARE``      it was granted room on a connection that others are using; no slot came with it
+``CANCELLED``  its request gave up, or the dial that it had joined failed
+=============  ===================================================================================
 """
 
 from collections import OrderedDict
-from collections.abc import Hashable
+from collections.abc import Hashable, Mapping
 from enum import Enum
-from typing import Generic, NamedTuple, TypeVar
+from typing import Final, Generic, NamedTuple, TypeVar
 
 __all__ = ("Grant", "Host", "Join", "Open", "Sharing", "State", "Ticket", "Wait")
 
@@ -23,6 +32,19 @@ class State(Enum):
     SLOT = "granted a slot"
     SHARE = "granted a share"
     CANCELLED = "cancelled"
+
+
+FIRST: Final = frozenset((State.AT_HOST, State.AT_TOTAL, State.JOINED))
+NEXT: Final[Mapping[State, frozenset[State]]] = {
+    State.AT_HOST: frozenset((State.AT_TOTAL, State.SHARE, State.CANCELLED)),
+    State.AT_TOTAL: frozenset((State.JOINED, State.SLOT, State.SHARE, State.CANCELLED)),
+    State.JOINED: frozenset(
+        (State.AT_HOST, State.AT_TOTAL, State.SLOT, State.SHARE, State.CANCELLED)
+    ),
+    State.SLOT: frozenset((State.CANCELLED,)),
+    State.SHARE: frozenset((State.CANCELLED,)),
+    State.CANCELLED: frozenset(),
+}
 
 
 class Sharing(Generic[K, C]):

@@ -2,7 +2,8 @@
 
 - ``timeouts``: which limit of ``ClientTimeout`` covers which phase of ``Timings``, with the defaults;
 - ``request``: the steps of a request, as a session chains them;
-- ``connection``, ``stream``: the states of an HTTP/1.1 connection and of an HTTP/2 stream, from their tables ``NEXT``;
+- ``pool``, ``connection``, ``stream``: the states of a request that waits in the pool, of an HTTP/1.1 connection and of
+  an HTTP/2 stream, from their tables ``NEXT``;
 - ``costs``: the benchmark's figures, from ``benchmarks/results.json``.
 
 Each is a file ``*.svg``, for a page to include, some with a table ``*.rst`` beside it. What is drawn here and is not in
@@ -29,6 +30,7 @@ sys.path.insert(0, str(ROOT))
 from svg import WIDTH, Drawing, Point, states  # noqa: E402
 
 from aioclient import ClientSession, ClientTimeout, Timings, exceptions  # noqa: E402
+from aioclient.connectors import tickets  # noqa: E402
 from aioclient.message.timeout import DEFAULT_TIMEOUT  # noqa: E402
 from aioclient.protocols.http1 import states as http1  # noqa: E402
 from aioclient.protocols.http2 import states as http2  # noqa: E402
@@ -186,6 +188,8 @@ def request() -> Drawing:
 
 # States: where each one stands; arrows that a straight line would lead through another box go around.
 
+BEGIN = "has to wait"  # where a table has a set FIRST: what leads to these
+
 CONNECTION: Mapping[str, Point] = {
     "IDLE": (136, 24),
     "WAITING": (136, 104),
@@ -198,6 +202,20 @@ CONNECTION_ROUTES: Mapping[tuple[str, str], tuple[Point, ...]] = {
     ("IDLE", "CLOSED"): ((188, 24), (430, 24), (430, 264), (388, 264)),
     ("STREAMING", "IDLE"): ((84, 184), (56, 184), (56, 30), (84, 30)),
     ("DRAINING", "IDLE"): ((84, 264), (32, 264), (32, 18), (84, 18)),
+}
+POOL: Mapping[str, Point] = {
+    BEGIN: (230, 24),
+    "AT_HOST": (70, 114),
+    "AT_TOTAL": (230, 114),
+    "JOINED": (390, 114),
+    "SLOT": (150, 214),
+    "SHARE": (310, 214),
+    "CANCELLED": (230, 304),
+}
+POOL_ROUTES: Mapping[tuple[str, str], tuple[Point, ...]] = {
+    ("JOINED", "AT_HOST"): ((404, 99), (404, 66), (56, 66), (56, 99)),
+    ("AT_HOST", "CANCELLED"): ((44, 129), (44, 304), (178, 304)),
+    ("JOINED", "CANCELLED"): ((416, 129), (416, 304), (282, 304)),
 }
 STREAM: Mapping[str, Point] = {
     "OPEN": (230, 24),
@@ -223,8 +241,10 @@ def machine(
     routes: Mapping[tuple[str, str], tuple[Point, ...]],
 ) -> tuple[Drawing, str]:
     following: Mapping[Enum, frozenset[Enum]] = module.NEXT
-    same(f"the states of {module.__name__}", [state.name for state in following], places)
+    names = {state.name for state in following}
+    same(f"the states of {module.__name__}", names, set(places) - {BEGIN})
     arrows = sorted((state.name, after.name) for state in following for after in following[state])
+    arrows += sorted((BEGIN, state.name) for state in getattr(module, "FIRST", ()))
     words = explained(module)
     return states(title, height, places, arrows, routes, words), _table_of_states(words, following)
 
@@ -325,6 +345,10 @@ def made() -> Iterator[tuple[str, str]]:
         "The states of an HTTP/1.1 connection", http1, 288, CONNECTION, CONNECTION_ROUTES
     )
     yield from (("connection.svg", str(drawing)), ("connection.rst", table))
+    drawing, table = machine(
+        "The states of a request that waits in the pool", tickets, 328, POOL, POOL_ROUTES
+    )
+    yield from (("pool.svg", str(drawing)), ("pool.rst", table))
     drawing, table = machine("The states of an HTTP/2 stream", http2, 228, STREAM, {})
     yield from (("stream.svg", str(drawing)), ("stream.rst", table))
     yield from (("costs.svg", str(costs())), ("costs.rst", _costs_words()))

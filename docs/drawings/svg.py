@@ -67,7 +67,8 @@ def n(number: float) -> str:
 
 # State diagrams
 
-BOX = (104, 30)
+BOX = (104, 30)  # wider where a name is longer
+LETTER = 8
 
 
 def states(
@@ -81,30 +82,29 @@ def states(
     """Draw the states at their *places* (centres) and all *arrows*, each by its route or straight."""
     drawing = Drawing(title, height)
     pairs = list(arrows)
+    box = (max(BOX[0], LETTER * max(map(len, places))), BOX[1])
     for start, end in pairs:
         route = routes.get((start, end))
         if route is None:
             aside = 10 if (end, start) in pairs else 0
-            route = straight(places[start], places[end], aside)
+            route = straight(places[start], places[end], box, aside)
         drawing.arrow(*route)
-    width, tall = BOX
+    width, tall = box
     for name, (x, y) in places.items():
-        drawing.box(
-            x - width / 2, y - tall / 2, width, tall, "box end" if name == "CLOSED" else "box"
-        )
+        drawing.box(x - width / 2, y - tall / 2, width, tall)
         drawing.text(x, y + 4, name, "name", "middle", hints.get(name, ""))
     return drawing
 
 
-def straight(start: Point, end: Point, aside: float = 0) -> tuple[Point, Point]:
-    """Return the line between the borders of two boxes; *aside* of it, for two that go both ways."""
+def straight(start: Point, end: Point, box: Point, aside: float) -> tuple[Point, Point]:
+    """Return the line between the borders of two boxes of a size; *aside* of it, for two that go both ways."""
     (x0, y0), (x1, y1) = start, end
     length = ((x1 - x0) ** 2 + (y1 - y0) ** 2) ** 0.5
     dx, dy = (x1 - x0) / length, (y1 - y0) / length
     x0, y0, x1, y1 = x0 - dy * aside, y0 + dx * aside, x1 - dy * aside, y1 + dx * aside
     from_border = min(
-        BOX[0] / 2 / abs(dx) if abs(dx) > 1e-6 else 1e9,
-        BOX[1] / 2 / abs(dy) if abs(dy) > 1e-6 else 1e9,
+        box[0] / 2 / abs(dx) if abs(dx) > 1e-6 else 1e9,
+        box[1] / 2 / abs(dy) if abs(dy) > 1e-6 else 1e9,
     )
     return (
         (x0 + dx * from_border, y0 + dy * from_border),
