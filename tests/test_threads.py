@@ -360,8 +360,8 @@ class TestTheEndOfTheInterpreter:
         assert out.split() == [
             b"Basic+bWU6c2VjcmV0+100000",
             b"200",
-            b"ClientConnectorCertificateError",
-            b"ClientConnectorDNSError",
+            b"CertificateError",
+            b"LookupFailedError",
             b"127.0.0.1",
         ], err.decode()
         assert program.returncode == 0

@@ -129,7 +129,7 @@ async def test_a_failed_connection_gives_its_slot_back() -> None:
             results = await asyncio.gather(
                 *(session.get(url) for _ in range(4)), return_exceptions=True
             )
-            assert [type(result) for result in results] == [aioclient.ClientConnectorError] * 4
+            assert [type(result) for result in results] == [aioclient.ConnectError] * 4
             assert numbers(session) == (0, 0, 0)
 
 
