@@ -51,7 +51,7 @@ from ..message.set_cookie import morsel_of
 from ..message.timings import Timings
 from ..warning import warn_legacy
 from .branches import Branch
-from .elsewhere import ELSEWHERE
+from .elsewhere import ELSEWHERE, Elsewhere
 from .hold import Connection
 from .json_body import decode_json, decode_json_as, text_of, typed_decoder
 from .opening import stream_of
@@ -756,20 +756,13 @@ class ClientResponse:
         if ending is not DONE:
             await wait_for_end(ending)
 
-    if not TYPE_CHECKING:  # type checkers would take it for any name
-
-        def __getattr__(self, name: str) -> object:
-            hint = ELSEWHERE.get(name)
-            raise AttributeError(
-                f"{type(self).__name__!r} object has no attribute {name!r}"
-                f"{f'; here it is {hint}' if hint else ''}",
-                name=name,
-                obj=self,
-            )
-
     def __repr__(self) -> str:
         reason = shown_text(self.reason)[1:-1]
         return f"<ClientResponse({shown(self.real_url)}) [{self.status} {reason}]>"
+
+
+for _name, _hint in ELSEWHERE.items():
+    setattr(ClientResponse, _name, Elsewhere(_name, _hint))
 
 
 def is_made(response: object) -> bool:

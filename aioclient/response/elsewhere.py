@@ -1,7 +1,7 @@
 """What other clients call the parts of a response, and what they are here."""
 
 from collections.abc import Mapping
-from typing import Final
+from typing import Final, Never
 
 _PIECES: Final = "async for piece in response.content.iter_chunked(65536)"
 _LINES: Final = "async for line in response.content"
@@ -33,3 +33,23 @@ ELSEWHERE: Final[Mapping[str, str]] = {
     "status_code": "response.status",
 }
 """By the name in requests, httpx and others; what is to be written here."""
+
+
+class Elsewhere:
+    """Stands for a name that a response does not have, and says in the ``AttributeError`` what to write.
+
+    With a ``__getattr__`` of the class, every attribute of every response would take longer to look up.
+    """
+
+    __slots__ = ("_hint", "_name")
+
+    def __init__(self, name: str, hint: str) -> None:
+        self._name = name
+        self._hint = hint
+
+    def __get__(self, response: object, kind: type) -> Never:
+        raise AttributeError(
+            f"{kind.__name__!r} object has no attribute {self._name!r}; here it is {self._hint}",
+            name=self._name,
+            obj=response,
+        )
