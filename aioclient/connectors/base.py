@@ -36,7 +36,7 @@ from ..warning import Birthplace, report_unclosed, warn_legacy
 from .binding import Binding
 from .dialling import Dial
 from .driver import PoolDriver
-from .http2 import http2_settings, require_http2
+from .http2 import check_connections, http2_settings, require_http2
 from .pool import Pool, PoolStatistics
 from .private_names import PrivateNames
 from .shutdown import Closing, OpenSockets, closed_error
@@ -60,6 +60,8 @@ class BaseConnector(PrivateNames):
             and the method is idempotent or nothing of the request left (RFC 9112, section 9.3.1); and, whatever its
             method, one that an HTTP/2 server says it has not worked on (RFC 9113, section 8.7). Once.
         lenient, http2: what sessions that use this connector take for theirs, unless they are given one.
+        http2_connections: connections that speak HTTP/2 to one origin at a time, 1 by default; who finds no room on
+            them waits as for any other connection.
         http2_ping: seconds of silence after which a server that speaks HTTP/2 is asked whether it is there; one that
             does not answer within 20 s is given up, with all that is under way on that connection. None for never.
         http2_stream_window: bytes of a response over HTTP/2 that may come ahead of its reader, 1 MiB by default.
@@ -85,6 +87,7 @@ class BaseConnector(PrivateNames):
         retry_stale: bool = True,
         lenient: bool = False,
         http2: HTTP2Option = False,
+        http2_connections: int = 1,
         http2_ping: float | None = None,
         http2_stream_window: int = 2**20,
         http2_connection_window: int = 2**24,
@@ -109,6 +112,7 @@ class BaseConnector(PrivateNames):
             limit=limit or 0,
             limit_per_host=limit_per_host or 0,
             keepalive_timeout=keepalive_timeout,
+            shared_connections=check_connections(http2_connections),
         )
         self._binding = Binding(loop)
         self._sockets = OpenSockets()

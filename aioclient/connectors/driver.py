@@ -11,7 +11,13 @@ from typing import Final, cast
 from weakref import ref
 
 from ..chain import release_unread
-from ..exceptions import ClientError, ConnectTimeoutError, PoolTimeoutError, TotalTimeoutError
+from ..exceptions import (
+    ClientConnectorError,
+    ClientError,
+    ConnectTimeoutError,
+    PoolTimeoutError,
+    TotalTimeoutError,
+)
 from ..exchange import Exchange
 from ..message.origin import ConnectionKey
 from ..message.request import Request
@@ -19,6 +25,7 @@ from ..message.timings import Phases
 from ..protocols.connection import HttpConnection
 from .binding import Binding
 from .dialling import Connect, Dialler
+from .errors import of_request
 from .limits import Limit, earliest, ends
 from .pool import Grant, Open, Pool, Ticket
 from .shutdown import OpenSockets, closed_error
@@ -201,10 +208,17 @@ class PoolDriver:
                 if connection.broken:
                     break
         except BaseException:
-            self._drop(connection)
+            kept = connection if connection.carries_many and not connection.broken else None
+            if kept is None:
+                self._drop(connection)
+            else:
+                kept.opened = True
             now = self._binding.bound_loop.time()
-            self._perform(self._pool.release(connection.key, None, now))
+            self._perform(self._pool.release(connection.key, kept, now))
             raise
+        if connection.carries_many and not connection.broken:
+            connection.opened = True
+            return True
         self._drop(connection)
         return False
 
@@ -250,6 +264,8 @@ class PoolDriver:
                 raise self._wait_error(request, cast(Limit, limit), joined) from None
             if isinstance(error, _Closed):
                 raise closed_error(request) from None
+            if isinstance(error, ClientConnectorError):  # the dial was another request's
+                of_request(error, request, exchange.key)
             raise
         finally:
             if timer is not None:

@@ -51,3 +51,16 @@ def require_http2(value: object) -> HTTP2Option:
             f"http2={value!r} needs the package hpack: pip install 'aioclient[http2]'"
         )
     return option
+
+
+def check_connections(value: object) -> int:
+    """Return *value*, an ``http2_connections=`` argument.
+
+    Raises:
+        TypeError, ValueError: it is no number from 1 on.
+    """
+    if isinstance(value, bool) or not isinstance(value, int):
+        raise TypeError(f"http2_connections must be an int, found {value!r}")
+    if value < 1:
+        raise ValueError(f"http2_connections={value}: give a number from 1 on")
+    return value

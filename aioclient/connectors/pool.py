@@ -63,7 +63,9 @@ came by `join()`; those that came by `reserve()` want a connection of their own.
    all of them go on to the gates, in the order in which they joined, and for `one_exchange.KNOWN_FOR` seconds
    no dial of the key leads. If the dial fails, they fail. If the request that leads gives up,
    the first of the others goes on to the gates and leads.
-14. A connection that becomes idle while nobody waits at a gate goes to the first request that waits for
+14. Of a key whose connections carry many there are at most `shared_connections`; `limit_per_host` may allow
+   fewer. Who finds no room on them waits at its host's gate.
+15. A connection that becomes idle while nobody waits at a gate goes to the first request that waits for
    a dial of its key.
 
 No operation looks at more than the two ends of a queue. Those that return many connections,
@@ -143,6 +145,7 @@ class Pool(Generic[K, C]):
         limit: Most connections, in use and idle, in all; 0 for no limit.
         limit_per_host: Most connections of one key; 0 for no limit.
         keepalive_timeout: Seconds an idle connection may be used again; None for ever.
+        shared_connections: Most connections of one key that carry many exchanges; 0 for no limit but the others.
 
     Raises:
         ValueError: a limit is not a whole number from 0 on, or the timeout is negative or NaN.
@@ -166,6 +169,7 @@ class Pool(Generic[K, C]):
         "_queues",
         "_reused",
         "_shared",
+        "_shared_connections",
     )
 
     def __init__(
@@ -174,9 +178,11 @@ class Pool(Generic[K, C]):
         limit: int = 100,
         limit_per_host: int = 0,
         keepalive_timeout: float | None = 15.0,
+        shared_connections: int = 0,
     ) -> None:
         self._limit = _whole("limit", limit) or sys.maxsize
         self._limit_per_host = _whole("limit_per_host", limit_per_host) or sys.maxsize
+        self._shared_connections = _whole("shared_connections", shared_connections) or sys.maxsize
         if keepalive_timeout is not None and not keepalive_timeout >= 0:
             raise ValueError(
                 f"keepalive_timeout={keepalive_timeout!r}: give seconds from 0 on, or None for ever"
@@ -283,6 +289,7 @@ class Pool(Generic[K, C]):
             return ()
         if sharing is None:
             sharing = host.sharing = Sharing()
+        sharing.carries_many = True
         sharing.room[connection] = room
         if not sharing.waiting:
             return ()
@@ -299,7 +306,7 @@ class Pool(Generic[K, C]):
         """
         self._one_exchange.forget(key)
         host = self._hosts[key]
-        self._end_dial(host)
+        self._end_dial(host).carries_many = True
         grants = self.offer(key, connection, room)
         return [*grants, *self._go_on(host, now)]
 
@@ -311,7 +318,7 @@ class Pool(Generic[K, C]):
         """
         self._one_exchange.learn(key, now)
         host = self._hosts[key]
-        self._end_dial(host)
+        self._end_dial(host).carries_many = False
         return self._go_on(host, now)
 
     def dial_failed(self, key: K) -> Sequence[Ticket[K, C]]:
@@ -500,8 +507,11 @@ class Pool(Generic[K, C]):
     # Slots
 
     def _enter(self, host: Host[K, C], ticket: Ticket[K, C] | None = None) -> Open[C] | Wait[K, C]:
-        """Pass the gates of *host*, by rules 1 and 2; else wait at one of them, with *ticket* if there is one."""
-        host_is_full = host.taken + len(host.idle) >= self._limit_per_host
+        """Pass the gates of *host*, by rules 1, 2 and 14; else wait at one of them, with *ticket* if there is one."""
+        limit = self._limit_per_host
+        if host.sharing is not None and host.sharing.carries_many:
+            limit = min(limit, self._shared_connections)
+        host_is_full = host.taken + len(host.idle) >= limit
         if host_is_full and not host.idle:
             return self._queues.add(Ticket(host) if ticket is None else ticket, State.AT_HOST)
         host.taken += 1
@@ -518,7 +528,7 @@ class Pool(Generic[K, C]):
     def _pass_on(
         self, host: Host[K, C], connection: C | None, now: float, further: list[Grant[K, C]]
     ) -> Grant[K, C] | None:
-        """Give a slot of *host* to the next one, by rules 4, 5, 12 and 14; None if nobody takes it.
+        """Give a slot of *host* to the next one, by rules 4, 5, 12 and 15; None if nobody takes it.
 
         To *further* go the shares that are granted since the first at the total gate has left.
         """

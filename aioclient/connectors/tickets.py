@@ -50,9 +50,10 @@ NEXT: Final[Mapping[State, frozenset[State]]] = {
 class Sharing(Generic[K, C]):
     """What is kept for a key whose connections may carry many exchanges at a time."""
 
-    __slots__ = ("dial", "joined", "room", "waiting")
+    __slots__ = ("carries_many", "dial", "joined", "room", "waiting")
 
     def __init__(self) -> None:
+        self.carries_many = False  # whether one of its connections did
         self.dial = False  # whether one is under way that others may join
         # Those in use that are not full → how many more exchanges they can carry.
         self.room: OrderedDict[C, int] = OrderedDict()

@@ -104,6 +104,9 @@ class TestValues:
     @pytest.mark.parametrize(
         ("argument", "value"),
         [
+            ("http2_connections", 0),
+            ("http2_connections", 1.0),
+            ("http2_connections", True),
             ("http2_ping", -1),
             ("http2_ping", "x"),
             ("http2_stream_window", 65_534),

@@ -319,19 +319,58 @@ class TestSharing:
             assert connector.numbers() == (0, 0, 0, 0)
 
 
+class TestConnections:
+    """``http2_connections``: how many connections share the exchanges of an origin."""
+
+    @pytest.mark.parametrize("most", [1, 2])
+    async def test_no_more_than_asked_for(self, most: int) -> None:
+        """Who finds no room waits, first come first served, within the pool's limit of time."""
+        connector = Connector(2, http2_connections=most)
+        limits = aioclient.ClientTimeout(pool=0.001)
+        async with RawServer(lines) as server, ClientSession(connector=connector) as session:
+            held = [await session.get(server.url(f"/{n}/hold")) for n in range(2 * most)]
+            assert connector.numbers() == (most, 0, 0, 0)
+            waiting = await begin(session, server.url("/a"), server.url("/b"))
+            assert connector.numbers() == (most, 0, 2, 0)
+            with pytest.raises(aioclient.PoolTimeoutError):
+                await session.get(server.url("/c"), timeout=limits)
+            held.pop().close()
+            assert await waiting[0] == "/a"
+            assert await waiting[1] == "/b"
+            for response in held:
+                response.close()
+            assert connector.dials == most
+            assert connector.numbers() == (0, most, 0, 0)
+
+    async def test_of_one_exchange(self) -> None:
+        """What carries one exchange at a time is bounded by the other limits only."""
+        async with (
+            RawServer.replies(
+                [b"HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\nx"], repeat=True
+            ) as server,
+            ClientSession(http2=True) as session,
+        ):
+            responses = [await session.get(server.url()) for _ in range(3)]
+            assert server.connections == 3
+            for response in responses:
+                response.close()
+
+
 class TestJoining:
     async def test_a_dial_that_fails(self) -> None:
         """All who joined fail with the error of the one dial, each with an object of its own."""
         connector = Connector()
         async with ClientSession(connector=connector) as session:
             async with RawServer(lines) as server:
-                url = server.url()
+                urls = [server.url(f"/{number}") for number in range(5)]
             errors = await asyncio.gather(
-                *(text(session, url) for _ in range(5)), return_exceptions=True
+                *(text(session, url) for url in urls), return_exceptions=True
             )
             assert connector.dials == 1
-            assert all(isinstance(error, ClientConnectorError) for error in errors)
-            assert len({str(error) for error in errors}) == 1
+            for error, url in zip(errors, urls, strict=True):
+                assert isinstance(error, ClientConnectorError)
+                assert str(error).startswith(f"GET {url}: Cannot connect to host 127.0.0.1:")
+            assert len({str(error).partition(": ")[2] for error in errors}) == 1
             assert len({id(error) for error in errors}) == 5
             assert {type(error.__cause__) for error in errors if isinstance(error, Exception)} == {
                 ConnectionRefusedError

@@ -489,6 +489,29 @@ class TestEnds:
                 assert await fetch(session, server) == b"/ 0"
             assert server.connections == 1
 
+    async def test_cancelled_while_late_data_comes(self) -> None:
+        """A request that is cancelled while what a reset stream had under way is read leaves the connection alive."""
+        reset = asyncio.Event()
+
+        async def script(conn: H2Connection) -> None:
+            if conn.index:
+                await answers(conn)
+            (stream_id,) = await heads(conn, 1)
+            conn.send_headers(stream_id, [OK])
+            await conn.read_frame(H2Kind.RST_STREAM)
+            reset.set()
+            await answers(conn)
+
+        async with talk(script) as (session, server):
+            async with session.get(server.url("/")):
+                pass
+            await reset.wait()
+            server.served[0].send_data(1, b"late")
+            task = asyncio.create_task(fetch(session, server))
+            await asyncio.sleep(0)
+            await cancelled(task)
+            assert await fetch(session, server) == b"/ 0" and server.connections == 1
+
 
 class TestFields:
     async def test_authority(self) -> None:
