@@ -35,7 +35,7 @@ def tls(certificates: Certificates) -> ssl.SSLContext:
 
 def over_tls(tls: ssl.SSLContext) -> ClientSession:
     """A session with one connection for each server."""
-    return ClientSession(http2=True, connector=TCPConnector(ssl=tls, limit_per_host=1))
+    return ClientSession(http2=True, connector=TCPConnector(ssl=tls))
 
 
 def connections(session: ClientSession) -> int:
@@ -88,6 +88,7 @@ class TestServers:
                 task.cancel()
                 await asyncio.wait([task])
             assert await fetch(session, server.url("/large")) == server.files["large"]
+            assert connections(session) == 1
 
 
 @pytest.fixture(scope="module")

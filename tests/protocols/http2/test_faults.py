@@ -33,7 +33,7 @@ async def talk(
     async with (
         H2Server(script, settings=settings or {}) as server,
         ClientSession(
-            http2="prior-knowledge", connector=TCPConnector(limit_per_host=1), **more
+            http2="prior-knowledge", connector=TCPConnector(), **more
         ) as session,
     ):
         yield session, server
