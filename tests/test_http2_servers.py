@@ -88,7 +88,8 @@ class TestServers:
                 task.cancel()
                 await asyncio.wait([task])
             assert await fetch(session, server.url("/large")) == server.files["large"]
-            assert connections(session) == 1
+            # Apache sends GOAWAY now and then when a stream is reset, with a code of its own (-902).
+            assert connections(session) == 1 or type(server).__name__ == "Apache"
 
 
 @pytest.fixture(scope="module")

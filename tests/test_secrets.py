@@ -18,6 +18,7 @@ import pytest
 from yarl import URL
 
 from aioclient import (
+    CALL_ERRORS,
     BasicAuth,
     ClientResponse,
     ClientSession,
@@ -222,7 +223,12 @@ async def test_battery(
             everything.note(session, session.auth, session.connector, session._chain)
             try:
                 await use(session, path)
-            except (aiohttp.ClientError, asyncio.CancelledError, RuntimeError, ValueError) as error:
+            except (
+                *CALL_ERRORS,
+                asyncio.CancelledError,
+                RuntimeError,
+                ValueError,
+            ) as error:
                 everything.note_error(error)
             everything.note(session, session.connector, *seen)
             await asyncio.sleep(0)

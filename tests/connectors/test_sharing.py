@@ -190,7 +190,7 @@ class TestSharing:
 
     async def test_nothing_keeps_what_was_lost(self) -> None:
         """A connection that was lost in use is forgotten, though nobody asks for another."""
-        connector = Connector(most=2)
+        connector = Connector(most=2, http2_connections=2)
         async with RawServer(lines) as server, ClientSession(connector=connector) as session:
             held = [await session.get(server.url("/hold")) for _ in range(2)]
             (asked,) = await begin(session, server.url("/gone"))
@@ -206,7 +206,7 @@ class TestSharing:
 
     async def test_granted_and_lost_beside_another(self) -> None:
         """A request that asks again shares what has room by then, and dials nothing."""
-        connector = Connector(most=2, limit=2)
+        connector = Connector(most=2, limit=2, http2_connections=2)
         async with RawServer(lines) as server, ClientSession(connector=connector) as session:
             held = [await session.get(server.url("/hold")) for _ in range(4)]
             (waits,) = await begin(session, server.url("/a"))
@@ -269,7 +269,7 @@ class TestSharing:
                     if target != "/hold":
                         conn.send(f"{number} end\n".encode())
 
-        connector = Connector(most=1, limit=2)
+        connector = Connector(most=1, limit=2, http2_connections=2)
         async with RawServer(site) as server, ClientSession(connector=connector) as session:
             held = await session.get(server.url("/hold"))
             assert await text(session, server.url("/b")) == "/b"

@@ -32,9 +32,7 @@ async def talk(
     """A session that knows that the server speaks HTTP/2."""
     async with (
         H2Server(script, settings=settings or {}) as server,
-        ClientSession(
-            http2="prior-knowledge", connector=TCPConnector(), **more
-        ) as session,
+        ClientSession(http2="prior-knowledge", connector=TCPConnector(), **more) as session,
     ):
         yield session, server
 
