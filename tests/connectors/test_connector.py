@@ -310,7 +310,7 @@ class TestRefusals:
         ("names", "trusted", "found", "advice"),
         [
             (("b.test",), True, "a.test", "server_hostname="),
-            (("a.test",), False, "verify failed", "load the authority"),
+            (("a.test",), False, "the certificate is refused", "load the authority"),
         ],
         ids=["wrong-name", "unknown-authority"],
     )

@@ -174,7 +174,7 @@ class TestWhatIsDecoded:
         assert output[0] == "gzip, deflate"
         assert len(output) == 4
         for line in output[1:]:
-            assert "pip install aioclient[speedups]" in line
+            assert "pip install -U 'aioclient[speedups]'" in line
 
     def test_codecs_are_imported_late(self) -> None:
         """Importing the library does not import what decodes br and zstd."""
