@@ -314,7 +314,8 @@ class TestConnecting:
         error = caught.value
         assert (error.host, error.port, error.address) == ("a.test", server.port, "127.0.0.1")
         assert str(error).startswith(
-            f"GET http://a.test:{server.port}/: No connection to a.test:{server.port}: the address 127.0.0.1 is loopback"
+            f"GET http://a.test:{server.port}/: No connection to a.test:{server.port}: "
+            "the address 127.0.0.1 is loopback"
         )
         assert isinstance(error, aioclient.ClientConnectorError)
         assert isinstance(error.os_error, PermissionError)
