@@ -3,7 +3,8 @@
 import asyncio
 
 from ..message.request import Request
-from .stream import BodySource, StreamReader, decoder_for
+from .decoders import decoder_for
+from .stream import BodySource, StreamReader
 
 
 def open_stream(

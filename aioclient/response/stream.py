@@ -21,13 +21,15 @@ import logging
 import sys
 from collections import deque
 from collections.abc import Awaitable, Callable
-from typing import TYPE_CHECKING, Any, Final, Protocol, Self
+from typing import TYPE_CHECKING, Any, Protocol, Self
 
 from aiohttp.http_exceptions import LineTooLong
 
-from ..exceptions import ClientPayloadError, ContentDecodingError, TotalTimeoutError
-from ..message.codings import STEP, Decoder, body_too_large, make_decoder
+from ..exceptions import ClientPayloadError, TotalTimeoutError
+from ..message.codings import STEP, Decoder, body_too_large
 from .branches import Branch, Watched
+from .decoders import RAW, decoder_for
+from .pieces import Pieces
 
 __all__ = ("BodySource", "LineTooLongError", "StreamReader")
 
@@ -145,9 +147,9 @@ class StreamReader:
         self._high = 2 * limit
         self._decoder = decoder
         self._is_coded = decoder is not None
-        self._ready = _Pieces()
+        self._ready = Pieces()
         # What was fed: the ready bytes themselves when there is nothing to decode.
-        self._incoming = self._ready if decoder is None else _Pieces()
+        self._incoming = self._ready if decoder is None else Pieces()
         self._max_decoded = _EVERYTHING if max_size is None else max_size
         self._max_raw = self._max_decoded if decoder is None else _EVERYTHING
         self._decoded = 0
@@ -479,7 +481,7 @@ class StreamReader:
 
     def peek(self, n: int) -> bytes:
         """Return up to *n* bytes of what is there without taking them; empty too where a read would raise."""
-        if self._decoder is not None and self._waiter is None and self._decoder is not _RAW:
+        if self._decoder is not None and self._waiter is None and self._decoder is not RAW:
             self._decode(n)
         return self._ready.peek(n)
 
@@ -703,13 +705,13 @@ class StreamReader:
         """Decode nothing from here on."""
         if self._waiter is not None:
             raise self._occupied(caller)
-        if not self._is_coded or self._decoder is _RAW:
+        if not self._is_coded or self._decoder is RAW:
             return
         if self._incoming.size != self.total_raw_bytes:
             raise self._exception or RuntimeError(
                 f"{caller}(): a part of the body was decoded already; read it undecoded from its beginning"
             )
-        self._decoder = _RAW
+        self._decoder = RAW
         self._max_raw = self._max_decoded
         if self.total_raw_bytes > self._max_raw:
             self._incoming.clear()
@@ -820,152 +822,11 @@ class StreamReader:
         )
 
 
-class _Undecoded:
-    """Stands where the decoder of a body was that is read raw."""
-
-    __slots__ = ()
-
-    pending = True
-
-    def decode(self, data: bytes, max_length: int) -> bytes:
-        """Refuse."""
-        raise RuntimeError(
-            "the body is being read undecoded, by read_raw() or iter_raw(); what is left of it cannot be decoded"
-        )
-
-    def finish(self) -> None:
-        """Never reached: something is pending."""
-
-
-_RAW: Final = _Undecoded()
-
-
-class _Refusing:
-    """A decoder for a coding that cannot be undone: whoever wants it undone gets the *error*."""
-
-    __slots__ = ("_error",)
-
-    pending = True
-
-    def __init__(self, error: ContentDecodingError) -> None:
-        self._error = error
-
-    def decode(self, data: bytes, max_length: int) -> bytes:
-        """Refuse."""
-        raise self._error
-
-    def finish(self) -> None:
-        """Never reached: something is pending."""
-
-
-def decoder_for(content_encoding: str, lenient: bool) -> Decoder | None:
-    """Return what undoes *content_encoding*, as ``make_decoder()``; what is wrong with it is raised on decoding."""
-    try:
-        return make_decoder(content_encoding, lenient=lenient)
-    except ContentDecodingError as error:
-        return _Refusing(error)
-
-
 def _call(callback: Callable[[], None]) -> None:
     try:
         callback()
     except Exception:  # noqa: BLE001  (it is no reader's fault)
         _log.exception("a callback given to on_eof() raised")
-
-
-class _Pieces:
-    """Bytes in the pieces in which they came, of whose first a part may have been taken."""
-
-    __slots__ = ("offset", "pieces", "size")
-
-    def __init__(self) -> None:
-        self.pieces: deque[bytes] = deque()
-        self.offset = 0  # in the first piece
-        self.size = 0  # of all, without what was taken
-
-    def append(self, piece: bytes) -> None:
-        self.pieces.append(piece)
-        self.size += len(piece)
-
-    def put_back(self, piece: bytes) -> None:
-        """Put *piece* before everything else."""
-        if self.offset:
-            self.pieces[0] = self.pieces[0][self.offset :]
-            self.offset = 0
-        self.pieces.appendleft(piece)
-        self.size += len(piece)
-
-    def peek(self, n: int) -> bytes:
-        """Return up to *n* bytes without taking them."""
-        parts = []
-        start = self.offset
-        for piece in self.pieces:
-            if n <= 0:
-                break
-            part = piece[start : start + n]
-            parts.append(part)
-            n -= len(part)
-            start = 0
-        return b"".join(parts)
-
-    def take_piece(self) -> bytes:
-        """Take what is left of the first piece; empty when there is none."""
-        if not self.pieces:
-            return b""
-        piece = self.pieces.popleft()
-        if self.offset:
-            piece = piece[self.offset :]
-            self.offset = 0
-        self.size -= len(piece)
-        return piece
-
-    def take(self, n: int) -> bytes:
-        """Take at most *n* bytes."""
-        pieces = self.pieces
-        offset = self.offset
-        if n >= self.size:
-            if offset:
-                pieces[0] = pieces[0][offset:]
-            data = pieces[0] if len(pieces) == 1 else b"".join(pieces)
-            self.clear()
-            return data
-        self.size -= n
-        end = offset + n
-        head = pieces[0]
-        if end < len(head):
-            self.offset = end
-            return head[offset:end]
-        self.offset = 0
-        pieces.popleft()
-        if end == len(head):
-            return head[offset:] if offset else head
-        missing = end - len(head)
-        parts = [head[offset:]]
-        while missing >= len(pieces[0]):
-            head = pieces.popleft()
-            parts.append(head)
-            missing -= len(head)
-        if missing:
-            parts.append(pieces[0][:missing])
-            self.offset = missing
-        return b"".join(parts)
-
-    def drop_last(self) -> bytes:
-        """Take back the piece appended last."""
-        piece = self.pieces.pop()
-        self.size -= len(piece)
-        return piece
-
-    def merge_last(self, count: int) -> None:
-        """Make one piece of the last *count*."""
-        last = [self.pieces.pop() for _ in range(min(count, len(self.pieces)))]
-        last.reverse()
-        self.pieces.extend((b"".join(last),))  # append() is for what comes, and may be watched
-
-    def clear(self) -> None:
-        self.pieces.clear()
-        self.offset = 0
-        self.size = 0
 
 
 class _Iterator:
