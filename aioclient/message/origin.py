@@ -163,8 +163,8 @@ def canonical_host(name: str) -> str:
 def _refusal(url: URL) -> Exception:
     if url.scheme and url.scheme not in _SCHEMES:
         # "localhost:8080/path" has a scheme, too.
-        is_host = not url.raw_host and url.raw_path[:1].isdigit()
-        hint = f"; if it is a host, write https://{shown(url)}" if is_host else ""
+        is_host = not url.raw_host and url.raw_path[:1].isdigit() and "@" not in url.raw_path
+        hint = f"; if it is a host, write https://{bad_url(shown(url))}" if is_host else ""
         return NonHttpUrlClientError(
             f"{shown_bad(shown(url))}: the scheme {url.scheme!r} is not supported; use http, https, ws or wss{hint}"
         )
@@ -177,9 +177,10 @@ def _refusal(url: URL) -> Exception:
 
 
 def _host_hint(url: URL) -> str:
-    """Return what to write if a relative URL begins with what looks like a host."""
+    """Return what to write if a relative URL begins with what looks like a host, and not like a login."""
     first = url.raw_path.partition("/")[0]
-    return f"; did you mean https://{shown(url)}?" if "." in first.strip(".") else ""
+    is_host = "." in first.strip(".") and "@" not in first
+    return f"; did you mean https://{bad_url(shown(url))}?" if is_host else ""
 
 
 def _is_ip(host: str) -> bool:

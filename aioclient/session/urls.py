@@ -117,7 +117,7 @@ def checked_base_url(base_url: str | URL) -> URL:
     if not url.scheme and not url.raw_authority:
         raise InvalidUrlClientError(
             bad_url(shown(url)),
-            f"base_url must be a full URL, as https://{shown(url).strip('/') or 'api.example.com'}/",
+            f"base_url must be a full URL, as https://{bad_url(shown(url)).strip('/') or 'api.example.com'}/",
         )
     origin_of(url)
     if not url.path.endswith("/"):
