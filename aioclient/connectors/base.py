@@ -252,7 +252,8 @@ class BaseConnector(PrivateNames):
     async def _tell(self, exchange: Exchange, connection: HttpConnection, trace: CallTrace) -> None:
         """Tell *trace* of the connection found for *exchange*, and of the fields that go out next."""
         try:
-            if connection.exchanges:
+            phases = exchange.phases
+            if phases is None or phases.connect is None:  # it was not dialled for this one
                 await trace.connection_reuseconn()
             if trace.hears_headers:
                 fields = connection.outgoing(exchange)
@@ -260,7 +261,7 @@ class BaseConnector(PrivateNames):
         except BaseException:
             connection.cancel(exchange)
             raise
-        exchange.phases = phases = exchange.phases or Phases()
+        exchange.phases = phases = phases or Phases()
         phases.sending = self._binding.bound_loop.time()
 
     def bind(self, loop: asyncio.AbstractEventLoop) -> None:

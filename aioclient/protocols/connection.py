@@ -36,13 +36,11 @@ class HttpConnection(Protocol):
         key: Which exchanges it may carry.
         carries_many: Whether it may carry several exchanges at a time.
         opened: Whether it holds a slot of the pool (its owner's).
-        exchanges: How many exchanges it has carried to their end.
     """
 
     key: ConnectionKey
     carries_many: ClassVar[bool]
     opened: bool
-    exchanges: int
 
     def __hash__(self) -> int:
         """Hash by identity."""

@@ -175,6 +175,34 @@ class TestSharing:
             second.close()
             assert connector.numbers() == (0, 1, 0, 0)
 
+    async def test_what_traces_are_told(self) -> None:
+        """Of a connection that was made for a request, or of one that was there, never of both."""
+        heard: dict[str, list[str]] = {"/0": [], "/1": [], "/2": []}
+        config = TraceConfig()
+        for name in ("create_start", "create_end", "reuseconn"):
+
+            async def note(session: Any, context: Any, params: Any, name: str = name) -> None:
+                heard[context.trace_request_ctx].append(name)
+
+            getattr(config, f"on_connection_{name}").append(note)
+        connector = Connector()
+        async with (
+            RawServer(lines) as server,
+            ClientSession(connector=connector, trace_configs=[config]) as session,
+        ):
+
+            async def fetch(path: str) -> None:
+                async with session.get(server.url(path), trace_request_ctx=path) as response:
+                    assert await response.text() == path
+
+            await asyncio.gather(fetch("/0"), fetch("/1"))  # the second one joins the dial
+            await fetch("/2")
+        assert heard == {
+            "/0": ["create_start", "create_end"],
+            "/1": ["reuseconn"],
+            "/2": ["reuseconn"],
+        }
+
     async def test_granted_and_then_lost(self) -> None:
         """A request whose share dies before it wakes asks again, and dials."""
         connector = Connector(most=2, limit=1)
