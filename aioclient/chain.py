@@ -17,8 +17,9 @@ Middleware = Callable[[Request, Handler], Awaitable[ClientResponse]]
 class Transport(Protocol):
     """What a session sends by, given to it as ``connector=``: a connector, an application, a recorder, another engine.
 
-    Two more attributes count where it has them: ``takes_proxies``, whether it sends by the proxy that the request names
-    (without it, a session that is given a proxy raises), and ``lenient``, what its sessions take for theirs.
+    Three more attributes count where it has them: ``takes_proxies``, whether it sends by the proxy that the request
+    names (without it, a session that is given a proxy raises), and ``lenient`` and ``http2``, what its sessions take
+    for theirs.
     """
 
     @property
