@@ -79,7 +79,7 @@ from .reconnecting import (
     ReconnectStatistics,
 )
 from .response.client_response import ClientResponse
-from .response.hold import Connection
+from .response.lease import Connection
 from .response.stream import StreamReader
 from .session import ClientSession
 from .warning import (

@@ -6,7 +6,7 @@ from contextvars import ContextVar
 from typing import Final, Protocol, cast
 from weakref import ref
 
-from .exchange import Hold
+from .exchange import Lease
 from .message.request import Request
 from .response.client_response import ClientResponse, is_made, release_with
 
@@ -100,7 +100,7 @@ class _Call:
         self.outer = outer
         self.request = ref(request.original)
         self.task = None if task is None else ref(task)
-        self.unread: list[tuple[ref[Hold], object]] = []  # each with its pool
+        self.unread: list[tuple[ref[Lease], object]] = []  # each with its pool
 
     def is_of(self, task: "asyncio.Task[object] | None") -> bool:
         """Tell whether *task* is the one that runs this call."""
@@ -109,17 +109,17 @@ class _Call:
     def release(self, pool: object = None, kept: object = None) -> None:
         """Release the responses that are not read yet: those of *pool* (None for all), but for the one with *kept*."""
         for known, its_pool in self.unread:
-            hold = known()
-            if hold is not None and hold is not kept and (pool is None or its_pool is pool):
-                hold.release()
+            lease = known()
+            if lease is not None and lease is not kept and (pool is None or its_pool is pool):
+                lease.release()
         self.unread = [each for each in self.unread if pool is not None and each[1] is not pool]
 
     def end(self, kept: object) -> None:
         """Release what is not read yet, but for the response that goes on: the one with *kept*, any for _UNKNOWN."""
         for known, _ in self.unread:
-            hold = known()
-            if hold is not None:
-                hold.warns = True
+            lease = known()
+            if lease is not None:
+                lease.warns = True
         if kept is not _UNKNOWN:
             self.release(kept=kept)
 
@@ -127,8 +127,8 @@ class _Call:
 _call: ContextVar[_Call | None] = ContextVar("aioclient.chain.call", default=None)
 
 
-def note_unread(request: Request, hold: "ref[Hold]", pool: object) -> None:
-    """Note the *hold* of a response whose body is still coming, if the current task runs middlewares of *request*.
+def note_unread(request: Request, lease: "ref[Lease]", pool: object) -> None:
+    """Note the *lease* of a response whose body is still coming, if the current task runs middlewares of *request*.
 
     Its connection is one of *pool*. A copy of a request counts as that request; one that a middleware makes with its
     session does not: what that call returns is the middleware's own to release.
@@ -139,8 +139,8 @@ def note_unread(request: Request, hold: "ref[Hold]", pool: object) -> None:
         and call.request() is request.original
         and call.is_of(asyncio.current_task())
     ):
-        call.unread.append((hold, pool))
-        if (known := hold()) is not None:
+        call.unread.append((lease, pool))
+        if (known := lease()) is not None:
             known.warns = False  # a middleware that tries again drops what came before
 
 
@@ -182,7 +182,7 @@ async def release_what_is_dropped(request: Request, handler: Handler) -> ClientR
             f"{request.what}: the middlewares returned None, not a response; "
             "each ends with: return await handler(request)"
         )
-    if call.unread and not release_with(response, [hold for hold, _ in call.unread]):
+    if call.unread and not release_with(response, [lease for lease, _ in call.unread]):
         call.end(getattr(response, "connection", _UNKNOWN))
     return response
 

@@ -37,7 +37,7 @@ class Sent(Enum):
 NOTHING, PART, ALL = Sent.NOTHING, Sent.PART, Sent.ALL
 
 
-class Hold(Protocol):
+class Lease(Protocol):
     """What a response has of the connection while its body is coming."""
 
     warns: bool  # whether it is a mistake to drop it
@@ -65,7 +65,7 @@ class Exchange:
         answered: When the first byte of the final response came; None before.
         ended: When the last byte of its body came; None before, and when nobody wanted it.
         phases: What it needed beyond an idle connection and one write; None for nothing.
-        hold: What its response has of the connection while the body is coming. Weak: the response alone keeps it.
+        lease: What its response has of the connection while the body is coming. Weak: the response alone keeps it.
         task: Which task got that response; None when the body came with the head.
     """
 
@@ -74,8 +74,8 @@ class Exchange:
         "began",
         "ended",
         "heard",
-        "hold",
         "key",
+        "lease",
         "phases",
         "proxy_fields",
         "refused",
@@ -103,14 +103,14 @@ class Exchange:
         self.answered: float | None = None
         self.ended: float | None = None
         self.phases: Phases | None = None
-        self.hold: ref[Hold] | None = None
+        self.lease: ref[Lease] | None = None
         self.task: ref[object] | None = None
 
     def is_unread_by(self, task: object) -> bool:
         """Tell whether *task* got the response and has neither read nor released it yet."""
-        hold = None if self.hold is None else self.hold()
+        lease = None if self.lease is None else self.lease()
         return (
-            hold is not None and not hold.closed and self.task is not None and self.task() is task
+            lease is not None and not lease.closed and self.task is not None and self.task() is task
         )
 
     @property

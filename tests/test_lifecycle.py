@@ -244,13 +244,13 @@ class TestUnclosed:
             first = await session.get("/")
             held = first.connection
             assert held is not None
-            carrier = held.carrier
-            assert isinstance(carrier, asyncio.Protocol)
+            leased = held.leased
+            assert isinstance(leased, asyncio.Protocol)
             del held
             await turns(1)
             with warned("unclosed response to GET"):
                 del first
-                carrier.data_received(b"k")  # as if the event loop had read it in this iteration
+                leased.data_received(b"k")  # as if the event loop had read it in this iteration
             second = asyncio.create_task(fetch(session))
             bodies.put_nowait(b"")
             bodies.put_nowait(b"k")

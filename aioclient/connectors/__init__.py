@@ -1,6 +1,6 @@
 """The way to the server: pool, resolver, dial, TLS."""
 
-from ..response.hold import Connection
+from ..response.lease import Connection
 from .base import BaseConnector
 from .tcp import TCPConnector
 from .unix import UnixConnector

@@ -63,7 +63,7 @@ class Adoption:
         if owner:
             await self._original.close()
 
-    def let_go(self) -> None:
+    def leave_nowait(self) -> None:
         """As ``leave()``, where nobody can wait."""
         self._sessions -= 1
         if not self._sessions:

@@ -244,9 +244,9 @@ class BaseConnector(PrivateNames):
             except BaseException:
                 connection.cancel(exchange)
                 raise
-        if exchange.hold is not None:
+        if exchange.lease is not None:
             exchange.task = ref(cast("asyncio.Task[object]", asyncio.current_task()))
-            note_unread(request, exchange.hold, self._pool)
+            note_unread(request, exchange.lease, self._pool)
         return response
 
     async def _tell(self, exchange: Exchange, connection: HttpConnection, trace: CallTrace) -> None:

@@ -10,7 +10,7 @@ The life of an exchange on a connection:
                     also for the first one of a connection that was idle
 ``begin()``         the request goes out, the future of its response comes back
 ``cancel()``        nobody waits for the response any more, or reads its body; also before ``begin()``
-``let_go()``        nobody reads the rest of the body; drain the little that is missing
+``release()``        nobody reads the rest of the body; drain the little that is missing
 ==================  ===================================================================================
 
 Between ``reserve()``, or the slot, and the end of the exchange there is exactly one of ``begin()`` and ``cancel()``
@@ -76,7 +76,7 @@ class HttpConnection(Protocol):
     def cancel(self, exchange: Exchange) -> None:
         """End *exchange*, if it has not ended; others on the connection go on."""
 
-    def let_go(self, exchange: Exchange) -> None:
+    def release(self, exchange: Exchange) -> None:
         """Drain what nobody reads of the body of *exchange*, if little is missing, or cancel it."""
 
     async def wait_sent(self, exchange: Exchange) -> None:

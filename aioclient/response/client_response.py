@@ -25,7 +25,7 @@ from ..exceptions import (
     UnexpectedContentTypeError,
     shown,
 )
-from ..exchange import ALL, Exchange, Hold
+from ..exchange import ALL, Exchange, Lease
 from ..message.charsets import codec_of, decode_text, detected_charset
 from ..message.codings import body_too_large, decode_all
 from ..message.disposition import ContentDisposition, parse_disposition
@@ -52,8 +52,8 @@ from ..message.timings import Timings
 from ..warning import warn_legacy
 from .branches import Branch
 from .elsewhere import ELSEWHERE, Elsewhere
-from .hold import Connection
 from .json_body import decode_json, decode_json_as, text_of, typed_decoder
+from .lease import Connection
 from .opening import stream_of
 from .parts import Made, Puller, checked_fields, made_body, wait_for_end
 from .stream import StreamReader
@@ -770,14 +770,14 @@ def is_made(response: object) -> bool:
     return isinstance(response, ClientResponse) and isinstance(response._exchange, Made)
 
 
-def release_with(response: object, holds: "list[ref[Hold]]") -> bool:
-    """Release *holds* when the body of *response* ends, if it comes from an iterator, which may read from them.
+def release_with(response: object, leases: "list[ref[Lease]]") -> bool:
+    """Release *leases* when the body of *response* ends, if it comes from an iterator, which may read from them.
 
     Return whether it does.
     """
     lease = response._lease if isinstance(response, ClientResponse) else None
-    puller = None if lease is None else lease.carrier
+    puller = None if lease is None else lease.leased
     if not isinstance(puller, Puller):
         return False
-    puller.keep(holds)
+    puller.keep(leases)
     return True

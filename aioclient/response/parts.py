@@ -20,11 +20,11 @@ from weakref import ref
 from multidict import CIMultiDict, CIMultiDictProxy
 
 from ..exceptions import ClientConnectionError, ClientPayloadError, TotalTimeoutError
-from ..exchange import Exchange, Hold
+from ..exchange import Exchange, Lease
 from ..message.headers import LooseHeaders, check_name, check_value, pairs_of
 from ..message.request import Request
 from ..message.timings import Timings
-from .hold import Connection
+from .lease import Connection
 from .opening import open_stream, stream_of
 from .stream import StreamReader
 
@@ -60,8 +60,8 @@ class Puller:
         "__weakref__",
         "_ended",
         "_exchange",
-        "_hold",
         "_kept",
+        "_lease",
         "_loop",
         "_on_end",
         "_pieces",
@@ -93,19 +93,19 @@ class Puller:
         self._wanted: asyncio.Future[None] | None = None
         self._running = False  # whether the task asks for pieces, and is to be cancelled
         self._ended = False
-        self._kept: list[ref[Hold]] = []
-        self._hold: ref[Connection] | None = None
+        self._kept: list[ref[Lease]] = []
+        self._lease: ref[Connection] | None = None
 
     def begin(self) -> tuple[StreamReader, Connection]:
         """Return the stream, and what the response holds of it; to drop that is no mistake, and ends the body."""
-        hold = Connection(self, self._exchange)
-        hold.warns = False
-        self._hold = ref(hold)
-        return self._stream, hold
+        lease = Connection(self, self._exchange)
+        lease.warns = False
+        self._lease = ref(lease)
+        return self._stream, lease
 
-    def keep(self, holds: "list[ref[Hold]]") -> None:
-        """Release *holds* when the body ends: it may be made of theirs."""
-        self._kept += holds
+    def keep(self, leases: "list[ref[Lease]]") -> None:
+        """Release *leases* when the body ends: it may be made of theirs."""
+        self._kept += leases
 
     # What the stream calls
 
@@ -124,7 +124,7 @@ class Puller:
 
     def abort(self) -> None:
         """End the body: what the stream has got is no good."""
-        self.let_go(self._exchange)
+        self.release(self._exchange)
 
     # What the response calls, by its hold
 
@@ -133,7 +133,7 @@ class Puller:
         """The event loop that it belongs to."""
         return self._loop
 
-    def let_go(self, exchange: Exchange) -> "Ending | None":
+    def release(self, exchange: Exchange) -> "Ending | None":
         """End the body; return what waits until the iterator is closed."""
         if self._loop.is_closed():
             return None
@@ -153,7 +153,7 @@ class Puller:
 
     def cancel(self, exchange: Exchange) -> None:
         """End the body."""
-        self.let_go(exchange)
+        self.release(exchange)
 
     def retire(self) -> None:
         """Do nothing: it is in no pool."""
@@ -196,9 +196,9 @@ class Puller:
         if self._stream.exception() is None:
             self._on_end()
             self._stream.feed_eof()
-        hold = None if self._hold is None else self._hold()
-        if hold is not None:
-            hold.end()
+        lease = None if self._lease is None else self._lease()
+        if lease is not None:
+            lease.end()
 
     async def _pull(self, iterator: AsyncIterator[bytes]) -> None:
         stream = self._stream
@@ -253,8 +253,8 @@ class Puller:
                 self._fail(error)
         finally:
             for known in self._kept:
-                if (hold := known()) is not None:
-                    hold.release()
+                if (lease := known()) is not None:
+                    lease.release()
 
 
 def checked_fields(headers: LooseHeaders | None) -> "CIMultiDictProxy[str]":
@@ -304,8 +304,8 @@ def made_body(
     puller = Puller(
         exchange, body, content_encoding, lambda: later.extend(checked_fields(trailers))
     )
-    stream, hold = puller.begin()
-    return None, stream, hold, CIMultiDictProxy(later)
+    stream, lease = puller.begin()
+    return None, stream, lease, CIMultiDictProxy(later)
 
 
 class Ending:

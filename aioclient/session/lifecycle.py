@@ -131,7 +131,7 @@ class Lifecycle:
     def detach(self) -> None:
         """Let go of the connector without closing it; the session is closed then."""
         if self._adoption is not None and not self.closed:
-            self._adoption.let_go()
+            self._adoption.leave_nowait()
         self.connector = None
         self.closed = True
         self._tell_guests(going_away=False)

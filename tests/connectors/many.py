@@ -22,7 +22,7 @@ from aioclient import (
 from aioclient.exchange import ALL, NOTHING, Exchange
 from aioclient.message.origin import ConnectionKey
 from aioclient.protocols.connection import HttpConnection, Owner
-from aioclient.response.hold import Connection
+from aioclient.response.lease import Connection
 from aioclient.response.stream import StreamReader
 
 NO_FIELDS: "CIMultiDictProxy[str]" = CIMultiDictProxy(CIMultiDict())
@@ -41,7 +41,7 @@ class _Carried:
         self.exchange = exchange
         self.waiter = waiter
         self.stream: StreamReader | None = None
-        self.hold: ref[Connection] | None = None
+        self.lease: ref[Connection] | None = None
         self.paused = False
 
     def pause_reading(self) -> None:
@@ -118,7 +118,7 @@ class ManyConnection(asyncio.Protocol):
                 self._drop(number, ClientConnectionError("reset"))
                 return
 
-    def let_go(self, exchange: Exchange) -> None:
+    def release(self, exchange: Exchange) -> None:
         self.cancel(exchange)
 
     async def wait_sent(self, exchange: Exchange) -> None:
@@ -207,11 +207,11 @@ class ManyConnection(asyncio.Protocol):
         if kind == "head":
             exchange.answered = self._heard
             stream = carried.stream = StreamReader(carried, loop=self.loop, limit=1024)
-            hold = Connection(self, exchange)
-            carried.hold = ref(hold)
-            exchange.hold = ref(hold)
+            lease = Connection(self, exchange)
+            carried.lease = ref(lease)
+            exchange.lease = ref(lease)
             response = exchange.request.options.response_class(
-                exchange, HttpVersion11, 200, "OK", NO_FIELDS, NO_FIELDS, None, stream, hold
+                exchange, HttpVersion11, 200, "OK", NO_FIELDS, NO_FIELDS, None, stream, lease
             )
             if not carried.waiter.done():
                 carried.waiter.set_result(response)
@@ -235,9 +235,9 @@ class ManyConnection(asyncio.Protocol):
 
     def _drop(self, number: int, error: Exception | None) -> None:
         carried = self._carried.pop(number)
-        hold = None if carried.hold is None else carried.hold()
-        if hold is not None:
-            hold.end()
+        lease = None if carried.lease is None else carried.lease()
+        if lease is not None:
+            lease.end()
         if error is not None:
             if not carried.waiter.done():
                 carried.waiter.set_exception(error)

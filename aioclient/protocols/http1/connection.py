@@ -35,7 +35,7 @@ from ...message.origin import ConnectionKey
 from ...message.request import Request
 from ...message.timings import Phases
 from ...response.client_response import ClientResponse
-from ...response.hold import Connection, TakenOver
+from ...response.lease import Connection, TakenOver
 from ...response.opening import open_stream
 from ...response.stream import StreamReader
 from ..connection import Owner
@@ -241,7 +241,7 @@ class Http1Connection(asyncio.Protocol):
             self._stream = stream = self._open_stream(request)
             lease = Connection(self, exchange)
             self._lease = ref(lease)
-            exchange.hold = ref(lease)
+            exchange.lease = ref(lease)
         try:
             response = request.options.response_class(
                 exchange,
@@ -368,7 +368,7 @@ class Http1Connection(asyncio.Protocol):
         exchange = cast(Exchange, self._exchange)
         lease = Connection(self, exchange)
         self._lease = ref(lease)
-        exchange.hold = ref(lease)
+        exchange.lease = ref(lease)
         exchange.ended = self._watch.heard
         self._deliver(b"", lease)
         self._state = SWITCHED
@@ -555,7 +555,7 @@ class Http1Connection(asyncio.Protocol):
             lease.end()
         self._lease = None
 
-    def let_go(self, exchange: Exchange) -> None:
+    def release(self, exchange: Exchange) -> None:
         """Drain what nobody reads, up to 64 KiB or 50 ms, to keep the connection; or close it."""
         if self._state is SWITCHED:
             self.abort()

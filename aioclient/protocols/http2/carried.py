@@ -12,7 +12,7 @@ from ...exchange import ALL, PART, Exchange
 from ...message.headers import CONTENT_ENCODING
 from ...message.timings import Phases
 from ...response.client_response import ClientResponse
-from ...response.hold import Carrier, Connection
+from ...response.lease import Connection, LeasedConnection
 from ...response.opening import open_stream
 from ...response.stream import StreamReader
 from ..http1.head import expects_continue
@@ -27,7 +27,7 @@ VERSION: Final = HttpVersion(2, 0)
 _NO_TRAILERS: "CIMultiDictProxy[str]" = CIMultiDictProxy(CIMultiDict())
 
 
-class Carrying(Carrier, Protocol):
+class Carrying(LeasedConnection, Protocol):
     """The connection, as its exchanges see it."""
 
     codec: Codec
@@ -198,7 +198,7 @@ class Carried:
             self._reader = open_stream(request, coding, self, self.loop)
             lease = Connection(self._connection, exchange)
             self._lease = ref(lease)
-            exchange.hold = ref(lease)
+            exchange.lease = ref(lease)
         try:
             response = request.options.response_class(
                 exchange,

@@ -29,7 +29,7 @@ from ...exchange import NOTHING, Exchange
 from ...message.origin import ConnectionKey
 from ...message.request import Request
 from ...response.client_response import ClientResponse
-from ...response.hold import TakenOver
+from ...response.lease import TakenOver
 from ..connection import Owner
 from ..http1.head import outgoing_fields
 from ..leftovers import input_poll, read_leftovers
@@ -202,7 +202,7 @@ class Http2Connection(asyncio.Protocol):
             self._heard = self._loop.time()
             self._changed()
 
-    def let_go(self, exchange: Exchange) -> None:
+    def release(self, exchange: Exchange) -> None:
         """Reset the stream of *exchange*: that costs less than what is missing of its body."""
         carried = self._carried.get(exchange)
         if carried is not None:

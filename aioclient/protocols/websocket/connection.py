@@ -25,7 +25,7 @@ from ...exceptions import (
     ServerDisconnectedError,
     ServerTimeoutError,
 )
-from ...response.hold import TakenOver
+from ...response.lease import TakenOver
 from ..leftovers import read_leftovers
 from .arrival import Arrival
 from .deflate import Compressor

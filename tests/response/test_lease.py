@@ -16,7 +16,7 @@ from aioclient import (
     TCPConnector,
 )
 from aioclient.exchange import Exchange
-from aioclient.response.hold import Connection
+from aioclient.response.lease import Connection
 from aioclient.testing import RawConnection, RawServer, turns
 
 from ..loopback import OK
@@ -270,7 +270,7 @@ class TestCollected:
             def cancel(self, exchange: object) -> None:
                 raise AssertionError("there is no loop to do it in")
 
-            let_go = retire = wait_sent = take_over = cancel
+            release = retire = wait_sent = take_over = cancel
 
         Gone.loop.close()
         asked = request(url="http://a.example/")

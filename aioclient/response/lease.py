@@ -39,7 +39,7 @@ class TakenOver(Protocol):
         """Note that the transport was closed: the protocol that took over passes on its ``connection_lost()``."""
 
 
-class Carrier(Protocol):
+class LeasedConnection(Protocol):
     """What carries the body of a response, as that response sees it."""
 
     transport: asyncio.Transport | None
@@ -51,7 +51,7 @@ class Carrier(Protocol):
     def cancel(self, exchange: Exchange) -> None:
         """End *exchange* now, and the connection with it if it carries one only."""
 
-    def let_go(self, exchange: Exchange) -> Awaitable[None] | None:
+    def release(self, exchange: Exchange) -> Awaitable[None] | None:
         """Drain the little that is missing of the body of *exchange* and keep the connection, or close it.
 
         Return what waits for that, if it is worth waiting for.
@@ -74,17 +74,17 @@ class Connection:
     without a finalizer on every response.
     """
 
-    __slots__ = ("__weakref__", "_carrier", "_exchange", "warns")
+    __slots__ = ("__weakref__", "_exchange", "_leased", "warns")
 
-    def __init__(self, carrier: Carrier, exchange: Exchange) -> None:
-        self._carrier: Carrier | None = carrier
+    def __init__(self, leased: LeasedConnection, exchange: Exchange) -> None:
+        self._leased: LeasedConnection | None = leased
         self._exchange = exchange
         self.warns = True
 
     @property
-    def carrier(self) -> Carrier | None:
+    def leased(self) -> LeasedConnection | None:
         """What carries the body; None when ``closed``."""
-        return self._carrier
+        return self._leased
 
     @property
     def exchange(self) -> Exchange:
@@ -94,12 +94,12 @@ class Connection:
     @property
     def closed(self) -> bool:
         """Whether the connection is closed, or carries this response no longer."""
-        return self._carrier is None
+        return self._leased is None
 
     @property
     def transport(self) -> asyncio.Transport | None:
         """The event loop's transport; None when ``closed``."""
-        return None if self._carrier is None else self._carrier.transport
+        return None if self._leased is None else self._leased.transport
 
     @property
     def protocol(self) -> asyncio.BaseProtocol | None:
@@ -109,47 +109,47 @@ class Connection:
     @property
     def loop(self) -> asyncio.AbstractEventLoop | None:
         """The event loop that it belongs to; None when ``closed``."""
-        return None if self._carrier is None else self._carrier.loop
+        return None if self._leased is None else self._leased.loop
 
     def release(self) -> Awaitable[None] | None:
         """Give up what was not read: drain it if little is missing, and keep the connection, or else close it.
 
         Return what waits for that, if it is worth waiting for.
         """
-        carrier, self._carrier = self._carrier, None
-        return None if carrier is None else carrier.let_go(self._exchange)
+        leased, self._leased = self._leased, None
+        return None if leased is None else leased.release(self._exchange)
 
     def close(self) -> None:
         """Close the connection."""
-        carrier, self._carrier = self._carrier, None
-        if carrier is not None:
-            carrier.cancel(self._exchange)
+        leased, self._leased = self._leased, None
+        if leased is not None:
+            leased.cancel(self._exchange)
 
     def detach(self) -> None:
         """Take the connection out of the pool: its slot is free, and it is closed behind the body, never reused."""
-        if self._carrier is not None:
-            self._carrier.retire()
+        if self._leased is not None:
+            self._leased.retire()
 
     def take_over(self) -> TakenOver | None:
         """Return what another protocol reads from and writes to (called by the engine)."""
-        return None if self._carrier is None else self._carrier.take_over(self._exchange)
+        return None if self._leased is None else self._leased.take_over(self._exchange)
 
     async def wait_sent(self) -> None:
         """Wait until the body of the request was sent, or given up."""
-        if self._carrier is not None:
-            await self._carrier.wait_sent(self._exchange)
+        if self._leased is not None:
+            await self._leased.wait_sent(self._exchange)
 
     def end(self) -> None:
         """Note that the body is complete, or the connection gone (called by the engine)."""
-        self._carrier = None
+        self._leased = None
 
     def __del__(self) -> None:
-        carrier = self._carrier
-        if carrier is not None:
+        leased = self._leased
+        if leased is not None:
             # Garbage is collected on any thread, and within any step of the event loop.
-            loop = carrier.loop
+            loop = leased.loop
             if not loop.is_closed():
-                loop.call_soon_threadsafe(carrier.cancel, self._exchange)
+                loop.call_soon_threadsafe(leased.cancel, self._exchange)
             if not self.warns:
                 return
             request = self._exchange.request
