@@ -2,7 +2,7 @@
 
 ===================  ================================================================================
 ``connection.py``    the ``asyncio.Protocol`` behind the seam of protocols
-``carried.py``       one exchange on it: its response on the way up
+``stream_exchange.py``  one exchange on it: its response on the way up
 ``sending.py``       … and its body on the way down
 ``losses.py``        what is said of a response that does not come, or not whole
 ===================  ================================================================================

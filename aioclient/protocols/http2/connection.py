@@ -33,12 +33,12 @@ from ...response.lease import TakenOver
 from ..connection import Owner
 from ..http1.head import outgoing_fields
 from ..leftovers import input_poll, read_leftovers
-from .carried import Carried
 from .codec import Codec
 from .errors import ConnectionFailure, ErrorCode
 from .losses import before_request, of_connection
 from .request_head import Fields, RequestHead, request_fields
 from .settings import LocalSettings
+from .stream_exchange import StreamExchange
 
 PING: Final = b"aioclien"  # 8 bytes (section 6.7)
 PING_LIMIT: Final = 20.0  # seconds for the answer
@@ -61,7 +61,7 @@ class Http2Connection(asyncio.Protocol):
 
     __slots__ = (
         "__weakref__",
-        "_carried",
+        "_active",
         "_closing",
         "_congested",
         "_ended",
@@ -104,8 +104,8 @@ class Http2Connection(asyncio.Protocol):
         self.transport: asyncio.Transport | None = None
         self.opened = False
         self.exchanges = 0
-        self._carried: dict[Exchange, Carried] = {}
-        self._waiting: deque[Carried] = deque()  # for room
+        self._active: dict[Exchange, StreamExchange] = {}
+        self._waiting: deque[StreamExchange] = deque()  # for room
         self._unsent: set[Exchange] = (
             set()
         )  # those that ended while they waited, until they are cancelled
@@ -166,22 +166,22 @@ class Http2Connection(asyncio.Protocol):
         if self.broken or self.codec.exhausted:
             raise self.early_end(request)
         head = self._head_of(exchange)
-        exchange.reused = self.exchanges != 0 or bool(self._carried)
+        exchange.reused = self.exchanges != 0 or bool(self._active)
         now = self._loop.time()
-        carried = Carried(self, exchange, now)
-        waiter = cast("asyncio.Future[ClientResponse]", carried.waiter)
-        was_idle = not self._carried
+        active = StreamExchange(self, exchange, now)
+        waiter = cast("asyncio.Future[ClientResponse]", active.waiter)
+        was_idle = not self._active
         if self._waiting or self.codec.room <= 0:
             request_fields(head)
-            self._waiting.append(carried)
+            self._waiting.append(active)
         else:
-            stream = self.codec.open(head, carried, end=request.content is None)
-            carried.send(stream)
+            stream = self.codec.open(head, active, end=request.content is None)
+            active.send(stream)
             if was_idle:
                 self._flush()
             else:
                 self.flush_soon()
-        self._carried[exchange] = carried
+        self._active[exchange] = active
         self._reserved = max(0, self._reserved - 1)
         self._watch(request, now)
         if was_idle and not self._retired:
@@ -190,11 +190,11 @@ class Http2Connection(asyncio.Protocol):
 
     def cancel(self, exchange: Exchange) -> None:
         """End *exchange*, if it has not ended; others on the connection go on."""
-        carried = self._carried.get(exchange)
-        if carried is not None:
-            if carried.waiter is not None:
-                carried.waiter.cancel()
-            carried.end()
+        active = self._active.get(exchange)
+        if active is not None:
+            if active.waiter is not None:
+                active.waiter.cancel()
+            active.end()
         elif exchange in self._unsent:
             self._unsent.discard(exchange)
         elif exchange.sent is NOTHING:
@@ -204,27 +204,27 @@ class Http2Connection(asyncio.Protocol):
 
     def release(self, exchange: Exchange) -> None:
         """Reset the stream of *exchange*: that costs less than what is missing of its body."""
-        carried = self._carried.get(exchange)
-        if carried is not None:
-            carried.end()
+        active = self._active.get(exchange)
+        if active is not None:
+            active.end()
 
     async def wait_sent(self, exchange: Exchange) -> None:
         """Wait until the request of *exchange* was sent, or given up."""
-        carried = self._carried.get(exchange)
-        if carried is not None:
-            await carried.wait_sent()
+        active = self._active.get(exchange)
+        if active is not None:
+            await active.wait_sent()
 
     def take_over(self, exchange: Exchange) -> TakenOver | None:
         """Return None: over HTTP/2 no server switches protocols with a 101 (section 8.6)."""
         return None
 
-    def exchange_over(self, carried: Carried) -> None:
+    def exchange_ended(self, active: StreamExchange) -> None:
         """Note that an exchange has ended, whichever way (called by it)."""
-        if self._carried.pop(carried.exchange, None) is None:
+        if self._active.pop(active.exchange, None) is None:
             return
-        if carried.stream is None:
-            self._waiting.remove(carried)
-            self._unsent.add(carried.exchange)
+        if active.stream is None:
+            self._waiting.remove(active)
+            self._unsent.add(active.exchange)
         else:
             self.exchanges += 1
         self._changed()
@@ -238,13 +238,13 @@ class Http2Connection(asyncio.Protocol):
         if self._waiting:
             self._begin_waiting()
         if self._ended:
-            if not self._carried:
+            if not self._active:
                 self.close()
         elif self.codec.exhausted:
             self._end()
-            if not self._carried:
+            if not self._active:
                 self.close()
-        elif self._carried or self._reserved:
+        elif self._active or self._reserved:
             self._owner.room_changed(self)
         else:
             self._owner.connection_idle(self)
@@ -252,20 +252,20 @@ class Http2Connection(asyncio.Protocol):
     def _begin_waiting(self) -> None:
         waiting = self._waiting
         while waiting and self.codec.room > 0:
-            carried = waiting[0]
-            exchange = carried.exchange
+            active = waiting[0]
+            exchange = active.exchange
             try:
                 head = self._head_of(exchange)
-                stream = self.codec.open(head, carried, end=exchange.request.content is None)
+                stream = self.codec.open(head, active, end=exchange.request.content is None)
             except ValueError as error:  # it is larger than the server allows by now
-                carried.fail(error)
+                active.fail(error)
                 continue
             waiting.popleft()
-            carried.send(stream)
+            active.send(stream)
             self.flush_soon()
         if self.codec.exhausted:
-            for carried in list(waiting):
-                carried.fail(self.early_end(carried.exchange.request))
+            for active in list(waiting):
+                active.fail(self.early_end(active.exchange.request))
 
     # The head of a request
 
@@ -315,12 +315,12 @@ class Http2Connection(asyncio.Protocol):
         self._heard = now = self._loop.time()
         codec = self.codec
         for stream in codec.receive(data, now):
-            carried: Carried = stream.owner
+            active: StreamExchange = stream.owner
             try:
-                carried.take(stream, now)
+                active.take(stream, now)
             except Exception as error:  # noqa: BLE001  (the event loop would only log it, and a caller wait for ever)
                 self._report(error)
-                carried.fail(error)
+                active.fail(error)
         if codec.take_rare():
             self._take_rare()
         if codec.pending:
@@ -345,7 +345,7 @@ class Http2Connection(asyncio.Protocol):
 
     def connection_lost(self, error: Exception | None) -> None:
         """End (called by the event loop)."""
-        if error is not None and self._carried and self.transport is not None:
+        if error is not None and self._active and self.transport is not None:
             # With TLS it has been read already, see LeftoversProtocol.
             for data in read_leftovers(self.transport):
                 self.data_received(data)
@@ -359,8 +359,8 @@ class Http2Connection(asyncio.Protocol):
     def _lose(self, error: Exception | None) -> None:
         """End all exchanges with what was lost with the connection."""
         self._closing = True
-        for carried in list(self._carried.values()):
-            carried.fail(of_connection(carried.exchange, carried.stream, error))
+        for active in list(self._active.values()):
+            active.fail(of_connection(active.exchange, active.stream, error))
 
     def _report(self, error: Exception) -> None:
         self._loop.call_exception_handler(
@@ -406,12 +406,12 @@ class Http2Connection(asyncio.Protocol):
     @property
     def idle(self) -> bool:
         """Whether it carries no exchange, nor keeps room for one."""
-        return not self._carried and not self._reserved
+        return not self._active and not self._reserved
 
     @property
     def under_way(self) -> tuple[Exchange, ...]:
         """The exchanges that it carries now."""
-        return tuple(self._carried)
+        return tuple(self._active)
 
     @property
     def ended(self) -> bool:
@@ -492,9 +492,9 @@ class Http2Connection(asyncio.Protocol):
         if self._timer is not None:
             self._timer.cancel()
             self._timer = None
-        for carried in list(self._carried.values()):
-            what = carried.exchange.request.what
-            carried.fail(ClientConnectionError(f"{what}: the connection was closed"))
+        for active in list(self._active.values()):
+            what = active.exchange.request.what
+            active.fail(ClientConnectionError(f"{what}: the connection was closed"))
         self._end()
 
     def _end(self) -> None:
@@ -525,8 +525,8 @@ class Http2Connection(asyncio.Protocol):
         self._timer = None
         now = self._loop.time()
         next_time = None if self._ping is None else self._check_silence(now, self._ping)
-        for carried in list(self._carried.values()):
-            when = self._check(carried, now)
+        for active in list(self._active.values()):
+            when = self._check(active, now)
             if when is not None and (next_time is None or when < next_time):
                 next_time = when
         if next_time is not None:
@@ -538,9 +538,9 @@ class Http2Connection(asyncio.Protocol):
         if pinged is not None and self._heard < pinged:
             if now < pinged + PING_LIMIT:
                 return pinged + PING_LIMIT
-            for carried in list(self._carried.values()):
-                what = carried.exchange.request.what
-                carried.fail(
+            for active in list(self._active.values()):
+                what = active.exchange.request.what
+                active.fail(
                     ServerTimeoutError(
                         f"{what}: nothing came within {PING_LIMIT:g} s of a ping (http2_ping={interval:g})"
                     )
@@ -555,21 +555,21 @@ class Http2Connection(asyncio.Protocol):
             return now + min(interval, PING_LIMIT)
         return self._heard + interval
 
-    def _check(self, carried: Carried, now: float) -> float | None:
-        """End *carried* if one of its limits is reached; return when to look again, None for never."""
-        request = carried.exchange.request
+    def _check(self, active: StreamExchange, now: float) -> float | None:
+        """End *active* if one of its limits is reached; return when to look again, None for never."""
+        request = active.exchange.request
         when, silence = request.deadline, request.timeout.sock_read
         if when is not None and now >= when:
             total = request.timeout.total
-            carried.fail(TotalTimeoutError(request.method, request.url, total, _missing(carried)))
+            active.fail(TotalTimeoutError(request.method, request.url, total, _missing(active)))
             return None
         if silence is not None:
-            if carried.moves:
-                carried.heard = now
-            until = carried.heard + silence
+            if active.moves:
+                active.heard = now
+            until = active.heard + silence
             if now >= until:
-                carried.fail(
-                    ReadTimeoutError(request.method, request.url, silence, _missing(carried))
+                active.fail(
+                    ReadTimeoutError(request.method, request.url, silence, _missing(active))
                 )
                 return None
             when = until if when is None else min(when, until)
@@ -578,7 +578,7 @@ class Http2Connection(asyncio.Protocol):
     def __repr__(self) -> str:
         state = "closed" if self._ended else "open"
         return (
-            f"<Http2Connection {self.key.host}:{self.key.port} {state}, {len(self._carried)} under way, "
+            f"<Http2Connection {self.key.host}:{self.key.port} {state}, {len(self._active)} under way, "
             f"{self.exchanges} exchanges>"
         )
 
@@ -609,9 +609,9 @@ class BufferedHttp2Connection(Http2Connection, asyncio.BufferedProtocol):
         self.data_received(bytes(self.buffer[:size]))
 
 
-def _missing(carried: Carried) -> str:
-    if carried.stream is None:
+def _missing(active: StreamExchange) -> str:
+    if active.stream is None:
         return "no stream was free on the connection"
-    if carried.stream.head is not None:
+    if active.stream.head is not None:
         return "the rest of the body did not come"
     return "no response"

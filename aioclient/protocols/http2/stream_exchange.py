@@ -27,7 +27,7 @@ VERSION: Final = HttpVersion(2, 0)
 _NO_TRAILERS: "CIMultiDictProxy[str]" = CIMultiDictProxy(CIMultiDict())
 
 
-class Carrying(LeasedConnection, Protocol):
+class StreamConnection(LeasedConnection, Protocol):
     """The connection, as its exchanges see it."""
 
     codec: Codec
@@ -35,11 +35,11 @@ class Carrying(LeasedConnection, Protocol):
     def flush_soon(self) -> None:
         """Send what can be sent, together with what others send in this iteration of the event loop."""
 
-    def exchange_over(self, carried: "Carried") -> None:
+    def exchange_ended(self, active: "StreamExchange") -> None:
         """Note that an exchange has ended, whichever way."""
 
 
-class Carried:
+class StreamExchange:
     """An exchange under way.
 
     Attributes:
@@ -64,7 +64,7 @@ class Carried:
         "waiter",
     )
 
-    def __init__(self, connection: Carrying, exchange: Exchange, now: float) -> None:
+    def __init__(self, connection: StreamConnection, exchange: Exchange, now: float) -> None:
         self._connection = connection
         self.exchange = exchange
         self.stream: Stream | None = None
@@ -296,7 +296,7 @@ class Carried:
         if lease is not None:
             lease.end()
         self._lease = None
-        self._connection.exchange_over(self)
+        self._connection.exchange_ended(self)
 
 
 def _trailers_of(stream: Stream) -> list[tuple[str, str]]:
