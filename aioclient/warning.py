@@ -61,7 +61,7 @@ def _is_ours(frame: FrameType) -> bool:
     return bool(name == _PACKAGE or name.startswith(f"{_PACKAGE}."))
 
 
-class Birthplace:
+class CreationSite:
     """Where the caller made something, for the warning that it was never closed.
 
     In asyncio's debug mode it is the way there as well: ``stack``, the outermost call first.
@@ -96,14 +96,14 @@ class Birthplace:
 
 
 def report_unclosed(
-    loop: asyncio.AbstractEventLoop, made_at: Birthplace | None, **context: object
+    loop: asyncio.AbstractEventLoop, creation_site: CreationSite | None, **context: object
 ) -> None:
     """Tell the exception handler of *loop* of what was never closed, with aiohttp's keys in *context*.
 
     Garbage is collected on any thread; the handler runs on the loop's.
     """
-    if made_at is not None:
-        context["source_traceback"] = made_at.frames
+    if creation_site is not None:
+        context["source_traceback"] = creation_site.frames
     if loop.is_running() and asyncio._get_running_loop() is not loop:
         loop.call_soon_threadsafe(loop.call_exception_handler, context)
     else:

@@ -32,7 +32,7 @@ from ..protocols.connection import HttpConnection
 from ..protocols.http1.head import check_head
 from ..response.client_response import ClientResponse
 from ..response.trace import CallTrace
-from ..warning import Birthplace, report_unclosed, warn_legacy
+from ..warning import CreationSite, report_unclosed, warn_legacy
 from .binding import Binding
 from .dialling import Dial
 from .driver import PoolDriver
@@ -116,7 +116,7 @@ class BaseConnector(PrivateNames):
         )
         self._binding = Binding(loop)
         self._sockets = OpenSockets()
-        self._made_at = Birthplace(loop or asyncio._get_running_loop())
+        self._creation_site = CreationSite(loop or asyncio._get_running_loop())
         self._driver = PoolDriver(
             self._pool, self._sockets, self._binding, force_close=self._force_close
         )
@@ -341,14 +341,14 @@ class BaseConnector(PrivateNames):
         if sockets.closed or not sockets.connections or self._binding.is_forked:
             return
         _warn(
-            f"unclosed connector {self!r}; await its close(): made at {self._made_at}",
+            f"unclosed connector {self!r}; await its close(): made at {self._creation_site}",
             ResourceWarning,
             source=self,
             stacklevel=2,
         )
         loop = self._binding.loop
         if loop is not None:
-            report_unclosed(loop, self._made_at, message="Unclosed connector", connector=self)
+            report_unclosed(loop, self._creation_site, message="Unclosed connector", connector=self)
         driver.abandon()
 
     def __repr__(self) -> str:

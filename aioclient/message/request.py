@@ -15,7 +15,7 @@ from multidict import CIMultiDict, CIMultiDictProxy
 from yarl import URL
 
 from ..exceptions import public, shown
-from ..warning import Birthplace
+from ..warning import CreationSite
 from .body import Body, BodyMaker
 from .headers import (
     AUTHORIZATION,
@@ -86,7 +86,7 @@ class RequestOptions:
     max_headers: int = 128
     max_body_size: int | None = None
     fallback_charset_resolver: Callable[[Any, bytes], str] | None = None
-    made_at: Birthplace | None = None
+    creation_site: CreationSite | None = None
     skip_auto_headers: frozenset[str] = field(default=frozenset())
     sensitive_headers: frozenset[str] = field(default=frozenset())
     proxies: ProxyTable | None = None

@@ -153,8 +153,8 @@ class Connection:
             if not self.warns:
                 return
             request = self._exchange.request
-            made_at = request.options.made_at
-            place = "" if made_at is None else f"; asked for at {made_at}"
+            creation_site = request.options.creation_site
+            place = "" if creation_site is None else f"; asked for at {creation_site}"
             warnings.warn(
                 f"unclosed response to {request.what}: use 'async with', read it to its end, or release it{place}",
                 ResourceWarning,
@@ -163,7 +163,7 @@ class Connection:
             )
             if not loop.is_closed():
                 report_unclosed(
-                    loop, made_at, message="Unclosed connection", client_connection=self
+                    loop, creation_site, message="Unclosed connection", client_connection=self
                 )
 
     def __repr__(self) -> str:

@@ -26,7 +26,7 @@ from ..message.request import HTTP2Option, RequestOptions, check_lenient
 from ..message.timeout import ClientTimeout, seconds
 from ..middlewares.auth.basic import AuthLike
 from ..response.client_response import ClientResponse
-from ..warning import Birthplace
+from ..warning import CreationSite
 from ..websocket import ClientWebSocketResponse
 from .status import RaiseForStatus
 from .urls import host_name
@@ -169,9 +169,9 @@ class RequestArguments(CurrentArguments, total=False):
 
 
 class CallArguments(CurrentArguments, total=False):
-    """The arguments of a call as they are sent; ``made_at`` is where the call was made, in debug mode."""
+    """The arguments of a call as they are sent; ``creation_site`` is where the call was made, in debug mode."""
 
-    made_at: Birthplace
+    creation_site: CreationSite
 
 
 # What many calls have beside a URL; one look tells that a call has nothing else.

@@ -136,8 +136,8 @@ class RequestBuilder:
                 table = settings.proxies.for_call(arguments, origin_of(target))
                 if table is not options.proxies:
                     options = replace(options, proxies=table)
-        made_at = arguments.get("made_at")
-        return options if made_at is None else replace(options, made_at=made_at)
+        creation_site = arguments.get("creation_site")
+        return options if creation_site is None else replace(options, creation_site=creation_site)
 
     def _rare_fields(
         self, own: Fields | None, options: RequestOptions, arguments: CallArguments

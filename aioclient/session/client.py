@@ -44,7 +44,7 @@ from ..reconnecting import ReconnectingWebSocket, ReconnectPolicy
 from ..reconnecting.policy import DEFAULT_POLICY
 from ..reconnecting.websocket import OnConnect
 from ..response.client_response import ClientResponse
-from ..warning import Birthplace, report_unclosed
+from ..warning import CreationSite, report_unclosed
 from ..websocket import ClientWebSocketResponse
 from .arguments import (
     OF_THE_BODY,
@@ -420,7 +420,7 @@ class ClientSession(State, PrivateNames):
                 give_up(tracker)
                 raise
         if self._lifecycle.debug:
-            current = {**current, "made_at": Birthplace(self._lifecycle.loop)}
+            current = {**current, "creation_site": CreationSite(self._lifecycle.loop)}
         if tracker is not None:
             return RequestContextManager(settle(tracker, self._request, method, url, current))
         return RequestContextManager(self._request(method, url, **current))
@@ -570,14 +570,14 @@ class ClientSession(State, PrivateNames):
         lifecycle: Lifecycle | None = getattr(self, "_lifecycle", None)
         if lifecycle is not None and not lifecycle.ended and lifecycle.owner:
             warnings.warn(
-                f"unclosed session {self!r}; use 'async with', or await its close(): made at {lifecycle.made_at}",
+                f"unclosed session {self!r}; use 'async with', or await its close(): made at {lifecycle.creation_site}",
                 ResourceWarning,
                 source=self,
                 stacklevel=2,
             )
             report_unclosed(
                 lifecycle.loop,
-                lifecycle.made_at,
+                lifecycle.creation_site,
                 message="Unclosed client session",
                 client_session=self,
             )

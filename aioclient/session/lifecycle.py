@@ -11,7 +11,7 @@ from ..connectors.adopt import Adoption, adopt
 from ..connectors.overrides import ResolveLike
 from ..connectors.tcp import TCPConnector
 from ..reconnecting import ReconnectingWebSocket
-from ..warning import Birthplace
+from ..warning import CreationSite
 
 
 class Lifecycle:
@@ -29,10 +29,10 @@ class Lifecycle:
         "_pid",
         "closed",
         "connector",
+        "creation_site",
         "debug",
         "guests",
         "loop",
-        "made_at",
         "owner",
     )
 
@@ -47,7 +47,7 @@ class Lifecycle:
         self.connector: Transport | None = None
         self.owner = owner
         self.debug = self.loop.get_debug()
-        self.made_at = Birthplace(self.loop)
+        self.creation_site = CreationSite(self.loop)
         self.guests: set[ReconnectingWebSocket] = set()
         self._adoption: Adoption | None = None
         self._pid = os.getpid()

@@ -46,7 +46,7 @@ class PrivateNames:
     _resolve_charset = property(attrgetter("_settings.options.fallback_charset_resolver"))
     _response_class = property(attrgetter("_settings.options.response_class"))
     _skip_auto_headers = property(attrgetter("_settings.options.skip_auto_headers"))
-    _source_traceback = property(attrgetter("_lifecycle.made_at.stack"))
+    _source_traceback = property(attrgetter("_lifecycle.creation_site.stack"))
     _timeout = property(attrgetter("_settings.timeout"))
     _trust_env = property(attrgetter("_settings.trust_env"))
     _version = property(attrgetter("version"))
