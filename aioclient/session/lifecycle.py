@@ -7,7 +7,7 @@ from collections.abc import Awaitable
 import aiohttp
 
 from ..chain import Transport
-from ..connectors.adopt import Adoption, adopt
+from ..connectors.aiohttp_connector import ConnectorReplacement, replacement_for
 from ..connectors.overrides import ResolveLike
 from ..connectors.tcp import TCPConnector
 from ..reconnecting import ReconnectingWebSocket
@@ -25,8 +25,8 @@ class Lifecycle:
     """
 
     __slots__ = (
-        "_adoption",
         "_pid",
+        "_replacement",
         "closed",
         "connector",
         "creation_site",
@@ -49,7 +49,7 @@ class Lifecycle:
         self.debug = self.loop.get_debug()
         self.creation_site = CreationSite(self.loop)
         self.guests: set[ReconnectingWebSocket] = set()
-        self._adoption: Adoption | None = None
+        self._replacement: ConnectorReplacement | None = None
         self._pid = os.getpid()
 
     def connect(
@@ -69,8 +69,8 @@ class Lifecycle:
                 "resolve= is for the session's own connector; with connector= give it there: TCPConnector(resolve=...)"
             )
         if isinstance(connector, aiohttp.BaseConnector):
-            self._adoption = adopt(connector, self.loop)
-            connector = self._adoption.connector
+            self._replacement = replacement_for(connector, self.loop)
+            connector = self._replacement.connector
         elif connector is None:
             connector = TCPConnector(resolve=resolve, ssl_shutdown_timeout=ssl_shutdown_timeout)
         connector.bind(self.loop)
@@ -79,19 +79,19 @@ class Lifecycle:
 
     def open(self) -> None:
         """Note that all that was given was accepted."""
-        if self._adoption is not None:
-            self._adoption.enter()
+        if self._replacement is not None:
+            self._replacement.enter()
         self.closed = False
 
     @property
     def ended(self) -> bool:
         """Whether no call can be made any more: the session was closed, or its connector."""
-        connector, adoption = self.connector, self._adoption
+        connector, replacement = self.connector, self._replacement
         return (
             self.closed
             or connector is None
             or connector.closed
-            or (adoption is not None and adoption.is_closed)
+            or (replacement is not None and replacement.is_closed)
         )
 
     def unusable(self) -> RuntimeError:
@@ -119,8 +119,8 @@ class Lifecycle:
         connector = self.connector
         self._tell_guests(going_away=self.owner)
         closing: Awaitable[None] | None = None
-        if self._adoption is not None:
-            closing = self._adoption.leave(owner=self.owner)
+        if self._replacement is not None:
+            closing = self._replacement.leave(owner=self.owner)
         elif connector is not None and self.owner:
             closing = connector.close()
         self.connector = None
@@ -130,8 +130,8 @@ class Lifecycle:
 
     def detach(self) -> None:
         """Let go of the connector without closing it; the session is closed then."""
-        if self._adoption is not None and not self.closed:
-            self._adoption.leave_nowait()
+        if self._replacement is not None and not self.closed:
+            self._replacement.leave_nowait()
         self.connector = None
         self.closed = True
         self._tell_guests(going_away=False)

@@ -7,7 +7,7 @@ from typing import Any
 import aiohttp
 
 from ..chain import Transport
-from ..connectors.adopt import takes_proxies
+from ..connectors.aiohttp_connector import takes_proxies
 from ..connectors.proxies.decide import (
     Always,
     LoginOf,

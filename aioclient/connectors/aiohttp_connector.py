@@ -28,7 +28,7 @@ _FOR_PROXIES: Final = frozenset(
 _KNOWN: Final = (aiohttp.TCPConnector, aiohttp.UnixConnector)
 
 
-class Adoption:
+class ConnectorReplacement:
     """A connector of aiohttp's, and the pool that stands for it."""
 
     __slots__ = ("__weakref__", "_original", "_sessions", "connector")
@@ -70,12 +70,14 @@ class Adoption:
             self.connector.close().close()
 
 
-_adoptions: "WeakKeyDictionary[aiohttp.BaseConnector, ReferenceType[Adoption]]" = (
+_replacements: "WeakKeyDictionary[aiohttp.BaseConnector, ReferenceType[ConnectorReplacement]]" = (
     WeakKeyDictionary()
 )
 
 
-def adopt(original: aiohttp.BaseConnector, loop: asyncio.AbstractEventLoop) -> Adoption:
+def replacement_for(
+    original: aiohttp.BaseConnector, loop: asyncio.AbstractEventLoop
+) -> ConnectorReplacement:
     """Return the pool that stands for *original*, the same one for all sessions that use it now.
 
     Raises:
@@ -86,13 +88,13 @@ def adopt(original: aiohttp.BaseConnector, loop: asyncio.AbstractEventLoop) -> A
         raise RuntimeError(f"{original!r} is closed")
     if original._loop is not loop:
         raise RuntimeError(f"{original!r} belongs to another event loop")
-    known = _adoptions.get(original)
-    adoption = None if known is None else known()
-    if adoption is None or adoption.connector.closed:
+    known = _replacements.get(original)
+    replacement = None if known is None else known()
+    if replacement is None or replacement.connector.closed:
         _check_kind(original)
-        adoption = Adoption(original)
-        _adoptions[original] = ref(adoption)
-    return adoption
+        replacement = ConnectorReplacement(original)
+        _replacements[original] = ref(replacement)
+    return replacement
 
 
 def _check_kind(original: aiohttp.BaseConnector) -> None:
