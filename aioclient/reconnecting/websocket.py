@@ -85,10 +85,10 @@ class ReconnectingWebSocket:
         "_delay",
         "_due",
         "_failures",
-        "_guests",
         "_last_error",
         "_on_connect",
         "_open",
+        "_open_ones",
         "_policy",
         "_scope",
         "_session_closed",
@@ -101,13 +101,13 @@ class ReconnectingWebSocket:
 
     def __init__(
         self,
-        guests: "set[ReconnectingWebSocket]",
+        open_ones: "set[ReconnectingWebSocket]",
         what: str,
         open: Callable[[], Awaitable[ClientWebSocketResponse]],
         policy: ReconnectPolicy,
         on_connect: OnConnect | None,
     ) -> None:
-        self._guests = guests  # whom the session tells of its end
+        self._open_ones = open_ones  # whom the session tells of its end
         self._what = what
         self._open = open
         self._policy = policy
@@ -182,7 +182,7 @@ class ReconnectingWebSocket:
             )
         self._begun = True
         clock = asyncio.get_running_loop().time
-        self._guests.add(self)
+        self._open_ones.add(self)
         try:
             while await self._wait():
                 ws = await self._connect()
@@ -203,7 +203,7 @@ class ReconnectingWebSocket:
                 self._silence = None
                 self._judge(outcome, error, clock() - since)
         finally:
-            self._guests.discard(self)
+            self._open_ones.discard(self)
             self._end()
 
     async def _wait(self) -> bool:

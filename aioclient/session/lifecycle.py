@@ -18,7 +18,7 @@ class Lifecycle:
     """What begins and ends a session.
 
     ``connector`` is None before ``connect()`` and after the end. ``owner`` is whether the session closes it.
-    ``guests`` are WebSockets that wait to use the session again. ``debug`` is the event loop's debug mode.
+    ``reconnecting`` are WebSockets that wait to use the session again. ``debug`` is the event loop's debug mode.
 
     Raises:
         RuntimeError: no event loop runs, and none is given as *loop*.
@@ -31,9 +31,9 @@ class Lifecycle:
         "connector",
         "creation_site",
         "debug",
-        "guests",
         "loop",
         "owner",
+        "reconnecting",
     )
 
     def __init__(self, loop: asyncio.AbstractEventLoop | None, *, owner: bool) -> None:
@@ -48,7 +48,7 @@ class Lifecycle:
         self.owner = owner
         self.debug = self.loop.get_debug()
         self.creation_site = CreationSite(self.loop)
-        self.guests: set[ReconnectingWebSocket] = set()
+        self.reconnecting: set[ReconnectingWebSocket] = set()
         self._replacement: ConnectorReplacement | None = None
         self._pid = os.getpid()
 
@@ -117,7 +117,7 @@ class Lifecycle:
         if self.closed:
             return
         connector = self.connector
-        self._tell_guests(going_away=self.owner)
+        self._end_reconnecting(going_away=self.owner)
         closing: Awaitable[None] | None = None
         if self._replacement is not None:
             closing = self._replacement.leave(owner=self.owner)
@@ -134,13 +134,13 @@ class Lifecycle:
             self._replacement.leave_nowait()
         self.connector = None
         self.closed = True
-        self._tell_guests(going_away=False)
+        self._end_reconnecting(going_away=False)
 
-    def _tell_guests(self, *, going_away: bool) -> None:
+    def _end_reconnecting(self, *, going_away: bool) -> None:
         """Wake who waits to use the session again; with *going_away* they lose what they have of it, too."""
         try:
             here = asyncio.get_running_loop() is self.loop
         except RuntimeError:
             here = False
-        for guest in tuple(self.guests) if here else ():
-            guest.session_closed(going_away=going_away)
+        for websocket in tuple(self.reconnecting) if here else ():
+            websocket.session_closed(going_away=going_away)

@@ -600,7 +600,7 @@ class TestEnds:
             )
             assert feed.last_error is error.__cause__
             assert feed.state is ReconnectState.CLOSED
-            assert not session._lifecycle.guests
+            assert not session._lifecycle.reconnecting
 
     async def test_a_close_code(self) -> None:
         """A close code that the policy does not have ends it, with the server's reason."""
@@ -1005,7 +1005,7 @@ class TestCancellation:
             assert points > 10
             assert session.connector is not None
             assert session.connector.statistics().in_use == 0
-            assert not session._lifecycle.guests
+            assert not session._lifecycle.reconnecting
 
 
 @pytest.mark.virtual_clock
