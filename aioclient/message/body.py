@@ -1,8 +1,9 @@
 """The body of a request: what each of them knows and does, and what a request asks of the maker of bodies."""
 
-from collections.abc import Mapping
-from typing import Protocol
+from collections.abc import AsyncIterable, Iterable, Mapping, Sequence
+from typing import Protocol, TypeAlias
 
+from aiohttp import FormData
 from aiohttp.payload import Payload
 
 
@@ -102,6 +103,20 @@ class Body:
         if kind is not None and not kind.isprintable():  # 0x80 to 0x9F, which a field may hold
             kind = repr(kind)
         return f"<{type(self).__name__} {kind}, {size}>"
+
+
+class Readable(Protocol):
+    """A file, or what is read like one."""
+
+    def read(self, size: int, /) -> bytes | str:
+        """Return at most *size* bytes or characters; nothing at the end."""
+
+
+Content: TypeAlias = str | bytes | bytearray | memoryview | Readable | FormData | Payload | Body
+FormFields: TypeAlias = (
+    Mapping[str, object] | Sequence[tuple[str, object] | Mapping[str, object] | Readable]
+)
+Data: TypeAlias = Content | FormFields | Iterable[bytes] | AsyncIterable[bytes] | None
 
 
 class BodyMaker(Protocol):

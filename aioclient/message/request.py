@@ -16,7 +16,7 @@ from yarl import URL
 
 from ..exceptions import public, shown
 from ..warning import CreationSite
-from .body import Body, BodyMaker
+from .body import Body, BodyMaker, Data
 from .headers import (
     AUTHORIZATION,
     CONTENT_LENGTH,
@@ -314,7 +314,7 @@ class Request:
         return b"" if content is None else self.options.bodies.payload_of(content.source)
 
     @body.setter
-    def body(self, data: object) -> None:
+    def body(self, data: Data) -> None:
         # Content that is only text or bytes is most likely of the type that it had before.
         keep_type = data is not None and not isinstance(
             data, (Body, FormData, Payload, Mapping, list, tuple)
@@ -338,7 +338,7 @@ class Request:
             headers.popall(TRANSFER_ENCODING, None)
             self.chunked = None
 
-    async def update_body(self, body: object) -> None:
+    async def update_body(self, body: Data) -> None:
         """Send another body, of any kind that ``data=`` takes; None for no body.
 
         The media type stays when *body* is text, bytes, a file or an iterable; forms and payloads bring their own.

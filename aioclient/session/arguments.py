@@ -18,6 +18,7 @@ from ..connectors.base import BaseConnector
 from ..connectors.http2 import require_http2
 from ..connectors.proxies.decide import ProxyOrNone
 from ..connectors.tls import merge_ssl
+from ..message.body import Data
 from ..message.headers import LooseHeaders, check_name, shown_text
 from ..message.origin import SSLOption
 from ..message.priority import Priority
@@ -112,60 +113,113 @@ _OF_A_CONNECTOR: Final = {
 _SSL_ARGUMENTS: Final = frozenset(("ssl", "verify_ssl", "ssl_context", "fingerprint"))
 
 
+class CommonArguments(TypedDict, total=False):
+    """Arguments of a call that many calls have, the most common ones first: editors show them in this order."""
+
+    params: Query
+    """appended to the URL's query: mapping, pairs, or a string that is encoded already."""
+    data: Data
+    """body: bytes, str, form fields (mapping or pairs), file object, (async) iterable of bytes, ``FormData``,
+    ``MultipartWriter`` or another aiohttp payload."""
+    json: object
+    """body: any value that ``json_serialize`` takes; not together with *data*."""
+    headers: LooseHeaders | None
+    """laid over the session's: mapping or pairs; None as a value removes a field."""
+    cookies: LooseCookies | None
+    """sent with this request (not to another origin), not stored; a ``Morsel`` only where its attributes let it go: a
+    Secure one by TLS alone."""
+    auth: AuthLike | None
+    """``BasicAuth``, (login, password), or a callable that takes the request, instead of the session's; ``NO_AUTH`` for
+    none."""
+    timeout: TimeoutLike
+    """seconds in total, (connect, read), None for no limit, or a ``ClientTimeout``; instead of the session's."""
+    allow_redirects: bool
+    """whether redirects are followed."""
+    raise_for_status: RaiseForStatus | None
+    """whether a status of 400 or more raises ``StatusError``, or a coroutine function that checks the response; instead
+    of the session's."""
+    middlewares: Sequence[Middleware] | None
+    """``async (request, handler) -> response`` steps, the first one outermost, instead of the session's."""
+
+
 class RareOptions(TypedDict, total=False):
     """Arguments of a call that few calls need; each overrides what the session says."""
 
     max_redirects: int | None
-    version: HttpVersion | str
-    chunked: bool | None
-    compress: bool | str | None
-    expect100: bool
-    expect100_timeout: float | None
-    progress: Progress | None
-    upload_tracker: UploadTracker | None
-    read_until_eof: bool
-    ssl: SSLOption
-    verify_ssl: bool | None
-    ssl_context: SSLContext | None
-    fingerprint: bytes | str | None
-    server_hostname: str | None
-    proxy: ProxyOrNone
-    proxy_auth: ProxyAuthLike | None
-    proxy_headers: LooseHeaders | None
-    proxy_ssl: SSLOption | None
-    auto_decompress: bool | None
-    http2: HTTP2Option | None
-    lenient: bool | None
-    read_bufsize: int | None
-    max_line_size: int | None
-    max_field_size: int | None
-    max_headers: int | None
-    max_body_size: int | None
-    skip_auto_headers: Iterable[str]
+    """how many redirects are followed; None as the session says."""
     on_too_many: Literal["raise", "return"]
+    """"raise" ``TooManyRedirects`` after that many, or "return" the redirect that would be next."""
+    ssl: SSLOption
+    """True verifies certificates, False does not; an ``SSLContext``, a ``Fingerprint`` or ``"system"``."""
+    server_hostname: str | None
+    """the name to verify, and to send as SNI, instead of the URL's host."""
+    proxy: ProxyOrNone
+    """a URL or ``Proxy`` to go by, all redirects included; ``DIRECT`` for none; None as the session says."""
+    proxy_auth: ProxyAuthLike | None
+    """(login, password), ``BasicAuth`` or ``ProxyDigestAuth`` for *proxy*; without it, for the one that the session
+    chooses for this URL, in place of what the session says. A redirect to where another proxy serves leaves it
+    behind."""
+    proxy_headers: LooseHeaders | None
+    """fields that the proxy gets, and no server; for *proxy* or the chosen one, as *proxy_auth*."""
+    proxy_ssl: SSLOption | None
+    """as *ssl*, for TLS with an ``https`` proxy; for *proxy* or the chosen one, as *proxy_auth*."""
+    compress: bool | str | None
+    """send the body in a content coding: "gzip", "br", "zstd", "deflate", or True for the last one."""
+    chunked: bool | None
+    """True sends the body in chunks though its length is known."""
+    progress: Progress | None
+    """called with (bytes sent, bytes in all or None) while the body is sent; a function or coroutine function."""
+    upload_tracker: UploadTracker | None
+    """an ``UploadTracker`` to look at meanwhile."""
+    expect100: bool
+    """wait for ``100 Continue`` before the body is sent."""
+    expect100_timeout: float | None
+    """after so many seconds without an answer the body is sent all the same; None for no limit."""
+    version: HttpVersion | str
+    """"2" (as *http2*), "1.1" or "1.0"."""
+    http2: HTTP2Option | None
+    """True speaks HTTP/2 with servers that offer it over TLS, ``"prior-knowledge"`` without TLS too; None as the
+    session says."""
+    skip_auto_headers: Iterable[str]
+    """names of default fields that are not sent, beside the session's."""
+    auto_decompress: bool | None
+    """whether the content coding of the response is undone; None as the session says."""
+    max_body_size: int | None
+    """bytes of a decoded response body, after which ``BodyTooLargeError`` is raised; None for no limit."""
+    read_bufsize: int | None
+    """bytes of a body kept ahead of the reader; None as the session says."""
+    read_until_eof: bool
+    """whether a response without length ends with the connection; False: it has no body."""
+    lenient: bool | None
+    """whether a response is read that breaks the rules of HTTP as some old devices do; None as the session says."""
+    max_line_size: int | None
+    """a limit on the response's head: bytes, bytes, number of fields; None as the session says."""
+    max_field_size: int | None
+    """a limit on the response's head: bytes, bytes, number of fields; None as the session says."""
+    max_headers: int | None
+    """a limit on the response's head: bytes, bytes, number of fields; None as the session says."""
+    verify_ssl: bool | None
+    """an older spelling of *ssl*."""
+    ssl_context: SSLContext | None
+    """an older spelling of *ssl*."""
+    fingerprint: bytes | str | None
+    """an older spelling of *ssl*."""
 
 
-class CurrentArguments(RareOptions, total=False):
+class CurrentArguments(CommonArguments, RareOptions, total=False):
     """The arguments of a call without those that are old spellings."""
 
-    params: Query
-    data: object
-    json: object
-    cookies: LooseCookies | None
-    headers: LooseHeaders | None
-    auth: AuthLike | None
-    allow_redirects: bool
-    timeout: TimeoutLike
-    raise_for_status: RaiseForStatus | None
-    middlewares: Sequence[Middleware] | None
     priority: Priority | None
+    """a ``Priority``: how urgent the response is (RFC 9218)."""
     trace_request_ctx: object
+    """any object; the callbacks of a trace config find it in their context."""
 
 
 class RequestArguments(CurrentArguments, total=False):
     """The arguments of ``ClientSession.request()`` and of every verb; those named here are old spellings."""
 
     encoding: str | None
+    """the charset of text and forms in *data* (deprecated: encode them yourself)."""
 
 
 class CallArguments(CurrentArguments, total=False):

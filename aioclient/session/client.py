@@ -318,38 +318,52 @@ class ClientSession(State, PrivateNames):
             data: body: bytes, str, form fields (mapping or pairs), file object, (async) iterable of bytes,
                 ``FormData``, ``MultipartWriter`` or another aiohttp payload.
             json: body: any value that ``json_serialize`` takes; not together with *data*.
+            headers: laid over the session's: mapping or pairs; None as a value removes a field.
             cookies: sent with this request (not to another origin), not stored; a ``Morsel`` only where its attributes
                 let it go: a Secure one by TLS alone.
-            headers: laid over the session's; None as a value removes a field.
-            auth: instead of the session's; ``NO_AUTH`` for none.
+            auth: ``BasicAuth``, (login, password), or a callable that takes the request, instead of the session's;
+                ``NO_AUTH`` for none.
+            timeout: seconds in total, (connect, read), None for no limit, or a ``ClientTimeout``; instead of the
+                session's.
             allow_redirects: whether redirects are followed.
-            max_redirects: how many.
+            raise_for_status: whether a status of 400 or more raises ``StatusError``, or a coroutine function that
+                checks the response; instead of the session's.
+            middlewares: ``async (request, handler) -> response`` steps, the first one outermost, instead of the
+                session's.
+            max_redirects: how many redirects are followed; None as the session says.
             on_too_many: "raise" ``TooManyRedirects`` after that many, or "return" the redirect that would be next.
-            timeout: instead of the session's.
-            raise_for_status: instead of the session's.
-            middlewares: instead of the session's.
+            ssl: True verifies certificates, False does not; an ``SSLContext``, a ``Fingerprint`` or ``"system"``.
+            server_hostname: the name to verify, and to send as SNI, instead of the URL's host.
+            proxy: a URL or ``Proxy`` to go by, all redirects included; ``DIRECT`` for none; None as the session says.
+            proxy_auth: (login, password), ``BasicAuth`` or ``ProxyDigestAuth`` for *proxy*; without it, for the one
+                that the session chooses for this URL, in place of what the session says. A redirect to where another
+                proxy serves leaves it behind.
+            proxy_headers: fields that the proxy gets, and no server; for *proxy* or the chosen one, as *proxy_auth*.
+            proxy_ssl: as *ssl*, for TLS with an ``https`` proxy; for *proxy* or the chosen one, as *proxy_auth*.
             compress: send the body in a content coding: "gzip", "br", "zstd", "deflate", or True for the last one.
             chunked: True sends the body in chunks though its length is known.
-            expect100: wait for ``100 Continue`` before the body is sent.
-            expect100_timeout: after so many seconds without an answer it is sent all the same; None for no limit.
             progress: called with (bytes sent, bytes in all or None) while the body is sent; a function or coroutine
                 function.
             upload_tracker: an ``UploadTracker`` to look at meanwhile.
-            read_until_eof: whether a response without length ends with the connection; False: it has no body.
-            ssl: True verifies certificates, False does not; an ``SSLContext``, a ``Fingerprint`` or ``"system"``.
-            verify_ssl, ssl_context, fingerprint: the older spellings of *ssl*.
-            server_hostname: the name to verify, and to send as SNI, instead of the URL's host.
-            proxy: a URL or ``Proxy`` to go by, all redirects included; ``DIRECT`` for none; None as the session says.
-            proxy_auth, proxy_headers, proxy_ssl: for *proxy*; without it for the one that the session chooses for this
-                URL, in place of what the session says. A redirect to where another proxy serves leaves them behind.
-            skip_auto_headers: names of default fields that are not sent, beside the session's.
+            expect100: wait for ``100 Continue`` before the body is sent.
+            expect100_timeout: after so many seconds without an answer the body is sent all the same; None for no limit.
             version: "2" (as *http2*), "1.1" or "1.0".
+            http2: True speaks HTTP/2 with servers that offer it over TLS, ``"prior-knowledge"`` without TLS too; None
+                as the session says.
+            skip_auto_headers: names of default fields that are not sent, beside the session's.
+            auto_decompress: whether the content coding of the response is undone; None as the session says.
+            max_body_size: bytes of a decoded response body, after which ``BodyTooLargeError`` is raised; None for no
+                limit.
+            read_bufsize: bytes of a body kept ahead of the reader; None as the session says.
+            read_until_eof: whether a response without length ends with the connection; False: it has no body.
+            lenient: whether a response is read that breaks the rules of HTTP as some old devices do; None as the
+                session says.
+            max_line_size, max_field_size, max_headers: a limit on the response's head: bytes, bytes, number of fields;
+                None as the session says.
+            verify_ssl, ssl_context, fingerprint: an older spelling of *ssl*.
             priority: a ``Priority``: how urgent the response is (RFC 9218).
             trace_request_ctx: any object; the callbacks of a trace config find it in their context.
             encoding: the charset of text and forms in *data* (deprecated: encode them yourself).
-            auto_decompress, http2, lenient, read_bufsize, max_line_size, max_field_size, max_headers: instead of the
-                session's; None for those.
-            max_body_size: instead of the session's; None for no limit.
 
         Raises:
             ValueError, TypeError: before anything is sent, for what cannot be sent.
@@ -436,21 +450,21 @@ class ClientSession(State, PrivateNames):
 
         Args:
             url: ``ws://``, ``wss://``, ``http://`` or ``https://``, absolute or relative to ``base_url``.
-            method: of the handshake.
             headers: laid over the session's.
             protocols: subprotocols to offer, best first; ``protocol`` tells which one the server chose.
-            origin: the ``Origin`` field, for servers that ask for one.
-            timeout: a ``ClientWSTimeout``: ``ws_receive`` limits the wait for a message (None: no limit), ``ws_close``
-                that for the server's close frame (10 s). A number is an older spelling of ``ws_close``.
-            receive_timeout: an older spelling of ``ws_receive``.
-            handshake_timeout: of the handshake, as a request's ``timeout``; by default the session's.
-            autoclose: answer the server's close frame when it is received.
-            autoping: answer pings; with False they are received as messages, and pongs too.
             heartbeat: seconds of silence after which a ping is sent; None for none.
             pong_timeout: seconds within which something must come after that; half of *heartbeat* by default.
-            compress: offer permessage-deflate: True, or a window of 9 to 15 bits; 0 for not.
+            timeout: a ``ClientWSTimeout``: ``ws_receive`` limits the wait for a message (None: no limit), ``ws_close``
+                that for the server's close frame (10 s). A number is an older spelling of ``ws_close``.
+            handshake_timeout: of the handshake, as a request's ``timeout``; by default the session's.
             max_msg_size: bytes of a message, decompressed; 0 for no limit.
+            compress: offer permessage-deflate: True, or a window of 9 to 15 bits; 0 for not.
+            autoping: answer pings; with False they are received as messages, and pongs too.
+            autoclose: answer the server's close frame when it is received.
             decode_text: whether text is ``str``; with False it is bytes, which are not checked to be UTF-8.
+            origin: the ``Origin`` field, for servers that ask for one.
+            method: of the handshake.
+            receive_timeout: an older spelling of ``ws_receive``.
 
         Raises:
             HandshakeRefusedError: the server did not switch protocols as it must, with ``status``, ``headers`` and
@@ -559,11 +573,13 @@ class ClientSession(State, PrivateNames):
     ) -> None:
         await self.close()
 
-    def __enter__(self) -> None:
-        raise TypeError("use 'async with' with a ClientSession")
+    if not TYPE_CHECKING:  # type checkers would take it for a context manager
 
-    def __exit__(self, *_: object) -> None:
-        """Never reached: ``__enter__`` raises."""
+        def __enter__(self) -> None:
+            raise TypeError("use 'async with' with a ClientSession")
+
+        def __exit__(self, *_: object) -> None:
+            """Never reached: ``__enter__`` raises."""
 
     def __del__(self) -> None:
         # A session whose construction failed early has no lifecycle.

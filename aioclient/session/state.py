@@ -50,8 +50,10 @@ class State:
         return self._lifecycle.ended
 
     @property
-    def connector(self) -> BaseConnector | Any | None:  # Any: a Transport of the user's
+    def connector(self) -> BaseConnector | Any:
         """The pool of connections, or the transport that was given; None after ``detach()`` or ``close()``."""
+        # Any: a Transport of the user's, or None when the session was closed. None is not named, as in what
+        # re.Match.group() returns: every use of an open session's connector would have to ask for it.
         return self._lifecycle.connector
 
     @property

@@ -77,28 +77,51 @@ class HandshakeArguments(TypedDict, total=False):
     trace_request_ctx: object
 
 
-class OpeningArguments(HandshakeArguments, total=False):
+class SocketArguments(TypedDict, total=False):
+    """Arguments of ``ws_connect()`` that a request does not have."""
+
+    protocols: Iterable[str] | None
+    """subprotocols to offer, best first; ``protocol`` tells which one the server chose."""
+    heartbeat: float | None
+    """seconds of silence after which a ping is sent; None for none."""
+    pong_timeout: float | None
+    """seconds within which something must come after that; half of *heartbeat* by default."""
+    timeout: float | ClientWSTimeout | None
+    """a ``ClientWSTimeout``: ``ws_receive`` limits the wait for a message (None: no limit), ``ws_close`` that for the
+    server's close frame (10 s). A number is an older spelling of ``ws_close``."""
+    handshake_timeout: TimeoutLike
+    """of the handshake, as a request's ``timeout``; by default the session's."""
+    max_msg_size: int
+    """bytes of a message, decompressed; 0 for no limit."""
+    compress: int | None
+    """offer permessage-deflate: True, or a window of 9 to 15 bits; 0 for not."""
+    autoping: bool
+    """answer pings; with False they are received as messages, and pongs too."""
+    autoclose: bool
+    """answer the server's close frame when it is received."""
+    decode_text: bool
+    """whether text is ``str``; with False it is bytes, which are not checked to be UTF-8."""
+    origin: str | None
+    """the ``Origin`` field, for servers that ask for one."""
+    method: str
+    """of the handshake."""
+    receive_timeout: float | None
+    """an older spelling of ``ws_receive``."""
+
+
+class OpeningArguments(SocketArguments, HandshakeArguments, total=False):
     """The arguments of ``ClientSession.ws_connect()`` that are the same for every attempt to connect."""
 
-    method: str
-    protocols: Iterable[str] | None
-    origin: str | None
-    timeout: float | ClientWSTimeout | None
-    receive_timeout: float | None
-    handshake_timeout: TimeoutLike
-    autoclose: bool
-    autoping: bool
-    heartbeat: float | None
-    pong_timeout: float | None
-    compress: int | None
-    max_msg_size: int
-    decode_text: bool
 
-
-class WebSocketArguments(OpeningArguments, total=False):
-    """The arguments of ``ClientSession.ws_connect()``."""
+class HeadersArgument(TypedDict, total=False):
+    """The argument of ``ClientSession.ws_connect()`` that may be another one for each attempt to connect."""
 
     headers: LooseHeaders | None
+    """laid over the session's."""
+
+
+class WebSocketArguments(HeadersArgument, OpeningArguments, total=False):
+    """The arguments of ``ClientSession.ws_connect()``."""
 
 
 class _Limits(NamedTuple):

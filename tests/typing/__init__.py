@@ -1,0 +1,1 @@
+"""What type checkers say to the code of users: ``python -m tests.typing``."""
