@@ -65,13 +65,16 @@ from .cookies import CookieJar, DummyCookieJar
 from .doh import DoHResolver
 from .exceptions import *  # noqa: F403
 from .exceptions import __all__ as _exceptions
+from .message.attempt import Attempt
 from .message.disposition import ContentDisposition
 from .message.priority import Priority
 from .message.proxy import DIRECT, Proxy, ProxyDigestAuth
 from .message.request import Auth, Request, RequestInfo
+from .message.retry_budget import RetryBudget, RetryBudgetStatistics
 from .message.timeout import ClientTimeout
 from .message.timings import Timings
 from .middlewares.auth import NO_AUTH, BasicAuth, Netrc
+from .middlewares.retry import Retried, Retry, RetryStatistics
 from .reconnecting import (
     ReconnectingWebSocket,
     ReconnectPolicy,
@@ -101,6 +104,7 @@ __all__ = (
     "DIRECT",
     "AddressPolicy",
     "AsyncResolver",
+    "Attempt",
     "Auth",
     "BaseConnector",
     "BasicAuth",
@@ -147,6 +151,11 @@ __all__ = (
     "ReconnectingWebSocket",
     "Request",
     "RequestInfo",
+    "Retried",
+    "Retry",
+    "RetryBudget",
+    "RetryBudgetStatistics",
+    "RetryStatistics",
     "SharedCookiesWarning",
     "StreamReader",
     "TCPConnector",

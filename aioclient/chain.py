@@ -3,7 +3,7 @@
 import asyncio
 from collections.abc import Awaitable, Callable, Sequence
 from contextvars import ContextVar
-from typing import Final, Protocol, cast
+from typing import ClassVar, Final, Protocol, TypeVar, cast
 from weakref import ref
 
 from .exchange import Lease
@@ -185,6 +185,41 @@ async def release_what_is_dropped(request: Request, handler: Handler) -> ClientR
     if call.unread and not release_with(response, [lease for lease, _ in call.unread]):
         call.end(getattr(response, "connection", _UNKNOWN))
     return response
+
+
+class Step(Protocol):
+    """A middleware of this library.
+
+    Attributes:
+        argument: The argument of a call that takes its place, or leaves it out.
+        tidy: Whether it releases what it drops, and waits no longer than the deadline: nobody needs to watch it.
+    """
+
+    argument: ClassVar[str]
+    tidy: ClassVar[bool]
+
+    def __call__(self, request: Request, handler: Handler, /) -> Awaitable[ClientResponse]:
+        """Do its part for *request*."""
+
+
+def is_tidy(middleware: Middleware) -> bool:
+    """Tell whether *middleware* keeps the rules for responses and deadlines by itself."""
+    return bool(getattr(middleware, "tidy", False))
+
+
+EventT = TypeVar("EventT")
+
+
+def tell(listener: Callable[[EventT], object] | None, event: EventT) -> None:
+    """Give *event* to a *listener* of the user's; what it raises goes to the event loop's exception handler."""
+    if listener is None:
+        return
+    try:
+        listener(event)
+    except Exception as error:  # noqa: BLE001  (the request goes on without it, whatever it is)
+        asyncio.get_running_loop().call_exception_handler(
+            {"message": f"{name_of(listener)} raised {error!r}", "exception": error}
+        )
 
 
 def compose(middlewares: Sequence[Middleware], handler: Handler) -> Handler:

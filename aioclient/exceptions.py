@@ -13,6 +13,10 @@ a ``TimeoutError`` alone, and ``InvalidJSONError`` a ``json.JSONDecodeError`` al
     ├── ClientConnectionError
     │   ├── ClientConnectionResetError (+ ConnectionResetError)
     │   ├── WSClosedError *                      code, reason: the end of a WebSocket
+    │   ├── NotSentError *                       seconds, until: a middleware has sent nothing
+    │   │   ├── CircuitOpenError *               the origin fails too often
+    │   │   ├── RateLimitedError *               a rate limit has no room before the deadline
+    │   │   └── QueueFullError *                 too many requests wait for a free place
     │   ├── ClientOSError (+ OSError)
     │   │   └── ClientConnectorError             host, port, os_error, ssl
     │   │       ├── ConnectError *               no connection to host and port
@@ -32,6 +36,7 @@ a ``TimeoutError`` alone, and ``InvalidJSONError`` a ``json.JSONDecodeError`` al
     │       ├── ServerDisconnectedError
     │       ├── ServerFingerprintMismatch
     │       └── ServerTimeoutError (+ asyncio.TimeoutError)
+    │           ├── AttemptTimeoutError *        an attempt took longer than ``Retry(timeout=...)``
     │           ├── ConnectionTimeoutError
     │           │   ├── PoolTimeoutError *       no free slot
     │           │   └── ConnectTimeoutError *    no connection
@@ -75,6 +80,7 @@ a ``TimeoutError`` alone, and ``InvalidJSONError`` a ``json.JSONDecodeError`` al
 """
 
 import json
+from datetime import datetime
 from typing import Any, ClassVar, Final, cast
 
 from aiohttp import (
@@ -117,11 +123,13 @@ from yarl import URL
 
 __all__ = (
     "AddressNotAllowedError",
+    "AttemptTimeoutError",
     "BodyConsumedError",
     "BodySizeError",
     "BodyTooLargeError",
     "CALL_ERRORS",
     "CertificateError",
+    "CircuitOpenError",
     "ClientConnectionError",
     "ClientConnectionResetError",
     "ClientConnectorCertificateError",
@@ -152,9 +160,12 @@ __all__ = (
     "NetrcError",
     "NonHttpUrlClientError",
     "NonHttpUrlRedirectClientError",
+    "NotSentError",
     "PoolTimeoutError",
     "ProxyConnectError",
     "ProxyRefusedError",
+    "QueueFullError",
+    "RateLimitedError",
     "ReadTimeoutError",
     "RedirectClientError",
     "RedirectLimitError",
@@ -305,6 +316,15 @@ class ReadTimeoutError(_Timeout, SocketTimeoutError):
     phase = "sock_read"
 
 
+class AttemptTimeoutError(_Timeout, ServerTimeoutError):
+    """An attempt had no response within the ``timeout`` of a ``Retry``; the server may have done what was asked for."""
+
+    phase = "timeout"
+
+    def __str__(self) -> str:
+        return f"{self.method} {shown(self.url)}: {self.found} to this attempt within Retry(timeout={self.limit})"
+
+
 class WSReceiveTimeoutError(_Timeout, SocketTimeoutError):
     """No message came on a WebSocket within ``ClientWSTimeout.ws_receive``, or the timeout of ``receive()``."""
 
@@ -437,6 +457,41 @@ class WSClosedError(ClientConnectionError):
     def __str__(self) -> str:
         said = f" {self.reason!r}" if self.reason else ""
         return f"{self.what}: the WebSocket ended with {self.code}{said}"
+
+
+class NotSentError(ClientConnectionError):
+    """A middleware has not let the request through; nothing was sent.
+
+    ``reason`` says why. ``seconds`` after the error was raised, at ``until`` (UTC), it may be let through; both are
+    None where nobody knows.
+    """
+
+    def __init__(
+        self, what: str, reason: str, seconds: float | None, until: datetime | None
+    ) -> None:
+        super().__init__(what, reason, seconds, until)
+        self.what = what
+        self.reason = reason
+        self.seconds = seconds
+        self.until = until
+
+    def __str__(self) -> str:
+        when = ""
+        if self.seconds is not None and self.until is not None:
+            when = f", until {self.until:%H:%M:%S} UTC ({self.seconds:.3g} s)"
+        return f"{self.what}: nothing was sent: {self.reason}{when}"
+
+
+class CircuitOpenError(NotSentError):
+    """A ``CircuitBreaker`` lets nothing through, since too much has failed."""
+
+
+class RateLimitedError(NotSentError):
+    """A ``RateLimit`` has no room for the request before its deadline, or for as long as it would have to wait."""
+
+
+class QueueFullError(NotSentError):
+    """As many requests wait for a free place of a ``ConcurrencyLimit`` or ``AdaptiveLimit`` as may."""
 
 
 class WSReconnectError(ClientError):

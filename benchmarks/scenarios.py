@@ -8,6 +8,8 @@ EXTRA_HEADERS = 17  # with the 5 that nginx sends anyway: 22
 COOKIES = {f"c{n}": f"value-{n}-of-a-cookie" for n in range(10)}
 DEFAULT_HEADERS = {f"X-Default-{n}": f"value {n} of a request header" for n in range(10)}
 MIDDLEWARES = 3
+# What aioclient has and aiohttp has not, for `benchmarks.instructions`: the names of its sessions.
+RESILIENCE = {"retry": "Retry()"}
 BIG_SIZE = 100_000_000
 CHUNK_SIZE = 64 * 1024
 
@@ -85,6 +87,7 @@ SCENARIOS = {
         _with("defaults", f"{len(DEFAULT_HEADERS)} default headers", "/defaults"),
         _with("trace", "a trace config with all callbacks"),
         _with("middlewares", f"{MIDDLEWARES} middlewares"),
+        *(_with(name, what) for name, what in RESILIENCE.items()),
         _bulk("chunks", "100 MB in chunks", "download"),
         _bulk("chunks-steady", "100 MB in chunks, steady malloc", "download", steady_malloc=True),
         _bulk("file", "100 MB to a file", "download_to_file"),

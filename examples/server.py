@@ -17,6 +17,7 @@ from contextlib import contextmanager
 from aiohttp import web
 
 BASIC = "Basic YWRhOmxvdmVsYWNl"  # ada:lovelace
+TIMES = web.AppKey("times", list[int])  # one entry for each time that /unsteady was asked
 
 
 async def hello(request: web.Request) -> web.Response:
@@ -85,6 +86,14 @@ async def slow(request: web.Request) -> web.Response:
     return web.Response(text="sorry for the wait")
 
 
+async def unsteady(request: web.Request) -> web.Response:
+    """Be busy every other time."""
+    request.app[TIMES].append(1)
+    if len(request.app[TIMES]) % 2:
+        return web.Response(status=503, text="busy")
+    return web.Response(text="Hello, at last!")
+
+
 async def chat(request: web.Request) -> web.WebSocketResponse:
     """Repeat each message of a WebSocket, and close after one with ``bye`` in it."""
     ws = web.WebSocketResponse()
@@ -110,6 +119,7 @@ async def feed(request: web.Request) -> web.WebSocketResponse:
 def application() -> web.Application:
     """Build the server's application."""
     app = web.Application()
+    app[TIMES] = []
     app.router.add_get("/hello", hello)
     app.router.add_route("*", "/echo", echo)
     app.router.add_get("/login", login)
@@ -119,6 +129,7 @@ def application() -> web.Application:
     app.router.add_get("/items", items)
     app.router.add_get("/report", report)
     app.router.add_get("/slow", slow)
+    app.router.add_get("/unsteady", unsteady)
     app.router.add_get("/chat", chat)
     app.router.add_get("/feed", feed)
     return app

@@ -8,6 +8,7 @@ import re
 import socket
 import ssl
 from collections.abc import Callable
+from datetime import UTC, datetime
 from typing import Any
 
 import aiohttp
@@ -236,6 +237,10 @@ SAMPLES: dict[str, Callable[[type], Exception]] = {
     "ClientOSError": lambda kind: kind(32, "pipe"),
     "ClientProxyConnectionError": lambda kind: kind(KEY, REFUSED),
     "ClientSSLError": lambda kind: kind(KEY, tls_error(ssl.SSLError)),
+    **dict.fromkeys(
+        ("CircuitOpenError", "NotSentError", "QueueFullError", "RateLimitedError"),
+        lambda kind: kind("GET http://a/", "no room", 2.5, datetime(2030, 1, 1, tzinfo=UTC)),
+    ),
     "ConnectError": lambda kind: kind(KEY, REFUSED),
     "HandshakeRefusedError": lambda kind: of_response(kind, body=b"no"),
     "InvalidJSONError": lambda kind: kind(

@@ -26,6 +26,7 @@ from ..exceptions import (
     shown,
 )
 from ..exchange import ALL, Exchange, Lease
+from ..message.attempt import Attempt
 from ..message.charsets import codec_of, decode_text, detected_charset
 from ..message.codings import body_too_large, decode_all
 from ..message.disposition import ContentDisposition, parse_disposition
@@ -102,6 +103,7 @@ class ClientResponse:
 
     __slots__ = (
         "__weakref__",
+        "_attempts",
         "_body",
         "_content",
         "_cookies",
@@ -119,6 +121,8 @@ class ClientResponse:
         "trailers",
         "version",
     )
+
+    _attempts: tuple[Attempt, ...]  # of one that a Retry has tried for more than once
 
     if not TYPE_CHECKING:
         # Libraries ask isinstance(response, aiohttp.ClientResponse); type() stays ours.
@@ -244,6 +248,19 @@ class ClientResponse:
     def timings(self) -> Timings:
         """How long each phase of the exchange took, as far as it is over; what is longer ago does not change."""
         return self._exchange.timings
+
+    @property
+    def attempts(self) -> tuple[Attempt, ...]:
+        """The attempts that a ``Retry`` has made for this response, the last one is its own; one without a ``Retry``.
+
+        After a redirect these are the last hop's alone; the responses in ``history`` have those of the others.
+        """
+        try:
+            return self._attempts
+        except AttributeError:
+            exchange = self._exchange
+            took = 0.0 if exchange.answered is None else exchange.answered - exchange.began
+            return (Attempt(self.status, took=took),)
 
     @property
     def output_size(self) -> int:
@@ -768,6 +785,12 @@ for _name, _hint in ELSEWHERE.items():
 def is_made(response: object) -> bool:
     """Tell whether *response* was made of parts, without a connection."""
     return isinstance(response, ClientResponse) and isinstance(response._exchange, Made)
+
+
+def note_attempts(response: object, attempts: tuple[Attempt, ...]) -> None:
+    """Let *response* tell of the *attempts* that led to it."""
+    if isinstance(response, ClientResponse):
+        response._attempts = attempts
 
 
 def release_with(response: object, leases: "list[ref[Lease]]") -> bool:

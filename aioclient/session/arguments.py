@@ -30,6 +30,7 @@ from ..response.client_response import ClientResponse
 from ..warning import CreationSite
 from ..websocket import ClientWebSocketResponse
 from .status import RaiseForStatus
+from .steps import StepArguments
 from .urls import host_name
 
 TimeoutLike = (
@@ -206,7 +207,7 @@ class RareOptions(TypedDict, total=False):
     """an older spelling of *ssl*."""
 
 
-class CurrentArguments(CommonArguments, RareOptions, total=False):
+class CurrentArguments(CommonArguments, RareOptions, StepArguments, total=False):
     """The arguments of a call without those that are old spellings."""
 
     priority: Priority | None

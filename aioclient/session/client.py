@@ -20,6 +20,7 @@ from ..chain import (
     Middleware,
     Transport,
     compose,
+    is_tidy,
     release_what_is_dropped,
     sending_by,
 )
@@ -71,6 +72,7 @@ from .reconnecting import FreshHeaders, FreshUrl, Opener
 from .settings import Settings, base_and_auth, checked_options, netrc_step
 from .state import State
 from .status import RaiseForStatus, check_response, chosen_check
+from .steps import STEPS, changed
 from .total import within_total
 from .uploads import CountAttempts, give_up, prepare_upload, settle
 from .urls import over_http
@@ -281,27 +283,30 @@ class ClientSession(State, PrivateNames):
         connector = cast(Transport, self._lifecycle.connector)
         is_ours = isinstance(connector, BaseConnector)
         send = connector.send if is_ours else sending_by(connector)
+        tidy = all(map(is_tidy, middlewares))
         return compose(
             [
-                *((within_total,) if middlewares or not is_ours else ()),
+                *(() if is_ours and tidy else (within_total,)),
                 follow_redirects,
-                *((release_what_is_dropped, *middlewares) if middlewares else ()),
+                *(() if tidy else (release_what_is_dropped,)),
+                *middlewares,
                 self._settings.authenticate,
                 self._cookies.exchange,
             ],
             send if tracker is None else CountAttempts(tracker, send),
         )
 
-    def _chain_with(
-        self, middlewares: Sequence[Middleware] | None, tracker: UploadTracker | None
-    ) -> Handler:
-        """Return the chain of a call that brings its own middlewares, None for the session's, or a *tracker*."""
-        if middlewares is None and tracker is None:
+    def _chain_with(self, arguments: CallArguments) -> Handler:
+        """Return the chain of a call whose *arguments* may change the middlewares, or bring a tracker."""
+        middlewares, tracker = arguments.get("middlewares"), arguments.get("upload_tracker")
+        steps = self._settings.middlewares
+        if middlewares is not None:
+            steps = checked_middlewares(middlewares)
+        if not STEPS.isdisjoint(arguments):
+            steps = changed(steps, arguments)
+        if steps is self._settings.middlewares and tracker is None:
             return self._chain
-        return self._compose(
-            self._settings.middlewares if middlewares is None else checked_middlewares(middlewares),
-            tracker,
-        )
+        return self._compose(steps, tracker)
 
     # Requests
 
@@ -524,9 +529,7 @@ class ClientSession(State, PrivateNames):
         handler, check = self._chain, self._settings.raise_for_status
         if not plain:
             check = chosen_check(arguments.get("raise_for_status"), check)
-            handler = self._chain_with(
-                arguments.get("middlewares"), arguments.get("upload_tracker")
-            )
+            handler = self._chain_with(arguments)
         trace: RequestTrace | None = None
         response: ClientResponse | None = None
         try:

@@ -37,6 +37,7 @@ from ..response.client_response import ClientResponse, is_made
 from ..warning import warn_legacy
 from ..websocket import ClientWebSocketResponse
 from .arguments import TimeoutLike
+from .steps import StepArguments
 
 CLOSE_LIMIT: Final = 10.0  # seconds to wait for the peer's close frame, as aiohttp
 MAX_MESSAGE: Final = 4 * 1024 * 1024  # bytes, as aiohttp
@@ -51,7 +52,7 @@ _NOT_TAKEN: Final = frozenset(
 )
 
 
-class HandshakeArguments(TypedDict, total=False):
+class HandshakeArguments(StepArguments, total=False):
     """Arguments of ``ws_connect()`` that are those of a request, which the handshake is."""
 
     params: Query

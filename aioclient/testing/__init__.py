@@ -7,11 +7,13 @@
 - `cancel_everywhere`: cancel a scenario at each of its awaits in turn
 - `VirtualClockLoop`, `run_virtual`: an event loop whose timers fire at once, sockets being real
 - `within`: end what hangs and show where
+- `no_waiting`: let no middleware wait
 - `turns`: let the event loop go round
 
 Nothing here needs a test framework.
 """
 
+from ..waiting import no_waiting
 from .cancel import CancelError, cancel_everywhere
 from .clock import VirtualClockLoop, run_virtual
 from .h2_application import serve_h2
@@ -43,6 +45,7 @@ __all__ = [
     "cancel_everywhere",
     "describe_task",
     "no_leaks",
+    "no_waiting",
     "refused_port",
     "run_virtual",
     "serve_h2",

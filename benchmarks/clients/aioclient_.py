@@ -1,7 +1,10 @@
 """This project."""
 
+from typing import Any
+
 import aioclient
 from benchmarks.clients.aiohttp_ import AiohttpClient
+from benchmarks.scenarios import RESILIENCE
 
 if not hasattr(aioclient, "ClientSession"):
     raise ImportError("aioclient has no ClientSession yet")
@@ -12,4 +15,10 @@ class AioclientClient(AiohttpClient):
 
     distribution = "aioclient"
     library = aioclient
+    sessions = AiohttpClient.sessions | RESILIENCE.keys()
     has_http2 = True
+
+    def _options(self) -> dict[str, Any]:
+        steps = {"retry": (aioclient.Retry,)}
+        made = [step() for step in steps.get(self.setup.session, ())]
+        return {"middlewares": made} if made else super()._options()

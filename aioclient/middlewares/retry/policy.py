@@ -1,0 +1,190 @@
+"""Whether to try again, and when: a decision on plain values.
+
+The rules, in the order in which they are asked:
+
+* What the server or the network did must be worth another attempt: a status, an error, or what the user's own function
+  says of a response.
+* Trying again must be harmless: the method is one of ``methods``, or the request has an ``Idempotency-Key``, or it
+  never left. Its body can be sent again.
+* A server's ``Retry-After`` makes a wait longer, never shorter. If it asks for more than ``max_retry_after``, its
+  response is handed over instead.
+* No attempt is begun after the deadline.
+"""
+
+import math
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import ClassVar, Final, Literal, TypeAlias
+
+from ...exceptions import (
+    AddressNotAllowedError,
+    ClientConnectionError,
+    ClientConnectorCertificateError,
+    ClientConnectorError,
+    ConnectionTimeoutError,
+    IncompleteBodyError,
+    NotSentError,
+    ServerFingerprintMismatch,
+)
+from ...exchange import IDEMPOTENT
+from ...message.headers import check_method
+
+Jitter: TypeAlias = Literal["full", "equal", "none"]
+
+# What is raised before a byte of the request was sent.
+NEVER_LEFT: Final = (ClientConnectorError, ConnectionTimeoutError)
+
+
+@dataclass(frozen=True, slots=True)
+class Answered:
+    """An attempt brought a response of this status, which asks to wait *retry_after* seconds; None if it does not.
+
+    *wanted* is what the user's function says: True to try again, False not to, None to go by the status.
+    """
+
+    status: int
+    retry_after: float | None = None
+    wanted: bool | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Failed:
+    """An attempt raised this."""
+
+    error: Exception
+
+
+Outcome: TypeAlias = Answered | Failed
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """What counts of a request: its method, an ``Idempotency-Key``, a body that can be sent again."""
+
+    method: str
+    has_key: bool = False
+    resendable: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class Again:
+    """Try again in *delay* seconds."""
+
+    delay: float
+
+
+@dataclass(frozen=True, slots=True)
+class Stop:
+    """Do not try again; *reason* says why, None for an outcome that nobody would repeat."""
+
+    reason: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RetryPolicy:
+    """What ``Retry`` was given, as its docstring says; checked."""
+
+    STATUSES: ClassVar[frozenset[int]] = frozenset((408, 425, 429, 502, 503, 504))
+    ERRORS: ClassVar[tuple[type[Exception], ...]] = (ClientConnectionError, IncompleteBodyError)
+    FATAL_ERRORS: ClassVar[tuple[type[Exception], ...]] = (
+        AddressNotAllowedError,
+        ClientConnectorCertificateError,
+        NotSentError,
+        ServerFingerprintMismatch,
+    )
+
+    attempts: int = 3
+    backoff: float = 0.1
+    factor: float = 2.0
+    max_backoff: float = 30.0
+    jitter: Jitter = "full"
+    max_retry_after: float = 60.0
+    statuses: Iterable[int] = STATUSES
+    errors: tuple[type[Exception], ...] = ERRORS
+    fatal_errors: tuple[type[Exception], ...] = FATAL_ERRORS
+    methods: Iterable[str] = IDEMPOTENT
+
+    def __post_init__(self) -> None:
+        if isinstance(self.attempts, bool) or not isinstance(self.attempts, int):
+            raise TypeError(f"attempts must be an int, found {type(self.attempts).__name__}")
+        if self.attempts < 1:
+            raise ValueError(f"attempts={self.attempts}; give 1 or more, the first one counts")
+        for name, least, what in (
+            ("backoff", 0.0, "seconds"),
+            ("factor", 1.0, "1 or more"),
+            ("max_backoff", self.backoff, f"seconds, at least backoff={self.backoff}"),
+            ("max_retry_after", 0.0, "seconds"),
+        ):
+            value = getattr(self, name)
+            if not (least <= value < math.inf):
+                raise ValueError(f"{name}={value!r}; give {what}")
+        if self.jitter not in ("full", "equal", "none"):
+            raise ValueError(f"jitter={self.jitter!r}; give 'full', 'equal' or 'none'")
+        if isinstance(self.methods, str):
+            raise TypeError(f"methods must be an iterable of names, found the str {self.methods!r}")
+        statuses = frozenset(self.statuses)
+        if wrong := [status for status in statuses if not 100 <= status <= 999]:
+            raise ValueError(f"statuses: {wrong} are not from 100 to 999")
+        for name in ("errors", "fatal_errors"):
+            for kind in getattr(self, name):
+                if not (isinstance(kind, type) and issubclass(kind, Exception)):
+                    raise TypeError(f"{name}: {kind!r} is not a class of exceptions")
+            object.__setattr__(self, name, tuple(getattr(self, name)))
+        object.__setattr__(self, "statuses", statuses)
+        object.__setattr__(self, "methods", frozenset(map(check_method, self.methods)))
+
+    def decide(
+        self, outcome: Outcome, asked: Asked, made: int, left: float | None, random: float
+    ) -> Again | Stop:
+        """Decide what follows *outcome*.
+
+        Args:
+            outcome: of the last attempt.
+            asked: what was asked.
+            made: attempts that were made, this one included.
+            left: seconds until the deadline; None for no limit.
+            random: from 0 up to but not including 1.
+        """
+        if not self.is_worth_it(outcome):
+            return Stop()
+        never_left = isinstance(outcome, Failed) and isinstance(outcome.error, NEVER_LEFT)
+        if asked.method not in self.methods and not asked.has_key and not never_left:
+            return Stop(
+                f"the server may have done what {asked.method} asks for; with an Idempotency-Key it could be "
+                "repeated (idempotency_key=True)"
+            )
+        if made >= self.attempts:
+            return Stop(f"attempts={self.attempts}")
+        if not asked.resendable:
+            return Stop(
+                "the body of the request cannot be sent again; give bytes or a seekable file"
+            )
+        delay = self.delay(made - 1, random)
+        if isinstance(outcome, Answered) and outcome.retry_after is not None:
+            if outcome.retry_after > self.max_retry_after:
+                return Stop(
+                    f"the server asks to wait {outcome.retry_after:g} s, longer than "
+                    f"max_retry_after={self.max_retry_after:g}"
+                )
+            delay = max(delay, outcome.retry_after)
+        if left is not None and delay >= left:
+            return Stop(f"it would begin in {delay:.3g} s, the deadline is in {max(left, 0):.3g} s")
+        return Again(delay)
+
+    def is_worth_it(self, outcome: Outcome) -> bool:
+        """Tell whether another attempt may come to something better than *outcome*."""
+        if isinstance(outcome, Failed):
+            error = outcome.error
+            return isinstance(error, self.errors) and not isinstance(error, self.fatal_errors)
+        wanted = outcome.wanted
+        return outcome.status in frozenset(self.statuses) if wanted is None else wanted
+
+    def delay(self, before: int, random: float) -> float:
+        """Return the seconds of a wait that has so many waits before it."""
+        try:
+            longest = min(self.max_backoff, self.backoff * self.factor**before)
+        except OverflowError:
+            longest = self.max_backoff
+        if self.jitter == "full":
+            return longest * random
+        return longest if self.jitter == "none" else longest / 2 * (1 + random)
