@@ -215,7 +215,7 @@ class ClientWebSocketResponse:
             RuntimeError: another call is waiting.
         """
         connection = self._connection
-        if connection.arrival.future is not None:
+        if connection.waiter.future is not None:
             raise RuntimeError(
                 f"{connection.what}: another task is receiving already; let one receive, and share what came"
             )
@@ -224,14 +224,14 @@ class ClientWebSocketResponse:
             if self._closed or self._closing or connection.ended:
                 return await self._after_end()
             limit = self._receive_limit if timeout is None else timeout
-            arrival = connection.arrival
+            waiter = connection.waiter
             try:
                 if limit:
                     await self._wait_within(limit)
                 else:
-                    await arrival.expect()
+                    await waiter.expect()
             finally:
-                arrival.future = None
+                waiter.future = None
             queue = self._queue
             if not queue:
                 return await self._after_wait()
@@ -254,7 +254,7 @@ class ClientWebSocketResponse:
     async def _wait_within(self, limit: float) -> None:
         try:
             async with asyncio.timeout(limit):
-                await self._connection.arrival.expect()
+                await self._connection.waiter.expect()
         except TimeoutError:
             request = self._response.request
             raise WSReceiveTimeoutError(request.method, request.url, limit, "no message") from None
@@ -276,7 +276,7 @@ class ClientWebSocketResponse:
             WSReceiveTimeoutError, RuntimeError: as ``receive()``.
         """
         queue = self._queue
-        if queue and type(queue[0]) is str and self._connection.arrival.future is None:
+        if queue and type(queue[0]) is str and self._connection.waiter.future is None:
             # No message object for the data of a message that is here.
             text = cast(str, queue.popleft())
             if not queue and self._connection.paused:
@@ -315,7 +315,7 @@ class ClientWebSocketResponse:
 
     async def __anext__(self) -> WSMessage:
         queue = self._queue
-        if len(queue) > 1 and self._connection.arrival.future is None:
+        if len(queue) > 1 and self._connection.waiter.future is None:
             # receive() without its call, for all but the last of what is here.
             kind = type(queue[0])
             if kind is str:
@@ -382,7 +382,7 @@ class ClientWebSocketResponse:
         self._closed_by_us = connection.code is None
         self._queue.clear()
         self._queue = deque()
-        connection.arrival.wake_soon()
+        connection.waiter.wake_soon()
         return True
 
     async def __aenter__(self) -> Self:

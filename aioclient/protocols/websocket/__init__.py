@@ -4,7 +4,7 @@
 - ``frames``: opcodes, close codes, and the bytes of the frames that go out;
 - ``reader``: bytes in, messages out;
 - ``deflate``: the compression of messages, offered, agreed and done;
-- ``arrival``: how a task waits for the next message;
+- ``message_waiter``: how a task waits for the next message;
 - ``connection``: all of it on a connection that has switched protocols.
 
 All but the last two are without I/O.

@@ -27,7 +27,6 @@ from ...exceptions import (
 )
 from ...response.lease import TakenOver
 from ..leftovers import read_leftovers
-from .arrival import Arrival
 from .deflate import Compressor
 from .frames import (
     ABNORMAL,
@@ -42,6 +41,7 @@ from .frames import (
     encode_frame,
     masks,
 )
+from .message_waiter import MessageWaiter
 from .outgoing import Outgoing, outgoing
 from .reader import QUEUE_LIMIT, MessageReader
 
@@ -59,7 +59,7 @@ class WebSocketConnection(asyncio.Protocol):
     Attributes:
         what: method and URL, as messages begin.
         reader: what reads; its queue holds the messages.
-        arrival: the wait of the one task that receives.
+        waiter: the wait of the one task that receives.
         paused: whether the socket is paused because nobody receives.
         ended: nothing comes any more and nothing can be sent.
         closing: a close frame was sent.
@@ -83,7 +83,6 @@ class WebSocketConnection(asyncio.Protocol):
         "_timer",
         "_transport",
         "_write_waiters",
-        "arrival",
         "burst",
         "closing",
         "code",
@@ -93,6 +92,7 @@ class WebSocketConnection(asyncio.Protocol):
         "error",
         "paused",
         "reader",
+        "waiter",
         "what",
     )
 
@@ -113,7 +113,7 @@ class WebSocketConnection(asyncio.Protocol):
         self.what = what
         self.reader = reader
         self.compressor = compressor
-        self.arrival = Arrival(loop)
+        self.waiter = MessageWaiter(loop)
         self.paused = False
         self.ended = False
         self.closing = False
@@ -158,9 +158,9 @@ class WebSocketConnection(asyncio.Protocol):
         if reader.rare:
             self._take_rare()
         if queue:
-            arrival = self.arrival
-            if arrival.future is not None:
-                arrival.wake()
+            waiter = self.waiter
+            if waiter.future is not None:
+                waiter.wake()
 
     def _take_rare(self) -> None:
         """See to what most segments do not bring: pings, too much, an end, a violation."""
@@ -231,7 +231,7 @@ class WebSocketConnection(asyncio.Protocol):
     def connection_lost(self, error: Exception | None) -> None:
         """End (called by the event loop)."""
         # Who receives goes on later, when it is known what else came and that nothing can be sent any more.
-        self.arrival.wake_soon()
+        self.waiter.wake_soon()
         if error is not None and not self.ended:
             for data in read_leftovers(self._transport):  # a close frame says more than the error
                 self.data_received(data)
@@ -275,7 +275,7 @@ class WebSocketConnection(asyncio.Protocol):
         self._stop_timer()
         self._settle_peer_end()
         self._release_writers()
-        self.arrival.wake_soon()
+        self.waiter.wake_soon()
 
     def _settle_peer_end(self) -> None:
         if self._peer_end is not None and not self._peer_end.done():

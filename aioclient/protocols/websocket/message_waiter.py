@@ -1,7 +1,7 @@
 """How one task waits for what comes from the network, and goes on the moment it is here.
 
 A future wakes its task in the next round of the event loop. For a message of 64 bytes that round (a look at the
-selector, a handle) costs a tenth of the whole exchange. ``Arrival.wake()`` takes from the future what it would have
+selector, a handle) costs a tenth of the whole exchange. ``MessageWaiter.wake()`` takes from the future what it would have
 called then, the waiting task's next step, and runs it at once, as an event loop would.
 
 It is called from a protocol's callback, where no task runs, and as the last thing there. If a task does run, the
@@ -18,7 +18,7 @@ from typing import Any
 _Callbacks = list[tuple[Callable[[asyncio.Future[None]], Any], Context]]
 
 
-class Arrival:
+class MessageWaiter:
     """The wait of at most one task for the next message of a connection.
 
     Attributes:
