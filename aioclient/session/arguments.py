@@ -78,7 +78,7 @@ _COUNTS: Final = (
 
 
 # Names in requests and httpx, and what they are here.
-_ELSEWHERE: Final = {
+_OTHER_CLIENTS_NAMES: Final = {
     "body": "data",
     "cert": "ssl",
     "content": "data",
@@ -143,7 +143,7 @@ class CommonArguments(TypedDict, total=False):
     """``async (request, handler) -> response`` steps, the first one outermost, instead of the session's."""
 
 
-class RareOptions(TypedDict, total=False):
+class OptionArguments(TypedDict, total=False):
     """Arguments of a call that few calls need; each overrides what the session says."""
 
     max_redirects: int | None
@@ -207,7 +207,7 @@ class RareOptions(TypedDict, total=False):
     """an older spelling of *ssl*."""
 
 
-class CurrentArguments(CommonArguments, RareOptions, StepArguments, total=False):
+class CurrentArguments(CommonArguments, OptionArguments, StepArguments, total=False):
     """The arguments of a call without those that are old spellings."""
 
     priority: Priority | None
@@ -232,9 +232,9 @@ class CallArguments(CurrentArguments, total=False):
 # What many calls have beside a URL; one look tells that a call has nothing else.
 PLAIN: Final = frozenset(("auth", "cookies", "data", "headers", "json", "params", "timeout"))
 APART_FROM_OPTIONS: Final = frozenset(
-    CallArguments.__annotations__.keys() - RareOptions.__annotations__.keys()
+    CallArguments.__annotations__.keys() - OptionArguments.__annotations__.keys()
 )
-_TAKEN_ELSEWHERE: Final = APART_FROM_OPTIONS | OF_THE_BODY | OF_PROXIES
+_NOT_OPTIONS: Final = APART_FROM_OPTIONS | OF_THE_BODY | OF_PROXIES
 
 
 def check_parts(
@@ -307,10 +307,10 @@ def unknown_arguments(where: str, names: Iterable[str], known: Iterable[str]) ->
     among = tuple(known)
     meant = set()
     for name in names:
-        if name not in _ELSEWHERE:
+        if name not in _OTHER_CLIENTS_NAMES:
             meant.update(get_close_matches(name, among, 1))
-        elif _ELSEWHERE[name] in among:
-            meant.add(_ELSEWHERE[name])
+        elif _OTHER_CLIENTS_NAMES[name] in among:
+            meant.add(_OTHER_CLIENTS_NAMES[name])
     hint = f"; did you mean {' or '.join(sorted(meant))}?" if meant else ""
     of_connector = [name for name in names if name in _OF_A_CONNECTOR]
     if where == "ClientSession()" and of_connector:
@@ -346,7 +346,7 @@ def is_chunked(chunked: object) -> bool | None:
     raise TypeError(f"chunked must be a bool or None, found {type(chunked).__name__} {chunked!r}")
 
 
-def laid_over(options: RequestOptions, arguments: CallArguments) -> RequestOptions:
+def override_options(options: RequestOptions, arguments: CallArguments) -> RequestOptions:
     """Return *options*, those of a session, with those among the *arguments* of a call laid over them.
 
     Raises:
@@ -357,7 +357,7 @@ def laid_over(options: RequestOptions, arguments: CallArguments) -> RequestOptio
     changes: dict[str, Any] = {
         name: value
         for name, value in arguments.items()
-        if name not in _TAKEN_ELSEWHERE and not (value is None and name in _AS_THE_SESSION)
+        if name not in _NOT_OPTIONS and not (value is None and name in _AS_THE_SESSION)
     }
     check_counts(changes)
     check_truths(changes)

@@ -33,7 +33,7 @@ from .arguments import (
     CallArguments,
     TimeoutLike,
     check_truths,
-    laid_over,
+    override_options,
 )
 from .defaults import without_strays
 from .settings import AUTH_AND_URL, Settings
@@ -91,7 +91,7 @@ class RequestBuilder:
                 target = with_params(target, params)
             if not plain:
                 options = self._options(arguments, target)
-                own = self._rare_fields(own, options, arguments)
+                own = self._adjusted_fields(own, options, arguments)
             if "headers" in arguments:
                 own = self._with_headers(own, arguments["headers"])
             auth = arguments.get("auth")
@@ -131,7 +131,7 @@ class RequestBuilder:
             check_truths({"allow_redirects": follows})
         options = settings.options if follows else settings.no_redirects
         if not APART_FROM_OPTIONS.issuperset(arguments):
-            options = laid_over(options, arguments)
+            options = override_options(options, arguments)
             if not OF_PROXIES.isdisjoint(arguments):
                 table = settings.proxies.for_call(arguments, origin_of(target))
                 if table is not options.proxies:
@@ -139,7 +139,7 @@ class RequestBuilder:
         creation_site = arguments.get("creation_site")
         return options if creation_site is None else replace(options, creation_site=creation_site)
 
-    def _rare_fields(
+    def _adjusted_fields(
         self, own: Fields | None, options: RequestOptions, arguments: CallArguments
     ) -> Fields | None:
         """Return the fields as arguments change them that few calls have."""

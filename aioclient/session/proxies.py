@@ -11,7 +11,7 @@ from ..connectors.aiohttp_connector import takes_proxies
 from ..connectors.proxies.decide import (
     Always,
     LoginOf,
-    Overlaid,
+    OverridingTable,
     Proxies,
     ProxyOrNone,
     Settings,
@@ -102,7 +102,7 @@ class SessionProxies:
         if proxy is None:
             if self._said is None or settings == Settings():
                 return self.table
-            return self._with_logins(Overlaid(self._said, origin, settings))
+            return self._with_logins(OverridingTable(self._said, origin, settings))
         chosen = _one(proxy, settings)
         if chosen is None:
             return None

@@ -104,7 +104,7 @@ class Always:
         return self._proxy
 
 
-class Overlaid:
+class OverridingTable:
     """The proxies of a session, of which the one for *origin* is told more by a call.
 
     What the call says is for that proxy: a redirect that leads to another one does not take it along.

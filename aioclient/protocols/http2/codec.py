@@ -2,7 +2,7 @@
 
 Bytes go in with ``receive()``, and the streams that they brought something for come out, each of them once for a
 segment, with what came in its attributes: a small response is seen once, whole. Everything that concerns the connection
-and happens seldom sets ``rare``. What is to be sent is taken with ``take()``.
+and happens seldom sets ``has_events``. What is to be sent is taken with ``take()``.
 
 The rules:
 
@@ -134,11 +134,11 @@ class Codec:
         """The payload of the last PING that the server answered."""
         return self._control.pong
 
-    def take_rare(self) -> bool:
+    def take_events(self) -> bool:
         """Tell whether one of these, or ``room``, may have changed since this was last asked."""
-        rare = self._streams.rare
-        self._streams.rare = False
-        return rare
+        has_events = self._streams.has_events
+        self._streams.has_events = False
+        return has_events
 
     # Requests
 

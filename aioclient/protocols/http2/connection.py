@@ -321,12 +321,12 @@ class Http2Connection(asyncio.Protocol):
             except Exception as error:  # noqa: BLE001  (the event loop would only log it, and a caller wait for ever)
                 self._report(error)
                 active.fail(error)
-        if codec.take_rare():
-            self._take_rare()
+        if codec.take_events():
+            self._handle_events()
         if codec.pending:
             self._flush()
 
-    def _take_rare(self) -> None:
+    def _handle_events(self) -> None:
         """See what has changed of the connection."""
         if self.codec.failure is not None:
             self._flush()

@@ -144,7 +144,7 @@ class Control:
         """Take SETTINGS (section 6.5)."""
         if stream_id:
             raise wrong_stream("SETTINGS", stream_id, "section 6.5")
-        self._streams.rare = True
+        self._streams.has_events = True
         if flags & ACK:
             if payload:
                 raise wrong_size("SETTINGS with ACK", len(payload), "section 6.5")
@@ -181,7 +181,7 @@ class Control:
             raise wrong_size("PING", len(payload), "section 6.7")
         if flags & ACK:
             self.pong = payload
-            self._streams.rare = True
+            self._streams.has_events = True
         else:
             self._answer(ping_frame(payload, ACK))
 
@@ -201,7 +201,7 @@ class Control:
         self.goaway = last_id
         self.goaway_code = int.from_bytes(payload[4:8], "big")
         streams = self._streams
-        streams.rare = True
+        streams.has_events = True
         for stream in [stream for stream in streams.by_id.values() if stream.id > last_id]:
             stream.failure = StreamFailure(
                 self.goaway_code,

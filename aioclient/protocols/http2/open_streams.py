@@ -24,7 +24,7 @@ class OpenStreams:
         next_id: The identifier of the next one.
         touched: Those that the current segment brought something for.
         segment: The number of the current segment.
-        rare: Something happened that the connection's owner should look at.
+        has_events: Something happened that the connection's owner should look at.
     """
 
     __slots__ = (
@@ -33,8 +33,8 @@ class OpenStreams:
         "_reset",
         "_uploads",
         "by_id",
+        "has_events",
         "next_id",
-        "rare",
         "segment",
         "touched",
     )
@@ -46,7 +46,7 @@ class OpenStreams:
         self.next_id = 1
         self.touched: list[Stream] = []
         self.segment = 0
-        self.rare = False
+        self.has_events = False
         # Those that were reset lately, and below which identifier that is not known any more.
         self._reset: dict[int, None] = {}
         self._forgotten = 0
@@ -110,7 +110,7 @@ class OpenStreams:
                 stream.failure.__cause__ = failure
             self.touch(stream)
             self._close(stream)
-        self.rare = True
+        self.has_events = True
 
     def is_idle(self, stream_id: int) -> bool:
         """Tell whether no such stream was ever opened; those of the server never are."""
@@ -137,7 +137,7 @@ class OpenStreams:
         del self.by_id[stream.id]
         if stream.upload is not None:
             self._uploads.drop(stream)
-        self.rare = True
+        self.has_events = True
 
 
 def wrong_stream(what: str, stream_id: int, section: str = "") -> ConnectionFailure:

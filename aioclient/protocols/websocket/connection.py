@@ -155,17 +155,17 @@ class WebSocketConnection(asyncio.Protocol):
         if not queue:
             reader.size = 0
         reader.feed(data)
-        if reader.rare:
-            self._take_rare()
+        if reader.has_events:
+            self._handle_events()
         if queue:
             waiter = self.waiter
             if waiter.future is not None:
                 waiter.wake()
 
-    def _take_rare(self) -> None:
+    def _handle_events(self) -> None:
         """See to what most segments do not bring: pings, too much, an end, a violation."""
         reader = self.reader
-        reader.rare = False
+        reader.has_events = False
         if self.ended:
             self._take_late()
             return

@@ -76,7 +76,7 @@ class MessageReader:
         queue: what was read and not taken yet.
         size: bytes of what came into the queue since it was last empty (the caller resets it then).
         pings: the payloads of the pings not answered yet, the latest ones of a flood (section 5.5.3).
-        rare: one of the things below is new, or the queue has its fill (the caller resets it).
+        has_events: one of the things below is new, or the queue has its fill (the caller resets it).
         stalled: the queue was too full to read on; ``feed(b"")`` does.
         closed: the code of the close frame, once it came.
         error: what was found wrong.
@@ -101,9 +101,9 @@ class MessageReader:
         "_small",
         "closed",
         "error",
+        "has_events",
         "pings",
         "queue",
-        "rare",
         "size",
         "stalled",
     )
@@ -119,7 +119,7 @@ class MessageReader:
         self.queue: deque[Item] = deque()
         self.size = 0
         self.pings: deque[bytes] = deque(maxlen=MAX_PINGS)
-        self.rare = False
+        self.has_events = False
         self.stalled = False
         self.closed: int | None = None
         self.error: WebSocketError | None = None
@@ -161,7 +161,7 @@ class MessageReader:
                     if position:
                         self.size += end + MESSAGE_COST
                         if self.size > QUEUE_LIMIT:
-                            self.rare = True
+                            self.has_events = True
                         return
                 position = self._take_whole(data, 0, end)
                 if position == end:
@@ -176,7 +176,7 @@ class MessageReader:
 
     def _refuse(self, error: WebSocketError) -> None:
         self.error = error
-        self.rare = self._midway = True
+        self.has_events = self._midway = True
 
     def _read(self, data: bytes, position: int) -> None:
         """Read *data* from *position* on, where something else than small messages stands, or goes on."""
@@ -199,7 +199,7 @@ class MessageReader:
             self._rest = data[position:]
         self._midway = (self._missing, self._rest, self._message) != (0, b"", None)
         if self.size > QUEUE_LIMIT:
-            self.rare = True
+            self.has_events = True
 
     def _take_frames(self, data: bytes, position: int, end: int) -> int:
         """Read frames of all kinds while the queue has room; return where the rest begins, -1 after a close frame."""
@@ -209,7 +209,7 @@ class MessageReader:
                 if end - position < 2:
                     break
             if self.size > QUEUE_LIMIT:
-                self.stalled = self.rare = True
+                self.stalled = self.has_events = True
                 break
             stop = self._take_frame(data, position, end)
             if not stop:
@@ -261,7 +261,7 @@ class MessageReader:
             position = stop
         self.size += position - begin + MESSAGE_COST * (len(queue) - before)
         if self.size > QUEUE_LIMIT:
-            self.rare = True
+            self.has_events = True
         return position
 
     # One frame
@@ -396,7 +396,7 @@ class MessageReader:
     def _take_control(self, opcode: int, payload: bytes) -> None:
         if opcode == CLOSE:
             self.closed = code = self._close_code(payload)
-            self.rare = True
+            self.has_events = True
             try:
                 reason = payload[2:].decode()
             except UnicodeDecodeError as error:
@@ -410,7 +410,7 @@ class MessageReader:
             self.queue.append(WSMessage(WSMsgType(opcode), payload, ""))
         elif opcode == PING:
             self.pings.append(payload)
-            self.rare = True
+            self.has_events = True
 
     @staticmethod
     def _close_code(payload: bytes) -> int:

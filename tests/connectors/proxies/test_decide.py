@@ -10,7 +10,7 @@ import aioclient
 from aioclient.connectors.proxies.bypass import Bypass
 from aioclient.connectors.proxies.decide import (
     Always,
-    Overlaid,
+    OverridingTable,
     Proxies,
     Settings,
     Source,
@@ -333,7 +333,7 @@ class TestSources:
         """What a call says of a proxy is for the one that its first hop goes by, and for no other."""
         table = Proxies([source_of({"http": "http://a.test", "https": "http://b.test"}, NOTHING)])
         login = Settings(ProxyLogin("u", "p"))
-        overlaid = Overlaid(table, origin_of(URL("http://x.test")), login)
+        overlaid = OverridingTable(table, origin_of(URL("http://x.test")), login)
         told = overlaid.choose(origin_of(URL("http://y.test")))
         assert told == Proxy("http://a.test", auth=("u", "p"))
         assert overlaid.choose(origin_of(URL("https://x.test"))) == Proxy("http://b.test")
