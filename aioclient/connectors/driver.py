@@ -29,7 +29,7 @@ from .errors import of_request
 from .limits import Limit, earliest, ends
 from .pool import Grant, Open, Pool, Ticket
 from .shutdown import OpenSockets, closed_error
-from .tickets import State
+from .tickets import TicketState
 
 # The event loop reads what lies in a socket within two; TLS tickets come in pairs.
 SETTLE_TURNS: Final = 8
@@ -237,7 +237,7 @@ class PoolDriver:
                 ("total", timeout.total, request.deadline),
                 *ends(
                     start,
-                    pool=None if ticket.state is State.JOINED else timeout.pool,
+                    pool=None if ticket.state is TicketState.JOINED else timeout.pool,
                     connect=timeout.connect,
                 ),
             )
@@ -255,7 +255,7 @@ class PoolDriver:
         except BaseException as error:
             if waiter.done() and not waiter.cancelled():
                 waiter.exception()  # so that one nobody awaits any more is not reported as lost
-            shared, joined = ticket.shared, ticket.state is State.JOINED
+            shared, joined = ticket.shared, ticket.state is TicketState.JOINED
             connection = self._take_over(ticket)
             self._perform(self._pool.cancel(ticket, loop.time()))
             if shared and connection is not None:

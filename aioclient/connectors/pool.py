@@ -81,7 +81,7 @@ from typing import Final, Generic, TypeVar
 
 from .one_exchange import OneExchange
 from .queues import Queues
-from .tickets import Grant, Host, Join, Open, Sharing, State, Ticket, Wait
+from .tickets import Grant, Host, Join, Open, Sharing, Ticket, TicketState, Wait
 
 __all__ = ("Grant", "Join", "Open", "Pool", "PoolStatistics", "Ticket", "Wait")
 
@@ -326,7 +326,7 @@ class Pool(Generic[K, C]):
         sharing = self._end_dial(self._hosts[key])
         joined = tuple(sharing.joined)
         for ticket in joined:
-            self._queues.end(ticket, State.CANCELLED)
+            self._queues.end(ticket, TicketState.CANCELLED)
         return joined
 
     def give_up(self, key: K, now: float) -> Grant[K, C] | None:
@@ -402,18 +402,18 @@ class Pool(Generic[K, C]):
         Returns:
             The grant to carry out if the slot goes to another waiter.
         """
-        if ticket.state is State.CANCELLED or ticket.state is State.SHARE:
-            ticket.state = State.CANCELLED
+        if ticket.state is TicketState.CANCELLED or ticket.state is TicketState.SHARE:
+            ticket.state = TicketState.CANCELLED
             return None
         host = ticket.host
-        if ticket.state is State.SLOT:
-            ticket.state = State.CANCELLED
+        if ticket.state is TicketState.SLOT:
+            ticket.state = TicketState.CANCELLED
             if ticket.leads:
                 return self.give_up(host.key, now)
             connection, ticket.connection = ticket.connection, None
             return self.release(host.key, connection, now)
         was_first = self._overtaken and ticket is self._queues.first
-        self._queues.end(ticket, State.CANCELLED)
+        self._queues.end(ticket, TicketState.CANCELLED)
         self._forget_if_empty(host)
         if not was_first:
             return None
@@ -513,14 +513,16 @@ class Pool(Generic[K, C]):
             limit = min(limit, self._shared_connections)
         host_is_full = host.taken + len(host.idle) >= limit
         if host_is_full and not host.idle:
-            return self._queues.add(Ticket(host) if ticket is None else ticket, State.AT_HOST)
+            return self._queues.add(Ticket(host) if ticket is None else ticket, TicketState.AT_HOST)
         host.taken += 1
         evict: C | None = None
         if host_is_full:
             evict = self._evict(host)
         elif self._in_use + len(self._idle) >= self._limit:
             if not self._idle:
-                return self._queues.add(Ticket(host) if ticket is None else ticket, State.AT_TOTAL)
+                return self._queues.add(
+                    Ticket(host) if ticket is None else ticket, TicketState.AT_TOTAL
+                )
             evict = self._evict(next(iter(self._idle.values())))
         self._in_use += 1
         return Open(evict)
@@ -544,7 +546,7 @@ class Pool(Generic[K, C]):
                 if self._overtaken:
                     self._first_left(further)
                 continue
-            ticket.state = State.SLOT
+            ticket.state = TicketState.SLOT
             close: C | None = None
             if not is_own:
                 self._forget_if_empty(host)
@@ -560,7 +562,7 @@ class Pool(Generic[K, C]):
         if connection is None or host.sharing is None or not host.sharing.joined:
             return None
         ticket = next(iter(host.sharing.joined))
-        self._queues.end(ticket, State.SLOT)
+        self._queues.end(ticket, TicketState.SLOT)
         host.taken += 1
         self._reused += 1
         ticket.connection = connection
@@ -603,7 +605,7 @@ class Pool(Generic[K, C]):
                         return
                     ticket = first
                 self._overtaken = 0 if ticket is first else self._overtaken + 1
-            self._queues.end(ticket, State.SHARE)
+            self._queues.end(ticket, TicketState.SHARE)
             ticket.connection = _take_room(sharing)
             self._shared += 1
             grants.append(Grant(ticket, ticket.connection))
@@ -633,7 +635,7 @@ class Pool(Generic[K, C]):
         """Let *ticket*, which is next, join a dial if it can; else the slot is its own, and its dial leads."""
         sharing = ticket.host.sharing
         if has_connection or sharing is None or not sharing.dial:
-            self._queues.settle(ticket, State.SLOT)
+            self._queues.settle(ticket, TicketState.SLOT)
             if not has_connection:
                 self._let_lead(ticket, now)
             return False
@@ -667,7 +669,7 @@ class Pool(Generic[K, C]):
             entered = self._enter(host, ticket)
             if isinstance(entered, Wait):
                 continue
-            self._queues.settle(ticket, State.SLOT)
+            self._queues.settle(ticket, TicketState.SLOT)
             self._let_lead(ticket, now)
             grants.append(Grant(ticket, None, entered.evict))
         return grants

@@ -4,7 +4,7 @@ from collections import OrderedDict
 from collections.abc import Hashable
 from typing import Generic, TypeVar
 
-from .tickets import Host, Sharing, State, Ticket, Wait
+from .tickets import Host, Sharing, Ticket, TicketState, Wait
 
 K = TypeVar("K", bound=Hashable)
 C = TypeVar("C", bound=Hashable)
@@ -35,11 +35,11 @@ class Queues(Generic[K, C]):
         """The first one at the total gate."""
         return next(iter(self.total), None)
 
-    def add(self, ticket: Ticket[K, C], at: State) -> Wait[K, C]:
+    def add(self, ticket: Ticket[K, C], at: TicketState) -> Wait[K, C]:
         """Let *ticket* wait at a gate."""
         self.waited += 1
         ticket.state = at
-        if at is State.AT_TOTAL:
+        if at is TicketState.AT_TOTAL:
             self.total[ticket] = None
             return Wait(ticket)
         host = ticket.host
@@ -51,7 +51,7 @@ class Queues(Generic[K, C]):
 
     def join(self, ticket: Ticket[K, C], sharing: Sharing[K, C]) -> None:
         """Let *ticket* wait for the dial of its host."""
-        ticket.state = State.JOINED
+        ticket.state = TicketState.JOINED
         sharing.joined[ticket] = None
         self.joining += 1
         self.joined += 1
@@ -61,7 +61,7 @@ class Queues(Generic[K, C]):
         if host.queue:
             ticket, _ = host.queue.popitem(last=False)
             self.at_hosts -= 1
-            ticket.state = State.AT_TOTAL
+            ticket.state = TicketState.AT_TOTAL
             self.total[ticket] = None
         else:
             host.taken -= 1
@@ -69,23 +69,23 @@ class Queues(Generic[K, C]):
     def remove(self, ticket: Ticket[K, C]) -> None:
         """Take *ticket* out of the queue where it waits; it may go on to another one."""
         host = ticket.host
-        if ticket.state is State.AT_TOTAL:
+        if ticket.state is TicketState.AT_TOTAL:
             del self.total[ticket]
             self.make_way(host)
-        elif ticket.state is State.AT_HOST and host.queue is not None:
+        elif ticket.state is TicketState.AT_HOST and host.queue is not None:
             del host.queue[ticket]
             self.at_hosts -= 1
         elif host.sharing is not None:
             del host.sharing.joined[ticket]
             self.joining -= 1
 
-    def end(self, ticket: Ticket[K, C], state: State) -> None:
+    def end(self, ticket: Ticket[K, C], state: TicketState) -> None:
         """Take *ticket* out for good: it was granted something, or cancelled."""
         self.remove(ticket)
         self.settle(ticket, state)
 
     @staticmethod
-    def settle(ticket: Ticket[K, C], state: State) -> None:
+    def settle(ticket: Ticket[K, C], state: TicketState) -> None:
         """Note what became of *ticket*, which is in no queue any more."""
         ticket.state = state
         if ticket.joins and ticket.host.sharing is not None:

@@ -17,13 +17,13 @@ from collections.abc import Hashable, Mapping
 from enum import Enum
 from typing import Final, Generic, NamedTuple, TypeVar
 
-__all__ = ("Grant", "Host", "Join", "Open", "Sharing", "State", "Ticket", "Wait")
+__all__ = ("Grant", "Host", "Join", "Open", "Sharing", "TicketState", "Ticket", "Wait")
 
 K = TypeVar("K", bound=Hashable)
 C = TypeVar("C", bound=Hashable)
 
 
-class State(Enum):
+class TicketState(Enum):
     """Where a ticket is, in the words of its repr."""
 
     AT_HOST = "waiting at its host's gate"
@@ -34,16 +34,26 @@ class State(Enum):
     CANCELLED = "cancelled"
 
 
-FIRST: Final = frozenset((State.AT_HOST, State.AT_TOTAL, State.JOINED))
-NEXT: Final[Mapping[State, frozenset[State]]] = {
-    State.AT_HOST: frozenset((State.AT_TOTAL, State.SHARE, State.CANCELLED)),
-    State.AT_TOTAL: frozenset((State.JOINED, State.SLOT, State.SHARE, State.CANCELLED)),
-    State.JOINED: frozenset(
-        (State.AT_HOST, State.AT_TOTAL, State.SLOT, State.SHARE, State.CANCELLED)
+FIRST: Final = frozenset((TicketState.AT_HOST, TicketState.AT_TOTAL, TicketState.JOINED))
+NEXT: Final[Mapping[TicketState, frozenset[TicketState]]] = {
+    TicketState.AT_HOST: frozenset(
+        (TicketState.AT_TOTAL, TicketState.SHARE, TicketState.CANCELLED)
     ),
-    State.SLOT: frozenset((State.CANCELLED,)),
-    State.SHARE: frozenset((State.CANCELLED,)),
-    State.CANCELLED: frozenset(),
+    TicketState.AT_TOTAL: frozenset(
+        (TicketState.JOINED, TicketState.SLOT, TicketState.SHARE, TicketState.CANCELLED)
+    ),
+    TicketState.JOINED: frozenset(
+        (
+            TicketState.AT_HOST,
+            TicketState.AT_TOTAL,
+            TicketState.SLOT,
+            TicketState.SHARE,
+            TicketState.CANCELLED,
+        )
+    ),
+    TicketState.SLOT: frozenset((TicketState.CANCELLED,)),
+    TicketState.SHARE: frozenset((TicketState.CANCELLED,)),
+    TicketState.CANCELLED: frozenset(),
 }
 
 
@@ -93,7 +103,7 @@ class Ticket(Generic[K, C]):
     def __init__(self, host: Host[K, C], joins: bool = False) -> None:
         self.waiter: object = None
         self.connection: C | None = None
-        self.state = State.CANCELLED
+        self.state = TicketState.CANCELLED
         self.leads = False
         self.joins = joins
         self.host = host
@@ -106,12 +116,12 @@ class Ticket(Generic[K, C]):
     @property
     def granted(self) -> bool:
         """True from the grant on, until `Pool.cancel()` gives it back."""
-        return self.state is State.SLOT or self.state is State.SHARE
+        return self.state is TicketState.SLOT or self.state is TicketState.SHARE
 
     @property
     def shared(self) -> bool:
         """Whether a share of a connection was granted: no slot came with it."""
-        return self.state is State.SHARE
+        return self.state is TicketState.SHARE
 
     def __repr__(self) -> str:
         state = self.state.value.partition(" ")[0]

@@ -67,10 +67,10 @@ from .lifecycle import Lifecycle
 from .patches import warn_of_patches
 from .pending import RequestContextManager, WebSocketContextManager
 from .private_names import PrivateNames
+from .properties import SessionProperties
 from .proxies import SessionProxies
 from .reconnecting import FreshHeaders, FreshUrl, Opener
 from .settings import Settings, base_and_auth, checked_options, netrc_step
-from .state import State
 from .status import RaiseForStatus, check_response, chosen_check
 from .steps import STEPS, changed
 from .total import within_total
@@ -79,7 +79,7 @@ from .urls import over_http
 from .websocket import OpeningArguments, WebSocketArguments, open_websocket
 
 
-class ClientSession(State, PrivateNames):
+class ClientSession(SessionProperties, PrivateNames):
     """Requests with common defaults, a pool of connections and a cookie jar.
 
     Use it as ``async with ClientSession() as session``; make one for each program, not one for each request.

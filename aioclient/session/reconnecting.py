@@ -10,7 +10,7 @@ from ..exceptions import shown
 from ..message.headers import LooseHeaders
 from ..websocket import ClientWebSocketResponse
 from .arguments import unknown_arguments
-from .state import State
+from .properties import SessionProperties
 from .urls import parsed
 from .websocket import OpeningArguments, WebSocketArguments
 
@@ -31,7 +31,7 @@ class Opener:
 
     def __init__(
         self,
-        session: State,
+        session: SessionProperties,
         connect: Callable[..., Awaitable[ClientWebSocketResponse]],
         url: FreshUrl,
         headers: FreshHeaders,

@@ -7,11 +7,11 @@ from hypothesis import HealthCheck, settings
 from hypothesis.stateful import run_state_machine_as_test
 
 from aioclient.connectors import pool
-from aioclient.connectors.tickets import FIRST, NEXT, State, Ticket
+from aioclient.connectors.tickets import FIRST, NEXT, Ticket, TicketState
 
 from .test_pool_sharing import Model
 
-Step = tuple[State | None, State]
+Step = tuple[TicketState | None, TicketState]
 steps: set[Step] = set()
 
 
@@ -21,13 +21,13 @@ class WatchedTicket(Ticket[Any, Any]):
     __slots__ = ("now",)
 
     @property
-    def state(self) -> State:  # type: ignore[override]
-        return getattr(self, "now", None) or State.CANCELLED
+    def state(self) -> TicketState:  # type: ignore[override]
+        return getattr(self, "now", None) or TicketState.CANCELLED
 
     @state.setter
-    def state(self, after: State) -> None:
+    def state(self, after: TicketState) -> None:
         if not hasattr(self, "now"):
-            self.now: State | None = None  # what the constructor sets is not where it begins
+            self.now: TicketState | None = None  # what the constructor sets is not where it begins
             return
         if self.now is not after:
             steps.add((self.now, after))

@@ -8,27 +8,27 @@ import pytest
 
 import aioclient
 from aioclient.protocols.http1 import connection as module
-from aioclient.protocols.http1.states import NEXT, State
+from aioclient.protocols.http1.states import NEXT, ConnectionState
 from aioclient.testing import RawConnection, RawServer, turns
 
 pytestmark = pytest.mark.both_loops
 
 SLOT = vars(module.Http1Connection)["_state"]
-seen: set[tuple[State, State]] = set()
+seen: set[tuple[ConnectionState, ConnectionState]] = set()
 
 
 class Checked:
     """Stands for the slot, and refuses what the table does not have."""
 
-    def __get__(self, connection: Any, kind: type | None = None) -> State:
-        found: State = SLOT.__get__(connection, kind)
+    def __get__(self, connection: Any, kind: type | None = None) -> ConnectionState:
+        found: ConnectionState = SLOT.__get__(connection, kind)
         return found
 
-    def __set__(self, connection: Any, state: State) -> None:
+    def __set__(self, connection: Any, state: ConnectionState) -> None:
         try:
             old = SLOT.__get__(connection)
         except AttributeError:
-            assert state is State.IDLE
+            assert state is ConnectionState.IDLE
         else:
             assert state in NEXT[old], f"{old} does not lead to {state}"
             seen.add((old, state))

@@ -45,7 +45,7 @@ from .head import encode_head, expects_continue, outgoing_fields
 from .losses import before_request, within_exchange
 from .response import ResponseReader
 from .sending import Sender
-from .states import CLOSED, DRAINING, IDLE, STREAMING, SWITCHED, WAITING, State
+from .states import CLOSED, DRAINING, IDLE, STREAMING, SWITCHED, WAITING, ConnectionState
 
 DRAIN_LIMIT: Final = (
     64 * 1024
@@ -125,7 +125,7 @@ class Http1Connection(asyncio.Protocol):
         self.last_activity = 0.0  # when bytes came last, in the event loop's time
         self.idle_time: int | None = None  # seconds after which its server closes it, if it said so
         self._unread = b""  # what came behind the head of a 101
-        self._state: State = IDLE
+        self._state: ConnectionState = IDLE
         self._watch = Watch(loop, self)
         self._sender = Sender(self, loop, self._watch)
         self._reader = ResponseReader()

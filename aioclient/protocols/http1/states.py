@@ -15,7 +15,7 @@ from enum import Enum
 from typing import Final
 
 
-class State(Enum):
+class ConnectionState(Enum):
     """What a connection is doing."""
 
     IDLE = "idle"
@@ -27,10 +27,14 @@ class State(Enum):
 
 
 # Members looked up once: each look at a class costs an instruction of the interpreter more.
-IDLE, WAITING, STREAMING = State.IDLE, State.WAITING, State.STREAMING
-DRAINING, SWITCHED, CLOSED = State.DRAINING, State.SWITCHED, State.CLOSED
+IDLE, WAITING, STREAMING = ConnectionState.IDLE, ConnectionState.WAITING, ConnectionState.STREAMING
+DRAINING, SWITCHED, CLOSED = (
+    ConnectionState.DRAINING,
+    ConnectionState.SWITCHED,
+    ConnectionState.CLOSED,
+)
 
-NEXT: Final[Mapping[State, frozenset[State]]] = {
+NEXT: Final[Mapping[ConnectionState, frozenset[ConnectionState]]] = {
     IDLE: frozenset((WAITING, CLOSED)),
     WAITING: frozenset((IDLE, STREAMING, SWITCHED, CLOSED)),
     STREAMING: frozenset((IDLE, DRAINING, CLOSED)),

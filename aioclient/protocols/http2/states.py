@@ -23,7 +23,7 @@ from enum import Enum
 from typing import Final
 
 
-class State(Enum):
+class StreamState(Enum):
     """How far a stream is."""
 
     OPEN = "open"
@@ -32,7 +32,7 @@ class State(Enum):
     CLOSED = "closed"
 
 
-class Part(Enum):
+class ResponsePart(Enum):
     """Which part of a response comes next."""
 
     HEAD = "head"
@@ -40,18 +40,21 @@ class Part(Enum):
     WHOLE = "whole"
 
 
-OPEN, CLOSED = State.OPEN, State.CLOSED
-HALF_CLOSED_LOCAL, HALF_CLOSED_REMOTE = State.HALF_CLOSED_LOCAL, State.HALF_CLOSED_REMOTE
-HEAD, BODY, WHOLE = Part.HEAD, Part.BODY, Part.WHOLE
+OPEN, CLOSED = StreamState.OPEN, StreamState.CLOSED
+HALF_CLOSED_LOCAL, HALF_CLOSED_REMOTE = (
+    StreamState.HALF_CLOSED_LOCAL,
+    StreamState.HALF_CLOSED_REMOTE,
+)
+HEAD, BODY, WHOLE = ResponsePart.HEAD, ResponsePart.BODY, ResponsePart.WHOLE
 
-NEXT: Final[Mapping[State, frozenset[State]]] = {
+NEXT: Final[Mapping[StreamState, frozenset[StreamState]]] = {
     OPEN: frozenset((HALF_CLOSED_LOCAL, HALF_CLOSED_REMOTE, CLOSED)),
     HALF_CLOSED_LOCAL: frozenset((CLOSED,)),
     HALF_CLOSED_REMOTE: frozenset((CLOSED,)),
     CLOSED: frozenset(),
 }
 
-NEXT_PART: Final[Mapping[Part, frozenset[Part]]] = {
+NEXT_PART: Final[Mapping[ResponsePart, frozenset[ResponsePart]]] = {
     HEAD: frozenset((BODY,)),
     BODY: frozenset((WHOLE,)),
     WHOLE: frozenset(),

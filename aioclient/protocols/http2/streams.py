@@ -6,7 +6,7 @@ from typing import Any
 from .errors import StreamFailure
 from .flow import ReceiveWindow
 from .response_head import UNKNOWN, ResponseHead
-from .states import HALF_CLOSED_LOCAL, HEAD, OPEN, WHOLE, Part, State
+from .states import HALF_CLOSED_LOCAL, HEAD, OPEN, WHOLE, ResponsePart, StreamState
 
 
 class Upload:
@@ -85,8 +85,8 @@ class Stream(ReceiveWindow):
         self.id = stream_id
         self.method = method
         self.owner = owner
-        self.state: State = HALF_CLOSED_LOCAL if ended else OPEN
-        self.part: Part = HEAD
+        self.state: StreamState = HALF_CLOSED_LOCAL if ended else OPEN
+        self.part: ResponsePart = HEAD
         self.interim: list[ResponseHead] | None = None
         self.interims = 0
         self.head: ResponseHead | None = None

@@ -7,7 +7,7 @@ import pytest
 
 from aioclient.protocols.http2 import streams as module
 from aioclient.protocols.http2.frames import goaway_frame, reset_frame
-from aioclient.protocols.http2.states import NEXT, NEXT_PART, Part, State
+from aioclient.protocols.http2.states import NEXT, NEXT_PART, ResponsePart, StreamState
 
 from .wire import OK, Wire
 
@@ -39,8 +39,8 @@ class Checked:
 @pytest.fixture(autouse=True)
 def checked(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     seen.clear()
-    state = Checked("state", NEXT, {State.OPEN, State.HALF_CLOSED_LOCAL})
-    part = Checked("part", NEXT_PART, {Part.HEAD})
+    state = Checked("state", NEXT, {StreamState.OPEN, StreamState.HALF_CLOSED_LOCAL})
+    part = Checked("part", NEXT_PART, {ResponsePart.HEAD})
     monkeypatch.setattr(module.Stream, "state", state)
     monkeypatch.setattr(module.Stream, "part", part)
     yield
@@ -74,10 +74,10 @@ def test_every_way() -> None:
 
 def test_tables() -> None:
     """Every state is in its table, CLOSED and WHOLE lead nowhere, and nothing leads back."""
-    assert set(NEXT) == set(State)
-    assert set(NEXT_PART) == set(Part)
-    assert not NEXT[State.CLOSED]
-    assert not NEXT_PART[Part.WHOLE]
+    assert set(NEXT) == set(StreamState)
+    assert set(NEXT_PART) == set(ResponsePart)
+    assert not NEXT[StreamState.CLOSED]
+    assert not NEXT_PART[ResponsePart.WHOLE]
     for table in (NEXT, NEXT_PART):
         order = list(table)
         assert all(order.index(new) > order.index(old) for old in table for new in table[old])  # type: ignore[index,arg-type]

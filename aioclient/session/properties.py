@@ -21,7 +21,7 @@ from .settings import Settings
 from .status import RaiseForStatus
 
 
-class State:
+class SessionProperties:
     """The properties of a session; all but ``auth`` and ``requote_redirect_url`` are to be read."""
 
     __slots__ = (
