@@ -11,7 +11,7 @@ from aiohttp import web
 import aioclient
 from aioclient import ClientResponse, ClientSession, Handler, Request, TCPConnector, Transport
 from aioclient.body.memory import BytesBody
-from aioclient.message.body import Pieces
+from aioclient.message.body import CollectingWriter
 from aioclient.testing import RawConnection, RawRequest, RawServer, cancel_everywhere, turns
 
 from .loopback import OK, answer
@@ -78,7 +78,7 @@ class Recorder:
 async def echo(request: Request) -> ClientResponse:
     """Answer with what was asked."""
     fields = request.full_info.headers
-    sent = Pieces()
+    sent = CollectingWriter()
     if request.content is not None:
         await request.content.write(sent)
     lines = [f"{request.method} {request.url.path_qs}"]

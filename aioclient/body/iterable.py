@@ -3,7 +3,7 @@
 from collections.abc import AsyncIterable, AsyncIterator, Iterable, Iterator
 
 from ..exceptions import BodySizeError
-from ..message.body import BodyWriter, Pieces
+from ..message.body import BodyWriter, CollectingWriter
 from .memory import BytesBody
 from .source import OCTET_STREAM, SourceBody
 
@@ -23,7 +23,7 @@ class _Chunks(SourceBody):
     async def read(self) -> bytes:
         """Return all of it, as ``Body.read`` says; it is kept, so that the source is asked only once."""
         if self._kept is None:
-            pieces = Pieces()
+            pieces = CollectingWriter()
             await self.write(pieces)
             self._kept = b"".join(pieces.written)
             self.size = len(self._kept)

@@ -38,7 +38,7 @@ from .dialling import Dial
 from .driver import PoolDriver
 from .http2 import check_connections, http2_settings, require_http2
 from .pool import Pool, PoolStatistics
-from .private_names import PrivateNames
+from .private_names import ConnectorPrivateNames
 from .shutdown import Closing, OpenSockets, closed_error
 from .tls import Fingerprint, own_context_for
 
@@ -47,7 +47,7 @@ KEEPALIVE_TIMEOUT: Final = 15.0  # seconds, as aiohttp's
 live_connectors: "WeakSet[BaseConnector]" = WeakSet()
 
 
-class BaseConnector(PrivateNames):
+class BaseConnector(ConnectorPrivateNames):
     """A pool of connections and the way to make them.
 
     Args:

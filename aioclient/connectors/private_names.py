@@ -13,7 +13,7 @@ def _conns(connector: Any) -> dict[Any, deque[tuple[Any, float]]]:
     return found
 
 
-class PrivateNames:
+class ConnectorPrivateNames:
     """The names, to be read."""
 
     _conns = property(_conns)

@@ -34,7 +34,7 @@ from aiohttp.abc import AbstractResolver, ResolveResult
 from ..exceptions import ClientConnectionError
 from .overrides import Overrides
 
-__all__ = ("CachingResolver", "Source", "TimedResult")
+__all__ = ("CachingResolver", "AddressSource", "TimedResult")
 
 Key = tuple[str, int, int]  # host, port, family
 
@@ -115,7 +115,7 @@ class _Lookup:
                 waiter.set_exception(error)
 
 
-class Source(Enum):
+class AddressSource(Enum):
     """Where the addresses of a name come from."""
 
     NAME = "the name itself: an IP address, the loopback's name, or one whose addresses are given"
@@ -127,7 +127,7 @@ class Source(Enum):
     @property
     def takes_time(self) -> bool:
         """Whether there is an answer to wait for."""
-        return self not in (Source.NAME, Source.CACHE)
+        return self not in (AddressSource.NAME, AddressSource.CACHE)
 
 
 class CachingResolver(AbstractResolver):
@@ -191,19 +191,19 @@ class CachingResolver(AbstractResolver):
         self._answers.move_to_end((host, port, family))
         return answer.next()
 
-    def source(self, host: str, port: int = 0, family: int = 0) -> Source:
+    def source(self, host: str, port: int = 0, family: int = 0) -> AddressSource:
         """Return where `resolve()` would take the addresses of *host* from at this moment."""
         key = host, port, family
         if self._overrides and self._overrides.find(host, port) is not None:
-            return Source.NAME
+            return AddressSource.NAME
         answer = self._answers.get(key)
         if answer is not None and answer.expiry > self._clock():
-            return Source.CACHE
+            return AddressSource.CACHE
         if _own_addresses(host) is not None:
-            return Source.NAME
+            return AddressSource.NAME
         if not self._max_size:
-            return Source.UNCACHED
-        return Source.LOOKUP if key in self._lookups else Source.RESOLVER
+            return AddressSource.UNCACHED
+        return AddressSource.LOOKUP if key in self._lookups else AddressSource.RESOLVER
 
     async def resolve(
         self, host: str, port: int = 0, family: int = socket.AF_INET

@@ -24,14 +24,14 @@ from .errors import connect_error, dns_error, policy_error
 from .overrides import Overrides, ResolveLike
 from .proxied import ProxiedConnector
 from .proxies.logins import Logins
-from .resolver import TTL, CachingResolver, Source
+from .resolver import TTL, AddressSource, CachingResolver
 from .shutdown import CLOSE_TIME
 from .sockets import SocketFactory, addr_infos_of, open_socket
 from .tls import merge_ssl
 
 NO_TIME: Final = 1e-9  # event loops take no 0
 # Of which an answer of the resolver is told.
-_ASKED: Final = (Source.RESOLVER, Source.UNCACHED)
+_ASKED: Final = (AddressSource.RESOLVER, AddressSource.UNCACHED)
 
 
 class TCPConnector(ProxiedConnector):
@@ -283,11 +283,11 @@ def _allowed(
     return allowed
 
 
-async def _tell_begin(trace: CallTrace, host: str, source: Source) -> None:
+async def _tell_begin(trace: CallTrace, host: str, source: AddressSource) -> None:
     """Tell *trace* where the addresses of *host* will come from; of a name that says its own there is nothing."""
-    if source in (Source.CACHE, Source.LOOKUP):
+    if source in (AddressSource.CACHE, AddressSource.LOOKUP):
         await trace.dns_cache_hit(host)
     elif source in _ASKED:
-        if source is Source.RESOLVER:
+        if source is AddressSource.RESOLVER:
             await trace.dns_cache_miss(host)
         await trace.dns_resolvehost_start(host)

@@ -14,7 +14,7 @@ class BodyWriter(Protocol):
         """Send *chunk*, which must not change any more; wait while the socket's buffer is full."""
 
 
-class Pieces:
+class CollectingWriter:
     """A writer that keeps what is written."""
 
     __slots__ = ("written",)
@@ -63,7 +63,7 @@ class Body:
         """
         if self.data is not None:
             return self.data
-        pieces = Pieces()
+        pieces = CollectingWriter()
         await self.write(pieces)
         self.rewind()
         return b"".join(pieces.written)

@@ -8,7 +8,7 @@ import asyncio
 from typing import Protocol
 
 
-class Watched(Protocol):
+class WatchedConnection(Protocol):
     """What is watched, and what it is told."""
 
     def is_at_work(self) -> bool:
@@ -29,9 +29,9 @@ class Watch:
 
     __slots__ = ("_deadline", "_loop", "_silence", "_timer", "_watched", "_when", "heard")
 
-    def __init__(self, loop: asyncio.AbstractEventLoop, watched: Watched) -> None:
+    def __init__(self, loop: asyncio.AbstractEventLoop, watched: WatchedConnection) -> None:
         self._loop = loop
-        self._watched: Watched | None = watched
+        self._watched: WatchedConnection | None = watched
         self._deadline: float | None = None
         self._silence: float | None = None
         self._timer: asyncio.TimerHandle | None = None

@@ -45,7 +45,7 @@ class Branch:
             )
 
 
-class Watched(deque[bytes]):
+class WatchedPieces(deque[bytes]):
     """The pieces of a body that have come and were not read, each shown to the branches when it is appended."""
 
     __slots__ = ("branches",)

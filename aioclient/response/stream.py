@@ -27,9 +27,9 @@ from aiohttp.http_exceptions import LineTooLong
 
 from ..exceptions import ClientPayloadError, TotalTimeoutError
 from ..message.codings import STEP, Decoder, body_too_large
-from .branches import Branch, Watched
+from .branches import Branch, WatchedPieces
 from .decoders import RAW, decoder_for
-from .pieces import Pieces
+from .piece_queue import PieceQueue
 
 __all__ = ("BodySource", "LineTooLongError", "StreamReader")
 
@@ -147,9 +147,9 @@ class StreamReader:
         self._high = 2 * limit
         self._decoder = decoder
         self._is_coded = decoder is not None
-        self._ready = Pieces()
+        self._ready = PieceQueue()
         # What was fed: the ready bytes themselves when there is nothing to decode.
-        self._incoming = self._ready if decoder is None else Pieces()
+        self._incoming = self._ready if decoder is None else PieceQueue()
         self._max_decoded = _EVERYTHING if max_size is None else max_size
         self._max_raw = self._max_decoded if decoder is None else _EVERYTHING
         self._decoded = 0
@@ -279,7 +279,7 @@ class StreamReader:
     def _end(self) -> None:
         self._source = None
         self._mark = self._idle_mark = 0
-        if isinstance(self._incoming.pieces, Watched):
+        if isinstance(self._incoming.pieces, WatchedPieces):
             self._incoming.pieces.end(self._exception)
         self._wake()
         if self._end_waiter is not None and not self._end_waiter.done():
@@ -530,8 +530,8 @@ class StreamReader:
         if not self._idle_mark:
             branch.end(self._exception)
             return
-        if not isinstance(incoming.pieces, Watched):
-            incoming.pieces = Watched(incoming.pieces)
+        if not isinstance(incoming.pieces, WatchedPieces):
+            incoming.pieces = WatchedPieces(incoming.pieces)
         incoming.pieces.branches.append(branch)
 
     async def wait_eof(self) -> None:

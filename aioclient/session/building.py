@@ -36,7 +36,7 @@ from .arguments import (
     override_options,
 )
 from .defaults import without_strays
-from .settings import AUTH_AND_URL, Settings
+from .settings import AUTH_AND_URL, SessionSettings
 from .urls import target_of, with_params
 
 Fields = CIMultiDict[str]
@@ -52,7 +52,7 @@ class RequestBuilder:
 
     def __init__(
         self,
-        settings: Settings,
+        settings: SessionSettings,
         defaults: DefaultHeaders,
         jar: AbstractCookieJar,
         loop: AbstractEventLoop,

@@ -66,11 +66,11 @@ from .legacy import LOOKED_AT, OldSessionArguments, modern, take_old
 from .lifecycle import Lifecycle
 from .patches import warn_of_patches
 from .pending import RequestContextManager, WebSocketContextManager
-from .private_names import PrivateNames
+from .private_names import SessionPrivateNames
 from .properties import SessionProperties
 from .proxies import SessionProxies
 from .reconnecting import FreshHeaders, FreshUrl, Opener
-from .settings import Settings, base_and_auth, checked_options, netrc_step
+from .settings import SessionSettings, base_and_auth, checked_options, netrc_step
 from .status import RaiseForStatus, check_response, chosen_check
 from .steps import STEPS, changed
 from .total import within_total
@@ -79,7 +79,7 @@ from .urls import over_http
 from .websocket import OpeningArguments, WebSocketArguments, open_websocket
 
 
-class ClientSession(SessionProperties, PrivateNames):
+class ClientSession(SessionProperties, SessionPrivateNames):
     """Requests with common defaults, a pool of connections and a cookie jar.
 
     Use it as ``async with ClientSession() as session``; make one for each program, not one for each request.
@@ -229,7 +229,7 @@ class ClientSession(SessionProperties, PrivateNames):
             trust_env if env_proxies is None else env_proxies,
             None if netrc_logins is None else netrc_logins.login_of,
         )
-        self._settings = settings = Settings(
+        self._settings = settings = SessionSettings(
             base_url=url,
             auth=credentials,
             authenticate=authenticate if netrc_logins is None else netrc_logins,

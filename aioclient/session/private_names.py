@@ -17,7 +17,7 @@ def _set_retry_connection(session: Any, on: bool) -> None:
     session._lifecycle.connector._retry_stale = bool(on)
 
 
-class PrivateNames:
+class SessionPrivateNames:
     """The names, to be read. Properties and no ``__getattr__``, which would slow down every other attribute."""
 
     __slots__ = ()

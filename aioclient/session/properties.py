@@ -17,7 +17,7 @@ from ..middlewares.auth import AuthLike
 from ..warning import warn_legacy
 from .building import RequestBuilder
 from .lifecycle import Lifecycle
-from .settings import Settings
+from .settings import SessionSettings
 from .status import RaiseForStatus
 
 
@@ -37,10 +37,10 @@ class SessionProperties:
     _cookie_jar: AbstractCookieJar
     _defaults: DefaultHeaders
     _lifecycle: Lifecycle
-    _settings: Settings
+    _settings: SessionSettings
     _trace_configs: list[TraceConfig]
 
-    def _replace_settings(self, settings: Settings) -> None:
+    def _replace_settings(self, settings: SessionSettings) -> None:
         """Use other settings from the next request on."""
         self._settings = self._builder.settings = settings
 

@@ -13,12 +13,12 @@ from ..connectors.proxies.decide import (
     LoginOf,
     OverridingTable,
     Proxies,
+    ProxyOptions,
     ProxyOrNone,
-    Settings,
     WithLogins,
-    source_of,
+    proxy_rules,
 )
-from ..connectors.proxies.environment import source_of_environment
+from ..connectors.proxies.environment import rules_of_environment
 from ..connectors.proxies.socks import require_socks
 from ..connectors.tls import coerce_ssl
 from ..message.headers import LooseHeaders
@@ -70,12 +70,12 @@ class SessionProxies:
             return
         sources = []
         if proxies is not None:
-            source = source_of(proxies, settings)
+            source = proxy_rules(proxies, settings)
             for value in source.table.values():
                 _check_installed(value)
             sources.append(source)
         if environment and self._takes_proxies:
-            named = source_of_environment(os.environ, None if self._has_own else settings)
+            named = rules_of_environment(os.environ, None if self._has_own else settings)
             if named is not None:
                 sources.append(named)
         if sources:
@@ -100,7 +100,7 @@ class SessionProxies:
         )
         proxy: ProxyOrNone = said.get("proxy") or None
         if proxy is None:
-            if self._said is None or settings == Settings():
+            if self._said is None or settings == ProxyOptions():
                 return self.table
             return self._with_logins(OverridingTable(self._said, origin, settings))
         chosen = _one(proxy, settings)
@@ -127,15 +127,15 @@ def _takes_proxies(connector: Transport | aiohttp.BaseConnector | None) -> bool:
 
 def _settings(
     auth: ProxyAuthLike | None, headers: LooseHeaders | None, ssl: SSLOption | None
-) -> Settings:
-    return Settings(
+) -> ProxyOptions:
+    return ProxyOptions(
         None if auth is None else coerce_proxy_auth(auth),
         None if headers is None else checked_fields(headers),
         None if ssl is None else coerce_ssl(ssl),
     )
 
 
-def _one(proxy: ProxyOrNone, settings: Settings) -> Proxy | None:
+def _one(proxy: ProxyOrNone, settings: ProxyOptions) -> Proxy | None:
     """Return the one proxy that was given in any spelling, with *settings*, which are for it alone."""
     if proxy is None or proxy is DIRECT:
         return None

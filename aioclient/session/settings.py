@@ -47,7 +47,7 @@ AUTH_AND_URL: Final = (
 
 
 @dataclass(frozen=True, slots=True, repr=False, eq=False)
-class Settings:
+class SessionSettings:
     """What a session was given; the fields that no argument sets follow from the others.
 
     ``base_url`` has no user and password. ``auth`` goes to the origin of ``base_url`` alone, if there is one.

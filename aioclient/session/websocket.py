@@ -26,7 +26,7 @@ from ..protocols.websocket.handshake import (
     EXTENSIONS,
     PROTOCOL,
     Agreed,
-    Refused,
+    HandshakeFailure,
     check_answer,
     elements,
     make_key,
@@ -198,7 +198,7 @@ async def open_websocket(
         ) from error
     try:
         if is_made(response):
-            raise Refused(
+            raise HandshakeFailure(
                 f"the answer, {response.status}, came without a connection, from a middleware or a transport; "
                 "a WebSocket needs one"
             )
@@ -206,7 +206,7 @@ async def open_websocket(
             response.status, response.headers, opening.key, opening.protocols, opening.bits
         )
         connection = _take_over(response, agreed, limits, max_msg_size, decode_text, autoping)
-    except Refused as error:
+    except HandshakeFailure as error:
         await _refuse(response, str(error))
     except BaseException:
         response.close()
@@ -297,13 +297,13 @@ def _take_over(
     """Return what speaks WebSocket on the connection of *response*.
 
     Raises:
-        Refused: there is no such connection: a middleware answered, or it is lost already.
+        HandshakeFailure: there is no such connection: a middleware answered, or it is lost already.
     """
     held = response.connection
     taken = None if held is None else held.take_over()
     transport = None if taken is None else taken.transport
     if held is None or taken is None or transport is None:
-        raise Refused("the connection was lost right behind the answer")
+        raise HandshakeFailure("the connection was lost right behind the answer")
     deflate = agreed.deflate
     reader = MessageReader(
         max_size,

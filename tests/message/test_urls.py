@@ -13,8 +13,8 @@ from aioclient import CookieJar, Proxy
 from aioclient.connectors.address_policy import AddressPolicy
 from aioclient.connectors.overrides import Overrides
 from aioclient.connectors.proxies.bypass import Bypass
-from aioclient.connectors.proxies.decide import Settings, source_of
-from aioclient.connectors.proxies.environment import source_of_environment
+from aioclient.connectors.proxies.decide import ProxyOptions, proxy_rules
+from aioclient.connectors.proxies.environment import rules_of_environment
 from aioclient.message.links import parse_links
 from aioclient.message.origin import canonical_host, origin_of
 from aioclient.message.urls import host_of, resolved, url_of
@@ -108,8 +108,8 @@ class TestWhatEscapes:
             lambda text: Overrides({f"{text}:80": "127.0.0.1"}),
             lambda text: Overrides({f"a:{text}": "127.0.0.1"}),
             lambda text: Overrides({"a:80": text}),
-            lambda text: source_of({f"http://{text}": None}, Settings()),
-            lambda text: source_of_environment({"http_proxy": text, "no_proxy": text}),
+            lambda text: proxy_rules({f"http://{text}": None}, ProxyOptions()),
+            lambda text: rules_of_environment({"http_proxy": text, "no_proxy": text}),
             lambda text: CookieJar(treat_as_secure_origin=text),
             lambda text: CookieJar().update_cookies({"a": "b"}, text),
         ):

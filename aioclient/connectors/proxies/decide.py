@@ -33,7 +33,7 @@ LoginOf = Callable[[str], ProxyAuthLike | None]
 """Tells the login for a proxy on a host, a canonical one."""
 
 
-class Settings(NamedTuple):
+class ProxyOptions(NamedTuple):
     """What is said of proxies beside their URLs; None says nothing."""
 
     auth: ProxyLogin | None = None
@@ -49,7 +49,7 @@ class Settings(NamedTuple):
         )
 
 
-class Source(NamedTuple):
+class ProxyRules(NamedTuple):
     """Proxies by key, and the hosts that need none.
 
     A proxy that is a str was not looked at yet: what is wrong with one in the environment concerns only requests
@@ -58,7 +58,7 @@ class Source(NamedTuple):
 
     table: Mapping[str, Proxy | str | None]
     bypass: Bypass
-    settings: Settings = Settings()
+    settings: ProxyOptions = ProxyOptions()
 
 
 class Proxies:
@@ -66,7 +66,7 @@ class Proxies:
 
     __slots__ = ("_chosen", "_sources")
 
-    def __init__(self, sources: Sequence[Source]) -> None:
+    def __init__(self, sources: Sequence[ProxyRules]) -> None:
         self._sources = tuple(sources)
         self._chosen: dict[tuple[str, str, int], Proxy | None] = {}
 
@@ -112,7 +112,7 @@ class OverridingTable:
 
     __slots__ = ("_changed", "_first", "_table")
 
-    def __init__(self, table: ProxyTable, origin: Origin, settings: Settings) -> None:
+    def __init__(self, table: ProxyTable, origin: Origin, settings: ProxyOptions) -> None:
         self._table = table
         self._first = first = table.choose(origin)
         self._changed = None if first is None else first.changed(*settings)
@@ -141,7 +141,7 @@ class WithLogins:
         return proxy if login is None else proxy.changed(login)
 
 
-def decide(sources: Iterable[Source], scheme: str, host: str, port: int) -> Proxy | None:
+def decide(sources: Iterable[ProxyRules], scheme: str, host: str, port: int) -> Proxy | None:
     """Return the proxy for an origin; None to go there directly."""
     for source in sources:
         if source.bypass.covers(host, port):
@@ -164,7 +164,7 @@ def keys_for(scheme: str, host: str, port: int) -> list[str]:
     return [f"{name}{place}" for place in places for name in schemes]
 
 
-def source_of(proxies: Mapping[str, ProxyOrNone], settings: Settings) -> Source:
+def proxy_rules(proxies: Mapping[str, ProxyOrNone], settings: ProxyOptions) -> ProxyRules:
     """Return what a ``proxies=`` mapping says.
 
     Raises:
@@ -183,10 +183,10 @@ def source_of(proxies: Mapping[str, ProxyOrNone], settings: Settings) -> Source:
             bypass = Bypass(value if isinstance(value, str) else _joined(value))
             continue
         table[_checked_key(key)] = read_proxy(value, settings)
-    return Source(table, bypass)
+    return ProxyRules(table, bypass)
 
 
-def read_proxy(value: ProxyOrNone, settings: Settings) -> Proxy | None:
+def read_proxy(value: ProxyOrNone, settings: ProxyOptions) -> Proxy | None:
     """Return a proxy that was given in any spelling, completed by *settings*; None for ``DIRECT``, None and ""."""
     if not value or value is DIRECT:
         return None

@@ -8,14 +8,14 @@ field ``Proxy`` of whoever sent the request: it is left alone.
 from collections.abc import Mapping
 
 from .bypass import Bypass
-from .decide import Settings, Source
+from .decide import ProxyOptions, ProxyRules
 
 _VARIABLES = ("http", "https", "ws", "wss", "all")
 
 
-def source_of_environment(
-    environ: Mapping[str, str], settings: Settings | None = None
-) -> Source | None:
+def rules_of_environment(
+    environ: Mapping[str, str], settings: ProxyOptions | None = None
+) -> ProxyRules | None:
     """Return what *environ* says of proxies; None when it names none.
 
     A proxy without a scheme is an ``http`` one, as other programs take it.
@@ -28,8 +28,10 @@ def source_of_environment(
             table[name] = value if "://" in value else f"http://{value}"
     if not table:
         return None
-    return Source(
-        table, Bypass(_value(variables, "no_proxy")), Settings() if settings is None else settings
+    return ProxyRules(
+        table,
+        Bypass(_value(variables, "no_proxy")),
+        ProxyOptions() if settings is None else settings,
     )
 
 

@@ -25,7 +25,7 @@ TURN_BYTES: Final = 1024 * 1024
 TURN_WRITE: Final = 4 * 1024
 
 
-class Sending(Protocol):
+class SendingConnection(Protocol):
     """The connection, as far as it is sent on."""
 
     transport: asyncio.Transport | None
@@ -62,8 +62,10 @@ class Sender:
         "uploaded",
     )
 
-    def __init__(self, connection: Sending, loop: asyncio.AbstractEventLoop, watch: Watch) -> None:
-        self._connection: Sending | None = connection
+    def __init__(
+        self, connection: SendingConnection, loop: asyncio.AbstractEventLoop, watch: Watch
+    ) -> None:
+        self._connection: SendingConnection | None = connection
         self._loop = loop
         self._watch = watch
         self._task: asyncio.Task[None] | None = None

@@ -36,7 +36,7 @@ from ..leftovers import input_poll, read_leftovers
 from .codec import Codec
 from .errors import ConnectionFailure, ErrorCode
 from .losses import before_request, of_connection
-from .request_head import Fields, RequestHead, request_fields
+from .request_head import FieldPairs, RequestHead, request_fields
 from .settings import LocalSettings
 from .stream_exchange import StreamExchange
 
@@ -125,7 +125,7 @@ class Http2Connection(asyncio.Protocol):
         self._poll: Callable[[float], object] | None = None
         # The session's default fields as they were encoded for HTTP/1.1, and as they go out here.
         self._plain: bytes | None = None
-        self._plain_fields: Fields = ()
+        self._plain_fields: FieldPairs = ()
 
     # Exchanges
 
@@ -279,7 +279,7 @@ class Http2Connection(asyncio.Protocol):
             self._fields_of(exchange),
         )
 
-    def _fields_of(self, exchange: Exchange) -> Fields:
+    def _fields_of(self, exchange: Exchange) -> FieldPairs:
         """Return the fields of a request, made once for all that have but the session's default ones."""
         request = exchange.request
         if request.options.http10:

@@ -30,7 +30,7 @@ from .uploads import Uploads
 
 MAX_ANSWERS: Final = 2**16  # bytes of answers to PING and SETTINGS that the server does not read
 
-Handler = Callable[["Control", int, int, bytes, float], None]
+FrameHandler = Callable[["Control", int, int, bytes, float], None]
 
 
 class Control:
@@ -253,7 +253,7 @@ def _wrong_increment(increment: int) -> tuple[int, str, str]:
     )
 
 
-_HANDLERS: Final[dict[int, Handler]] = {
+_HANDLERS: Final[dict[int, FrameHandler]] = {
     WINDOW_UPDATE: Control._take_window,
     RST_STREAM: Control._take_reset,
     SETTINGS: Control._take_settings,

@@ -23,7 +23,7 @@ from ...message.headers import check_name, check_target, check_value, shown_text
 LEFT_OUT: Final = frozenset(("connection", "keep-alive", "proxy-connection", "host"))
 REFUSED: Final = frozenset(("upgrade", "http2-settings"))
 
-Fields = tuple[tuple[str, str], ...]
+FieldPairs = tuple[tuple[str, str], ...]
 
 
 class RequestHead(NamedTuple):
@@ -42,7 +42,7 @@ class RequestHead(NamedTuple):
     scheme: str
     authority: str
     path: str
-    fields: Fields = ()
+    fields: FieldPairs = ()
     protocol: str = ""
 
 

@@ -28,7 +28,7 @@ TURN_BYTES: Final = 1024 * 1024
 TURN_WRITE: Final = 4 * 1024
 
 
-class Sending(Protocol):
+class SendingExchange(Protocol):
     """The exchange whose body is sent."""
 
     exchange: Exchange
@@ -57,18 +57,18 @@ class BodySender:
         waits: The server is asked for something: its window, or ``100 Continue``.
     """
 
-    __slots__ = ("_continue", "_room", "_task", "_turn", "_uploaded", "_wanted", "waits")
+    __slots__ = ("_continue", "_room", "_sending", "_task", "_turn", "_uploaded", "waits")
 
-    def __init__(self, wanted: Sending, body: Body) -> None:
-        self._wanted: Sending | None = wanted
+    def __init__(self, sending: SendingExchange, body: Body) -> None:
+        self._sending: SendingExchange | None = sending
         self._room: asyncio.Future[None] | None = None
         self._continue: asyncio.Future[bool] | None = None
         self._turn = 0
         self._uploaded = 0
         self.waits = False
-        exchange = wanted.exchange
+        exchange = sending.exchange
         exchange.phases = exchange.phases or Phases()
-        self._task: asyncio.Task[None] | None = wanted.loop.create_task(self._send(wanted, body))
+        self._task: asyncio.Task[None] | None = sending.loop.create_task(self._send(sending, body))
 
     def drained(self) -> None:
         """Go on: what was handed over is sent."""
@@ -83,7 +83,7 @@ class BodySender:
 
     def close(self) -> None:
         """Give up what is being sent."""
-        self._wanted = None
+        self._sending = None
         task, self._task = self._task, None
         if task is not None:
             task.cancel()
@@ -100,38 +100,38 @@ class BodySender:
         Raises:
             ClientConnectionResetError: the stream is closed.
         """
-        wanted = self._wanted
-        stream = None if wanted is None else wanted.stream
-        if wanted is None or stream is None or stream.state is CLOSED:
+        sending = self._sending
+        stream = None if sending is None else sending.stream
+        if sending is None or stream is None or stream.state is CLOSED:
             raise ClientConnectionResetError(
                 "the stream was closed while the request body was sent"
             )
         piece = bytes(data)  # a source may use its buffer again
-        wanted.codec.send(stream, piece, end=False)
-        wanted.flush()
+        sending.codec.send(stream, piece, end=False)
+        sending.flush()
         self._uploaded += len(piece)
-        if wanted.exchange.phases is not None:
-            wanted.exchange.phases.uploaded = self._uploaded
+        if sending.exchange.phases is not None:
+            sending.exchange.phases.uploaded = self._uploaded
         self._turn += len(piece) + TURN_WRITE
         upload = stream.upload
         if upload is not None and upload.unsent > LOW:
             self._turn = 0
-            self._room = wanted.loop.create_future()
+            self._room = sending.loop.create_future()
             self.waits = True
             try:
                 await self._room
             finally:
                 self.waits = False
-            wanted.heard = wanted.loop.time()
+            sending.heard = sending.loop.time()
         elif self._turn > TURN_BYTES:
             self._turn = 0
             await asyncio.sleep(0)
 
-    async def _send(self, wanted: Sending, body: Body) -> None:
-        exchange = wanted.exchange
+    async def _send(self, sending: SendingExchange, body: Body) -> None:
+        exchange = sending.exchange
         request, phases, trace = exchange.request, exchange.phases, exchange.trace
         try:
-            if expects_continue(request) and not await self._may_continue(wanted, request):
+            if expects_continue(request) and not await self._may_continue(sending, request):
                 return
             writer = CountingWriter(self, request, body)
             if trace is None:
@@ -139,11 +139,11 @@ class BodySender:
             else:
                 await write_traced(body, writer, request, trace)
             await writer.finish()
-            if wanted.stream is not None:
-                wanted.codec.send(wanted.stream, b"", end=True)
-                wanted.flush()
+            if sending.stream is not None:
+                sending.codec.send(sending.stream, b"", end=True)
+                sending.flush()
             exchange.sent = ALL
-            wanted.heard = now = wanted.loop.time()
+            sending.heard = now = sending.loop.time()
             if phases is not None and phases.sending is not None:
                 phases.send = now - phases.sending
         except UploadAbortedError as error:
@@ -171,17 +171,17 @@ class BodySender:
     def _fail(self, error: Exception) -> None:
         """End the exchange with an error of the body's source."""
         self._task = None  # which is the task that runs here, and shall not be cancelled
-        if self._wanted is not None:
-            self._wanted.fail(error)
+        if self._sending is not None:
+            self._sending.fail(error)
 
-    async def _may_continue(self, wanted: Sending, request: Request) -> bool:
+    async def _may_continue(self, sending: SendingExchange, request: Request) -> bool:
         """Wait for ``100 Continue``, or long enough; False when the final response came instead."""
-        stream = wanted.stream
+        stream = sending.stream
         if stream is None or stream.head is not None:
             return False
-        self._continue = wanted.loop.create_future()
+        self._continue = sending.loop.create_future()
         limit = request.options.expect100_timeout
-        timer = None if limit is None else wanted.loop.call_later(limit, self.answered, True)
+        timer = None if limit is None else sending.loop.call_later(limit, self.answered, True)
         self.waits = True
         try:
             return await self._continue

@@ -22,7 +22,7 @@ EXTENSIONS: Final = "Sec-WebSocket-Extensions"
 PROTOCOL: Final = "Sec-WebSocket-Protocol"
 
 
-class Refused(Exception):
+class HandshakeFailure(Exception):
     """The answer to the handshake is not what it must be; the text says what was found."""
 
 
@@ -77,21 +77,23 @@ def check_answer(
     """Return what the server agreed to.
 
     Raises:
-        Refused: the answer breaks a rule of section 4.1.
+        HandshakeFailure: the answer breaks a rule of section 4.1.
     """
     if status != 101:
-        raise Refused(f"the server answered with status {status}, not 101")
+        raise HandshakeFailure(f"the server answered with status {status}, not 101")
     upgrade = fields.getall("Upgrade", [])
     if [name.lower() for name in elements(upgrade)] != ["websocket"]:
-        raise Refused(f"the answer's Upgrade is {shown_text(', '.join(upgrade))}, not 'websocket'")
+        raise HandshakeFailure(
+            f"the answer's Upgrade is {shown_text(', '.join(upgrade))}, not 'websocket'"
+        )
     connection = fields.getall(CONNECTION, [])
     if "upgrade" not in [token.lower() for token in elements(connection)]:
-        raise Refused(
+        raise HandshakeFailure(
             f"the answer's Connection is {shown_text(', '.join(connection))}, without 'upgrade'"
         )
     accepted = fields.getall("Sec-WebSocket-Accept", [])
     if [value.strip() for value in accepted] != [accept_for(key)]:
-        raise Refused(
+        raise HandshakeFailure(
             f"the answer's Sec-WebSocket-Accept is {shown_text(', '.join(accepted))}, "
             f"not {accept_for(key)!r}"
         )
@@ -104,7 +106,7 @@ def _protocol(fields: "MultiMapping[str]", protocols: Sequence[str]) -> str | No
         return None
     if len(chosen) > 1 or chosen[0] not in protocols:
         asked = f"of {list(protocols)}" if protocols else "none"
-        raise Refused(
+        raise HandshakeFailure(
             f"the server chose the subprotocol {shown_text(', '.join(chosen))}; {asked} was asked for"
         )
     return chosen[0]
@@ -115,10 +117,12 @@ def _extension(fields: "MultiMapping[str]", bits: int) -> deflate.Deflate | None
     if not used:
         return None
     if not bits:
-        raise Refused(f"the server uses the extension {shown_text(', '.join(used))}, unasked")
+        raise HandshakeFailure(
+            f"the server uses the extension {shown_text(', '.join(used))}, unasked"
+        )
     try:
         return deflate.accept(used, bits)
     except ValueError as error:
-        raise Refused(
+        raise HandshakeFailure(
             f"the server's Sec-WebSocket-Extensions is {shown_text(', '.join(used))}: {error}"
         ) from None

@@ -12,19 +12,19 @@ from aioclient.connectors.proxies.decide import (
     Always,
     OverridingTable,
     Proxies,
-    Settings,
-    Source,
+    ProxyOptions,
+    ProxyRules,
     decide,
-    source_of,
+    proxy_rules,
 )
-from aioclient.connectors.proxies.environment import source_of_environment
+from aioclient.connectors.proxies.environment import rules_of_environment
 from aioclient.message.origin import origin_of
 from aioclient.message.proxy import DIRECT, Proxy, ProxyLogin
 
-NOTHING = Settings()
+NOTHING = ProxyOptions()
 
 
-def chosen(url: str, *sources: Source | None) -> str | None:
+def chosen(url: str, *sources: ProxyRules | None) -> str | None:
     """The proxy for the URL, as it is shown."""
     proxy = Proxies([source for source in sources if source is not None]).choose(
         origin_of(URL(url))
@@ -32,8 +32,8 @@ def chosen(url: str, *sources: Source | None) -> str | None:
     return None if proxy is None else str(proxy)
 
 
-def from_environment(**variables: str) -> Source | None:
-    return source_of_environment(variables)
+def from_environment(**variables: str) -> ProxyRules | None:
+    return rules_of_environment(variables)
 
 
 # (URL, NO_PROXY, whether the host is reached without a proxy)
@@ -150,7 +150,7 @@ class TestKeys:
     )
     def test_the_most_specific_wins(self, url: str, proxy: str | None) -> None:
         """Of the keys that fit the one with host and port comes first, then host, then scheme, then all."""
-        source = source_of(
+        source = proxy_rules(
             {
                 "all": "http://proxy6.test:1",
                 "https://": "http://proxy5.test:1",
@@ -186,7 +186,7 @@ class TestKeys:
     def test_unknown_keys(self, key: str) -> None:
         """A key that no request would ever ask for is refused: it would mean a direct connection in silence."""
         with pytest.raises(ValueError, match="proxies has a key"):
-            source_of({key: "http://p.test"}, NOTHING)
+            proxy_rules({key: "http://p.test"}, NOTHING)
 
     @pytest.mark.parametrize(
         ("proxies", "reason"),
@@ -200,20 +200,20 @@ class TestKeys:
     def test_no_mapping(self, proxies: Any, reason: str) -> None:
         """Proxies are a mapping of str to proxies."""
         with pytest.raises(TypeError, match=reason):
-            source_of(proxies, NOTHING)
+            proxy_rules(proxies, NOTHING)
 
     def test_no_proxy_is_text_or_names(self) -> None:
         """no_proxy is a str, names, or None."""
         assert chosen(
-            "http://a.test", source_of({"all": "http://p.test", "no_proxy": None}, NOTHING)
+            "http://a.test", proxy_rules({"all": "http://p.test", "no_proxy": None}, NOTHING)
         )
         with pytest.raises(TypeError, match="no_proxy must be"):
-            source_of({"no_proxy": 5}, NOTHING)  # type: ignore[dict-item]
+            proxy_rules({"no_proxy": 5}, NOTHING)  # type: ignore[dict-item]
 
     def test_bad_proxies(self) -> None:
         """A proxy that is none is refused with the mapping, not with a request."""
         with pytest.raises(aioclient.InvalidUrlClientError, match="'ftp' of a proxy"):
-            source_of({"all": "ftp://p.test"}, NOTHING)
+            proxy_rules({"all": "ftp://p.test"}, NOTHING)
 
 
 class TestEnvironment:
@@ -266,9 +266,9 @@ class TestEnvironment:
     def test_cgi(self) -> None:
         """In a CGI program HTTP_PROXY is a header field of the visitor's; http_proxy cannot be."""
         cgi = {"REQUEST_METHOD": "GET", "HTTP_PROXY": "evil.test"}
-        assert source_of_environment(cgi) is None
-        assert source_of_environment({**cgi, "REQUEST_METHOD": ""}) is None
-        both = source_of_environment({**cgi, "HTTPS_PROXY": "p.test", "http_proxy": "q.test"})
+        assert rules_of_environment(cgi) is None
+        assert rules_of_environment({**cgi, "REQUEST_METHOD": ""}) is None
+        both = rules_of_environment({**cgi, "HTTPS_PROXY": "p.test", "http_proxy": "q.test"})
         assert chosen("http://a.test", both) == "http://q.test:80"
         assert chosen("https://a.test", both) == "http://p.test:80"
 
@@ -294,7 +294,7 @@ class TestEnvironment:
 class TestSources:
     def test_in_turn(self) -> None:
         """What the session was given comes first; the environment answers for what it does not say."""
-        own = source_of({"https": "http://own.test", "no_proxy": "a.test"}, NOTHING)
+        own = proxy_rules({"https": "http://own.test", "no_proxy": "a.test"}, NOTHING)
         environment = from_environment(ALL_PROXY="env.test", NO_PROXY="b.test")
         assert chosen("https://b.test", own, environment) == "http://own.test:80"
         assert chosen("http://c.test", own, environment) == "http://env.test:80"
@@ -303,7 +303,7 @@ class TestSources:
 
     def test_remembered(self) -> None:
         """A decision is made once for each origin, and no more than 1,024 are kept."""
-        table = Proxies([Source({"all": "http://p.test"}, Bypass())])
+        table = Proxies([ProxyRules({"all": "http://p.test"}, Bypass())])
         first = table.choose(origin_of(URL("http://a.test")))
         assert table.choose(origin_of(URL("http://a.test/x"))) is first
         for number in range(3000):
@@ -319,20 +319,20 @@ class TestSources:
     def test_settings(self) -> None:
         """Credentials, fields and TLS beside the URLs are for the proxies that say nothing of their own."""
         context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
-        settings = Settings(ProxyLogin("u", "p"), {"X": "1"}, context)
+        settings = ProxyOptions(ProxyLogin("u", "p"), {"X": "1"}, context)
         plain = Proxy("http://p.test", auth=("u", "p"), headers={"X": "1"}, ssl=context)
         own = Proxy("http://p.test", auth=("v", "q"), headers={"Y": "2"}, ssl=False)
-        source = source_of({"http": "http://p.test", "https": own}, settings)
+        source = proxy_rules({"http": "http://p.test", "https": own}, settings)
         assert source.table == {"http": plain, "https": own}
-        environment = source_of_environment({"ALL_PROXY": "p.test"}, settings)
+        environment = rules_of_environment({"ALL_PROXY": "p.test"}, settings)
         assert environment is not None
         assert decide([environment], "http", "a.test", 80) == plain
 
     @pytest.mark.rows("PRX-02")
     def test_overlaid(self) -> None:
         """What a call says of a proxy is for the one that its first hop goes by, and for no other."""
-        table = Proxies([source_of({"http": "http://a.test", "https": "http://b.test"}, NOTHING)])
-        login = Settings(ProxyLogin("u", "p"))
+        table = Proxies([proxy_rules({"http": "http://a.test", "https": "http://b.test"}, NOTHING)])
+        login = ProxyOptions(ProxyLogin("u", "p"))
         overlaid = OverridingTable(table, origin_of(URL("http://x.test")), login)
         told = overlaid.choose(origin_of(URL("http://y.test")))
         assert told == Proxy("http://a.test", auth=("u", "p"))

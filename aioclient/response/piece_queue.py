@@ -3,7 +3,7 @@
 from collections import deque
 
 
-class Pieces:
+class PieceQueue:
     """Bytes in the pieces in which they came, of whose first a part may have been taken."""
 
     __slots__ = ("offset", "pieces", "size")
