@@ -1,13 +1,14 @@
-"""How one task waits for what comes from the network, and goes on the moment it is here.
+"""How one task waits for what comes from the network, and continues the moment it is here.
 
-A future wakes its task in the next round of the event loop. For a message of 64 bytes that round (a look at the
-selector, a handle) costs a tenth of the whole exchange. ``MessageWaiter.wake()`` takes from the future what it would have
-called then, the waiting task's next step, and runs it at once, as an event loop would.
+A future wakes its task in the next iteration of the event loop. For a message of 64 bytes that iteration (a look at the
+selector, a handle) costs a tenth of the whole exchange. ``MessageWaiter.wake()`` takes from the future the callback
+that the loop would have called then, which is the waiting task's next step, and runs it at once, as an event loop
+would.
 
-It is called from a protocol's callback, where no task runs, and as the last thing there. If a task does run, the
-waiting one is woken as by any other future.
+Call it from a protocol's callback, where no task runs, and as the last thing there. If a task does run, the waiting
+one is woken as by any other future.
 
-The future is asyncio's own: for any other object a task's steps take a detour through Python, of five calls.
+The future is asyncio's own: for any other object a task's steps take a detour of five calls through Python.
 """
 
 import asyncio
