@@ -8,7 +8,7 @@ from weakref import ref
 
 from .exchange import Lease
 from .message.request import Request
-from .response.client_response import ClientResponse, is_made, release_with
+from .response.client_response import ClientResponse, is_synthetic, release_with
 
 Handler = Callable[[Request], Awaitable[ClientResponse]]
 Middleware = Callable[[Request, Handler], Awaitable[ClientResponse]]
@@ -61,7 +61,7 @@ def sending_by(transport: Transport) -> Handler:
                 f"{request.what}: {name_of(type(transport))}.send() returned {type(response).__name__}, "
                 "not an aioclient.ClientResponse; make one with ClientResponse.from_parts()"
             )
-        if request.content is not None and is_made(response):
+        if request.content is not None and is_synthetic(response):
             await (
                 request.content.close()
             )  # as whoever sends it on a connection does, when it was sent

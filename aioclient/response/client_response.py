@@ -51,13 +51,13 @@ from ..message.request import Request, RequestInfo
 from ..message.set_cookie import morsel_of
 from ..message.timings import Timings
 from ..warning import warn_legacy
+from .body_stream import stream_of
 from .branches import Branch
-from .elsewhere import ELSEWHERE, Elsewhere
+from .foreign_names import FOREIGN_NAMES, ForeignName
 from .json_body import decode_json, decode_json_as, text_of, typed_decoder
 from .lease import Connection
-from .opening import stream_of
-from .parts import Made, Puller, checked_fields, made_body, wait_for_end
 from .stream import StreamReader
+from .synthetic import Puller, SyntheticExchange, response_fields, synthetic_body, wait_for_end
 
 # Bytes that are decoded without a turn for the event loop, and bytes that they may become: 2 to 4 ms of its time.
 DECODE_AT_ONCE: Final = 64 * 1024
@@ -206,12 +206,14 @@ class ClientResponse:
         kind: type[Self] = request.response_class
         if not issubclass(kind, cls):
             kind = cls
-        fields = checked_fields(headers)
+        fields = response_fields(headers)
         coding = None
         if not decoded and request.options.auto_decompress and CONTENT_ENCODING in fields:
             coding = ",".join(fields.getall(CONTENT_ENCODING))
-        exchange = Made(request, timings)
-        raw, content, lease, after = made_body(exchange, body, coding, trailers, decoded=decoded)
+        exchange = SyntheticExchange(request, timings)
+        raw, content, lease, after = synthetic_body(
+            exchange, body, coding, trailers, decoded=decoded
+        )
         if reason is None:
             reason = responses.get(status, "")
         return kind(exchange, version, status, reason, fields, after, raw, content, lease)
@@ -778,13 +780,15 @@ class ClientResponse:
         return f"<ClientResponse({shown(self.real_url)}) [{self.status} {reason}]>"
 
 
-for _name, _hint in ELSEWHERE.items():
-    setattr(ClientResponse, _name, Elsewhere(_name, _hint))
+for _name, _hint in FOREIGN_NAMES.items():
+    setattr(ClientResponse, _name, ForeignName(_name, _hint))
 
 
-def is_made(response: object) -> bool:
+def is_synthetic(response: object) -> bool:
     """Tell whether *response* was made of parts, without a connection."""
-    return isinstance(response, ClientResponse) and isinstance(response._exchange, Made)
+    return isinstance(response, ClientResponse) and isinstance(
+        response._exchange, SyntheticExchange
+    )
 
 
 def note_attempts(response: object, attempts: tuple[Attempt, ...]) -> None:

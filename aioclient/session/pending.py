@@ -5,7 +5,7 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from ..response.client_response import DONE, ClientResponse
-from ..response.parts import wait_for_end
+from ..response.synthetic import wait_for_end
 from ..websocket import ClientWebSocketResponse
 
 T = TypeVar("T")

@@ -33,7 +33,7 @@ from ..protocols.websocket.handshake import (
     opening_fields,
 )
 from ..protocols.websocket.reader import MessageReader
-from ..response.client_response import ClientResponse, is_made
+from ..response.client_response import ClientResponse, is_synthetic
 from ..warning import warn_legacy
 from ..websocket import ClientWebSocketResponse
 from .arguments import TimeoutLike
@@ -197,7 +197,7 @@ async def open_websocket(
             headers=error.headers,
         ) from error
     try:
-        if is_made(response):
+        if is_synthetic(response):
             raise HandshakeFailure(
                 f"the answer, {response.status}, came without a connection, from a middleware or a transport; "
                 "a WebSocket needs one"

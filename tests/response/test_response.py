@@ -51,7 +51,11 @@ class TestHead:
         reply = b"HTTP/1.0 201 Made It\r\nX-a: 1\r\nx-A: 2\r\nB: \xff\r\nContent-Length: 0\r\n\r\n"
         async with RawServer.replies([reply]) as server, ClientSession() as session:
             response = await session.put(server.url("/p?q=1#f"))
-        assert (response.status, response.reason, response.ok) == (201, "Made It", True)
+        assert (response.status, response.reason, response.ok) == (
+            201,
+            "Made It",
+            True,
+        )
         assert response.version == aioclient.HttpVersion10
         assert response.method == "PUT"
         assert response.url == URL(server.url("/p?q=1"))

@@ -21,7 +21,7 @@ from ...message.retry_budget import RetryBudget
 from ...message.timeout import seconds
 from ...message.unset import UNSET, Unset
 from ...response.client_response import ClientResponse, note_attempts
-from ...response.parts import wait_for_end
+from ...response.synthetic import wait_for_end
 from ...waiting import AttemptLimit, wait
 from .policy import Again, Answered, Asked, Failed, Jitter, Outcome, RetryPolicy, Stop
 

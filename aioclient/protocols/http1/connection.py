@@ -34,9 +34,9 @@ from ...message.headers import CONTENT_ENCODING
 from ...message.origin import ConnectionKey
 from ...message.request import Request
 from ...message.timings import Phases
+from ...response.body_stream import open_stream
 from ...response.client_response import ClientResponse
 from ...response.lease import Connection, TakenOver
-from ...response.opening import open_stream
 from ...response.stream import StreamReader
 from ..connection import Owner
 from ..leftovers import input_poll, read_leftovers

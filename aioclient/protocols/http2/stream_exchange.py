@@ -11,9 +11,9 @@ from ...exceptions import ClientConnectionError, ClientPayloadError
 from ...exchange import ALL, PART, Exchange
 from ...message.headers import CONTENT_ENCODING
 from ...message.timings import Phases
+from ...response.body_stream import open_stream
 from ...response.client_response import ClientResponse
 from ...response.lease import Connection, LeasedConnection
-from ...response.opening import open_stream
 from ...response.stream import StreamReader
 from ..http1.head import expects_continue
 from ..http1.response import FORBIDDEN_TRAILERS

@@ -24,8 +24,8 @@ from ..exchange import Exchange, Lease
 from ..message.headers import LooseHeaders, check_name, check_value, pairs_of
 from ..message.request import Request
 from ..message.timings import Timings
+from .body_stream import open_stream, stream_of
 from .lease import Connection
-from .opening import open_stream, stream_of
 from .stream import StreamReader
 
 # An iterator that never waits must not hold the event loop: after as much it gets a turn, as an upload.
@@ -35,7 +35,7 @@ TURN_PIECES: Final = 256
 _tasks: "set[asyncio.Task[None]]" = set()  # the event loop itself holds them weakly
 
 
-class Made(Exchange):
+class SyntheticExchange(Exchange):
     """The exchange that a response from parts is said to come from."""
 
     __slots__ = ("_timings",)
@@ -77,7 +77,7 @@ class Puller:
 
     def __init__(
         self,
-        exchange: Made,
+        exchange: SyntheticExchange,
         pieces: AsyncIterable[bytes],
         content_encoding: str | None,
         on_end: Callable[[], None],
@@ -257,7 +257,7 @@ class Puller:
                     lease.release()
 
 
-def checked_fields(headers: LooseHeaders | None) -> "CIMultiDictProxy[str]":
+def response_fields(headers: LooseHeaders | None) -> "CIMultiDictProxy[str]":
     """Return the fields of a response in the form that it has them.
 
     Raises:
@@ -272,8 +272,8 @@ def checked_fields(headers: LooseHeaders | None) -> "CIMultiDictProxy[str]":
     return CIMultiDictProxy(fields)
 
 
-def made_body(
-    exchange: Made,
+def synthetic_body(
+    exchange: SyntheticExchange,
     body: object,
     content_encoding: str | None,
     trailers: LooseHeaders | None,
@@ -289,7 +289,7 @@ def made_body(
     if body is None:
         body = b""
     if isinstance(body, (bytes, bytearray, memoryview)):
-        raw, after = bytes(body), checked_fields(trailers)
+        raw, after = bytes(body), response_fields(trailers)
         if not decoded:
             return raw, None, None, after
         return None, stream_of(request, raw, None), None, after
@@ -299,10 +299,10 @@ def made_body(
             f"{request.what}: the body of a response must be bytes or an async iterable of bytes, "
             f"found {type(body).__name__}{hint}"
         )
-    checked_fields(trailers)
+    response_fields(trailers)
     later: CIMultiDict[str] = CIMultiDict()
     puller = Puller(
-        exchange, body, content_encoding, lambda: later.extend(checked_fields(trailers))
+        exchange, body, content_encoding, lambda: later.extend(response_fields(trailers))
     )
     stream, lease = puller.begin()
     return None, stream, lease, CIMultiDictProxy(later)

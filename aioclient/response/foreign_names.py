@@ -6,7 +6,7 @@ from typing import Final, Never
 _PIECES: Final = "async for piece in response.content.iter_chunked(65536)"
 _LINES: Final = "async for line in response.content"
 
-ELSEWHERE: Final[Mapping[str, str]] = {
+FOREIGN_NAMES: Final[Mapping[str, str]] = {
     "aclose": "await response.release()",
     "aiter_bytes": _PIECES,
     "aiter_lines": _LINES,
@@ -35,7 +35,7 @@ ELSEWHERE: Final[Mapping[str, str]] = {
 """By the name in requests, httpx and others; what is to be written here."""
 
 
-class Elsewhere:
+class ForeignName:
     """Stands for a name that a response does not have, and says in the ``AttributeError`` what to write.
 
     With a ``__getattr__`` of the class, every attribute of every response would take longer to look up.
