@@ -49,7 +49,7 @@ from aiohttp.payload import __all__ as _payloads
 from aiohttp.tracing import *  # noqa: F403
 from aiohttp.tracing import __all__ as _tracing
 
-from . import moved
+from . import aiohttp_names
 from ._version import __version__
 from .api import delete, get, head, options, patch, post, put, request
 from .body import UploadTracker
@@ -190,4 +190,4 @@ if not TYPE_CHECKING:  # type checkers would take it for any name
 
     def __getattr__(name: str) -> object:
         # What code with ``import aioclient as aiohttp`` asks for beside the names above.
-        return moved.alias_of(name)
+        return aiohttp_names.alias_of(name)

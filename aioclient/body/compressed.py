@@ -20,8 +20,8 @@ from ..message.body import Body, BodyWriter
 from ..message.codings import brotli_module, zstd_module
 from ..message.headers import CONTENT_ENCODING, shown_text
 from ..threads import BODIES
-from .around import BodyAround
 from .source import PIECE
+from .wrapper import BodyWrapper
 
 INLINE: Final = 2**14  # bytes
 
@@ -37,7 +37,7 @@ class Coder(NamedTuple):
     finish: Callable[[], bytes]
 
 
-class CompressedBody(BodyAround):
+class CompressedBody(BodyWrapper):
     """Another body in a content coding, which its ``headers`` name."""
 
     __slots__ = ("_coding", "_make_coder")

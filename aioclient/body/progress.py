@@ -11,9 +11,9 @@ from inspect import isawaitable
 from ..exceptions import UploadAbortedError
 from ..message.body import Body, BodyWriter
 from ..message.headers import shown_text
-from .around import BodyAround
 from .failure import source_error
 from .source import PIECE
+from .wrapper import BodyWrapper
 
 Progress = Callable[[int, int | None], Awaitable[object] | object]
 
@@ -115,7 +115,7 @@ class UploadTracker:
         return f"<UploadTracker {self.bytes_written} bytes, attempt {self.attempts}>"
 
 
-class WatchedBody(BodyAround):
+class WatchedBody(BodyWrapper):
     """Another body, which tells how far it has got: it goes out piece by piece."""
 
     __slots__ = ("_attempt", "_progress", "_tracker", "_what")

@@ -60,7 +60,7 @@ came by `join()`; those that came by `reserve()` want a connection of their own.
    join such a dial: it joins, and the slot goes to the next one.
 13. If the dialled connection carries many, its room is offered. Of the requests for which there is none
    the first goes on to the gates, to lead the next dial, and the others join that. If it carries one,
-   all of them go on to the gates, in the order in which they joined, and for `one_exchange.KNOWN_FOR` seconds
+   all of them go on to the gates, in the order in which they joined, and for `http1_only.KNOWN_FOR` seconds
    no dial of the key leads. If the dial fails, they fail. If the request that leads gives up,
    the first of the others goes on to the gates and leads.
 14. Of a key whose connections carry many there are at most `shared_connections`; `limit_per_host` may allow
@@ -79,7 +79,7 @@ from collections.abc import Hashable, Sequence
 from dataclasses import dataclass
 from typing import Final, Generic, TypeVar
 
-from .one_exchange import OneExchange
+from .http1_only import Http1OnlyKeys
 from .queues import Queues
 from .tickets import Grant, Host, Join, Open, Sharing, Ticket, TicketState, Wait
 
@@ -155,13 +155,13 @@ class Pool(Generic[K, C]):
         "_evicted",
         "_expired",
         "_hosts",
+        "_http1_only",
         "_idle",
         "_in_use",
         "_keepalive",
         "_limit",
         "_limit_per_host",
         "_lost",
-        "_one_exchange",
         "_opened",
         "_overtaken",
         "_paused",
@@ -195,7 +195,7 @@ class Pool(Generic[K, C]):
         self._overtaken = 0  # shares since the first in that queue is its first
         # Hosts that have both waiters and room, by rule 11.
         self._paused: OrderedDict[Host[K, C], None] = OrderedDict()
-        self._one_exchange: OneExchange[K] = OneExchange()
+        self._http1_only: Http1OnlyKeys[K] = Http1OnlyKeys()
         self._in_use = 0
         self._opened = 0
         self._reused = 0
@@ -267,7 +267,7 @@ class Pool(Generic[K, C]):
         if isinstance(entered, Wait):
             sharing.waiting[ticket] = None
             return entered
-        sharing.dial = not self._one_exchange.knows(key, now)
+        sharing.dial = not self._http1_only.knows(key, now)
         return Open(entered.evict, sharing.dial)
 
     def offer(self, key: K, connection: C, room: int) -> Sequence[Grant[K, C]]:
@@ -304,7 +304,7 @@ class Pool(Generic[K, C]):
         Returns:
             The grants to carry out.
         """
-        self._one_exchange.forget(key)
+        self._http1_only.forget(key)
         host = self._hosts[key]
         self._end_dial(host).carries_many = True
         grants = self.offer(key, connection, room)
@@ -316,7 +316,7 @@ class Pool(Generic[K, C]):
         Returns:
             The grants to carry out.
         """
-        self._one_exchange.learn(key, now)
+        self._http1_only.learn(key, now)
         host = self._hosts[key]
         self._end_dial(host).carries_many = False
         return self._go_on(host, now)
@@ -535,7 +535,7 @@ class Pool(Generic[K, C]):
         To *further* go the shares that are granted since the first at the total gate has left.
         """
         if host.queue:
-            self._queues.make_way(host)
+            self._queues.admit_next(host)
         else:
             host.taken -= 1
         queue = self._queue
@@ -639,14 +639,14 @@ class Pool(Generic[K, C]):
             if not has_connection:
                 self._let_lead(ticket, now)
             return False
-        self._queues.make_way(ticket.host)
+        self._queues.admit_next(ticket.host)
         self._queues.join(ticket, sharing)
         return True
 
     def _let_lead(self, ticket: Ticket[K, C], now: float) -> None:
         """Let others join the dial of *ticket*, unless that is known to be of no use."""
         sharing = ticket.host.sharing
-        if sharing is not None and not self._one_exchange.knows(ticket.key, now):
+        if sharing is not None and not self._http1_only.knows(ticket.key, now):
             ticket.leads = sharing.dial = True
 
     @staticmethod

@@ -56,7 +56,7 @@ class Queues(Generic[K, C]):
         self.joining += 1
         self.joined += 1
 
-    def make_way(self, host: Host[K, C]) -> None:
+    def admit_next(self, host: Host[K, C]) -> None:
         """Let the first at the gate of *host* through, if there is one, since one has left that counted for it."""
         if host.queue:
             ticket, _ = host.queue.popitem(last=False)
@@ -71,7 +71,7 @@ class Queues(Generic[K, C]):
         host = ticket.host
         if ticket.state is TicketState.AT_TOTAL:
             del self.total[ticket]
-            self.make_way(host)
+            self.admit_next(host)
         elif ticket.state is TicketState.AT_HOST and host.queue is not None:
             del host.queue[ticket]
             self.at_hosts -= 1

@@ -17,8 +17,8 @@ from aioclient.exceptions import (
     WSClosedError,
     WSReconnectError,
 )
-from aioclient.protocols.websocket.outgoing import outgoing
 from aioclient.protocols.websocket.reader import QUEUE_LIMIT
+from aioclient.protocols.websocket.send_progress import outgoing
 from aioclient.testing import RawConnection, RawServer, cancel_everywhere, turns
 from aioclient.testing.cancel import Moment
 

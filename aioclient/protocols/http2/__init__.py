@@ -23,7 +23,7 @@
 ``request_head.py``  a request as a field block
 ``response_head.py`` a field block as a response
 ``encoding.py``      HPACK, outgoing; ``decoding.py`` incoming
-``remembered.py``    what was encoded or decoded before
+``memo.py``          what was encoded or decoded before
 ``frames.py``        the bytes of frames
 ===================  ================================================================================
 

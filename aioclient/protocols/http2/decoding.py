@@ -22,7 +22,7 @@ from hpack.table import HeaderTable
 
 from ...message.headers import check_name, check_value, shown_text
 from .errors import ConnectionFailure, ErrorCode
-from .remembered import Memory
+from .memo import Memo
 from .settings import DEFAULT_TABLE_SIZE
 
 # Name, value, size (section 4.1), and what is wrong with it.
@@ -69,8 +69,8 @@ class FieldDecoder:
         self._table: deque[Field] = deque()
         self._table_size = 0
         self._room = DEFAULT_TABLE_SIZE  # as the server's encoder said last
-        self._blocks: Memory[bytes, FieldList] = Memory()
-        self._strings: Memory[bytes, bytes] = Memory()
+        self._blocks: Memo[bytes, FieldList] = Memo()
+        self._strings: Memo[bytes, bytes] = Memo()
 
     def decode(self, block: bytes) -> FieldList:
         """Return the fields of a whole block.

@@ -14,7 +14,7 @@ from typing import Final
 
 from ...message.headers import is_secret
 from .decoding import ENTRY_COST, STATIC, STATIC_COUNT
-from .remembered import Memory
+from .memo import Memo
 from .request_head import RequestHead, request_fields
 from .settings import DEFAULT_TABLE_SIZE
 
@@ -58,8 +58,8 @@ class FieldEncoder:
         self._added = 0
         self._indexes: dict[Pair, int] = {}
         self._names: dict[str, int] = {}
-        self._seen: Memory[Pair, bool] = Memory()
-        self._blocks: Memory[RequestHead, bytes] = Memory()
+        self._seen: Memo[Pair, bool] = Memo()
+        self._blocks: Memo[RequestHead, bytes] = Memo()
         self._max_size: int | None = None
         self._changed = False  # whether encoding the last list again would give something else
 

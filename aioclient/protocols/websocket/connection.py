@@ -42,8 +42,8 @@ from .frames import (
     masks,
 )
 from .message_waiter import MessageWaiter
-from .outgoing import Outgoing, outgoing
 from .reader import QUEUE_LIMIT, MessageReader
+from .send_progress import SendProgress, send_progress
 
 # Messages sent one right behind the other before the event loop has its turn: it has to read, to answer pings and to
 # learn of a reset. A turn costs as much as two or three small messages.
@@ -128,7 +128,7 @@ class WebSocketConnection(asyncio.Protocol):
         self._pong_limit = pong_limit
         self._heard = 0.0
         self._pinged: float | None = None
-        self._outgoing = Outgoing(0, False)  # at the last ping, or the last look after it
+        self._outgoing = SendProgress(0, False)  # at the last ping, or the last look after it
         self._timer: asyncio.TimerHandle | None = None
 
     def start(self) -> None:
@@ -465,7 +465,7 @@ class WebSocketConnection(asyncio.Protocol):
         pinged = self._pinged
         if pinged is not None and self._heard < pinged:
             limit = cast(float, self._pong_limit)
-            before, self._outgoing = self._outgoing, outgoing(self._transport)
+            before, self._outgoing = self._outgoing, send_progress(self._transport)
             if before.waiting and self._outgoing.taken > before.taken:
                 # The ping stands behind what the peer is still taking.
                 self._timer = self._loop.call_at(now + limit, self._on_timer)
@@ -481,7 +481,7 @@ class WebSocketConnection(asyncio.Protocol):
         self._pinged = None
         until = self._heard + interval
         if now >= until:
-            self._outgoing = outgoing(self._transport)
+            self._outgoing = send_progress(self._transport)
             self.write(FIN | PING, b"")
             self._pinged = now
             until = now + cast(float, self._pong_limit)

@@ -43,7 +43,7 @@ from .frames import (
     TOO_BIG,
     is_close_code,
 )
-from .pieces import Data, Text, not_utf8
+from .message_parts import BinaryParts, TextParts, not_utf8
 
 Item = str | bytes | WSMessage | WSMessageTextBytes
 
@@ -135,7 +135,7 @@ class MessageReader:
             b""  # of a frame's head that is not whole yet, or of what waits for room in the queue
         )
         # A message that is not whole yet: what came of it, its bytes, and how much its current frame misses.
-        self._message: Data | Text | None = None
+        self._message: BinaryParts | TextParts | None = None
         self._opcode = 0
         self._compressed = False
         self._frames = 0
@@ -348,16 +348,18 @@ class MessageReader:
         is_text = opcode == TEXT and self._decode_text
         self._add_message(opcode, payload.decode() if is_text else payload, len(payload))
 
-    def _begin_message(self, first: int) -> Data | Text:
+    def _begin_message(self, first: int) -> BinaryParts | TextParts:
         """Begin a message that is not here whole."""
         self._opcode = opcode = first & 0x0F
         is_text = opcode == TEXT and self._decode_text
-        self._message = message = Text() if is_text else Data()
+        self._message = message = TextParts() if is_text else BinaryParts()
         self._compressed = bool(first & RSV1)
         self._frames = self._size = 0
         return message
 
-    def _take_payload(self, message: Data | Text, data: bytes, start: int, end: int) -> int:
+    def _take_payload(
+        self, message: BinaryParts | TextParts, data: bytes, start: int, end: int
+    ) -> int:
         """Take what *data* has of the frame under way; return where that ends."""
         missing = self._missing
         stop = end if end - start <= missing else start + missing

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from aioclient.protocols.http2.decoding import FieldDecoder
 from aioclient.protocols.http2.encoding import FieldEncoder
 from aioclient.protocols.http2.errors import ConnectionFailure, ErrorCode
-from aioclient.protocols.http2.remembered import MAX_COUNT, MAX_SIZE, Memory
+from aioclient.protocols.http2.memo import MAX_COUNT, MAX_SIZE, Memo
 from aioclient.protocols.http2.request_head import RequestHead
 
 NAMES = st.sampled_from(
@@ -322,7 +322,7 @@ class TestEncoding:
 class TestMemory:
     def test_bounds(self) -> None:
         """A memory holds so many entries and bytes; then it begins anew."""
-        memory: Memory[int, int] = Memory()
+        memory: Memo[int, int] = Memo()
         for number in range(10 * MAX_COUNT):
             memory.remember(number, number, 1)
             assert len(memory) <= MAX_COUNT
@@ -334,7 +334,7 @@ class TestMemory:
 
     def test_huge(self) -> None:
         """What would take much of it is not remembered."""
-        memory: Memory[int, int] = Memory()
+        memory: Memo[int, int] = Memo()
         memory.remember(1, 1, MAX_SIZE)
         assert 1 not in memory
 

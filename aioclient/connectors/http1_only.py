@@ -13,7 +13,7 @@ _KEYS = 1000
 K = TypeVar("K", bound=Hashable)
 
 
-class OneExchange(Generic[K]):
+class Http1OnlyKeys(Generic[K]):
     """The keys whose connections carry one exchange at a time, as far as is known."""
 
     __slots__ = ("_until",)

@@ -10,7 +10,7 @@ from typing import Final, NamedTuple
 _TCP_INFO: Final = Struct("=24xI92xQ16xI")
 
 
-class Outgoing(NamedTuple):
+class SendProgress(NamedTuple):
     """What has become of what was sent.
 
     Attributes:
@@ -22,7 +22,7 @@ class Outgoing(NamedTuple):
     waiting: bool
 
 
-def outgoing(transport: asyncio.Transport) -> Outgoing:
+def send_progress(transport: asyncio.Transport) -> SendProgress:
     """Return what has become of what *transport* sent.
 
     Linux tells what the peer has acknowledged. Elsewhere only the transport's own buffer is known, and not the
@@ -37,5 +37,5 @@ def outgoing(transport: asyncio.Transport) -> Outgoing:
             info = b""
         if len(info) == _TCP_INFO.size:
             unacknowledged, acknowledged, unsent = _TCP_INFO.unpack(info)
-            return Outgoing(acknowledged, bool(buffered or unacknowledged or unsent))
-    return Outgoing(-buffered, buffered > 0)
+            return SendProgress(acknowledged, bool(buffered or unacknowledged or unsent))
+    return SendProgress(-buffered, buffered > 0)

@@ -24,7 +24,7 @@ def not_utf8(error: UnicodeDecodeError, before: int = 0) -> WebSocketError:
     )
 
 
-class Data:
+class BinaryParts:
     """A message of bytes."""
 
     __slots__ = ("_pieces",)
@@ -47,7 +47,7 @@ class Data:
         return b"".join(self._pieces)
 
 
-class Text:
+class TextParts:
     """A message in UTF-8, each piece of which is decoded once, when it comes (RFC 6455, section 8.1)."""
 
     __slots__ = ("_cut", "_pieces", "_position")

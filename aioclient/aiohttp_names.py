@@ -41,7 +41,7 @@ _NAMES: Final = frozenset(
     )
 )
 
-_ELSEWHERE: Final = {
+_HINTS: Final = {
     "EMPTY_PAYLOAD": "no response has it as its content here: ask response.content.at_eof()",
     "NamedPipeConnector": "Windows' named pipes are not supported",
     "WebSocketError": "a message of type ERROR has another error as its data; aiohttp.WebSocketError is aiohttp's",
@@ -66,6 +66,6 @@ def alias_of(name: str) -> object:
     if name in _NAMES:
         return getattr(import_module("aiohttp"), name)
     text = f"module 'aioclient' has no attribute {name!r}"
-    if name in _ELSEWHERE:
-        text += f": {_ELSEWHERE[name]}"
+    if name in _HINTS:
+        text += f": {_HINTS[name]}"
     raise AttributeError(text, name=name)

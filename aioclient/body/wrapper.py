@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from ..message.body import Body
 
 
-class BodyAround(Body):
+class BodyWrapper(Body):
     """A body that is never whole in memory, and leaves everything but the sending to the one within."""
 
     __slots__ = ("_body", "content_type", "headers", "replayable", "size")

@@ -12,7 +12,7 @@ MAX_COUNT: Final = 512  # entries
 MAX_SIZE: Final = 2**18  # bytes, as counted by who remembers
 
 
-class Memory(dict[K, V], Generic[K, V]):
+class Memo(dict[K, V], Generic[K, V]):
     """Looked up as any ``dict``; when it is full, it begins anew.
 
     A burst of what never comes again costs what was remembered, and nothing is kept to know what was used last.
