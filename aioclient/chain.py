@@ -160,7 +160,7 @@ def release_unread(pool: object) -> None:
         call = call.outer
 
 
-async def release_what_is_dropped(request: Request, handler: Handler) -> ClientResponse:
+async def release_dropped_responses(request: Request, handler: Handler) -> ClientResponse:
     """Call *handler*, a user's middlewares, and release the responses that they got and did not return.
 
     They raised, or returned another one. Its connection would be held as long as something knows the response; an

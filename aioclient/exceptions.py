@@ -658,7 +658,7 @@ class UnsafeRedirectError(NonHttpUrlRedirectClientError, ValueError):
     """A redirect leads to a scheme that is neither http nor https."""
 
 
-class OfConnecting:
+class ConnectingError:
     """What an error of connecting knows besides: for which request, what was dialled, whether it is the proxy.
 
     ``method`` and ``url`` are of the request that the connection was for; ``dialled`` are the addresses that were
@@ -684,27 +684,27 @@ class OfConnecting:
         return f"{self._begin()}Cannot connect to {place}: {self.found or error.os_error}"
 
 
-class ConnectError(OfConnecting, ClientConnectorError):
+class ConnectError(ConnectingError, ClientConnectorError):
     """There is no connection to ``host`` and ``port``."""
 
 
-class LookupFailedError(OfConnecting, ClientConnectorDNSError):
+class LookupFailedError(ConnectingError, ClientConnectorDNSError):
     """No address of the host is known."""
 
 
-class ProxyConnectError(OfConnecting, ClientProxyConnectionError):
+class ProxyConnectError(ConnectingError, ClientProxyConnectionError):
     """There is no connection to the proxy at ``host`` and ``port``, or it opened none to the server."""
 
 
-class TLSError(OfConnecting, ClientConnectorSSLError):
+class TLSError(ConnectingError, ClientConnectorSSLError):
     """The TLS handshake failed."""
 
 
-class CertificateError(OfConnecting, ClientConnectorCertificateError):
+class CertificateError(ConnectingError, ClientConnectorCertificateError):
     """The TLS handshake failed because the certificate is refused."""
 
 
-class AddressNotAllowedError(OfConnecting, ClientConnectorError):
+class AddressNotAllowedError(ConnectingError, ClientConnectorError):
     """The connector's ``AddressPolicy`` allows no connection to this server; nothing was sent.
 
     ``address`` is the first address that was denied, None when the host, port or scheme was; ``rule`` is the sentence
@@ -724,7 +724,7 @@ class AddressNotAllowedError(OfConnecting, ClientConnectorError):
         return f"{self._begin()}No connection to {place}: {self.rule}; the connector's address_policy decides it"
 
 
-class UnixConnectError(OfConnecting, UnixClientConnectorError):
+class UnixConnectError(ConnectingError, UnixClientConnectorError):
     """There is no connection to the Unix socket at ``path``."""
 
     def __str__(self) -> str:

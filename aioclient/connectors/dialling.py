@@ -16,11 +16,11 @@ from ..message.timings import Phases
 from ..protocols.connection import HttpConnection, Owner
 from ..protocols.http1.connection import BufferedHttp1Connection, Http1Connection
 from ..protocols.http2.settings import LocalSettings
-from ..protocols.leftovers import BeforeTLS, LeftoversProtocol, UntilChosen
+from ..protocols.leftovers import AwaitingALPN, BeforeTLS, LeftoversProtocol
 from ..response.trace import CallTrace
 from ..warning import HTTP2Warning, warn_caller
 from .binding import Binding
-from .errors import connect_error, of_request
+from .errors import add_request, connect_error
 from .http2 import HTTP2Settings
 from .limits import Limit, earliest, ends
 from .shutdown import CLOSE_TIME, CLOSE_TURNS, OpenSockets, closed_error
@@ -146,7 +146,7 @@ class Dialler:
                 raise connection.early_end(request)
             return connection
         except ClientConnectorError as error:
-            of_request(error, request, key)
+            add_request(error, request, key)
             raise
         except TimeoutError as error:
             if not dial.timeout.expired():
@@ -230,7 +230,7 @@ class Dialler:
         other = key if peer is None else peer
         dial.missing = f"no TLS handshake with {other.host}:{other.port}"
         begin = self._binding.bound_loop.time()
-        first = UntilChosen()
+        first = AwaitingALPN()
         spoken = (HTTP1, *self.protocols, HTTP2) if key.http2 else (HTTP1, *self.protocols)
         secured, chosen = await self.secure(outer, first, plan, spoken)
         if key.http2 and plan.is_users and chosen != HTTP2:

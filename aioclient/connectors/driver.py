@@ -25,7 +25,7 @@ from ..message.timings import Phases
 from ..protocols.connection import HttpConnection
 from .binding import Binding
 from .dialling import Connect, Dialler
-from .errors import of_request
+from .errors import add_request
 from .limits import Limit, earliest, ends
 from .pool import Grant, Open, Pool, Ticket
 from .shutdown import OpenSockets, closed_error
@@ -265,7 +265,7 @@ class PoolDriver:
             if isinstance(error, _Closed):
                 raise closed_error(request) from None
             if isinstance(error, ClientConnectorError):  # the dial was another request's
-                of_request(error, request, exchange.key)
+                add_request(error, request, exchange.key)
             raise
         finally:
             if timer is not None:

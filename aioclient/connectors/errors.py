@@ -12,8 +12,8 @@ from ..exceptions import (
     CertificateError,
     ClientConnectorError,
     ConnectError,
+    ConnectingError,
     LookupFailedError,
-    OfConnecting,
     ProxyConnectError,
     TLSError,
     UnixConnectError,
@@ -61,9 +61,9 @@ _PLACE_IN_SSL: Final = re.compile(r" ?\(_ssl\.c:[0-9]+\)").sub
 _NUMBERS: Final = re.compile(r"\[Errno ([0-9]+)\]").findall
 
 
-def of_request(error: ClientConnectorError, request: Request, key: ConnectionKey) -> None:
+def add_request(error: ClientConnectorError, request: Request, key: ConnectionKey) -> None:
     """Note in *error* for which *request* it is, and whether it is about the proxy of *key*."""
-    if not isinstance(error, OfConnecting):
+    if not isinstance(error, ConnectingError):
         return
     error.method, error.url = request.method, public(request.url)
     proxy = None if key.proxy is None else cast(Proxy, key.proxy).address

@@ -372,7 +372,7 @@ async def plan_tls(
     """
     setting = coerce_ssl(option)
     name = server_hostname.partition("%")[0]
-    check_name(name)
+    check_server_name(name)
     return TLSPlan(
         await _context(setting, http2) if context is None else context,
         name,
@@ -381,7 +381,7 @@ async def plan_tls(
     )
 
 
-def check_name(name: str) -> None:
+def check_server_name(name: str) -> None:
     """Raise OSError for a name that `ssl` refuses, with ValueError, when the connection is there already."""
     try:
         encoded = name.encode("idna")  # as `ssl` does

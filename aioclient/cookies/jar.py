@@ -22,7 +22,7 @@ from .cookie import Cookie, find_fault, quote
 from .dates import format_cookie_date
 from .files import read_text, write_private
 from .json_file import JarFormat
-from .matching import canonical_host, default_path, domain_matches, is_address
+from .matching import cookie_host, default_path, domain_matches, is_address
 from .parsing import SetCookie, parse_set_cookie
 from .store import CookieStore
 
@@ -233,7 +233,7 @@ class CookieJar(AbstractCookieJar):
         return selection
 
     def _make_selection(self, raw_host: str, is_secure: bool, path: str) -> _Selection:
-        host = canonical_host(raw_host)
+        host = cookie_host(raw_host)
         with self._lock:
             store = self._store
             found: list[Cookie] = []
@@ -264,7 +264,7 @@ class CookieJar(AbstractCookieJar):
 
     def update_cookies_from_headers(self, headers: Sequence[str], response_url: URL) -> None:
         """Store what a response's ``Set-Cookie`` fields set, at most 50 cookies; what may not be is left out."""
-        host = canonical_host(response_url.raw_host or "")
+        host = cookie_host(response_url.raw_host or "")
         if not host or (not self._unsafe and is_address(host)):
             return
         path = response_url.raw_path
@@ -306,7 +306,7 @@ class CookieJar(AbstractCookieJar):
         if isinstance(cast(object, cookies), str):
             raise TypeError("cookies must be a mapping or (name, value) pairs, found str")
         url = _url(response_url)
-        host = canonical_host(url.raw_host or "")
+        host = cookie_host(url.raw_host or "")
         if host and not self._unsafe and is_address(host):
             return
         is_secure = not host or self._is_secure(url)
@@ -347,7 +347,7 @@ class CookieJar(AbstractCookieJar):
             if not parsed.domain:
                 return accept_shared(parsed, value, now=now, quoted=self._quote_cookie)
             # The domain that is named stands in for the host that named it.
-            host = canonical_host(parsed.domain.removeprefix("."))
+            host = cookie_host(parsed.domain.removeprefix("."))
             if not host:
                 return "its domain is empty"
         return accept(
@@ -410,7 +410,7 @@ class CookieJar(AbstractCookieJar):
 
     def clear_domain(self, domain: str) -> None:
         """Remove the cookies of *domain* and its subdomains."""
-        wanted = canonical_host(domain.removeprefix("."))
+        wanted = cookie_host(domain.removeprefix("."))
         self._remove([held for held in self._held() if domain_matches(held.domain, wanted)])
 
     def _remove(self, cookies: list[Cookie]) -> None:
@@ -544,4 +544,4 @@ def _url(url: StrOrURL) -> URL:
 
 def _origin_of(url: URL) -> tuple[str, str, int | None]:
     """Return scheme, canonical host and port; a URL that says its scheme's own port is of the same origin."""
-    return url.scheme, canonical_host(url.raw_host or ""), url.port
+    return url.scheme, cookie_host(url.raw_host or ""), url.port

@@ -12,7 +12,7 @@ _FORBIDDEN_IN_DOMAIN = re.compile(r"[^\x21-\x7e]|[,;/\\@?#\[\]]").search
 _IPV6 = re.compile(r"[0-9a-f:.]+(?:%[\x21-\x7e]+)?").fullmatch
 
 
-def canonical_host(host: str) -> str:
+def cookie_host(host: str) -> str:
     """Return *host* as cookies compare it: in lower case and without the dot that makes a DNS name absolute."""
     return host.lower().removesuffix(".")
 

@@ -167,7 +167,7 @@ class Proxy:
         except ValueError as error:
             raise InvalidUrlClientError(_spelled(parsed), str(error)) from error
         self.auth = login
-        self.headers = checked_fields(headers)
+        self.headers = proxy_fields(headers)
         self.ssl: SSLOption = True if ssl is None else ssl
         self._check()
 
@@ -223,7 +223,7 @@ class Proxy:
         proxy.scheme = self.scheme
         proxy.origin = self.origin
         proxy.auth = self.auth if auth is None else coerce_proxy_auth(auth)
-        proxy.headers = self.headers if headers is None else checked_fields(headers)
+        proxy.headers = self.headers if headers is None else proxy_fields(headers)
         proxy.ssl = self.ssl if ssl is None else ssl
         if auth is not None and headers is None:
             proxy.headers = tuple(pair for pair in self.headers if not _is_authorization(pair))
@@ -340,7 +340,7 @@ def _spelled(url: URL) -> str:
     return f"{url.scheme}://{f'[{host}]' if ':' in host else host}{port}"
 
 
-def checked_fields(headers: LooseHeaders | None) -> tuple[tuple[str, str], ...]:
+def proxy_fields(headers: LooseHeaders | None) -> tuple[tuple[str, str], ...]:
     """Return the fields in any spelling of headers, which may be sent to a proxy.
 
     Raises:

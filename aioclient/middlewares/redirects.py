@@ -55,7 +55,7 @@ async def follow_redirects(request: Request, handler: Handler) -> ClientResponse
     Raises:
         RedirectLimitError: more than ``max_redirects``; ``history`` holds the responses.
         InvalidUrlRedirectClientError: a ``Location`` that is no URL.
-        UnsafeRedirectError: a ``Location`` whose scheme is not followed, as ``target_of()`` says.
+        UnsafeRedirectError: a ``Location`` whose scheme is not followed, as ``redirect_target()`` says.
         BodyConsumedError: a 307 or 308 asks for a body that cannot be sent twice.
     """
     method, body = request.method, request.content
@@ -101,7 +101,7 @@ def next_hop(request: Request, response: ClientResponse, method: str, body: Body
 
     *method* and *body* are those that *request* had before middlewares saw it.
     """
-    url = target_of(request, response)
+    url = redirect_target(request, response)
     after = method_after(request.method, response.status)
     options, headers = request.options, request.given
     auth, cookies = request.auth, request.cookies
@@ -136,7 +136,7 @@ def method_after(method: str, status: int) -> str:
     return method
 
 
-def target_of(request: Request, response: ClientResponse) -> URL:
+def redirect_target(request: Request, response: ClientResponse) -> URL:
     """Return the URL that ``Location`` names, resolved against the request's, fragment inherited.
 
     Raises:

@@ -27,7 +27,7 @@ from ..response.stream import StreamReader
 from . import configs as signals
 from .configs import Signal, TraceConfigs
 from .stream import TracedStreamReader
-from .waiting import wait_within_total, within_total
+from .waiting import await_callback, await_rest
 
 
 class _Nothing:
@@ -90,7 +90,7 @@ class RequestTrace:
             if receivers:
                 params = tracing.TraceRequestStartParams(request.method, request.real_url, headers)
                 for receiver in receivers:
-                    await within_total(request, receiver(request.session, context, params))
+                    await await_callback(request, receiver(request.session, context, params))
             self._followers.append((config, context))
         _take_back(request, headers)
 
@@ -190,7 +190,7 @@ class RequestTrace:
                         waited_for = next(steps)
                     except StopIteration:
                         continue  # as most do: they wait for nothing
-                    await wait_within_total(request, steps, waited_for)
+                    await await_rest(request, steps, waited_for)
 
     async def _fire_last(self, signal: Signal, params: type, outcome: object) -> None:
         """Call who listens to the end of the call; its time may be over when that is an exception."""
@@ -205,7 +205,7 @@ class RequestTrace:
                     if signal is signals.EXCEPTION:
                         await waiting
                     else:
-                        await within_total(request, waiting)
+                        await await_callback(request, waiting)
 
 
 def _headers_of(request: Request) -> "CIMultiDict[str]":

@@ -8,7 +8,7 @@ from ..exceptions import TotalTimeoutError
 from ..message.request import Request
 
 
-async def within_total(request: Request, awaitable: Awaitable[object]) -> None:
+async def await_callback(request: Request, awaitable: Awaitable[object]) -> None:
     """Await *awaitable* within the total limit of the call.
 
     Raises:
@@ -19,10 +19,10 @@ async def within_total(request: Request, awaitable: Awaitable[object]) -> None:
         waited_for = next(steps)
     except StopIteration:
         return
-    await wait_within_total(request, steps, waited_for)
+    await await_rest(request, steps, waited_for)
 
 
-async def wait_within_total(
+async def await_rest(
     request: Request, steps: Generator[Any, Any, object], waited_for: object
 ) -> None:
     """Await the rest of an awaitable, within the total limit of the call.

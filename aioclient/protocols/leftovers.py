@@ -151,7 +151,7 @@ class BeforeTLS(asyncio.Protocol):
         return transport
 
 
-class UntilChosen(asyncio.Protocol):
+class AwaitingALPN(asyncio.Protocol):
     """Keeps what comes behind a TLS handshake until it is known who reads it: ALPN says which protocol is spoken."""
 
     def __init__(self) -> None:

@@ -12,7 +12,7 @@ from ..websocket import ClientWebSocketResponse
 from .policy import Closed, Failed, Left, Outcome, Refused
 
 
-def of_error(error: Exception, now: float) -> Outcome:
+def outcome_of_error(error: Exception, now: float) -> Outcome:
     """Return what *error* of an attempt means; *now* is in seconds since the epoch."""
     if isinstance(error, ClientResponseError) and not isinstance(error, ServerProtocolError):
         headers = error.headers
@@ -20,7 +20,7 @@ def of_error(error: Exception, now: float) -> Outcome:
     return Failed(error)
 
 
-def of_connection(ws: ClientWebSocketResponse) -> tuple[Outcome, Exception | None]:
+def outcome_of_connection(ws: ClientWebSocketResponse) -> tuple[Outcome, Exception | None]:
     """Return how *ws*, which is closed, ended, and the error that tells of it."""
     code = ws.close_code
     if ws.closed_by_us or code is None:
@@ -30,6 +30,6 @@ def of_connection(ws: ClientWebSocketResponse) -> tuple[Outcome, Exception | Non
     return Closed(code), error
 
 
-def is_told_by_the_end(error: Exception) -> bool:
+def is_explained_by_end(error: Exception) -> bool:
     """Tell whether *error*, of a use of a connection that has ended, says no more than that it did."""
     return isinstance(error, (ClientError, OSError, WSMessageTypeError))

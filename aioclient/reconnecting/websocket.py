@@ -29,7 +29,7 @@ from ..exceptions import (
     WSReconnectError,
 )
 from ..websocket import ClientWebSocketResponse
-from .outcome import is_told_by_the_end, of_connection, of_error
+from .outcome import is_explained_by_end, outcome_of_connection, outcome_of_error
 from .policy import Failed, Left, Outcome, ReconnectPolicy, Stop
 
 OnConnect = Callable[[ClientWebSocketResponse], Awaitable[object] | object]
@@ -197,7 +197,7 @@ class ReconnectingWebSocket:
                     await ws.close()
                 if self._closing:
                     break
-                outcome, error = of_connection(ws)
+                outcome, error = outcome_of_connection(ws)
                 if isinstance(outcome, Left) and self._silence is not None:
                     outcome, error = Failed(self._silence), self._silence
                 self._silence = None
@@ -248,13 +248,13 @@ class ReconnectingWebSocket:
 
     def _judge_failure(self, error: Exception, ws: ClientWebSocketResponse | None) -> None:
         """Decide what follows *error* of an attempt that came as far as *ws*."""
-        if ws is not None and is_told_by_the_end(error):
-            outcome, ended = of_connection(ws)
+        if ws is not None and is_explained_by_end(error):
+            outcome, ended = outcome_of_connection(ws)
             if ended is not None:
                 ended.__cause__ = error
                 self._judge(outcome, ended, None)
                 return
-        self._judge(of_error(error, time.time()), error, None)
+        self._judge(outcome_of_error(error, time.time()), error, None)
 
     def _judge(self, outcome: Outcome, error: Exception | None, healthy_for: float | None) -> None:
         """Do as the policy says.

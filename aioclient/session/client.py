@@ -21,7 +21,7 @@ from ..chain import (
     Transport,
     compose,
     is_tidy,
-    release_what_is_dropped,
+    release_dropped_responses,
     sending_by,
 )
 from ..connectors.base import BaseConnector
@@ -288,7 +288,7 @@ class ClientSession(SessionProperties, SessionPrivateNames):
             [
                 *(() if is_ours and tidy else (within_total,)),
                 follow_redirects,
-                *(() if tidy else (release_what_is_dropped,)),
+                *(() if tidy else (release_dropped_responses,)),
                 *middlewares,
                 self._settings.authenticate,
                 self._cookies.exchange,

@@ -28,8 +28,8 @@ from ..message.proxy import (
     Proxy,
     ProxyAuthLike,
     ProxyTable,
-    checked_fields,
     coerce_proxy_auth,
+    proxy_fields,
 )
 
 
@@ -130,7 +130,7 @@ def _settings(
 ) -> ProxyOptions:
     return ProxyOptions(
         None if auth is None else coerce_proxy_auth(auth),
-        None if headers is None else checked_fields(headers),
+        None if headers is None else proxy_fields(headers),
         None if ssl is None else coerce_ssl(ssl),
     )
 

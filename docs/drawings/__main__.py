@@ -133,7 +133,7 @@ def attributes_of(cls: type) -> dict[str, str]:
 STEPS = {
     "within_total": ("total timeout", "where middlewares or a transport may wait"),
     "follow_redirects": ("redirects", "one call, many hops; owns history and deadline"),
-    "release_what_is_dropped": ("", ""),  # part of the middlewares' step
+    "release_dropped_responses": ("", ""),  # part of the middlewares' step
     "first": ("your middlewares", "in the order given, anew for each hop"),
     "last": ("", ""),
     "authenticate": ("auth", "credentials of this hop's origin"),

@@ -14,7 +14,7 @@ from hypothesis import HealthCheck, given, settings, strategies
 from aioclient import LegacyParameterWarning
 from aioclient.connectors.tls import (
     Fingerprint,
-    check_name,
+    check_server_name,
     coerce_ssl,
     merge_ssl,
     plan_tls,
@@ -247,7 +247,7 @@ class TestNames:
     def test_any_text(self, name: str) -> None:
         """Of a name that TLS can ask for `ssl` raises nothing but its own errors; any other is an OSError."""
         try:
-            check_name(name)
+            check_server_name(name)
         except OSError:
             return
         with suppress(ssl.SSLError):  # OpenSSL takes 255 bytes

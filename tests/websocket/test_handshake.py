@@ -31,7 +31,7 @@ from aioclient.exceptions import (
     TotalTimeoutError,
     UnsafeRedirectError,
 )
-from aioclient.protocols.websocket.deflate import Deflate, accept, offer
+from aioclient.protocols.websocket.deflate import Deflate, agreed_deflate, offer
 from aioclient.testing import RawConnection, RawRequest, RawServer, turns
 
 from ..loopback import answer, moved, names, open_jar
@@ -513,7 +513,7 @@ class TestExtensions:
     )
     def test_agreed(self, said: str, bits: int, agreed: Deflate) -> None:
         """The server's answer sets windows and context takeovers (RFC 7692, section 7.1)."""
-        assert accept([said], bits) == agreed
+        assert agreed_deflate([said], bits) == agreed
 
     @pytest.mark.parametrize(
         ("said", "bits"),
@@ -549,7 +549,7 @@ class TestExtensions:
     def test_offers_are_accepted_as_they_are(self) -> None:
         """A server that repeats an offer of a window agrees to it."""
         for bits in range(9, 15):
-            assert accept([offer(bits)], bits) == Deflate(bits, bits)
+            assert agreed_deflate([offer(bits)], bits) == Deflate(bits, bits)
 
 
 class TestChain:

@@ -42,7 +42,7 @@ from ..connection import Owner
 from ..leftovers import input_poll, read_leftovers
 from ..watch import Watch
 from .head import encode_head, expects_continue, outgoing_fields
-from .losses import before_request, within_exchange
+from .losses import lost_error, unsent_error
 from .response import ResponseReader
 from .sending import Sender
 from .states import CLOSED, DRAINING, IDLE, STREAMING, SWITCHED, WAITING, ConnectionState
@@ -438,11 +438,11 @@ class Http1Connection(asyncio.Protocol):
 
     def early_end(self, request: Request) -> ClientError:
         """Say that the connection ended before *request* was sent, and by what if that is known."""
-        return before_request(request, self._loss, used=self.exchanges != 0)
+        return unsent_error(request, self._loss, used=self.exchanges != 0)
 
     def _lose(self, exchange: Exchange, error: Exception | None) -> None:
         """End *exchange* with what was lost with the connection."""
-        self.fail(within_exchange(exchange, self._reader, self._remaining, error))
+        self.fail(lost_error(exchange, self._reader, self._remaining, error))
 
     # Ends
 

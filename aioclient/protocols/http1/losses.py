@@ -13,7 +13,7 @@ from ..alerts import advise
 from .response import ResponseReader
 
 
-def before_request(request: Request, error: Exception | None, *, used: bool) -> ClientError:
+def unsent_error(request: Request, error: Exception | None, *, used: bool) -> ClientError:
     """Say that the connection ended before *request* was sent, and by what *error* if that is known.
 
     *used*: it had carried another request before.
@@ -23,7 +23,7 @@ def before_request(request: Request, error: Exception | None, *, used: bool) -> 
     return ServerDisconnectedError(text) if error is None else _broken(text, error)
 
 
-def within_exchange(
+def lost_error(
     exchange: Exchange, reader: ResponseReader, remaining: int, error: Exception | None
 ) -> ClientError:
     """Say what was lost with the connection: the response, the rest of its head or of its body.

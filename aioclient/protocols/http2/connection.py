@@ -35,7 +35,7 @@ from ..http1.head import outgoing_fields
 from ..leftovers import input_poll, read_leftovers
 from .codec import Codec
 from .errors import ConnectionFailure, ErrorCode
-from .losses import before_request, of_connection
+from .losses import connection_error, unsent_error
 from .request_head import FieldPairs, RequestHead, request_fields
 from .settings import LocalSettings
 from .stream_exchange import StreamExchange
@@ -360,7 +360,7 @@ class Http2Connection(asyncio.Protocol):
         """End all exchanges with what was lost with the connection."""
         self._closing = True
         for active in list(self._active.values()):
-            active.fail(of_connection(active.exchange, active.stream, error))
+            active.fail(connection_error(active.exchange, active.stream, error))
 
     def _report(self, error: Exception) -> None:
         self._loop.call_exception_handler(
@@ -458,7 +458,7 @@ class Http2Connection(asyncio.Protocol):
 
     def early_end(self, request: Request) -> ClientError:
         """Say that the connection ended before *request* was sent, and by what if that is known."""
-        return before_request(request.what, self._loss, used=self.exchanges != 0)
+        return unsent_error(request.what, self._loss, used=self.exchanges != 0)
 
     def retire(self) -> None:
         """Carry no exchange besides those under way, and close behind the last of them."""

@@ -25,7 +25,7 @@ def reason_of(status: int) -> str:
     return _PHRASES.get(status, "")
 
 
-def of_stream(exchange: Exchange, stream: Stream, failure: StreamFailure) -> ClientError:
+def stream_error(exchange: Exchange, stream: Stream, failure: StreamFailure) -> ClientError:
     """Say why the response of *exchange* does not go on: the server reset its stream, or what came was wrong."""
     request = exchange.request
     error: ClientError
@@ -55,7 +55,7 @@ def of_stream(exchange: Exchange, stream: Stream, failure: StreamFailure) -> Cli
     return error
 
 
-def of_connection(
+def connection_error(
     exchange: Exchange, stream: Stream | None, error: Exception | None
 ) -> ClientError:
     """Say what was lost with the connection, which broke with *error*, or the server closed."""
@@ -73,7 +73,7 @@ def of_connection(
     return ServerDisconnectedError(f"{what}: the server closed the connection without a response")
 
 
-def before_request(what: str, error: Exception | None, *, used: bool) -> ClientError:
+def unsent_error(what: str, error: Exception | None, *, used: bool) -> ClientError:
     """Say that the connection ended before the request was sent, and by what *error* if that is known."""
     has = "has closed the connection" if used else "closed the connection"
     text = f"{what}: the server {has} before the request was sent"

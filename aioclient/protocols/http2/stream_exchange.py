@@ -18,7 +18,7 @@ from ...response.stream import StreamReader
 from ..http1.head import expects_continue
 from ..http1.response import FORBIDDEN_TRAILERS
 from .codec import Codec
-from .losses import of_stream, reason_of
+from .losses import reason_of, stream_error
 from .sending import BodySender
 from .states import WHOLE
 from .streams import Stream
@@ -158,7 +158,7 @@ class StreamExchange:
         stream.chunks.clear()
         if stream.failure is not None:
             exchange.refused = stream.failure.unprocessed
-            self.fail(of_stream(exchange, stream, stream.failure))
+            self.fail(stream_error(exchange, stream, stream.failure))
         elif stream.part is WHOLE:
             exchange.ended = now
             self._finish(stream, reader)

@@ -46,7 +46,7 @@ def offer(bits: int) -> str:
     return f"{NAME}; client_max_window_bits={bits}; server_max_window_bits={bits}"
 
 
-def accept(extensions: Sequence[str], bits: int) -> Deflate:
+def agreed_deflate(extensions: Sequence[str], bits: int) -> Deflate:
     """Return what the server's answer to ``offer(bits)`` says; it names at least one extension.
 
     Raises:

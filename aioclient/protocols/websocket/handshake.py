@@ -121,7 +121,7 @@ def _extension(fields: "MultiMapping[str]", bits: int) -> deflate.Deflate | None
             f"the server uses the extension {shown_text(', '.join(used))}, unasked"
         )
     try:
-        return deflate.accept(used, bits)
+        return deflate.agreed_deflate(used, bits)
     except ValueError as error:
         raise HandshakeFailure(
             f"the server's Sec-WebSocket-Extensions is {shown_text(', '.join(used))}: {error}"
