@@ -5,9 +5,11 @@ import contextlib
 import io
 import os
 import re
+import signal
 import subprocess
 import sys
 import threading
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -16,6 +18,7 @@ import pytest
 
 import aioclient
 from aioclient.cli import main
+from aioclient.cli.arguments import read
 from aioclient.testing import RawConnection, RawRequest, RawServer, refused_port
 
 from .loopback import OK, answer, moved
@@ -58,6 +61,17 @@ def served(*replies: Any, **arguments: Any) -> Iterator[RawServer]:
 Capture = pytest.CaptureFixture[bytes]
 
 
+FORM = "application/x-www-form-urlencoded"
+
+
+@pytest.fixture(autouse=True)
+def no_proxies(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Leave the proxies of whoever runs the tests out."""
+    for name in list(os.environ):
+        if name.lower().endswith("_proxy"):
+            monkeypatch.delenv(name)
+
+
 class TestOptions:
     def test_a_url(self, capfdbinary: Capture) -> None:
         """The body goes to standard output as it is, and nothing else."""
@@ -71,9 +85,12 @@ class TestOptions:
     @pytest.mark.parametrize(
         ("arguments", "method", "body", "content_type"),
         [
-            (["-d", "text"], "POST", b"text", "text/plain; charset=utf-8"),
-            (["--data", ""], "POST", b"", "text/plain; charset=utf-8"),
-            (["-d", "x", "-X", "put"], "PUT", b"x", "text/plain; charset=utf-8"),
+            (["-d", "a=b c"], "POST", b"a=b c", FORM),
+            (["--data", ""], "POST", b"", FORM),
+            (["-d", "x", "-X", "put"], "PUT", b"x", FORM),
+            (["-d", "a=1", "--data", "b=2", "-d", "c"], "POST", b"a=1&b=2&c", FORM),
+            (["-d", "", "-d", "a", "-d", ""], "POST", b"a&", FORM),
+            (["--data-binary", "a\n", "-d", "b"], "POST", b"a\n&b", FORM),
             (["--method", "DELETE"], "DELETE", b"", None),
             (["-j", '{"a": 1.50}'], "POST", b'{"a": 1.50}', "application/json"),
             (["--json", "null"], "POST", b"null", "application/json"),
@@ -91,13 +108,95 @@ class TestOptions:
         assert (request.method, request.body) == (method, body)
         assert request.value("Content-Type") == content_type
 
-    def test_a_file(self, tmp_path: Path) -> None:
-        """--data @FILE sends the file."""
+    @pytest.mark.parametrize(
+        ("option", "body"), [("-d", b"a=1b=2"), ("--data-binary", b"a=1\r\nb=2\0\n")]
+    )
+    def test_a_file(self, option: str, body: bytes, tmp_path: Path) -> None:
+        """--data @FILE sends the file without its line ends, as curl, and --data-binary @FILE as it is."""
         path = tmp_path / "upload.txt"
-        path.write_bytes(b"file")
+        path.write_bytes(b"a=1\r\nb=2\0\n")
         with served(OK) as server:
-            assert main([server.url(), "-d", f"@{path}"]) == 0
-        assert server.requests[0].body == b"file"
+            assert main([server.url(), option, f"@{path}"]) == 0
+            assert main([server.url(), "-d", "x", option, f"@{path}", "-d", "y"]) == 0
+        first, second = server.requests
+        assert (first.body, first.value("Content-Type")) == (body, FORM)
+        assert second.body == b"x&" + body + b"&y"
+
+    @pytest.mark.parametrize(("option", "body"), [("-d", b"ab"), ("--data-binary", b"a\nb\n")])
+    def test_standard_input(
+        self, option: str, body: bytes, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """@- is standard input."""
+        monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(b"a\nb\n")))
+        with served(OK) as server:
+            assert main([server.url(), option, "@-"]) == 0
+        assert server.requests[0].body == body
+
+    def test_the_head(self, tmp_path: Path, capfdbinary: Capture) -> None:
+        """--head sends HEAD and prints the heads of all hops to standard output, or to a file."""
+        with served(
+            moved("/b", "Set-Cookie: geheim=1"),
+            b"HTTP/1.1 200 OK\r\nContent-Length: 5\r\nA: b\xc2\x9b\r\n\r\n",
+        ) as server:
+            assert main([server.url(), "-I"]) == 0
+            out, err = capfdbinary.readouterr()
+            assert main(["--head", server.url(), "-o", str(tmp_path / "head")]) == 0
+        assert [request.method for request in server.requests] == ["HEAD"] * 3
+        first, second, rest = out.split(b"\n\n")
+        assert first.splitlines()[0] == b"HTTP/1.1 302 Moved"
+        assert b"Set-Cookie: ***" in first.splitlines()
+        assert second == b"HTTP/1.1 200 OK\nContent-Length: 5\nA: b\\x9b"
+        assert (rest, err) == (b"", b"")
+        assert (tmp_path / "head").read_bytes() == second + b"\n\n"
+
+    @pytest.mark.parametrize(
+        ("text", "url"),
+        [
+            ("a.example", "https://a.example"),
+            ("a.example:8080/p?q=http://b/", "https://a.example:8080/p?q=http://b/"),
+            ("localhost.example/localhost", "https://localhost.example/localhost"),
+            ("localhost@a.example", "https://localhost@a.example"),
+            ("192.0.2.1", "https://192.0.2.1"),
+            ("[2001:db8::1]/", "https://[2001:db8::1]/"),
+            ("/p", "https:///p"),
+            ("localhost:8080/p", "http://localhost:8080/p"),
+            ("LOCALHOST.", "http://LOCALHOST."),
+            ("a.localhost?q", "http://a.localhost?q"),
+            ("127.1.2.3:80", "http://127.1.2.3:80"),
+            ("[::1]:8080/", "http://[::1]:8080/"),
+            ("u:p@localhost/", "http://u:p@localhost/"),
+            ("HTTPS://localhost/", "HTTPS://localhost/"),
+            ("ftp://a.example/", "ftp://a.example/"),
+        ],
+    )
+    def test_a_url_without_a_scheme(self, text: str, url: str) -> None:
+        """It is https, and http for names and addresses of this machine."""
+        assert read([text]).url == url
+
+    def test_a_socket_without_a_scheme(self) -> None:
+        """Over a Unix socket nothing leaves this machine: it is http."""
+        assert read(["docker/info", "--unix-socket", "s"]).url == "http://docker/info"
+
+    def test_loopback_without_a_scheme(self, capfdbinary: Capture) -> None:
+        """It is dialled so."""
+        with served(answer(b"here")) as server:
+            assert main([f"127.0.0.1:{server.port}/p"]) == 0
+        assert capfdbinary.readouterr().out == b"here"
+
+    def test_proxies_of_the_environment(
+        self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfdbinary: Capture
+    ) -> None:
+        """They are used, but for what no_proxy names and for a Unix socket."""
+        path = tmp_path / "s"
+        with served(answer(b"proxy")) as proxy, served(OK, unix_path=path) as server:
+            monkeypatch.setenv("http_proxy", proxy.url())
+            assert main(["http://a.test/p"]) == 0
+            assert capfdbinary.readouterr().out == b"proxy"
+            assert main(["http://a.test/p", "--unix-socket", str(path)]) == 0
+            monkeypatch.setenv("no_proxy", "127.0.0.1")
+            assert main([proxy.url("/direct")]) == 0
+        assert [request.target for request in proxy.requests] == ["http://a.test/p", "/direct"]
+        assert [request.target for request in server.requests] == ["/p"]
 
     def test_headers(self) -> None:
         """--header may be repeated; an empty value is one."""
@@ -145,6 +244,41 @@ class TestOptions:
         with served(late) as server:
             assert main([server.url(), "-o", str(path)]) == 3
         assert path.read_bytes() == b"precious"
+
+    def test_output_of_a_failure(self, tmp_path: Path) -> None:
+        """When the body breaks off, nothing is left; there is no file before all of it came."""
+        seen: list[list[str]] = []
+
+        async def half(conn: RawConnection, request: RawRequest) -> None:
+            conn.send(b"HTTP/1.1 200 OK\r\nContent-Length: 10\r\n\r\n12345")
+            while not (names := os.listdir(tmp_path)):
+                await asyncio.sleep(0.01)  # another thread
+            seen.append(names)
+            conn.close()
+
+        with served(half) as server:
+            assert main([server.url(), "-o", str(tmp_path / "out")]) == 3
+        ((name,),) = seen
+        assert re.fullmatch(r"\.aioclient-[0-9a-f]{16}\.part", name)
+        assert os.listdir(tmp_path) == []
+
+    @pytest.mark.parametrize("exists", [False, True])
+    def test_output_without_links(
+        self, exists: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """Where a file system has no links, the file is renamed, and nothing is replaced either."""
+        path = tmp_path / "out"
+
+        def refuse(*_: object) -> None:
+            if exists:
+                path.write_bytes(b"precious")
+            raise PermissionError(1, "Operation not permitted")
+
+        monkeypatch.setattr(os, "link", refuse)
+        with served(answer(b"body")) as server:
+            assert main([server.url(), "-o", str(path)]) == (3 if exists else 0)
+        assert path.read_bytes() == (b"precious" if exists else b"body")
+        assert os.listdir(tmp_path) == ["out"]
 
     def test_redirects(self, capfdbinary: Capture) -> None:
         """Redirects are followed, with --no-redirects they are shown."""
@@ -217,7 +351,10 @@ class TestEnd:
             (["--timeout", "-1"], "timeout=-1.0"),
             (["--timeout", "nan"], "timeout=nan"),
             (["--timeout", "soon"], "invalid float value"),
-            (["-d", "x", "-j", "1"], "not allowed with"),
+            (["-d", "x", "-j", "1"], "give one of them"),
+            (["-d", "", "-j", "1"], "give one of them"),
+            (["-I", "-d", "x"], "leave out --data"),
+            (["-I", "-X", "GET"], "leave out --method"),
             (["--nonsense"], "unrecognized arguments"),
         ],
     )
@@ -236,7 +373,8 @@ class TestEnd:
     @pytest.mark.parametrize(
         ("url", "text"),
         [
-            ("nonsense", "InvalidUrlClientError"),
+            ("a b", "InvalidUrlClientError"),
+            ("https:///nonsense", "InvalidUrlClientError"),
             ("ftp://a.test/", "NonHttpUrlClientError"),
             ("http://u:geheim@a.test:99999/", "InvalidUrlClientError"),
             ("http://a.test/\n", "InvalidUrlClientError"),
@@ -376,6 +514,25 @@ class TestProcess:
             done = run(f"http://127.0.0.1:{port}/")
         assert (done.returncode, done.stdout) == (3, b"")
         assert done.stderr.count(b"\n") == 1
+
+    def test_an_interrupt(self, tmp_path: Path) -> None:
+        """Ctrl-C leaves nothing of the file that was begun, and no traceback."""
+
+        async def slowly(conn: RawConnection, request: RawRequest) -> None:
+            conn.send(b"HTTP/1.1 200 OK\r\nContent-Length: 10\r\n\r\n12345")
+            await conn.closed()
+
+        command = [sys.executable, "-m", "aioclient", "-o", str(tmp_path / "out")]
+        with served(slowly) as server:
+            process = subprocess.Popen([*command, server.url()], stderr=subprocess.PIPE)
+            while process.poll() is None and not any(
+                path.stat().st_size for path in tmp_path.iterdir()
+            ):
+                time.sleep(0.01)  # another process
+            process.send_signal(signal.SIGINT)
+            _, err = process.communicate(timeout=50)
+        assert (process.returncode, err) == (130, b"")
+        assert os.listdir(tmp_path) == []
 
     def test_a_reader_that_has_enough(self) -> None:
         """A closed pipe at standard output is no traceback, neither then nor at exit."""

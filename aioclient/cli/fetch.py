@@ -1,0 +1,132 @@
+"""The request that a command line asks for: sent, and its response written."""
+
+import os
+import sys
+from collections.abc import AsyncIterator, Iterator
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
+from secrets import token_hex
+from typing import BinaryIO
+
+from ..connectors.base import BaseConnector
+from ..connectors.tcp import TCPConnector
+from ..connectors.unix import UnixConnector
+from ..message.body import Data
+from ..response.client_response import ClientResponse
+from ..session import ClientSession
+from .arguments import Asked, Datum
+from .terminal import Escaper, request_head, response_head
+
+_LINE_ENDS = b"\r\n\0"  # what curl drops from the files of a form
+
+
+async def fetch(asked: Asked) -> int:
+    """Send what was asked for and write what comes; return the exit status.
+
+    Raises:
+        ClientError, TimeoutError: no response came, or not all of it.
+        OSError: a file cannot be read or written; nothing is left of the one that was begun.
+    """
+    connector: BaseConnector = (
+        TCPConnector() if asked.unix_socket is None else UnixConnector(asked.unix_socket)
+    )
+    with ExitStack() as files:
+        async with (
+            ClientSession(
+                connector=connector,
+                timeout=asked.timeout,
+                env_proxies=asked.unix_socket is None,
+            ) as session,
+            session.request(
+                asked.method,
+                asked.url,
+                headers=asked.headers,
+                data=_body(asked.data, files) if asked.json is None else asked.json,
+                allow_redirects=asked.redirects,
+                ssl=not asked.insecure,
+            ) as response,
+        ):
+            if asked.verbose:
+                for hop in (*response.history, response):
+                    _show_heads(hop)
+            if asked.output is None:
+                screen = sys.stdout.buffer
+                await _copy(_content(response, asked), screen, escape=sys.stdout.isatty())
+            else:
+                with _beside(asked.output) as file:
+                    await _copy(_content(response, asked), file, escape=False)
+            return 0 if response.ok else 1
+
+
+def _body(data: tuple[Datum, ...], files: ExitStack) -> Data:
+    """Return the body that *data* make: one file that is sent as it is, or what they say joined with ``&``, as curl."""
+    if len(data) == 1 and data[0].exact and data[0].path not in (None, "-"):
+        return files.enter_context(open(data[0].text[1:], "rb"))
+    if not data:
+        return None
+    body = b""
+    for each in data:
+        body += (b"&" if body else b"") + _read(each)
+    return body
+
+
+def _read(each: Datum) -> bytes:
+    if each.path is None:
+        return each.text.encode("utf-8", "surrogateescape")
+    found = sys.stdin.buffer.read() if each.path == "-" else Path(each.path).read_bytes()
+    return found if each.exact else found.translate(None, _LINE_ENDS)
+
+
+async def _content(response: ClientResponse, asked: Asked) -> AsyncIterator[bytes]:
+    """Give what is written: the body as it comes, or the heads of all hops if they were asked for."""
+    if asked.head:
+        for hop in (*response.history, response):
+            yield "\n".join([*response_head(hop), "", ""]).encode()
+    else:
+        async for chunk in response.content.iter_any():
+            yield chunk
+
+
+async def _copy(content: AsyncIterator[bytes], file: BinaryIO, escape: bool) -> None:
+    """Write *content* to *file* as it comes; *escape* what could drive a terminal."""
+    escaper = Escaper()
+    async for chunk in content:
+        file.write(escaper.escaped(chunk) if escape else chunk)
+        file.flush()
+    if escape:
+        file.write(escaper.escaped(b"", last=True))
+        file.flush()
+
+
+@contextmanager
+def _beside(output: Path) -> Iterator[BinaryIO]:
+    """Give a new file in the folder of *output*, and make it that one when nothing failed; else nothing is left.
+
+    Raises:
+        FileExistsError: *output* appeared meanwhile; it is left alone.
+    """
+    part = output.with_name(f".aioclient-{token_hex(8)}.part")
+    try:
+        with part.open("xb") as file:
+            yield file
+        _rename(part, output)
+    finally:
+        part.unlink(missing_ok=True)
+
+
+def _rename(part: Path, output: Path) -> None:
+    """Give *part* the name *output*, which nothing may have."""
+    try:
+        os.link(part, output)  # rename() would replace what has the name
+    except FileExistsError:
+        raise
+    except OSError:  # a file system without links
+        with output.open("xb"):
+            part.replace(output)
+
+
+def _show_heads(response: ClientResponse) -> None:
+    """Print the heads of a request and its response, as curl does."""
+    lines = [f"> {line}" for line in request_head(response)]
+    lines += [f"< {line}" for line in response_head(response)]
+    print("\n".join(lines), end="\n\n", file=sys.stderr)

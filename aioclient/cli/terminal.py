@@ -1,0 +1,50 @@
+"""What people see: text in which nothing drives the terminal, and heads without their secrets."""
+
+import codecs
+from typing import Final
+
+from ..exceptions import public
+from ..message.headers import is_secret
+from ..response.client_response import ClientResponse
+
+# Control characters drive terminals: one line shows them all, a text keeps its tabs and line ends.
+_CONTROL: Final = {code: f"\\x{code:02x}" for code in (*range(0x20), 0x7F, *range(0x80, 0xA0))}
+_CONTROL_IN_TEXT: Final = {code: text for code, text in _CONTROL.items() if code not in (9, 10, 13)}
+
+
+class Escaper:
+    """Escapes a text that comes in pieces of bytes."""
+
+    def __init__(self) -> None:
+        self._decoder = codecs.getincrementaldecoder("utf-8")("replace")
+
+    def escaped(self, piece: bytes, *, last: bool = False) -> bytes:
+        """Return the next *piece* without what could drive a terminal; bytes that are no UTF-8 are replaced."""
+        return self._decoder.decode(piece, last).translate(_CONTROL_IN_TEXT).encode()
+
+
+def one_line(text: str) -> str:
+    """Return *text* without line ends and whatever else could drive a terminal."""
+    return text.translate(_CONTROL)
+
+
+def request_head(response: ClientResponse) -> list[str]:
+    """Return the lines of the head of the request that *response* answers."""
+    asked = response.request_info
+    url = public(asked.url)
+    lines = [f"{asked.method} {url.raw_path_qs} (to {url.host}:{url.port})"]
+    lines += [f"{name}: {_hidden(name, value)}" for name, value in asked.headers.items()]
+    return [one_line(line) for line in lines]
+
+
+def response_head(response: ClientResponse) -> list[str]:
+    """Return the lines of the head of *response*."""
+    version = response.version
+    lines = [f"HTTP/{version.major}.{version.minor} {response.status} {response.reason}"]
+    lines += [f"{name}: {_hidden(name, value)}" for name, value in response.headers.items()]
+    return [one_line(line) for line in lines]
+
+
+def _hidden(name: str, value: str) -> str:
+    # A challenge tells everybody what to answer.
+    return "***" if is_secret(name) and name.lower() != "www-authenticate" else value
