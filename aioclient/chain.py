@@ -58,7 +58,7 @@ def sending_by(transport: Transport) -> Handler:
         response = await transport.send(request)
         if not isinstance(cast(object, response), ClientResponse):
             raise TypeError(
-                f"{request.what}: {name_of(type(transport))}.send() returned {type(response).__name__}, "
+                f"{request.label}: {name_of(type(transport))}.send() returned {type(response).__name__}, "
                 "not an aioclient.ClientResponse; make one with ClientResponse.from_parts()"
             )
         if request.content is not None and is_synthetic(response):
@@ -179,7 +179,7 @@ async def release_dropped_responses(request: Request, handler: Handler) -> Clien
     if cast(object, response) is None:
         call.release()
         raise TypeError(
-            f"{request.what}: the middlewares returned None, not a response; "
+            f"{request.label}: the middlewares returned None, not a response; "
             "each ends with: return await handler(request)"
         )
     if call.unread and not release_with(response, [lease for lease, _ in call.unread]):

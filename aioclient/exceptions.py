@@ -448,15 +448,15 @@ class WSClosedError(ClientConnectionError):
     ``code`` and ``reason`` are of the server's close frame.
     """
 
-    def __init__(self, what: str, code: int, reason: str) -> None:
-        super().__init__(what, code, reason)
-        self.what = what
+    def __init__(self, label: str, code: int, reason: str) -> None:
+        super().__init__(label, code, reason)
+        self.label = label
         self.code = code
         self.reason = reason
 
     def __str__(self) -> str:
         said = f" {self.reason!r}" if self.reason else ""
-        return f"{self.what}: the WebSocket ended with {self.code}{said}"
+        return f"{self.label}: the WebSocket ended with {self.code}{said}"
 
 
 class NotSentError(ClientConnectionError):
@@ -467,10 +467,10 @@ class NotSentError(ClientConnectionError):
     """
 
     def __init__(
-        self, what: str, reason: str, seconds: float | None, until: datetime | None
+        self, label: str, reason: str, seconds: float | None, until: datetime | None
     ) -> None:
-        super().__init__(what, reason, seconds, until)
-        self.what = what
+        super().__init__(label, reason, seconds, until)
+        self.label = label
         self.reason = reason
         self.seconds = seconds
         self.until = until
@@ -479,7 +479,7 @@ class NotSentError(ClientConnectionError):
         when = ""
         if self.seconds is not None and self.until is not None:
             when = f", until {self.until:%H:%M:%S} UTC ({self.seconds:.3g} s)"
-        return f"{self.what}: nothing was sent: {self.reason}{when}"
+        return f"{self.label}: nothing was sent: {self.reason}{when}"
 
 
 class CircuitOpenError(NotSentError):
@@ -502,9 +502,9 @@ class WSReconnectError(ClientError):
 
     _ended_with = ""  # the text of the cause, once the cause itself was left behind by pickle
 
-    def __init__(self, what: str, reason: str, attempts: int) -> None:
-        super().__init__(what, reason, attempts)
-        self.what = what
+    def __init__(self, label: str, reason: str, attempts: int) -> None:
+        super().__init__(label, reason, attempts)
+        self.label = label
         self.reason = reason
         self.attempts = attempts
 
@@ -517,7 +517,7 @@ class WSReconnectError(ClientError):
     def __str__(self) -> str:
         count = "1 attempt" if self.attempts == 1 else f"{self.attempts} attempts"
         return (
-            f"{self.what}: not connected again after {count}, {self.reason}{self._text_of_cause()}"
+            f"{self.label}: not connected again after {count}, {self.reason}{self._text_of_cause()}"
         )
 
 

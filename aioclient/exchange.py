@@ -130,7 +130,7 @@ class Exchange:
 
     def __repr__(self) -> str:
         state = "answered" if self.answered is not None else f"{self.sent.name.lower()} sent"
-        return f"<Exchange {self.request.what}: {state}>"
+        return f"<Exchange {self.request.label}: {state}>"
 
 
 def repeatable(exchange: Exchange) -> bool:

@@ -217,7 +217,7 @@ class ClientWebSocketResponse:
         connection = self._connection
         if connection.waiter.future is not None:
             raise RuntimeError(
-                f"{connection.what}: another task is receiving already; let one receive, and share what came"
+                f"{connection.label}: another task is receiving already; let one receive, and share what came"
             )
         queue = self._queue
         if not queue:
@@ -307,7 +307,7 @@ class ClientWebSocketResponse:
         data = message.data
         found = f"{type(data).__name__} of {len(data)}" if isinstance(data, (str, bytes)) else data
         return WSMessageTypeError(
-            f"{self._connection.what}: received {message.type.name} ({found}), not {wanted.name}"
+            f"{self._connection.label}: received {message.type.name} ({found}), not {wanted.name}"
         )
 
     def __aiter__(self) -> Self:
@@ -356,7 +356,7 @@ class ClientWebSocketResponse:
             connection.finish(self._close_limit)
         else:
             connection.error = ServerTimeoutError(
-                f"{connection.what}: no close frame came within ws_close={self._close_limit} s"
+                f"{connection.label}: no close frame came within ws_close={self._close_limit} s"
             )
             connection.abort()
         return True
@@ -403,7 +403,7 @@ class ClientWebSocketResponse:
             state = "closing"
         else:
             state = f"closed, code {self._connection.code}"
-        return f"<ClientWebSocketResponse {self._connection.what} {state}>"
+        return f"<ClientWebSocketResponse {self._connection.label} {state}>"
 
 
 _SENDABLE: Final = (WSMsgType.TEXT, WSMsgType.BINARY, WSMsgType.PING, WSMsgType.PONG)

@@ -439,7 +439,7 @@ class TestRecorder:
             for what, status, body in recorder.records:
                 if what == f"{request.method} {request.url.path}":
                     return ClientResponse.from_parts(request, status, None, body)
-            raise LookupError(request.what)
+            raise LookupError(request.label)
 
         async with (
             ClientSession(URL, connector=InProcess(replay)) as session,

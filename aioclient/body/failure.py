@@ -4,14 +4,14 @@ from ..exceptions import ClientConnectionError, ClientError, ClientOSError
 from ..message.headers import shown_text
 
 
-def source_error(what: str, error: BaseException) -> Exception:
-    """Return what the request *what* raises because the source of its body raised *error*, which is the cause.
+def source_error(label: str, error: BaseException) -> Exception:
+    """Return what the request *label* raises because the source of its body raised *error*, which is the cause.
 
     An error of a client, as of a response that is passed on, and a ``TimeoutError`` stay as they are.
     """
     if isinstance(error, ClientError) or (isinstance(error, TimeoutError) and error.errno is None):
         return error
-    text = f"{what}: the request body could not be read: {shown_text(error)}"
+    text = f"{label}: the request body could not be read: {shown_text(error)}"
     failure = (
         ClientOSError(error.errno, text)
         if isinstance(error, OSError)

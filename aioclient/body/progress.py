@@ -118,20 +118,20 @@ class UploadTracker:
 class WatchedBody(BodyWrapper):
     """Another body, which tells how far it has got: it goes out piece by piece."""
 
-    __slots__ = ("_attempt", "_progress", "_tracker", "_what")
+    __slots__ = ("_attempt", "_label", "_progress", "_tracker")
 
     def __init__(
-        self, body: Body, progress: Progress | None, tracker: UploadTracker | None, what: str
+        self, body: Body, progress: Progress | None, tracker: UploadTracker | None, label: str
     ) -> None:
         super().__init__(body, body.size, body.headers)
-        self._what = what  # the request, for errors
+        self._label = label  # the request, for errors
         self._progress = progress
         self._tracker = tracker
         self._attempt = 0
 
     def around(self, body: Body) -> Body:
         """Return *body* watched as well."""
-        return WatchedBody(self._body.around(body), self._progress, self._tracker, self._what)
+        return WatchedBody(self._body.around(body), self._progress, self._tracker, self._label)
 
     async def write(self, writer: BodyWriter) -> None:
         """Send all of it, as ``Body.write`` says.
@@ -147,7 +147,7 @@ class WatchedBody(BodyWrapper):
             await self.note(attempt, 0)
             await self._body.write(_WatchingWriter(writer, self, attempt))
         except Exception as failure:
-            error = source_error(self._what, failure)
+            error = source_error(self._label, failure)
             if error is failure:
                 raise
             raise error from failure

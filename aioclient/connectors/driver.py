@@ -299,7 +299,7 @@ class PoolDriver:
         )
         task = asyncio.current_task()
         unread = [
-            exchange.request.what
+            exchange.request.label
             for connection in self._sockets.connections
             for exchange in connection.under_way
             if exchange.is_unread_by(task)

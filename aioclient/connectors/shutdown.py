@@ -102,7 +102,7 @@ class OpenSockets:
 
 def closed_error(request: Request) -> ClientConnectionError:
     """Return the error of a request that a closed connector did not send."""
-    return ClientConnectionError(f"{request.what}: not sent, the connector is closed")
+    return ClientConnectionError(f"{request.label}: not sent, the connector is closed")
 
 
 # Those that nobody awaits; the event loop itself holds tasks weakly.

@@ -457,9 +457,11 @@ class Request:
         return key._replace(proxy=proxy, tunnel=tunnel, http2=key.http2 and tunnel)
 
     @property
-    def what(self) -> str:
-        """Method and URL, as messages begin."""
+    def label(self) -> str:
+        """Method and URL, without secrets: how messages begin."""
         return f"{self.method} {shown(self._url)}"
+
+    what = label  # its earlier name
 
     @property
     def full_info(self) -> RequestInfo:
@@ -535,7 +537,7 @@ class Request:
         return request
 
     def __repr__(self) -> str:
-        return f"<Request {self.what}>"
+        return f"<Request {self.label}>"
 
 
 _COPIED = tuple(set(Request.__slots__) - {"__weakref__", "_headers", "_original", "_original_url"})

@@ -76,7 +76,7 @@ async def follow_redirects(request: Request, handler: Handler) -> ClientResponse
                 request.info,
                 cast(Any, history),
                 status=response.status,
-                message=f"{request.what}: more than max_redirects={request.options.max_redirects} redirects",
+                message=f"{request.label}: more than max_redirects={request.options.max_redirects} redirects",
                 headers=response.headers,
             )
         request = next_hop(request, response, method, body)
@@ -114,7 +114,7 @@ def next_hop(request: Request, response: ClientResponse, method: str, body: Body
     elif body is not None:
         if body.consumed:
             raise BodyConsumedError(
-                f"{request.what}: the server redirects with {response.status} to {shown(url)}, "
+                f"{request.label}: the server redirects with {response.status} to {shown(url)}, "
                 "but the request body cannot be sent twice; give bytes or a seekable file"
             )
         body.rewind()
@@ -149,7 +149,7 @@ def redirect_target(request: Request, response: ClientResponse) -> URL:
         other[1].lower() in _WEBSOCKET_SCHEMES and _is_handshake(request)
     ):
         raise UnsafeRedirectError(
-            f"{request.what}: the server redirects to {shown_bad(location)}; only http and https are followed"
+            f"{request.label}: the server redirects to {shown_bad(location)}; only http and https are followed"
         )
     try:
         url = _resolved(request.url, location, request.options.requote_redirect_url)
@@ -158,7 +158,7 @@ def redirect_target(request: Request, response: ClientResponse) -> URL:
             url = resolved(url, f"#{fragment}")  # RFC 9110, section 10.2.2
     except ValueError as error:
         raise InvalidUrlRedirectClientError(
-            bad_url(location), f"{request.what}: the server redirects there, but {error}"
+            bad_url(location), f"{request.label}: the server redirects there, but {error}"
         ) from error
     if url.raw_user is not None or url.raw_password is not None:
         url = url.with_user(None)

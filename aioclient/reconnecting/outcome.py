@@ -25,7 +25,7 @@ def outcome_of_connection(ws: ClientWebSocketResponse) -> tuple[Outcome, Excepti
     code = ws.close_code
     if ws.closed_by_us or code is None:
         return Left(), None
-    error = WSClosedError(ws.response.request.what, code, ws.close_reason or "")
+    error = WSClosedError(ws.response.request.label, code, ws.close_reason or "")
     error.__cause__ = ws.exception()
     return Closed(code), error
 

@@ -126,7 +126,7 @@ class ReconnectPolicy:
     fatal_errors: tuple[type[Exception], ...] = FATAL_ERRORS
 
     def __post_init__(self) -> None:
-        for name, least, what in (
+        for name, least, expected in (
             ("initial", 0.0, "more than 0 seconds"),
             ("factor", 1.0, "1 or more"),
             ("max_delay", self.initial, f"seconds, at least initial={self.initial}"),
@@ -135,7 +135,7 @@ class ReconnectPolicy:
         ):
             value = getattr(self, name)
             if not (least <= value < math.inf) or (name == "initial" and value == 0):
-                raise ValueError(f"{name}={value!r}; give {what}")
+                raise ValueError(f"{name}={value!r}; give {expected}")
         if self.max_attempts is not None and self.max_attempts < 1:
             raise ValueError(f"max_attempts={self.max_attempts}; give 1 or more, or None for any")
         if self.jitter not in ("full", "equal", "none"):

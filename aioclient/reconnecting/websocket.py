@@ -85,6 +85,7 @@ class ReconnectingWebSocket:
         "_delay",
         "_due",
         "_failures",
+        "_label",
         "_last_error",
         "_on_connect",
         "_open",
@@ -95,20 +96,19 @@ class ReconnectingWebSocket:
         "_settled",
         "_silence",
         "_state",
-        "_what",
         "_ws",
     )
 
     def __init__(
         self,
         open_ones: "set[ReconnectingWebSocket]",
-        what: str,
+        label: str,
         open: Callable[[], Awaitable[ClientWebSocketResponse]],
         policy: ReconnectPolicy,
         on_connect: OnConnect | None,
     ) -> None:
         self._open_ones = open_ones  # whom the session tells of its end
-        self._what = what
+        self._label = label
         self._open = open
         self._policy = policy
         self._on_connect = on_connect
@@ -278,7 +278,7 @@ class ReconnectingWebSocket:
         return isinstance(error, (ClientError, OSError, *self._policy.errors))
 
     def _given_up(self, reason: str) -> WSReconnectError:
-        return WSReconnectError(self._what, reason, self._attempts)
+        return WSReconnectError(self._label, reason, self._attempts)
 
     def _hand_over(self, ws: ClientWebSocketResponse) -> None:
         self._connections += 1
@@ -305,7 +305,7 @@ class ReconnectingWebSocket:
         while self._ws is None:
             if self._state is ReconnectState.CLOSED:
                 raise ClientConnectionResetError(
-                    f"{self._what}: the reconnecting WebSocket is closed, nothing can be sent"
+                    f"{self._label}: the reconnecting WebSocket is closed, nothing can be sent"
                 ) from self._last_error
             await self._settled.wait()
         return self._ws
@@ -390,4 +390,4 @@ class ReconnectingWebSocket:
     def __repr__(self) -> str:
         wait = self.next_attempt_in if self._state is ReconnectState.WAITING else None
         more = "" if wait is None else f", next attempt in {wait:.3g} s"
-        return f"<ReconnectingWebSocket {self._what} {self._state.value}{more}>"
+        return f"<ReconnectingWebSocket {self._label} {self._state.value}{more}>"

@@ -573,7 +573,7 @@ class ClientResponse:
 
     def _released_error(self) -> ClientConnectionError:
         return ClientConnectionError(
-            f"{self.request.what}: the response was released before its body was read"
+            f"{self.request.label}: the response was released before its body was read"
         )
 
     def _end_lease(self) -> None:
@@ -718,7 +718,7 @@ class ClientResponse:
         body = await self.read()
         if not body and self._content is not None and self._content.total_bytes:
             raise StreamConsumedError(
-                f"{self.request.what}: {caller}() finds nothing, because the body was read from response.content "
+                f"{self.request.label}: {caller}() finds nothing, because the body was read from response.content "
                 f"before, which keeps nothing; keep what you read there, or call read() first and {caller}() after it"
             )
         return body

@@ -156,7 +156,7 @@ class Connection:
             creation_site = request.options.creation_site
             place = "" if creation_site is None else f"; asked for at {creation_site}"
             warnings.warn(
-                f"unclosed response to {request.what}: use 'async with', read it to its end, or release it{place}",
+                f"unclosed response to {request.label}: use 'async with', read it to its end, or release it{place}",
                 ResourceWarning,
                 source=self,
                 stacklevel=2,
@@ -167,4 +167,4 @@ class Connection:
                 )
 
     def __repr__(self) -> str:
-        return f"<Connection {'closed' if self.closed else 'open'}, {self._exchange.request.what}>"
+        return f"<Connection {'closed' if self.closed else 'open'}, {self._exchange.request.label}>"

@@ -50,7 +50,7 @@ class SyntheticExchange(Exchange):
         return self._timings
 
     def __repr__(self) -> str:
-        return f"<Exchange {self.request.what}: made from parts>"
+        return f"<Exchange {self.request.label}: made from parts>"
 
 
 class Puller:
@@ -140,7 +140,7 @@ class Puller:
         if not self._ended:
             self._ended = True
             self._stream.set_exception(
-                ClientConnectionError(f"{self._request.what}: the response was released")
+                ClientConnectionError(f"{self._request.label}: the response was released")
             )
         task = self._task
         if task is None:
@@ -183,7 +183,7 @@ class Puller:
                     await self._pull(pieces)
         except asyncio.CancelledError:
             self._fail(
-                ClientPayloadError(f"{self._request.what}: the iterator of the body was cancelled")
+                ClientPayloadError(f"{self._request.label}: the iterator of the body was cancelled")
             )
         except Exception as error:  # noqa: BLE001  (whatever it is, it is for the reader)
             self._fail(self._timed_out(error) if limit.expired() else error)
@@ -206,7 +206,7 @@ class Puller:
         async for piece in iterator:
             if not isinstance(piece, (bytes, bytearray, memoryview)):
                 raise TypeError(
-                    f"{self._request.what}: the iterator of the body gave {type(piece).__name__}, not bytes"
+                    f"{self._request.label}: the iterator of the body gave {type(piece).__name__}, not bytes"
                 )
             data = bytes(piece)
             stream.feed_data(data)
@@ -245,7 +245,7 @@ class Puller:
             if self._ended:
                 self._loop.call_exception_handler(
                     {
-                        "message": f"{self._request.what}: closing its body raised {error!r}",
+                        "message": f"{self._request.label}: closing its body raised {error!r}",
                         "exception": error,
                     }
                 )
@@ -296,7 +296,7 @@ def synthetic_body(
     if not isinstance(body, AsyncIterable):
         hint = "; encode it" if isinstance(body, str) else ""
         raise TypeError(
-            f"{request.what}: the body of a response must be bytes or an async iterable of bytes, "
+            f"{request.label}: the body of a response must be bytes or an async iterable of bytes, "
             f"found {type(body).__name__}{hint}"
         )
     response_fields(trailers)

@@ -509,7 +509,7 @@ class ClientSession(SessionProperties, SessionPrivateNames):
         check_callable("on_connect", on_connect)
         opener = Opener(self, self.ws_connect, url, headers, arguments)
         return ReconnectingWebSocket(
-            self._lifecycle.reconnecting, opener.what, opener, policy, on_connect
+            self._lifecycle.reconnecting, opener.label, opener, policy, on_connect
         )
 
     async def _request(

@@ -48,7 +48,7 @@ class Opener:
         arguments.setdefault("heartbeat", HEARTBEAT)
 
     @property
-    def what(self) -> str:
+    def label(self) -> str:
         """The URL, as messages begin."""
         if callable(self._url):
             return "the reconnecting WebSocket"
@@ -62,7 +62,7 @@ class Opener:
         headers = await _made(self._headers)
         connector = self._session.connector
         if connector is not None and connector.closed:
-            raise RuntimeError(f"{self.what}: the session's connector is closed")
+            raise RuntimeError(f"{self.label}: the session's connector is closed")
         return await self._connect(url, headers=headers, **self._arguments)
 
 

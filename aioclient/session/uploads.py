@@ -39,7 +39,7 @@ def prepare_upload(request: Request, arguments: CallArguments) -> None:
     if body is not None:
         empty = body.size == 0
         if progress is not None or tracker is not None:
-            body = WatchedBody(body, progress, tracker, request.what)
+            body = WatchedBody(body, progress, tracker, request.label)
         if coding is not None and not empty:
             body = CompressedBody(body, coding)
         request.content = body

@@ -316,7 +316,7 @@ def _take_over(
         taken,
         transport,
         cast(asyncio.AbstractEventLoop, held.loop),
-        response.request.what,
+        response.request.label,
         reader,
         None if deflate is None else Compressor(deflate),
         limits.heartbeat,

@@ -109,7 +109,7 @@ class RetryPolicy:
             raise TypeError(f"attempts must be an int, found {type(self.attempts).__name__}")
         if self.attempts < 1:
             raise ValueError(f"attempts={self.attempts}; give 1 or more, the first one counts")
-        for name, least, what in (
+        for name, least, expected in (
             ("backoff", 0.0, "seconds"),
             ("factor", 1.0, "1 or more"),
             ("max_backoff", self.backoff, f"seconds, at least backoff={self.backoff}"),
@@ -117,7 +117,7 @@ class RetryPolicy:
         ):
             value = getattr(self, name)
             if not (least <= value < math.inf):
-                raise ValueError(f"{name}={value!r}; give {what}")
+                raise ValueError(f"{name}={value!r}; give {expected}")
         if self.jitter not in ("full", "equal", "none"):
             raise ValueError(f"jitter={self.jitter!r}; give 'full', 'equal' or 'none'")
         if isinstance(self.methods, str):

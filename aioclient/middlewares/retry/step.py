@@ -33,9 +33,9 @@ _log = logging.getLogger(__name__)
 
 @dataclass(frozen=True, slots=True)
 class Retried:
-    """What ``on_change`` of a ``Retry`` gets before each wait: *attempt* was the *number*-th one of *what*."""
+    """What ``on_change`` of a ``Retry`` gets before each wait: *attempt* was the *number*-th one of *label*."""
 
-    what: str
+    label: str
     number: int
     attempt: Attempt
 
@@ -248,16 +248,16 @@ class Retry:
         attempt = Attempt(status, error, now - began, waited)
         if isinstance(next_, Again):
             self._retries += 1
-            _log.info("%s: attempt %d: %s", request.what, made, attempt)
-            tell(self._on_change, Retried(request.what, made, attempt))
+            _log.info("%s: attempt %d: %s", request.label, made, attempt)
+            tell(self._on_change, Retried(request.label, made, attempt))
         elif next_.reason is not None:
             self._given_up += 1
             _log.info(
-                "%s: attempt %d: %s; no further one: %s", request.what, made, attempt, next_.reason
+                "%s: attempt %d: %s; no further one: %s", request.label, made, attempt, next_.reason
             )
         elif attempts:
             self._recovered += isinstance(outcome, Answered)
-            _log.info("%s: attempt %d: %s", request.what, made, attempt)
+            _log.info("%s: attempt %d: %s", request.label, made, attempt)
         return (*attempts, attempt), next_
 
     def _done(

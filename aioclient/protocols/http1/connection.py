@@ -567,7 +567,7 @@ class Http1Connection(asyncio.Protocol):
             return
         if self._stream is not None:
             self._stream.set_exception(
-                ClientConnectionError(f"{exchange.request.what}: the response was released")
+                ClientConnectionError(f"{exchange.request.label}: the response was released")
             )
         self._stream = None
         self._lease = None
@@ -614,7 +614,7 @@ class Http1Connection(asyncio.Protocol):
         self._sender.close()
         if self._exchange is not None:
             self.fail(
-                ClientConnectionError(f"{self._exchange.request.what}: the connection was closed")
+                ClientConnectionError(f"{self._exchange.request.label}: the connection was closed")
             )
         elif self._lease is not None:
             self._end_lease()  # of a connection that had switched protocols
@@ -719,7 +719,7 @@ class Http1Connection(asyncio.Protocol):
     def __repr__(self) -> str:
         state = self._state.value
         if self._exchange is not None:
-            state += f": {self._exchange.request.what}"
+            state += f": {self._exchange.request.label}"
         return (
             f"<Http1Connection {self.key.host}:{self.key.port} {state}, {self.exchanges} exchanges>"
         )

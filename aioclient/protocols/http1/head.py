@@ -293,9 +293,9 @@ def _check_length(request: Request, said: list[str], chunked: bool) -> None:
         raise _contradiction(request, f"Content-Length is {said}; it must be one decimal number")
 
 
-def _contradiction(request: Request, what: str) -> ValueError:
+def _contradiction(request: Request, fault: str) -> ValueError:
     return ValueError(
-        f"{request.method} {request.origin.scheme}://{request.origin.host_field}: {what}"
+        f"{request.method} {request.origin.scheme}://{request.origin.host_field}: {fault}"
     )
 
 

@@ -19,7 +19,7 @@ def unsent_error(request: Request, error: Exception | None, *, used: bool) -> Cl
     *used*: it had carried another request before.
     """
     has = "has closed the connection" if used else "closed the connection"
-    text = f"{request.what}: the server {has} before the request was sent"
+    text = f"{request.label}: the server {has} before the request was sent"
     return ServerDisconnectedError(text) if error is None else _broken(text, error)
 
 
@@ -30,15 +30,15 @@ def lost_error(
 
     *remaining*: bytes of a body of known length that did not come, past the reader.
     """
-    what = exchange.request.what
+    label = exchange.request.label
     if reader.head_done:
-        incomplete = IncompleteBodyError(f"{what}: {_body_so_far(reader, remaining)}")
+        incomplete = IncompleteBodyError(f"{label}: {_body_so_far(reader, remaining)}")
         incomplete.__cause__ = error
         return incomplete
     if error is not None:
-        return _broken(f"{what}: the connection broke before a response", error)
+        return _broken(f"{label}: the connection broke before a response", error)
     where = "within the head of its response" if exchange.heard else "without a response"
-    return ServerDisconnectedError(f"{what}: the server closed the connection {where}")
+    return ServerDisconnectedError(f"{label}: the server closed the connection {where}")
 
 
 def _broken(text: str, error: Exception) -> ClientOSError:

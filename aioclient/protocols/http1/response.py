@@ -486,7 +486,7 @@ class ResponseReader:
         elif self._trailer_bytes > MAX_TRAILERS:
             found = f"its trailer section has more than {MAX_TRAILERS} bytes"
         if found is not None:
-            self.error = error = ClientPayloadError(f"{self._what}: {found}")
+            self.error = error = ClientPayloadError(f"{self._label}: {found}")
             raise error
         if name.lower() not in FORBIDDEN_TRAILERS:
             cast("CIMultiDict[str]", self.trailers).add(name, value)
@@ -542,8 +542,8 @@ class ResponseReader:
     # Errors
 
     @property
-    def _what(self) -> str:
-        return cast(Request, self._request).what
+    def _label(self) -> str:
+        return cast(Request, self._request).label
 
     def _refuse(self, found: str) -> ClientError:
         self.error = error = self._head_error(ServerProtocolError, found)
@@ -568,7 +568,7 @@ class ResponseReader:
         return error
 
     def _refuse_body(self, found: str, cause: Exception) -> None:
-        self.error = ClientPayloadError(f"{self._what}: {found}")
+        self.error = ClientPayloadError(f"{self._label}: {found}")
         self.error.__cause__ = cause
 
     def _head_error(self, kind: type[ServerProtocolError], found: str) -> ClientError:

@@ -178,14 +178,14 @@ class Sender:
                 if phases is not None and phases.sending is not None:
                     phases.send = now - phases.sending
         except UploadAbortedError as error:
-            aborted = UploadAbortedError(f"{request.what}: {error}")
+            aborted = UploadAbortedError(f"{request.label}: {error}")
             aborted.__cause__ = error.__cause__
             self._fail(aborted)
         except ClientError as error:
             self._fail(error)
         except asyncio.CancelledError as error:
             if self._task is not None:  # it was not the connection that cancelled it
-                self._fail(source_error(request.what, error))
+                self._fail(source_error(request.label, error))
             raise
         except (KeyboardInterrupt, SystemExit, GeneratorExit):
             raise
@@ -194,7 +194,7 @@ class Sender:
             if isinstance(error, Exception) and trace is not None and error is trace.raised:
                 self._fail(error)
             else:
-                self._fail(source_error(request.what, error))
+                self._fail(source_error(request.label, error))
         finally:
             self._task = None
             await body.close()

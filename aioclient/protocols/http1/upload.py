@@ -57,7 +57,7 @@ class CountingWriter:
         self._written += chunk.nbytes if isinstance(chunk, memoryview) else len(chunk)
         if self._size is not None and self._written > self._size:
             raise BodySizeError(
-                f"{self._request.what}: the request body has more than the {self._size} bytes announced"
+                f"{self._request.label}: the request body has more than the {self._size} bytes announced"
             )
         await self._sink.write(chunk)
 
@@ -69,7 +69,7 @@ class CountingWriter:
         """
         if self._size is not None and self._written < self._size:
             raise BodySizeError(
-                f"{self._request.what}: the request body ended after {self._written} "
+                f"{self._request.label}: the request body ended after {self._written} "
                 f"of the {self._size} bytes announced"
             )
 

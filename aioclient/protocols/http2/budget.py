@@ -32,7 +32,7 @@ class Budget:
         self.left = FREE
         self._began = 0.0
 
-    def spend(self, now: float, what: str) -> None:
+    def spend(self, now: float, kind: str) -> None:
         """Count a frame that came at *now*, in seconds of any clock.
 
         Raises:
@@ -43,7 +43,7 @@ class Budget:
             return
         if now - self._began < PERIOD:
             raise ConnectionFailure(
-                ErrorCode.ENHANCE_YOUR_CALM, f"too many frames of no use: {what}", FLOOD
+                ErrorCode.ENHANCE_YOUR_CALM, f"too many frames of no use: {kind}", FLOOD
             )
         self._began = now
         self.left = FREE - 1

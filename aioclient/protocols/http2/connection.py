@@ -283,7 +283,7 @@ class Http2Connection(asyncio.Protocol):
         """Return the fields of a request, made once for all that have but the session's default ones."""
         request = exchange.request
         if request.options.http10:
-            raise ValueError(f"{request.what}: http10=True cannot be sent over HTTP/2")
+            raise ValueError(f"{request.label}: http10=True cannot be sent over HTTP/2")
         if (
             request.content is None
             and request.own_headers is None
@@ -458,7 +458,7 @@ class Http2Connection(asyncio.Protocol):
 
     def early_end(self, request: Request) -> ClientError:
         """Say that the connection ended before *request* was sent, and by what if that is known."""
-        return unsent_error(request.what, self._loss, used=self.exchanges != 0)
+        return unsent_error(request.label, self._loss, used=self.exchanges != 0)
 
     def retire(self) -> None:
         """Carry no exchange besides those under way, and close behind the last of them."""
@@ -493,8 +493,8 @@ class Http2Connection(asyncio.Protocol):
             self._timer.cancel()
             self._timer = None
         for active in list(self._active.values()):
-            what = active.exchange.request.what
-            active.fail(ClientConnectionError(f"{what}: the connection was closed"))
+            label = active.exchange.request.label
+            active.fail(ClientConnectionError(f"{label}: the connection was closed"))
         self._end()
 
     def _end(self) -> None:
@@ -539,10 +539,10 @@ class Http2Connection(asyncio.Protocol):
             if now < pinged + PING_LIMIT:
                 return pinged + PING_LIMIT
             for active in list(self._active.values()):
-                what = active.exchange.request.what
+                label = active.exchange.request.label
                 active.fail(
                     ServerTimeoutError(
-                        f"{what}: nothing came within {PING_LIMIT:g} s of a ping (http2_ping={interval:g})"
+                        f"{label}: nothing came within {PING_LIMIT:g} s of a ping (http2_ping={interval:g})"
                     )
                 )
             self.abort()

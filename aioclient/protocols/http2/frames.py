@@ -99,8 +99,8 @@ def kind_name(kind: int) -> str:
     return NAMES[kind] if kind < len(NAMES) else f"a frame of the unknown type {kind:#x}"
 
 
-def wrong_size(what: str, size: int, section: str) -> ConnectionFailure:
+def wrong_size(subject: str, size: int, section: str) -> ConnectionFailure:
     """Return the error for a frame that cannot have *size* bytes (section 4.2)."""
     return ConnectionFailure(
-        ErrorCode.FRAME_SIZE_ERROR, f"{what} has {size} bytes", f"RFC 9113, {section}"
+        ErrorCode.FRAME_SIZE_ERROR, f"{subject} has {size} bytes", f"RFC 9113, {section}"
     )

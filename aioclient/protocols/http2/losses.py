@@ -32,12 +32,12 @@ def stream_error(exchange: Exchange, stream: Stream, failure: StreamFailure) -> 
     if stream.head is not None:
         kind = IncompleteBodyError if failure.by_server else ClientPayloadError
         error = kind(
-            f"{request.what}: the body ended after {stream.received} bytes: {failure.found}"
+            f"{request.label}: the body ended after {stream.received} bytes: {failure.found}"
             f", {code_name(failure.code)}"
         )
     elif failure.by_server:
         error = ServerDisconnectedError(
-            f"{request.what}: {failure.found}, {code_name(failure.code)}"
+            f"{request.label}: {failure.found}, {code_name(failure.code)}"
         )
     else:
         refused = (
@@ -59,24 +59,24 @@ def connection_error(
     exchange: Exchange, stream: Stream | None, error: Exception | None
 ) -> ClientError:
     """Say what was lost with the connection, which broke with *error*, or the server closed."""
-    what = exchange.request.what
+    label = exchange.request.label
     if stream is not None and stream.head is not None:
         length = stream.expected
         of_all = f" of {length}" if length >= 0 else ""
         incomplete = IncompleteBodyError(
-            f"{what}: the body ended after {stream.received}{of_all} bytes"
+            f"{label}: the body ended after {stream.received}{of_all} bytes"
         )
         incomplete.__cause__ = error
         return incomplete
     if error is not None:
-        return broken(f"{what}: the connection broke before a response", error)
-    return ServerDisconnectedError(f"{what}: the server closed the connection without a response")
+        return broken(f"{label}: the connection broke before a response", error)
+    return ServerDisconnectedError(f"{label}: the server closed the connection without a response")
 
 
-def unsent_error(what: str, error: Exception | None, *, used: bool) -> ClientError:
+def unsent_error(label: str, error: Exception | None, *, used: bool) -> ClientError:
     """Say that the connection ended before the request was sent, and by what *error* if that is known."""
     has = "has closed the connection" if used else "closed the connection"
-    text = f"{what}: the server {has} before the request was sent"
+    text = f"{label}: the server {has} before the request was sent"
     return ServerDisconnectedError(text) if error is None else broken(text, error)
 
 

@@ -116,8 +116,8 @@ class OpenStreams:
         """Tell whether no such stream was ever opened; those of the server never are."""
         return stream_id >= self.next_id or not stream_id & 1
 
-    def check_closed(self, stream_id: int, what: str) -> None:
-        """Let *what* pass on a stream that was reset; refuse it on every other that is not open.
+    def check_closed(self, stream_id: int, subject: str) -> None:
+        """Let *subject* pass on a stream that was reset; refuse it on every other that is not open.
 
         Raises:
             ConnectionFailure: both sides had ended the stream, or it was never opened.
@@ -125,10 +125,10 @@ class OpenStreams:
         if stream_id in self._reset or (stream_id & 1 and stream_id < self._forgotten):
             return
         if self.is_idle(stream_id):
-            raise wrong_stream(what, stream_id)
+            raise wrong_stream(subject, stream_id)
         raise ConnectionFailure(
             ErrorCode.STREAM_CLOSED,
-            f"{what} on stream {stream_id}, which both sides have ended",
+            f"{subject} on stream {stream_id}, which both sides have ended",
             "RFC 9113, section 5.1",
         )
 
@@ -140,9 +140,9 @@ class OpenStreams:
         self.has_events = True
 
 
-def wrong_stream(what: str, stream_id: int, section: str = "") -> ConnectionFailure:
+def wrong_stream(subject: str, stream_id: int, section: str = "") -> ConnectionFailure:
     """Return the error for a frame on a stream that it cannot be on; *section* tells where that stands."""
-    found = f"{what} on stream {stream_id}"
+    found = f"{subject} on stream {stream_id}"
     if stream_id and not section:
         found += ", which was never opened"
     return ConnectionFailure(

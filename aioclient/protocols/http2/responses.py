@@ -318,11 +318,11 @@ class Responses:
         else:
             self._refuse_late(stream, "DATA")
 
-    def _refuse_late(self, stream: Stream, what: str) -> None:
+    def _refuse_late(self, stream: Stream, subject: str) -> None:
         self._streams.refuse(
             stream,
             ErrorCode.STREAM_CLOSED,
-            f"{what} comes behind the end of the response",
+            f"{subject} comes behind the end of the response",
             "RFC 9113, section 5.1",
         )
 

@@ -147,7 +147,7 @@ class BodySender:
             if phases is not None and phases.sending is not None:
                 phases.send = now - phases.sending
         except UploadAbortedError as error:
-            aborted = UploadAbortedError(f"{request.what}: {error}")
+            aborted = UploadAbortedError(f"{request.label}: {error}")
             aborted.__cause__ = error.__cause__
             self._fail(aborted)
         except ClientError as error:
@@ -194,7 +194,7 @@ class BodySender:
 
 def _unreadable(request: Request, error: BaseException) -> ClientPayloadError:
     failure = ClientPayloadError(
-        f"{request.what}: the request body could not be read: {shown_text(error)}"
+        f"{request.label}: the request body could not be read: {shown_text(error)}"
     )
     failure.__cause__ = error
     return failure

@@ -279,8 +279,8 @@ class StreamExchange:
         if not self.over:
             reader, self._reader = self._reader, None
             if reader is not None:
-                what = self.exchange.request.what
-                reader.set_exception(ClientConnectionError(f"{what}: the response was released"))
+                label = self.exchange.request.label
+                reader.set_exception(ClientConnectionError(f"{label}: the response was released"))
             if self.stream is not None:
                 self.stream.chunks.clear()
             self._end()

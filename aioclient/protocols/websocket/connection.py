@@ -57,7 +57,7 @@ class WebSocketConnection(asyncio.Protocol):
     """One WebSocket connection.
 
     Attributes:
-        what: method and URL, as messages begin.
+        label: method and URL, as messages begin.
         reader: what reads; its queue holds the messages.
         waiter: the wait of the one task that receives.
         paused: whether the socket is paused because nobody receives.
@@ -90,10 +90,10 @@ class WebSocketConnection(asyncio.Protocol):
         "congested",
         "ended",
         "error",
+        "label",
         "paused",
         "reader",
         "waiter",
-        "what",
     )
 
     def __init__(
@@ -101,7 +101,7 @@ class WebSocketConnection(asyncio.Protocol):
         taken: TakenOver,
         transport: asyncio.Transport,
         loop: asyncio.AbstractEventLoop,
-        what: str,
+        label: str,
         reader: MessageReader,
         compressor: Compressor | None,
         heartbeat: float | None,
@@ -110,7 +110,7 @@ class WebSocketConnection(asyncio.Protocol):
         self._taken = taken
         self._transport = transport
         self._loop = loop
-        self.what = what
+        self.label = label
         self.reader = reader
         self.compressor = compressor
         self.waiter = MessageWaiter(loop)
@@ -252,11 +252,11 @@ class WebSocketConnection(asyncio.Protocol):
         lost: Exception
         if error is None:
             lost = ServerDisconnectedError(
-                f"{self.what}: the server closed the connection without a close frame"
+                f"{self.label}: the server closed the connection without a close frame"
             )
         else:
             number = error.errno if isinstance(error, OSError) else None
-            lost = ClientOSError(number, f"{self.what}: the connection broke: {error}")
+            lost = ClientOSError(number, f"{self.label}: the connection broke: {error}")
             lost.__cause__ = error
         self._end(ABNORMAL, lost, told=False)
 
@@ -388,7 +388,7 @@ class WebSocketConnection(asyncio.Protocol):
         """Return the error of a send on a closed connection."""
         state = "closing" if self.closing and not self.ended else "closed"
         error = ClientConnectionResetError(
-            f"{self.what}: the WebSocket is {state}, nothing can be sent"
+            f"{self.label}: the WebSocket is {state}, nothing can be sent"
         )
         error.__cause__ = self.error
         return error
@@ -473,7 +473,7 @@ class WebSocketConnection(asyncio.Protocol):
             self._end(
                 ABNORMAL,
                 ServerTimeoutError(
-                    f"{self.what}: nothing came within {limit} s of a ping (heartbeat={interval} s)"
+                    f"{self.label}: nothing came within {limit} s of a ping (heartbeat={interval} s)"
                 ),
             )
             self._taken.abort()
