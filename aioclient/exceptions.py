@@ -455,8 +455,8 @@ class WSClosedError(ClientConnectionError):
         self.reason = reason
 
     def __str__(self) -> str:
-        said = f" {self.reason!r}" if self.reason else ""
-        return f"{self.label}: the WebSocket ended with {self.code}{said}"
+        reason = f" {self.reason!r}" if self.reason else ""
+        return f"{self.label}: the WebSocket ended with {self.code}{reason}"
 
 
 class NotSentError(ClientConnectionError):

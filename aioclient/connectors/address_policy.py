@@ -234,10 +234,10 @@ class AddressPolicy:
         return None
 
     def __repr__(self) -> str:
-        said = {field.name: getattr(self, field.name) for field in fields(self)}
+        values = {field.name: getattr(self, field.name) for field in fields(self)}
         shown = ", ".join(
             f"{name}={_plain(value)!r}"
-            for name, value in said.items()
+            for name, value in values.items()
             if value not in (None, (), False)
         )
         return f"AddressPolicy({shown})"

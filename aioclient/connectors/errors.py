@@ -74,9 +74,9 @@ def add_request(error: ClientConnectorError, request: Request, key: ConnectionKe
 
 def dns_error(key: ConnectionKey, error: OSError) -> LookupFailedError:
     """Return the error that stands for *error* of a lookup for *key*."""
-    told = _with_text(error, "the resolver gave up without a reason", None)
-    found = LookupFailedError(_as_aiohttp(key), told)
-    found.found = f"no address of {key.host} was found: {told.strerror}"
+    cause = _with_text(error, "the resolver gave up without a reason", None)
+    found = LookupFailedError(_as_aiohttp(key), cause)
+    found.found = f"no address of {key.host} was found: {cause.strerror}"
     return found
 
 
@@ -121,11 +121,11 @@ def connect_error(
         found = TLSError(aiohttp_key, error)
         advice = _TLS_ADVICE.get(getattr(error, "reason", None) or "")  # of OpenSSL's errors only
     else:
-        told = _with_text(
+        cause = _with_text(
             error, "the server closed the connection within the TLS handshake", errno.ECONNRESET
         )
-        found = ConnectError(aiohttp_key, told)
-        error = told
+        found = ConnectError(aiohttp_key, cause)
+        error = cause
     found.found = _in_words(error, key)
     found.dialled = dialled
     if advice is not None:

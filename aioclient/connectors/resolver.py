@@ -352,8 +352,8 @@ def _check_address(host: object, port: object) -> None:
 
 def _ttl_of(addresses: Iterable[ResolveResult]) -> float:
     """Return for how many seconds all of *addresses* hold, within the bounds."""
-    said = [cast(TimedResult, address).get("ttl") for address in addresses]
-    known = [float(ttl) for ttl in said if ttl is not None]
+    ttls = [cast(TimedResult, address).get("ttl") for address in addresses]
+    known = [float(ttl) for ttl in ttls if ttl is not None]
     # In this order no number is below the least, not even NaN.
     return max(MIN_TTL, min(MAX_TTL, *known)) if known else DEFAULT_TTL
 

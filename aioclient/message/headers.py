@@ -217,8 +217,8 @@ def without_secrets(
 
 def lists_token(fields: "CIMultiDict[str]", token: str) -> bool:
     """Tell whether ``Connection`` lists *token* (RFC 9110, section 7.6.1)."""
-    said = ",".join(fields.getall(CONNECTION, ())).lower()
-    return token in said and token in [word.strip(" \t") for word in said.split(",")]
+    listed = ",".join(fields.getall(CONNECTION, ())).lower()
+    return token in listed and token in [word.strip(" \t") for word in listed.split(",")]
 
 
 _FRAMING_NAMES = (

@@ -450,8 +450,8 @@ class Request:
         proxy = None if options.proxies is None else options.proxies.choose(self.origin)
         if proxy is None:
             return key
-        if proxy.is_http and (said := self.fields.get(PROXY_AUTHORIZATION)) is not None:
-            proxy = proxy.authorized(said)
+        if proxy.is_http and (login := self.fields.get(PROXY_AUTHORIZATION)) is not None:
+            proxy = proxy.authorized(login)
         # An HTTP proxy is asked for http itself, and to pass the bytes of everything else on.
         tunnel = not proxy.is_http or self.origin.scheme != "http"
         return key._replace(proxy=proxy, tunnel=tunnel, http2=key.http2 and tunnel)

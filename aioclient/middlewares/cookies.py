@@ -73,9 +73,9 @@ class Cookies:
 
 def with_cookies(fields: "CIMultiDict[str]", cookies: Mapping[str, str]) -> "CIMultiDict[str]":
     """Return a copy of *fields* whose ``Cookie`` field holds *cookies* too, in place of those of the same name."""
-    said = "; ".join(fields.getall(COOKIE)).split(";")
+    sent = "; ".join(fields.getall(COOKIE)).split(";")
     pairs = [f"{name}={value}" for name, value in cookies.items()]
-    pairs += [pair.strip() for pair in said if pair.partition("=")[0].strip() not in cookies]
+    pairs += [pair.strip() for pair in sent if pair.partition("=")[0].strip() not in cookies]
     result = fields.copy()
     result[COOKIE] = "; ".join(filter(None, pairs))
     return result

@@ -524,16 +524,16 @@ class ClientResponse:
         if (
             trace is not None
             and trace.hears_body
-            and (body := self._body_at_hand(told=True)) is not None
+            and (body := self._body_at_hand(traced=True)) is not None
         ):
             await trace.response_chunk_received(self.request, body)
             return body
         return await self.content.read()
 
-    def _body_at_hand(self, *, told: bool = False) -> bytes | None:
+    def _body_at_hand(self, *, traced: bool = False) -> bytes | None:
         """Return the body if it was read already or came with the head; None if somebody has to be waited for.
 
-        That may also be who follows the call, unless the caller sees that they are *told*.
+        That may also be who follows the call, unless *traced*: the caller tells the trace itself.
         """
         if self._body is not None:
             return self._body
@@ -544,7 +544,7 @@ class ClientResponse:
         if (
             raw is None
             or self._content is not None
-            or (trace is not None and trace.hears_body and not told)
+            or (trace is not None and trace.hears_body and not traced)
         ):
             return None
         coding = self._content_encoding

@@ -39,7 +39,7 @@ class SessionProxies:
     ``table`` tells which one an origin is reached by; None when no proxy is configured.
     """
 
-    __slots__ = ("_has_own", "_login_of", "_said", "_settings", "_takes_proxies", "table")
+    __slots__ = ("_given", "_has_own", "_login_of", "_settings", "_takes_proxies", "table")
 
     def __init__(
         self,
@@ -61,7 +61,7 @@ class SessionProxies:
         self._settings = settings = _settings(auth, headers, ssl)
         self._has_own = proxy is not None or proxies is not None
         self._login_of = login_of
-        self._said: ProxyTable | None = None
+        self._given: ProxyTable | None = None
         self.table: ProxyTable | None = None
         if self._has_own:
             self._check_connector()
@@ -82,27 +82,27 @@ class SessionProxies:
             self._take(Proxies(sources))
 
     def _take(self, table: ProxyTable) -> None:
-        self._said = table
+        self._given = table
         self.table = self._with_logins(table)
 
     def _with_logins(self, table: ProxyTable) -> ProxyTable:
         return table if self._login_of is None else WithLogins(table, self._login_of)
 
-    def for_call(self, said: Mapping[str, Any], origin: Origin) -> ProxyTable | None:
-        """Return the table for a call to *origin* that says *said*, of what ``OF_PROXIES`` names.
+    def for_call(self, arguments: Mapping[str, Any], origin: Origin) -> ProxyTable | None:
+        """Return the table for a call to *origin* that says *arguments*, of what ``OF_PROXIES`` names.
 
         Raises:
             ValueError, TypeError: it cannot be meant.
             MissingExtraError: a package is missing for a SOCKS proxy.
         """
         settings = _settings(
-            said.get("proxy_auth"), said.get("proxy_headers"), said.get("proxy_ssl")
+            arguments.get("proxy_auth"), arguments.get("proxy_headers"), arguments.get("proxy_ssl")
         )
-        proxy: ProxyOrNone = said.get("proxy") or None
+        proxy: ProxyOrNone = arguments.get("proxy") or None
         if proxy is None:
-            if self._said is None or settings == ProxyOptions():
+            if self._given is None or settings == ProxyOptions():
                 return self.table
-            return self._with_logins(OverridingTable(self._said, origin, settings))
+            return self._with_logins(OverridingTable(self._given, origin, settings))
         chosen = _one(proxy, settings)
         if chosen is None:
             return None

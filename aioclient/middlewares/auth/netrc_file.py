@@ -71,7 +71,7 @@ def parse_netrc(text: str) -> tuple[tuple[Entry, ...], tuple[str, ...]]:
             elif token.quoted or token.text not in _FIELDS:
                 raise ValueError(f"line {token.line}: expected login, password, account or machine")
             else:
-                entry.said[_FIELDS[token.text]] = tokens.after(token).text
+                entry.values[_FIELDS[token.text]] = tokens.after(token).text
         except ValueError as error:
             problems.append(str(error))
             if not _STARTS.isdisjoint(tokens.skip_line().split()):
@@ -98,21 +98,21 @@ def find_entry(
 class _Reading:
     """An entry of which more may follow."""
 
-    __slots__ = ("_host", "_line", "said")
+    __slots__ = ("_host", "_line", "values")
 
     def __init__(self, host: str | None, line: int) -> None:
         self._host = host
         self._line = line
-        self.said = {"login": "", "password": "", "account": ""}
+        self.values = {"login": "", "password": "", "account": ""}
 
     def finish(self, entries: list[Entry], problems: list[str]) -> None:
         """Put what was read with the others."""
-        if ":" in self.said["login"]:
+        if ":" in self.values["login"]:
             problems.append(
                 f"line {self._line}: the login of this entry holds ':', which Basic cannot carry"
             )
         else:
-            entries.append(Entry(self._host, self.said["login"], self.said["password"]))
+            entries.append(Entry(self._host, self.values["login"], self.values["password"]))
 
 
 def _canonical(name: str) -> str:

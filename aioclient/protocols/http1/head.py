@@ -186,8 +186,8 @@ def expects_continue(request: Request) -> bool:
         return False
     if request.options.expect100:
         return True
-    said = request.fields.get(EXPECT)
-    return said is not None and said.strip().lower() == "100-continue"
+    value = request.fields.get(EXPECT)
+    return value is not None and value.strip().lower() == "100-continue"
 
 
 @lru_cache(maxsize=512)
@@ -228,15 +228,15 @@ def _add_framing(
     """Append the fields that frame the body; return whether it is sent in chunks."""
     body = request.content
     chunked = bool(request.options.chunked)
-    said_length = fields.getall(CONTENT_LENGTH, None)
-    said_coding = fields.getall(TRANSFER_ENCODING, None)
-    if said_coding is not None:
-        _check_coding(request, said_coding, said_length)
+    lengths = fields.getall(CONTENT_LENGTH, None)
+    codings = fields.getall(TRANSFER_ENCODING, None)
+    if codings is not None:
+        _check_coding(request, codings, lengths)
         chunked = True
     if body is None and chunked:
         raise _contradiction(request, "a chunked request needs a body; give data= or json=")
-    if said_length is not None:
-        _check_length(request, said_length, chunked)
+    if lengths is not None:
+        _check_length(request, lengths, chunked)
     elif body is None:
         if request.method in _METHODS_WITH_BODY:
             added.append(("Content-Length", "0"))
@@ -247,7 +247,7 @@ def _add_framing(
                 "HTTP/1.0 has no chunked coding and the body's length is not known; "
                 "set Content-Length or use HTTP/1.1",
             )
-        if said_coding is None:
+        if codings is None:
             added.append(("Transfer-Encoding", "chunked"))
         return True
     else:
@@ -255,31 +255,31 @@ def _add_framing(
     return False
 
 
-def _check_coding(request: Request, said: list[str], said_length: list[str] | None) -> None:
+def _check_coding(request: Request, values: list[str], lengths: list[str] | None) -> None:
     """Check the caller's own ``Transfer-Encoding``.
 
     Raises:
         ValueError: it is not ``chunked`` alone, or there is a length as well.
     """
-    if said_length is not None:
+    if lengths is not None:
         raise _contradiction(
             request, "Content-Length and Transfer-Encoding are both set; leave out one of them"
         )
-    if len(said) > 1 or said[0].strip().lower() != "chunked":
-        raise _contradiction(request, f"Transfer-Encoding is {said}; only 'chunked' can be sent")
+    if len(values) > 1 or values[0].strip().lower() != "chunked":
+        raise _contradiction(request, f"Transfer-Encoding is {values}; only 'chunked' can be sent")
 
 
-def _check_length(request: Request, said: list[str], chunked: bool) -> None:
+def _check_length(request: Request, values: list[str], chunked: bool) -> None:
     """Check the caller's own ``Content-Length``.
 
     Raises:
         ValueError: it is not that of the body, not one decimal number, or the body is *chunked*.
     """
     body = request.content
-    lengths = [length.strip() for length in said]
+    lengths = [length.strip() for length in values]
     if body is None:
         if lengths != ["0"]:
-            raise _contradiction(request, f"Content-Length is {said} but the request has no body")
+            raise _contradiction(request, f"Content-Length is {values} but the request has no body")
         return
     if chunked:
         raise _contradiction(
@@ -287,10 +287,10 @@ def _check_length(request: Request, said: list[str], chunked: bool) -> None:
         )
     if body.size is not None and lengths != [str(body.size)]:
         raise _contradiction(
-            request, f"Content-Length is {said} but the body has {body.size} bytes"
+            request, f"Content-Length is {values} but the body has {body.size} bytes"
         )
     if len(lengths) > 1 or not lengths[0].isascii() or not lengths[0].isdigit():
-        raise _contradiction(request, f"Content-Length is {said}; it must be one decimal number")
+        raise _contradiction(request, f"Content-Length is {values}; it must be one decimal number")
 
 
 def _contradiction(request: Request, fault: str) -> ValueError:

@@ -53,9 +53,9 @@ def repaired(head: bytes, *, tunnel: bool) -> bytes:
 
 
 def _with_one_length(fields: bytes) -> bytes:
-    said = _LENGTH.findall(b"\n" + fields)
-    lengths = {part.strip(b" \t") for value in said for part in value.split(b",")} - {b""}
-    if len(lengths) != 1 or (len(said) == 1 and b"," not in said[0]):
+    values = _LENGTH.findall(b"\n" + fields)
+    lengths = {part.strip(b" \t") for value in values for part in value.split(b",")} - {b""}
+    if len(lengths) != 1 or (len(values) == 1 and b"," not in values[0]):
         return fields
     return b"Content-Length: %b\r\n" % lengths.pop() + _LENGTH.sub(b"", b"\n" + fields)[1:]
 
@@ -111,8 +111,8 @@ _CODINGS: Final = re.compile(rb"(?<=\n)transfer-encoding: ([^\r\n]*+)\r\n", re.I
 
 def _without_identity(fields: bytes) -> bytes:
     """Drop the transfer coding ``identity``, which RFC 2616 had for no coding."""
-    said = _CODINGS.findall(b"\n" + fields)
-    codings = [part.strip(b" \t") for value in said for part in value.split(b",")]
+    values = _CODINGS.findall(b"\n" + fields)
+    codings = [part.strip(b" \t") for value in values for part in value.split(b",")]
     left = [coding for coding in codings if coding.lower() != b"identity"]
     if len(left) == len(codings):
         return fields

@@ -44,8 +44,8 @@ class CountingWriter:
     def __init__(self, sink: Sink, request: Request, body: Body) -> None:
         self._sink = sink
         self._request = request
-        said = request.fields.get(CONTENT_LENGTH)
-        self._size = body.size if said is None else int(said)
+        announced = request.fields.get(CONTENT_LENGTH)
+        self._size = body.size if announced is None else int(announced)
         self._written = 0
 
     async def write(self, chunk: bytes | bytearray | memoryview) -> None:

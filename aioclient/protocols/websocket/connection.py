@@ -258,19 +258,19 @@ class WebSocketConnection(asyncio.Protocol):
             number = error.errno if isinstance(error, OSError) else None
             lost = ClientOSError(number, f"{self.label}: the connection broke: {error}")
             lost.__cause__ = error
-        self._end(ABNORMAL, lost, told=False)
+        self._end(ABNORMAL, lost, report=False)
 
-    def _end(self, code: int, error: Exception | None, *, told: bool = True) -> None:
+    def _end(self, code: int, error: Exception | None, *, report: bool = True) -> None:
         """Note that nothing comes and nothing can be sent any more; wake all who wait.
 
-        With *told* the one who receives gets *error* as a message, behind all that came before.
+        With *report* the one who receives gets *error* as a message, behind all that came before.
         """
         self.ended = True
         if self.code is None:
             self.code = code
         if error is not None:
             self.error = error
-            if told:
+            if report:
                 self.reader.queue.append(WSMessage(WSMsgType.ERROR, error, None))
         self._stop_timer()
         self._settle_peer_end()

@@ -69,15 +69,15 @@ def agreed_deflate(extensions: Sequence[str], bits: int) -> Deflate:
         if key in found:
             raise ValueError(f"the parameter {key} twice")
         found[key] = match[2] or match[3]
-    for key, said in found.items():
+    for key, value in found.items():
         if key in ("server_no_context_takeover", "client_no_context_takeover"):
-            right = said is None
+            right = value is None
         elif key in ("server_max_window_bits", "client_max_window_bits"):
-            right = said in _BITS
+            right = value in _BITS
         else:
             right = False
         if not right:
-            raise ValueError(f"the parameter {key}{'' if said is None else f'={said}'}")
+            raise ValueError(f"the parameter {key}{'' if value is None else f'={value}'}")
     server_bits = int(found.get("server_max_window_bits") or 15)
     if server_bits > bits:
         raise ValueError(
