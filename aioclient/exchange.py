@@ -1,15 +1,15 @@
 """One attempt of one request: what was sent, what came, and when.
 
-A request is what is asked. It may be sent again, or a copy of it at the same time, and knows nothing of that. Each
-time it is sent is an exchange on one connection, whatever protocol that speaks. How far it has come:
+A request is what is asked. It may be sent several times, also at the same time, and does not know of that. Each time
+it is sent is an exchange on one connection, over whatever protocol. The state of an exchange:
 
-============  ================================================================================
-``sent``      ``NOTHING``, ``PART``, ``ALL``: what of the request was handed to the socket
-``heard``     whether a byte of a response came, an interim one included
-``refused``   whether the server says that it has not worked on it, and will not
-============  ================================================================================
+=============  ============================================================================
+``sent``       how much of the request was handed to the socket: ``NOTHING``, ``PART``, ``ALL``
+``got_bytes``  whether a byte of a response came, even of an interim one
+``refused``    whether the server said that it has not processed the request
+=============  ============================================================================
 
-They only move forward. ``repeatable()`` decides by them whether an exchange that failed may be repeated.
+These values only move forward. From them ``repeatable()`` decides whether a failed exchange may be repeated.
 """
 
 from collections.abc import Sequence
@@ -59,7 +59,7 @@ class Exchange:
         proxy_fields: What a proxy is told that forwards the request; None if none does.
         reused: Whether its connection has carried an exchange before.
         sent: What of the request was handed to the socket.
-        heard: Whether a byte of a response came, an interim one included.
+        got_bytes: Whether a byte of a response came, an interim one included.
         refused: Whether the server says that it has not worked on the request (RFC 9113, section 8.7).
         began: When a connection was asked for, in the event loop's time, as the next two.
         answered: When the first byte of the final response came; None before.
@@ -73,7 +73,7 @@ class Exchange:
         "answered",
         "began",
         "ended",
-        "heard",
+        "got_bytes",
         "key",
         "lease",
         "phases",
@@ -98,7 +98,7 @@ class Exchange:
         self.began = began
         self.reused = False
         self.sent = NOTHING
-        self.heard = False
+        self.got_bytes = False
         self.refused = False
         self.answered: float | None = None
         self.ended: float | None = None
@@ -146,7 +146,7 @@ def repeatable(exchange: Exchange) -> bool:
     request = exchange.request
     if exchange.refused:
         return request.content is None or not request.content.consumed
-    if not exchange.reused or exchange.heard:
+    if not exchange.reused or exchange.got_bytes:
         return False
     if exchange.sent is NOTHING:
         return True

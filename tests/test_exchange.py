@@ -37,9 +37,9 @@ def request(
     )
 
 
-def exchange(asked: Request, *, reused: bool, heard: bool, sent: Sent) -> Exchange:
+def exchange(asked: Request, *, reused: bool, got_bytes: bool, sent: Sent) -> Exchange:
     result = Exchange(asked, asked.key, 1.0)
-    result.reused, result.heard, result.sent = reused, heard, sent
+    result.reused, result.got_bytes, result.sent = reused, got_bytes, sent
     return result
 
 
@@ -50,28 +50,28 @@ class TestRepeatable:
     @pytest.mark.parametrize("sent", list(Sent))
     def test_idempotent(self, method: str, sent: Sent) -> None:
         """On a connection that was used before, with nothing heard: whatever was sent."""
-        assert repeatable(exchange(request(method), reused=True, heard=False, sent=sent))
+        assert repeatable(exchange(request(method), reused=True, got_bytes=False, sent=sent))
 
     @pytest.mark.parametrize("method", ["POST", "PATCH", "CONNECT", "LINK"])
     def test_others(self, method: str) -> None:
         """Only if nothing left."""
         asked = request(method)
-        assert repeatable(exchange(asked, reused=True, heard=False, sent=NOTHING))
-        assert not repeatable(exchange(asked, reused=True, heard=False, sent=PART))
-        assert not repeatable(exchange(asked, reused=True, heard=False, sent=ALL))
+        assert repeatable(exchange(asked, reused=True, got_bytes=False, sent=NOTHING))
+        assert not repeatable(exchange(asked, reused=True, got_bytes=False, sent=PART))
+        assert not repeatable(exchange(asked, reused=True, got_bytes=False, sent=ALL))
 
     @pytest.mark.parametrize("sent", list(Sent))
     def test_never(self, sent: Sent) -> None:
         """A fresh connection was not closed as idle; a server that has answered has read the request."""
-        assert not repeatable(exchange(request(), reused=False, heard=False, sent=sent))
-        assert not repeatable(exchange(request(), reused=True, heard=True, sent=sent))
+        assert not repeatable(exchange(request(), reused=False, got_bytes=False, sent=sent))
+        assert not repeatable(exchange(request(), reused=True, got_bytes=True, sent=sent))
 
     @pytest.mark.parametrize("method", ["GET", "POST", "PATCH"])
     @pytest.mark.parametrize("reused", [False, True])
     def test_refused(self, method: str, reused: bool) -> None:
         """RFC 9113, section 8.7: what the server says it has not worked on may, whatever its method."""
         body = make_body(b"data", None, json_serialize=str) if method != "GET" else None
-        asked = exchange(request(method, body), reused=reused, heard=True, sent=ALL)
+        asked = exchange(request(method, body), reused=reused, got_bytes=True, sent=ALL)
         asked.refused = True
         assert repeatable(asked)
 
@@ -84,7 +84,7 @@ class TestRepeatable:
 
         body = make_body(iter([b"once"]), None, json_serialize=str)
         assert body is not None
-        asked = exchange(request("POST", body), reused=False, heard=True, sent=PART)
+        asked = exchange(request("POST", body), reused=False, got_bytes=True, sent=PART)
         asked.refused = True
         assert repeatable(asked)
         await body.write(Nowhere())
@@ -100,9 +100,9 @@ class TestRepeatable:
         body = make_body(iter([b"once"]), None, json_serialize=str)
         assert body is not None
         asked = request("PUT", body)
-        assert repeatable(exchange(asked, reused=True, heard=False, sent=NOTHING))
+        assert repeatable(exchange(asked, reused=True, got_bytes=False, sent=NOTHING))
         await body.write(Nowhere())
-        assert not repeatable(exchange(asked, reused=True, heard=False, sent=PART))
+        assert not repeatable(exchange(asked, reused=True, got_bytes=False, sent=PART))
 
 
 class TestCopies:

@@ -255,7 +255,7 @@ class BaseConnector(ConnectorPrivateNames):
             phases = exchange.phases
             if phases is None or phases.connect is None:  # it was not dialled for this one
                 await trace.connection_reuseconn()
-            if trace.hears_headers:
+            if trace.wants_headers:
                 fields = connection.outgoing(exchange)
                 await trace.request_headers_sent(exchange.request, fields)
         except BaseException:

@@ -18,9 +18,9 @@ class Trace(Protocol[RequestT, StreamT]):
     """
 
     raised: BaseException | None  # by the last one that failed
-    hears_headers: bool  # whether anybody listens to request_headers_sent()
-    hears_upload: bool  # whether anybody listens to request_chunk_sent()
-    hears_body: bool  # whether anybody listens to what is read of a response
+    wants_headers: bool  # whether anybody listens to request_headers_sent()
+    wants_upload: bool  # whether anybody listens to request_chunk_sent()
+    wants_body: bool  # whether anybody listens to what is read of a response
     stream_class: type[StreamT]  # what reads the bodies of its responses
 
     def request_redirect(self, request: RequestT, response: object) -> Awaitable[None]:

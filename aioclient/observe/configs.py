@@ -29,13 +29,13 @@ SIGNALS: Final = tuple(value for value in globals().values() if isinstance(value
 
 
 class TraceConfigs(list[TraceConfig]):
-    """Trace configs, frozen; ``heard`` are the signals that any of them listens to.
+    """Trace configs, frozen; ``signals`` are the signals that any of them listens to.
 
     Raises:
         TypeError: one is no ``aiohttp.TraceConfig``; none is frozen then.
     """
 
-    __slots__ = ("heard",)
+    __slots__ = ("signals",)
 
     def __init__(self, configs: Iterable[TraceConfig] | None) -> None:
         super().__init__(() if configs is None else configs)
@@ -46,6 +46,6 @@ class TraceConfigs(list[TraceConfig]):
                 )
         for config in self:
             config.freeze()
-        self.heard = frozenset(
+        self.signals = frozenset(
             signal for signal in SIGNALS if any(signal(config) for config in self)
         )

@@ -47,13 +47,13 @@ class RequestTrace:
     __slots__ = (
         "_configs",
         "_followers",
-        "_heard",
         "_request",
-        "hears_body",
-        "hears_headers",
-        "hears_upload",
+        "_signals",
         "raised",
         "stream_class",
+        "wants_body",
+        "wants_headers",
+        "wants_upload",
     )
 
     def __init__(self, request: Request, configs: list[TraceConfig]) -> None:
@@ -61,12 +61,12 @@ class RequestTrace:
             configs = TraceConfigs(configs)  # somebody has put another list into the session
         self._request = request
         self._configs = configs
-        self._heard = configs.heard
+        self._signals = configs.signals
         self._followers: list[tuple[TraceConfig, SimpleNamespace]] = []
-        self.hears_headers = signals.HEADERS_SENT in configs.heard
-        self.hears_upload = signals.CHUNK_SENT in configs.heard
-        self.hears_body = signals.CHUNK_RECEIVED in configs.heard
-        self.stream_class = TracedStreamReader if self.hears_body else StreamReader
+        self.wants_headers = signals.HEADERS_SENT in configs.signals
+        self.wants_upload = signals.CHUNK_SENT in configs.signals
+        self.wants_body = signals.CHUNK_RECEIVED in configs.signals
+        self.stream_class = TracedStreamReader if self.wants_body else StreamReader
         self.raised: BaseException | None = None
 
     def follow(self, request: Request) -> None:
@@ -96,7 +96,7 @@ class RequestTrace:
 
     def request_end(self, response: ClientResponse) -> Awaitable[None]:
         """Fire ``on_request_end``."""
-        if signals.END not in self._heard:
+        if signals.END not in self._signals:
             return _NOTHING
         return self._fire_last(signals.END, tracing.TraceRequestEndParams, response)
 
@@ -133,7 +133,7 @@ class RequestTrace:
 
     def connection_reuseconn(self) -> Awaitable[None]:
         """Fire ``on_connection_reuseconn``."""
-        if signals.REUSECONN not in self._heard:
+        if signals.REUSECONN not in self._signals:
             return _NOTHING
         return self._fire(signals.REUSECONN, tracing.TraceConnectionReuseconnParams)
 

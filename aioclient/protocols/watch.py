@@ -24,10 +24,10 @@ class WatchedConnection(Protocol):
 class Watch:
     """A deadline and a limit of silence, until ``end()``.
 
-    ``heard`` is when something came or moved last, in the event loop's time; whoever notices it writes it there.
+    ``last_activity`` is the event loop's time when bytes last came or moved. The connection writes it.
     """
 
-    __slots__ = ("_deadline", "_loop", "_silence", "_timer", "_watched", "_when", "heard")
+    __slots__ = ("_deadline", "_loop", "_silence", "_timer", "_watched", "_when", "last_activity")
 
     def __init__(self, loop: asyncio.AbstractEventLoop, watched: WatchedConnection) -> None:
         self._loop = loop
@@ -36,7 +36,7 @@ class Watch:
         self._silence: float | None = None
         self._timer: asyncio.TimerHandle | None = None
         self._when = 0.0
-        self.heard = 0.0
+        self.last_activity = 0.0
 
     def begin(self, deadline: float | None, silence: float | None) -> None:
         """Watch until *deadline* (loop time), and for silences of so many seconds; None for no limit."""
@@ -44,8 +44,8 @@ class Watch:
         self._silence = silence
         when = deadline
         if silence is not None:
-            self.heard = self._loop.time()
-            until = self.heard + silence
+            self.last_activity = self._loop.time()
+            until = self.last_activity + silence
             when = until if when is None else min(when, until)
         if when is not None and (self._timer is None or when < self._when):
             self._arm(when)
@@ -65,7 +65,7 @@ class Watch:
     def moved(self) -> None:
         """Note that something moved now, if silences count."""
         if self._silence is not None:
-            self.heard = self._loop.time()
+            self.last_activity = self._loop.time()
 
     def _arm(self, when: float) -> None:
         if self._timer is not None:
@@ -86,8 +86,8 @@ class Watch:
         when = deadline
         if silence is not None:
             if watched.is_at_work():
-                self.heard = now
-            until = self.heard + silence
+                self.last_activity = now
+            until = self.last_activity + silence
             if now >= until:
                 watched.silence_passed(silence)
                 return

@@ -523,7 +523,7 @@ class ClientResponse:
         trace = self.request.trace
         if (
             trace is not None
-            and trace.hears_body
+            and trace.wants_body
             and (body := self._body_at_hand(traced=True)) is not None
         ):
             await trace.response_chunk_received(self.request, body)
@@ -544,7 +544,7 @@ class ClientResponse:
         if (
             raw is None
             or self._content is not None
-            or (trace is not None and trace.hears_body and not traced)
+            or (trace is not None and trace.wants_body and not traced)
         ):
             return None
         coding = self._content_encoding

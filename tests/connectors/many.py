@@ -203,7 +203,7 @@ class ManyConnection(asyncio.Protocol):
         if carried is None:
             return  # it was reset here
         exchange = carried.exchange
-        exchange.heard = True
+        exchange.got_bytes = True
         if kind == "head":
             exchange.answered = self._heard
             stream = carried.stream = StreamReader(carried, loop=self.loop, limit=1024)

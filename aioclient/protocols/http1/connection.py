@@ -188,7 +188,7 @@ class Http1Connection(asyncio.Protocol):
             and len(body.data) <= INLINE_BODY
             and not chunked
             and not expects_continue(request)
-            and (request.trace is None or not request.trace.hears_upload)
+            and (request.trace is None or not request.trace.wants_upload)
         ):
             exchange.sent = ALL
             transport.write(head + body.data)
@@ -286,8 +286,8 @@ class Http1Connection(asyncio.Protocol):
         if exchange is None:
             self._take_unasked(data)
             return
-        exchange.heard = True
-        self._watch.heard = now = self._loop.time()
+        exchange.got_bytes = True
+        self._watch.last_activity = now = self._loop.time()
         if exchange.answered is None:
             exchange.answered = now
         try:
@@ -369,7 +369,7 @@ class Http1Connection(asyncio.Protocol):
         lease = Connection(self, exchange)
         self._lease = ref(lease)
         exchange.lease = ref(lease)
-        exchange.ended = self._watch.heard
+        exchange.ended = self._watch.last_activity
         self._deliver(b"", lease)
         self._state = SWITCHED
         self._unread = rest
@@ -399,7 +399,7 @@ class Http1Connection(asyncio.Protocol):
         try:
             if self._exchange is not None:
                 if self._reader.until_eof and self._is_end_confirmed():
-                    self._watch.heard = self._loop.time()
+                    self._watch.last_activity = self._loop.time()
                     self._finish(self._exchange)
                 else:
                     self._lose(self._exchange, None)
@@ -452,12 +452,12 @@ class Http1Connection(asyncio.Protocol):
         stream = self._stream
         if stream is not None:
             self._feed_stream(stream)
-            exchange.ended = self._watch.heard
+            exchange.ended = self._watch.last_activity
             stream.feed_eof()
             self._stream = None
         elif self._state is not DRAINING:
             chunks = reader.chunks
-            exchange.ended = self._watch.heard
+            exchange.ended = self._watch.last_activity
             self._deliver(chunks[0] if len(chunks) == 1 else b"".join(chunks))
         else:
             self._drain(sum(map(len, reader.chunks)))
@@ -473,7 +473,7 @@ class Http1Connection(asyncio.Protocol):
             self.exchanges += 1
             if self._reading_paused:
                 self.resume_reading()
-            self.last_activity = self._watch.heard
+            self.last_activity = self._watch.last_activity
             self.idle_time = reader.idle_time
             self._owner.connection_idle(self)
         elif sent and not last:
@@ -675,8 +675,8 @@ class Http1Connection(asyncio.Protocol):
     def _missing(self) -> str:
         if self._reader.head_done:
             return "the rest of the body did not come"
-        heard = self._exchange is not None and self._exchange.heard
-        return "the rest of the response's head did not come" if heard else "no response"
+        begun = self._exchange is not None and self._exchange.got_bytes
+        return "the rest of the response's head did not come" if begun else "no response"
 
     # Flow control
 

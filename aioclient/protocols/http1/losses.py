@@ -37,7 +37,7 @@ def lost_error(
         return incomplete
     if error is not None:
         return _broken(f"{label}: the connection broke before a response", error)
-    where = "within the head of its response" if exchange.heard else "without a response"
+    where = "within the head of its response" if exchange.got_bytes else "without a response"
     return ServerDisconnectedError(f"{label}: the server closed the connection {where}")
 
 

@@ -174,7 +174,7 @@ class Sender:
                     await write_traced(body, writer, request, trace)
                 await writer.finish()
                 exchange.sent = ALL
-                self._watch.heard = now = self._loop.time()
+                self._watch.last_activity = now = self._loop.time()
                 if phases is not None and phases.sending is not None:
                     phases.send = now - phases.sending
         except UploadAbortedError as error:

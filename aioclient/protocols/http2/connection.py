@@ -66,7 +66,7 @@ class Http2Connection(asyncio.Protocol):
         "_congested",
         "_ended",
         "_flushing",
-        "_heard",
+        "_last_activity",
         "_limit",
         "_loop",
         "_loss",
@@ -117,7 +117,7 @@ class Http2Connection(asyncio.Protocol):
         self._loss: Exception | None = None
         self._congested = False
         self._flushing = False
-        self._heard = 0.0
+        self._last_activity = 0.0
         self._timer: asyncio.TimerHandle | None = None
         self._when = 0.0
         self._ping = ping
@@ -199,7 +199,7 @@ class Http2Connection(asyncio.Protocol):
             self._unsent.discard(exchange)
         elif exchange.sent is NOTHING:
             self._reserved = max(0, self._reserved - 1)
-            self._heard = self._loop.time()
+            self._last_activity = self._loop.time()
             self._changed()
 
     def release(self, exchange: Exchange) -> None:
@@ -304,15 +304,15 @@ class Http2Connection(asyncio.Protocol):
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """Send the preface (called by the event loop)."""
         self.transport = cast(asyncio.Transport, transport)
-        self._heard = self._loop.time()
+        self._last_activity = self._loop.time()
         self._flush()
         if self._ping is not None:
-            self._arm(self._heard + self._ping)
+            self._arm(self._last_activity + self._ping)
         self._owner.connection_made(self)
 
     def data_received(self, data: bytes) -> None:
         """Take a segment (called by the event loop)."""
-        self._heard = now = self._loop.time()
+        self._last_activity = now = self._loop.time()
         codec = self.codec
         for stream in codec.receive(data, now):
             active: StreamExchange = stream.owner
@@ -437,7 +437,7 @@ class Http2Connection(asyncio.Protocol):
     @property
     def last_activity(self) -> float:
         """When bytes came last, in the event loop's time."""
-        return self._heard
+        return self._last_activity
 
     @property
     def idle_time(self) -> int | None:
@@ -535,7 +535,7 @@ class Http2Connection(asyncio.Protocol):
     def _check_silence(self, now: float, interval: float) -> float | None:
         """Ask a silent server whether it is there, and give up one that does not answer; return when to look again."""
         pinged = self._pinged
-        if pinged is not None and self._heard < pinged:
+        if pinged is not None and self._last_activity < pinged:
             if now < pinged + PING_LIMIT:
                 return pinged + PING_LIMIT
             for active in list(self._active.values()):
@@ -548,12 +548,12 @@ class Http2Connection(asyncio.Protocol):
             self.abort()
             return None
         self._pinged = None
-        if now >= self._heard + interval:
+        if now >= self._last_activity + interval:
             self._pinged = now
             self.codec.ping(PING)
             self._flush()
             return now + min(interval, PING_LIMIT)
-        return self._heard + interval
+        return self._last_activity + interval
 
     def _check(self, active: StreamExchange, now: float) -> float | None:
         """End *active* if one of its limits is reached; return when to look again, None for never."""
@@ -565,8 +565,8 @@ class Http2Connection(asyncio.Protocol):
             return None
         if silence is not None:
             if active.moves:
-                active.heard = now
-            until = active.heard + silence
+                active.last_activity = now
+            until = active.last_activity + silence
             if now >= until:
                 active.fail(
                     ReadTimeoutError(request.method, request.url, silence, _missing(active))

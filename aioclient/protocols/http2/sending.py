@@ -33,7 +33,7 @@ class SendingExchange(Protocol):
 
     exchange: Exchange
     stream: Stream | None
-    heard: float
+    last_activity: float
 
     @property
     def codec(self) -> Codec:
@@ -122,7 +122,7 @@ class BodySender:
                 await self._room
             finally:
                 self.waits = False
-            sending.heard = sending.loop.time()
+            sending.last_activity = sending.loop.time()
         elif self._turn > TURN_BYTES:
             self._turn = 0
             await asyncio.sleep(0)
@@ -143,7 +143,7 @@ class BodySender:
                 sending.codec.send(sending.stream, b"", end=True)
                 sending.flush()
             exchange.sent = ALL
-            sending.heard = now = sending.loop.time()
+            sending.last_activity = now = sending.loop.time()
             if phases is not None and phases.sending is not None:
                 phases.send = now - phases.sending
         except UploadAbortedError as error:

@@ -46,7 +46,7 @@ class StreamExchange:
         exchange: What is carried.
         stream: Where; None while it waits for room.
         waiter: Who waits for the response; None once it was delivered.
-        heard: When something came for it, or moved, in the event loop's time.
+        last_activity: When something came for it, or moved, in the event loop's time.
         over: It has ended.
     """
 
@@ -58,7 +58,7 @@ class StreamExchange:
         "_trailers",
         "_unsent",
         "exchange",
-        "heard",
+        "last_activity",
         "over",
         "stream",
         "waiter",
@@ -69,7 +69,7 @@ class StreamExchange:
         self.exchange = exchange
         self.stream: Stream | None = None
         self.waiter: asyncio.Future[ClientResponse] | None = connection.loop.create_future()
-        self.heard = now
+        self.last_activity = now
         self.over = False
         self._reader: StreamReader | None = None
         self._sender: BodySender | None = None
@@ -105,7 +105,7 @@ class StreamExchange:
         elif (
             body.data is not None
             and not expects_continue(request)
-            and (request.trace is None or not request.trace.hears_upload)
+            and (request.trace is None or not request.trace.wants_upload)
         ):
             # It is one object in memory, of which the codec sends as much as the server's windows allow.
             exchange.sent = ALL
@@ -134,8 +134,8 @@ class StreamExchange:
         if self.over:
             return
         exchange = self.exchange
-        exchange.heard = True
-        self.heard = now
+        exchange.got_bytes = True
+        self.last_activity = now
         head = stream.head
         if stream.interim is not None:
             self._take_interim(stream)
@@ -228,7 +228,7 @@ class StreamExchange:
     def resume_reading(self) -> None:
         """Let the body go on coming (called by the reader of the body)."""
         if self.stream is not None and not self.over:
-            self.heard = self.loop.time()
+            self.last_activity = self.loop.time()
             self.codec.resume(self.stream)
             self.flush()
 

@@ -71,8 +71,8 @@ class WebSocketConnection(asyncio.Protocol):
     """
 
     __slots__ = (
-        "_heard",
         "_heartbeat",
+        "_last_activity",
         "_loop",
         "_masks",
         "_outgoing",
@@ -126,7 +126,7 @@ class WebSocketConnection(asyncio.Protocol):
         self._peer_end: asyncio.Future[None] | None = None
         self._heartbeat = heartbeat
         self._pong_limit = pong_limit
-        self._heard = 0.0
+        self._last_activity = 0.0
         self._pinged: float | None = None
         self._outgoing = SendProgress(0, False)  # at the last ping, or the last look after it
         self._timer: asyncio.TimerHandle | None = None
@@ -136,7 +136,7 @@ class WebSocketConnection(asyncio.Protocol):
         rest = self._taken.take_rest()
         self._transport.set_protocol(self)
         if self._heartbeat is not None:
-            self._heard = self._loop.time()
+            self._last_activity = self._loop.time()
             self._timer = self._loop.call_later(self._heartbeat, self._on_timer)
         if rest:
             self.data_received(rest)
@@ -148,7 +148,7 @@ class WebSocketConnection(asyncio.Protocol):
     def data_received(self, data: bytes) -> None:
         """Take a segment (called by the event loop)."""
         if self._heartbeat is not None:
-            self._heard = self._loop.time()
+            self._last_activity = self._loop.time()
         self.burst = 0
         reader = self.reader
         queue = reader.queue
@@ -460,10 +460,10 @@ class WebSocketConnection(asyncio.Protocol):
             return
         now = self._loop.time()
         if self.paused:
-            self._heard = now  # it is we who do not read
+            self._last_activity = now  # it is we who do not read
         interval = cast(float, self._heartbeat)
         pinged = self._pinged
-        if pinged is not None and self._heard < pinged:
+        if pinged is not None and self._last_activity < pinged:
             limit = cast(float, self._pong_limit)
             before, self._outgoing = self._outgoing, send_progress(self._transport)
             if before.waiting and self._outgoing.taken > before.taken:
@@ -479,7 +479,7 @@ class WebSocketConnection(asyncio.Protocol):
             self._taken.abort()
             return
         self._pinged = None
-        until = self._heard + interval
+        until = self._last_activity + interval
         if now >= until:
             self._outgoing = send_progress(self._transport)
             self.write(FIN | PING, b"")
