@@ -4,6 +4,7 @@ A map of the library:
 
 * ``request()``, ``get()``, ``post()`` …: one-shot calls                                       (``api``)
 * ``ClientSession``: many calls with common defaults, a pool and a cookie jar                  (``session``)
+* ``Session``, and ``get()`` … in ``aioclient.sync``: the same for code that blocks              (``sync``)
 * ``ClientResponse``, ``StreamReader``, ``ClientTimeout``, ``UploadTracker``: the values         (``message``)
 * ``ClientWebSocketResponse``, ``WSMsgType``, ``WSMessage``: an open WebSocket                  (``websocket``)
 * ``ReconnectingWebSocket``, ``ReconnectPolicy``: one that is connected again when it ends      (``reconnecting``)
@@ -85,6 +86,7 @@ from .response.client_response import ClientResponse
 from .response.lease import Connection
 from .response.stream import StreamReader
 from .session import ClientSession
+from .sync import Session
 from .warning import (
     HTTP2Warning,
     InvalidJSONWarning,
@@ -156,6 +158,7 @@ __all__ = (
     "RetryBudget",
     "RetryBudgetStatistics",
     "RetryStatistics",
+    "Session",
     "SharedCookiesWarning",
     "StreamReader",
     "TCPConnector",

@@ -322,6 +322,10 @@ class BaseConnector(ConnectorPrivateNames):
         if self._binding.loop is loop and not self._binding.is_forked:
             await self._sockets.wait_closed(loop, self._dialler.close_time)
 
+    def disown(self) -> None:
+        """Let go of all connections, in a process that was forked off: they are the other process's."""
+        self._sockets.disown()
+
     async def __aenter__(self) -> Self:
         return self
 

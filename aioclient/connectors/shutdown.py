@@ -1,6 +1,7 @@
 """The end of a connector: what must be closed, the wait for it, and what ``close()`` returns."""
 
 import asyncio
+import os
 import socket
 from collections.abc import Coroutine, Generator
 from typing import Any, Final
@@ -94,6 +95,22 @@ class OpenSockets:
             raise
         finally:
             timer.cancel()
+
+    def disown(self) -> None:
+        """Close the file descriptors, in a process that was forked off, and nothing else.
+
+        The connections are the other process's, which goes on with them: a goodbye would end them there, too, and the
+        event loop's selector is one for both. A number keeps standing for something, so that nobody else's file gets
+        closed with it.
+        """
+        nothing = os.open(os.devnull, os.O_RDWR)
+        open_sockets = [
+            each.transport.get_extra_info("socket") for each in self.connections if each.transport
+        ]
+        for sock in (*open_sockets, *self.handshakes):
+            if sock is not None and sock.fileno() >= 0:
+                os.dup2(nothing, sock.fileno(), inheritable=False)
+        os.close(nothing)
 
     def _note_end(self) -> None:
         if self.closed and not self.connections and not self.dials:

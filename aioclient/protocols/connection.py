@@ -36,9 +36,11 @@ class HttpConnection(Protocol):
         key: Which exchanges it may carry.
         carries_many: Whether it may carry several exchanges at a time.
         opened: Whether it holds a slot of the pool (its owner's).
+        transport: The event loop's; None once it is lost.
     """
 
     key: ConnectionKey
+    transport: asyncio.Transport | None
     carries_many: ClassVar[bool]
     opened: bool
 

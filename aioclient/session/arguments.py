@@ -39,7 +39,7 @@ TimeoutLike = (
 
 OF_THE_BODY: Final = frozenset(("compress", "progress", "upload_tracker"))  # what ``uploads`` takes
 # What ``proxies`` takes.
-OF_PROXIES: Final = frozenset(("proxy", "proxy_auth", "proxy_headers", "proxy_ssl"))
+OF_PROXIES: Final = frozenset(("proxies", "proxy", "proxy_auth", "proxy_headers", "proxy_ssl"))
 
 
 # None for these says as little as leaving them out.
@@ -156,6 +156,8 @@ class OptionArguments(TypedDict, total=False):
     """the name to verify, and to send as SNI, instead of the URL's host."""
     proxy: ProxyOrNone
     """a URL or ``Proxy`` to go by, all redirects included; ``DIRECT`` for none; None as the session says."""
+    proxies: Mapping[str, ProxyOrNone] | None
+    """proxies by scheme and host, as the session takes them, instead of the session's own."""
     proxy_auth: ProxyAuthLike | None
     """(login, password), ``BasicAuth`` or ``ProxyDigestAuth`` for *proxy*; without it, for the one that the session
     chooses for this URL, in place of what the session says. A redirect to where another proxy serves leaves it

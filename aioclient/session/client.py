@@ -340,6 +340,7 @@ class ClientSession(SessionProperties, SessionPrivateNames):
             ssl: True verifies certificates, False does not; an ``SSLContext``, a ``Fingerprint`` or ``"system"``.
             server_hostname: the name to verify, and to send as SNI, instead of the URL's host.
             proxy: a URL or ``Proxy`` to go by, all redirects included; ``DIRECT`` for none; None as the session says.
+            proxies: proxies by scheme and host, as the session takes them, instead of the session's own.
             proxy_auth: (login, password), ``BasicAuth`` or ``ProxyDigestAuth`` for *proxy*; without it, for the one
                 that the session chooses for this URL, in place of what the session says. A redirect to where another
                 proxy serves leaves it behind.

@@ -2,7 +2,7 @@
 
 import os
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, Final
 
 import aiohttp
 
@@ -15,6 +15,7 @@ from ..connectors.proxies.decide import (
     Proxies,
     ProxyOptions,
     ProxyOrNone,
+    ProxyRules,
     WithLogins,
     proxy_rules,
 )
@@ -32,6 +33,8 @@ from ..message.proxy import (
     proxy_fields,
 )
 
+BOTH: Final = 'proxy= and proxies= are both given; write proxy= as proxies={"all": ...}'
+
 
 class SessionProxies:
     """What a session says of proxies.
@@ -39,7 +42,15 @@ class SessionProxies:
     ``table`` tells which one an origin is reached by; None when no proxy is configured.
     """
 
-    __slots__ = ("_given", "_has_own", "_login_of", "_settings", "_takes_proxies", "table")
+    __slots__ = (
+        "_given",
+        "_has_own",
+        "_login_of",
+        "_of_environment",
+        "_settings",
+        "_takes_proxies",
+        "table",
+    )
 
     def __init__(
         self,
@@ -54,32 +65,35 @@ class SessionProxies:
     ) -> None:
         proxy = proxy or None  # an environment's variable that is empty says nothing
         if proxy is not None and proxies is not None:
-            raise ValueError(
-                'proxy= and proxies= are both given; write proxy= as proxies={"all": ...}'
-            )
+            raise ValueError(BOTH)
         self._takes_proxies = _takes_proxies(connector)
         self._settings = settings = _settings(auth, headers, ssl)
         self._has_own = proxy is not None or proxies is not None
         self._login_of = login_of
         self._given: ProxyTable | None = None
+        self._of_environment: tuple[ProxyRules, ...] = ()
         self.table: ProxyTable | None = None
         if self._has_own:
             self._check_connector()
         if proxy is not None:
             self._take(Always(_one(proxy, settings)))
             return
-        sources = []
-        if proxies is not None:
-            source = proxy_rules(proxies, settings)
-            for value in source.table.values():
-                _check_installed(value)
-            sources.append(source)
+        sources = [] if proxies is None else [self._rules(proxies, settings)]
         if environment and self._takes_proxies:
             named = rules_of_environment(os.environ, None if self._has_own else settings)
             if named is not None:
+                self._of_environment = (named,)
                 sources.append(named)
         if sources:
             self._take(Proxies(sources))
+
+    def _rules(self, proxies: Mapping[str, ProxyOrNone], settings: ProxyOptions) -> ProxyRules:
+        """Return what a ``proxies=`` mapping says, if the connector and what is installed allow it."""
+        self._check_connector()
+        rules = proxy_rules(proxies, settings)
+        for value in rules.table.values():
+            _check_installed(value)
+        return rules
 
     def _take(self, table: ProxyTable) -> None:
         self._given = table
@@ -99,6 +113,11 @@ class SessionProxies:
             arguments.get("proxy_auth"), arguments.get("proxy_headers"), arguments.get("proxy_ssl")
         )
         proxy: ProxyOrNone = arguments.get("proxy") or None
+        if arguments.get("proxies") is not None:
+            if proxy is not None:
+                raise ValueError(BOTH)
+            rules = self._rules(arguments["proxies"], settings)
+            return self._with_logins(Proxies([rules, *self._of_environment]))
         if proxy is None:
             if self._given is None or settings == ProxyOptions():
                 return self.table

@@ -1,0 +1,147 @@
+"""The cookies of a blocking session, as a mapping of names and values over its jar."""
+
+from collections.abc import Iterator, Mapping, MutableMapping
+from http.cookies import Morsel
+from typing import Any
+
+from aiohttp.typedefs import LooseCookies
+from yarl import URL
+
+from ..cookies import CookieJar
+
+
+class CookieConflictError(KeyError):
+    """More than one cookie has this name: say ``domain=`` or ``path=``."""
+
+
+class Cookies(MutableMapping[str, str]):
+    """Cookies by name; several of one name differ in domain or path, which ``get()`` and ``set()`` take.
+
+    ``jar`` is what holds them, and what saves and loads them.
+    """
+
+    def __init__(self, jar: CookieJar) -> None:
+        self.jar = jar
+
+    def _found(self, name: str, domain: str | None, path: str | None) -> "list[Morsel[str]]":
+        return [
+            morsel
+            for morsel in self.jar
+            if morsel.key == name
+            and (domain is None or morsel["domain"] == domain.lower().lstrip("."))
+            and (path is None or (morsel["path"] or "/") == path)
+        ]
+
+    def get(  # type: ignore[override]
+        self,
+        name: str,
+        default: str | None = None,
+        domain: str | None = None,
+        path: str | None = None,
+    ) -> str | None:
+        """Return the value of a cookie; *default* if there is none.
+
+        Raises:
+            CookieConflictError: several fit.
+        """
+        found = self._found(name, domain, path)
+        if len(found) > 1:
+            raise CookieConflictError(
+                f"{len(found)} cookies are called {name!r}; say domain= or path="
+            )
+        return found[0].value if found else default
+
+    def set(
+        self, name: str, value: str | None, *, domain: str | None = None, path: str = "/"
+    ) -> None:
+        """Put a cookie in, for *domain* and what is below it; None as a value removes it.
+
+        Without *domain* it goes to every host.
+        """
+        if value is None:
+            for held in self._found(name, domain, None):
+                self._remove(held)
+            return
+        if domain is None and path == "/":
+            self.jar.update_cookies({name: value})
+            return
+        morsel: Morsel[str] = Morsel()
+        morsel.set(name, value, value)
+        morsel["path"] = path
+        if domain is not None:
+            morsel["domain"] = domain.lower().lstrip(".")
+        self.jar.update_cookies({name: morsel})
+
+    def _remove(self, wanted: "Morsel[str]") -> None:
+        self.jar.clear(
+            lambda morsel: (
+                morsel.key == wanted.key
+                and morsel["domain"] == wanted["domain"]
+                and morsel["path"] == wanted["path"]
+            )
+        )
+
+    def get_dict(self, domain: str | None = None, path: str | None = None) -> dict[str, str]:
+        """Return names and values of all cookies, or of those of a domain or path."""
+        return {
+            morsel.key: morsel.value
+            for morsel in self.jar
+            if (domain is None or morsel["domain"] == domain)
+            and (path is None or morsel["path"] == path)
+        }
+
+    def list_domains(self) -> list[str]:
+        """Return the domains that have cookies, each once."""
+        return list(dict.fromkeys(morsel["domain"] for morsel in self.jar if morsel["domain"]))
+
+    def list_paths(self) -> list[str]:
+        """Return the paths that have cookies, each once."""
+        return list(dict.fromkeys(morsel["path"] for morsel in self.jar))
+
+    def update(self, other: Any = (), /, **more: str) -> None:
+        """Put several in: a mapping, pairs, a jar, or the cookies of another session."""
+        if isinstance(other, Cookies):
+            other = other.jar
+        if isinstance(other, CookieJar):
+            for morsel in other:
+                host = morsel["domain"]
+                self.jar.update_cookies(
+                    {morsel.key: morsel},
+                    URL.build(scheme="https", host=host) if host else URL(),
+                )
+            return
+        pairs: LooseCookies = other.items() if isinstance(other, Mapping) else other
+        for name, value in [*pairs, *more.items()]:
+            if isinstance(value, Morsel):
+                self.jar.update_cookies({name: value})
+            else:
+                self.set(name, value)
+
+    def __getitem__(self, name: str) -> str:
+        value = self.get(name)
+        if value is None:
+            raise KeyError(name)
+        return value
+
+    def __setitem__(self, name: str, value: str) -> None:
+        self.set(name, value)
+
+    def __delitem__(self, name: str) -> None:
+        found = self._found(name, None, None)
+        if not found:
+            raise KeyError(name)
+        for morsel in found:
+            self._remove(morsel)
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(dict.fromkeys(morsel.key for morsel in self.jar))
+
+    def __len__(self) -> int:
+        return len(self.jar)
+
+    def clear(self) -> None:
+        """Remove all."""
+        self.jar.clear()
+
+    def __repr__(self) -> str:
+        return f"<Cookies: {len(self)} of {', '.join(self.list_domains()) or 'no domain'}>"

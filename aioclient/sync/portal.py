@@ -1,0 +1,259 @@
+"""The event loop behind the blocking front: one for the process, in a thread of its own.
+
+A call from any other thread hands a coroutine over and waits for its end. The loop is made when it is first needed, and
+ends with the interpreter. A process that was forked off has no copy of the thread: it gets a loop of its own.
+"""
+
+import asyncio
+import atexit
+import contextlib
+import os
+from collections.abc import Callable, Coroutine
+from contextvars import Context, copy_context
+from queue import SimpleQueue
+from threading import Lock, Thread, get_ident
+from typing import Any, Final, Generic, Protocol, TypeVar
+
+T = TypeVar("T")
+
+CLOSE_TIME: Final = 3.0  # seconds that the end of the interpreter waits for goodbyes
+
+
+class Member(Protocol):
+    """What lives in the loop, and ends with it."""
+
+    async def close(self) -> None:
+        """Close it, in the loop."""
+
+    def forked(self) -> None:
+        """Forget, in a process that was forked off, what belongs to the process before."""
+
+
+class Errands:
+    """What the loop asks the waiting thread to do meanwhile: to run code of the caller's, such as an iterator."""
+
+    __slots__ = ("_queue",)
+
+    def __init__(self) -> None:
+        self._queue: SimpleQueue[tuple[Callable[[], Any], asyncio.Future[Any]] | None] = (
+            SimpleQueue()
+        )
+
+    async def ask(self, function: Callable[[], T]) -> T:
+        """Let the waiting thread call *function*, and return what it returns (called in the loop)."""
+        future: asyncio.Future[T] = asyncio.get_running_loop().create_future()
+        self._queue.put((function, future))
+        return await future
+
+    def end(self) -> None:
+        """Let the waiting thread go on."""
+        self._queue.put(None)
+
+    def run(self) -> None:
+        """Do what is asked until the end (called by the waiting thread)."""
+        while (asked := self._queue.get()) is not None:
+            function, future = asked
+            try:
+                result = function()
+            except Exception as error:  # noqa: BLE001  (it is raised where it is awaited)
+                _settle(future, future.set_exception, error)
+            else:
+                _settle(future, future.set_result, result)
+
+
+def _settle(
+    future: "asyncio.Future[Any]", settle: Callable[[Any], object], outcome: object
+) -> None:
+    def act() -> None:
+        if not future.done():
+            settle(outcome)
+
+    future.get_loop().call_soon_threadsafe(act)
+
+
+class _Call(Generic[T]):
+    """A coroutine that a thread waits for: its result, or what it raised."""
+
+    __slots__ = ("_coroutine", "_errands", "_error", "_result", "_task", "ended")
+
+    def __init__(self, coroutine: Coroutine[Any, Any, T], errands: Errands | None) -> None:
+        self._coroutine = coroutine
+        self._errands = errands
+        self._task: asyncio.Task[T] | None = None
+        self._result: T | None = None
+        self._error: BaseException | None = None
+        self.ended = Lock()  # half the cost of an Event
+        self.ended.acquire()
+
+    def begin(self, loop: asyncio.AbstractEventLoop, context: Context) -> None:
+        """Start it (called in the loop)."""
+        self._task = task = loop.create_task(self._coroutine, context=context)
+        task.add_done_callback(self._end)
+
+    def _end(self, task: "asyncio.Task[T]") -> None:
+        try:
+            self._result = task.result()
+        except BaseException as error:  # noqa: BLE001  (it is raised where the call waits)
+            self._error = error
+        self.ended.release()
+        if self._errands is not None:
+            self._errands.end()
+
+    def give_up(self) -> None:
+        """Cancel it, and close a result that nobody will get (called in the loop)."""
+        if self._task is not None:
+            self._task.cancel()
+        close = getattr(self._result, "close", None)
+        if close is not None:
+            close()
+
+    def wait(self) -> None:
+        """Wait for the end, and run errands meanwhile; a signal's exception ends the wait."""
+        if self._errands is not None:
+            self._errands.run()
+        self.ended.acquire()
+
+    def result(self) -> T:
+        """Return the result, or raise."""
+        error, self._error = self._error, None
+        if error is None:
+            return self._result  # type: ignore[return-value]
+        try:
+            raise error
+        finally:
+            del error  # its traceback holds this frame
+
+
+class Portal:
+    """The way into the loop for all other threads."""
+
+    def __init__(self) -> None:
+        self.members: set[Member] = set()
+        self._reset()
+        if hasattr(os, "register_at_fork"):
+            os.register_at_fork(after_in_child=self._forked)
+
+    def _reset(self) -> None:
+        self._lock = Lock()
+        self._loop: asyncio.AbstractEventLoop | None = None
+        self._thread: Thread | None = None
+
+    def _start(self) -> asyncio.AbstractEventLoop:
+        with self._lock:
+            if self._loop is None:
+                loop = _new_loop()
+                thread = Thread(target=_run, args=(loop,), name="aioclient-loop", daemon=True)
+                try:
+                    thread.start()
+                except BaseException:
+                    loop.close()
+                    raise
+                self._thread = thread
+                self._loop = loop
+                atexit.register(self.close)
+            return self._loop
+
+    def run(self, coroutine: Coroutine[Any, Any, T], errands: Errands | None = None) -> T:
+        """Run *coroutine* in the loop, with the caller's context, and wait for its end.
+
+        The caller runs *errands* meanwhile. What interrupts the wait, such as ``KeyboardInterrupt``, cancels the
+        coroutine, and is raised when that has ended.
+
+        Raises:
+            RuntimeError: the caller is the loop's own thread, which would wait for itself; or the interpreter ends,
+                and no thread can start.
+        """
+        try:
+            loop = self._loop or self._start()
+            self._check_thread()
+            call = _Call(coroutine, errands)
+            loop.call_soon_threadsafe(call.begin, loop, copy_context())
+        except BaseException:
+            coroutine.close()
+            raise
+        try:
+            call.wait()
+        except BaseException:
+            loop.call_soon_threadsafe(call.give_up)
+            call.ended.acquire()
+            raise
+        return call.result()
+
+    def start(self, function: Callable[[], Coroutine[Any, Any, None]]) -> None:
+        """Run what *function* returns in the loop, and do not wait; nothing happens once the loop has ended."""
+        loop = self._loop
+        if loop is not None:
+            with contextlib.suppress(RuntimeError):  # closed meanwhile
+                loop.call_soon_threadsafe(_spawn, function)
+
+    def _check_thread(self) -> None:
+        if self._thread is not None and self._thread.ident == get_ident():
+            raise RuntimeError(
+                "a blocking call by the thread that does all of them, as from a middleware or a callback, would wait "
+                "for itself; await request.session there"
+            )
+
+    def close(self) -> None:
+        """Close what lives in the loop, then the loop; called when the interpreter ends."""
+        loop, thread = self._loop, self._thread
+        if loop is None or thread is None:
+            return
+        atexit.unregister(self.close)
+        ended = asyncio.run_coroutine_threadsafe(self._end(), loop)
+        with contextlib.suppress(TimeoutError):
+            ended.result(CLOSE_TIME)
+        self._reset()
+        loop.call_soon_threadsafe(loop.stop)
+        thread.join(CLOSE_TIME)
+        if not thread.is_alive():
+            loop.close()
+
+    async def _end(self) -> None:
+        members, self.members = self.members, set()
+        await asyncio.gather(*(each.close() for each in members), return_exceptions=True)
+        others = asyncio.all_tasks() - {asyncio.current_task()}
+        for task in others:
+            task.cancel()
+        await asyncio.gather(*others, return_exceptions=True)
+        await asyncio.get_running_loop().shutdown_asyncgens()
+
+    def _forked(self) -> None:
+        loop = self._loop
+        self._reset()
+        members, self.members = self.members, set()
+        for member in members:
+            member.forked()
+        if loop is not None:
+            _inherited.append((loop, members))
+
+
+# What belongs to the process before a fork: nothing of it may be collected, which would close it.
+_inherited: list[object] = []
+
+
+_tasks: "set[asyncio.Task[None]]" = set()  # the loop itself holds them weakly
+
+
+def _spawn(function: Callable[[], Coroutine[Any, Any, None]]) -> None:
+    task = asyncio.get_running_loop().create_task(function())
+    _tasks.add(task)
+    task.add_done_callback(_tasks.discard)
+
+
+def _new_loop() -> asyncio.AbstractEventLoop:
+    """Return an event loop: uvloop's where it is installed, which costs less."""
+    try:
+        import uvloop
+    except ImportError:
+        return asyncio.new_event_loop()
+    loop: asyncio.AbstractEventLoop = uvloop.new_event_loop()
+    return loop
+
+
+def _run(loop: asyncio.AbstractEventLoop) -> None:
+    asyncio.set_event_loop(loop)
+    loop.run_forever()
+
+
+PORTAL: Final = Portal()
+"""The process's one."""

@@ -1,0 +1,88 @@
+"""The undecoded body of a blocking response, as a file."""
+
+import io
+from collections.abc import Iterator
+from typing import Any
+
+from ..response.client_response import ClientResponse
+from .portal import PORTAL
+
+
+class RawBody(io.RawIOBase):
+    """A body to read from, as it came: its content codings are not undone.
+
+    ``shutil.copyfileobj()``, ``gzip.open()``, ``tarfile.open(fileobj=..., mode="r|")`` take it.
+    """
+
+    def __init__(self, response: ClientResponse) -> None:
+        super().__init__()
+        self._response = response
+        self._pieces: Any = None
+        self._rest = memoryview(b"")
+        self._ended = False
+
+    def readable(self) -> bool:
+        """Tell that it can be read."""
+        return True
+
+    def _more(self) -> bool:
+        """Wait for the next piece, if nothing is left of the last one; return whether there is one."""
+        if self._rest or self._ended:
+            return bool(self._rest)
+        if self._pieces is None:
+            self._pieces = self._response.content.iter_raw()
+        piece = PORTAL.run(_next(self._pieces))
+        self._ended = not piece
+        self._rest = memoryview(piece)
+        return bool(piece)
+
+    def readinto(self, buffer: Any) -> int:
+        """Fill *buffer* from what is here, after a wait for something; return how many bytes, 0 at the end."""
+        target = memoryview(buffer).cast("B")
+        if not len(target) or not self._more():
+            return 0
+        piece, self._rest = self._rest[: len(target)], self._rest[len(target) :]
+        target[: len(piece)] = piece
+        return len(piece)
+
+    def read(self, size: int | None = -1, decode_content: bool = False) -> bytes:
+        """Return *size* bytes, fewer at the end only; all of them for None or a negative number.
+
+        With *decode_content* the whole of the body is returned with its content codings undone.
+        """
+        if decode_content:
+            if size is not None and size >= 0:
+                raise ValueError(
+                    "read(decode_content=True) gives the whole body: iter_content() decodes in pieces"
+                )
+            return PORTAL.run(self._response.read())
+        pieces = []
+        missing = -1 if size is None or size < 0 else size
+        while missing and self._more():
+            piece = self._rest if missing < 0 else self._rest[:missing]
+            self._rest = self._rest[len(piece) :]
+            missing -= len(piece) if missing > 0 else 0
+            pieces.append(piece)
+        return b"".join(pieces)
+
+    def stream(self, size: int = 2**16, decode_content: bool = False) -> Iterator[bytes]:
+        """Yield the body in pieces of at most *size* bytes."""
+        while piece := self.read(size, decode_content):
+            yield piece
+
+    def close(self) -> None:
+        """Give up what was not read."""
+        if not self.closed:
+            super().close()
+            if not self._response.closed:
+                PORTAL.run(_close(self._response))
+
+
+async def _next(pieces: Any) -> bytes:
+    async for piece in pieces:
+        return bytes(piece)
+    return b""
+
+
+async def _close(response: ClientResponse) -> None:
+    response.close()

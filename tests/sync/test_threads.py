@@ -1,0 +1,252 @@
+"""The blocking session among threads, processes, event loops and signals."""
+
+import asyncio
+import os
+import subprocess
+import sys
+import textwrap
+import threading
+from concurrent.futures import ThreadPoolExecutor
+from contextvars import ContextVar
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from aioclient.sync import Session
+from aioclient.sync.portal import PORTAL, Portal
+
+from .conftest import Server, sent
+
+ROOT = Path(__file__).parents[2]
+
+
+def test_sixty_four_threads_on_one_session(server: Server, session: Session) -> None:
+    begin = threading.Barrier(64)
+
+    def ask(number: int) -> list[str]:
+        begin.wait()
+        return [
+            sent(session.get(f"{server.url}/echo", params={"n": f"{number}-{turn}"}))["query"][0][1]
+            for turn in range(5)
+        ]
+
+    with ThreadPoolExecutor(64) as pool:
+        answers = list(pool.map(ask, range(64)))
+    assert answers == [[f"{number}-{turn}" for turn in range(5)] for number in range(64)]
+
+
+async def test_within_a_running_event_loop(server: Server) -> None:
+    with Session() as session:
+        assert session.get(f"{server.url}/echo").ok
+        ran = asyncio.Event()
+        asyncio.get_running_loop().call_soon(ran.set)
+        assert session.get(f"{server.url}/echo").ok
+        assert not ran.is_set()  # it holds this loop up, and no other
+        await ran.wait()
+
+
+def test_the_caller_s_context(server: Server) -> None:
+    variable: ContextVar[str] = ContextVar("variable")
+    seen = []
+
+    async def look(request: Any, handler: Any) -> Any:
+        seen.append(variable.get())
+        return await handler(request)
+
+    variable.set("here")
+    with Session(middlewares=[look]) as session:
+        session.get(f"{server.url}/echo")
+    assert seen == ["here"]
+
+
+def test_a_session_dropped_unclosed_closes_itself(server: Server) -> None:
+    session = Session()
+    assert session.get(f"{server.url}/echo").ok
+    life = session._life
+    del session
+
+    async def closed() -> None:
+        while not life.core.closed:
+            await asyncio.sleep(0)
+
+    PORTAL.run(closed())
+
+
+def test_what_interrupts_the_wait_ends_the_request(server: Server, session: Session) -> None:
+    """As Ctrl-C does, whose exception is raised in the main thread's wait."""
+    import ctypes
+
+    class Interrupted(BaseException):
+        pass
+
+    main = threading.get_ident()
+
+    def interrupt() -> None:
+        server.asked.wait()
+        ctypes.pythonapi.PyThreadState_SetAsyncExc(
+            ctypes.c_ulong(main), ctypes.py_object(Interrupted)
+        )
+
+    # The wait is for a lock, which only a signal interrupts: so an errand of this thread's is interrupted instead.
+    helper = threading.Thread(target=interrupt)
+
+    def pieces() -> Any:
+        yield b"a"
+        helper.start()
+        while True:
+            yield b"b"
+
+    with pytest.raises(Interrupted):
+        session.post(f"{server.url}/never", data=pieces())
+    helper.join()
+    assert session.get(f"{server.url}/echo").ok
+    assert "in_use=0" in repr(session)
+
+
+def run_in_a_process(code: str, *arguments: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [
+            sys.executable,
+            "-W",
+            "error",
+            "-X",
+            "faulthandler",
+            "-c",
+            textwrap.dedent(code),
+            *arguments,
+        ],
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+        cwd=ROOT,
+        env={**os.environ, "PYTHONPATH": str(ROOT)},
+    )
+
+
+class TestProcesses:
+    @pytest.mark.parametrize("loops", ["uvloop", "asyncio"])
+    def test_ctrl_c(self, server: Server, loops: str) -> None:
+        result = run_in_a_process(
+            """
+            import os, signal, sys, threading
+            if sys.argv[2] == "asyncio":
+                sys.modules["uvloop"] = None
+            import aioclient
+            from aioclient.sync import Session
+            session = Session()
+            def note(request, handler):
+                threading.Timer(0, os.kill, (os.getpid(), signal.SIGINT)).start()
+                return handler(request)
+            session = Session(middlewares=[note])
+            try:
+                session.get(sys.argv[1] + "/never")
+            except KeyboardInterrupt:
+                print("interrupted")
+            plain = Session()
+            print(plain.get(sys.argv[1] + "/echo").status_code, session)
+            """,
+            server.url,
+            loops,
+        )
+        assert result.stderr == ""
+        assert result.stdout.splitlines()[0] == "interrupted"
+        assert result.stdout.splitlines()[1].startswith("200 <Session <TCPConnector <Pool in_use=0")
+        assert result.returncode == 0
+
+    @pytest.mark.parametrize("loops", ["uvloop", "asyncio"])
+    @pytest.mark.parametrize("how", ["left open", "closed", "streaming"])
+    def test_the_interpreter_s_end_without_a_warning(
+        self, server: Server, loops: str, how: str
+    ) -> None:
+        result = run_in_a_process(
+            """
+            import sys
+            if sys.argv[2] == "asyncio":
+                sys.modules["uvloop"] = None
+            from aioclient.sync import Session
+            session = Session()
+            response = session.get(sys.argv[1] + "/endless" if sys.argv[3] == "streaming" else sys.argv[1] + "/echo",
+                                   stream=True)
+            if sys.argv[3] == "closed":
+                session.close()
+            print(response.status_code)
+            """,
+            server.url,
+            loops,
+            how,
+        )
+        assert (result.stdout, result.stderr, result.returncode) == ("200\n", "", 0)
+
+    @pytest.mark.parametrize("loops", ["uvloop", "asyncio"])
+    def test_a_thread_of_its_own_at_the_end(self, server: Server, loops: str) -> None:
+        result = run_in_a_process(
+            """
+            import sys, threading
+            if sys.argv[2] == "asyncio":
+                sys.modules["uvloop"] = None
+            from aioclient.sync import Session
+            session = Session()
+            def late():
+                threading.main_thread().join()
+                print(session.get(sys.argv[1] + "/echo").status_code)
+            session.get(sys.argv[1] + "/echo")
+            threading.Thread(target=late).start()
+            """,
+            server.url,
+            loops,
+        )
+        assert (result.stdout, result.stderr, result.returncode) == ("200\n", "", 0)
+
+    @pytest.mark.skipif(not hasattr(os, "fork"), reason="this system has no fork")
+    @pytest.mark.parametrize("loops", ["uvloop", "asyncio"])
+    @pytest.mark.parametrize("scheme", ["http", "https"])
+    def test_a_fork(self, certificates: Any, loops: str, scheme: str) -> None:
+        """Both processes go on; the child's end says no goodbye on the parent's connection."""
+        server = Server(certificates.server_context() if scheme == "https" else None)
+        try:
+            result = run_in_a_process(
+                """
+                import os, sys
+                if sys.argv[2] == "asyncio":
+                    sys.modules["uvloop"] = None
+                from aioclient.sync import Session
+                session = Session(headers={"x": "1"}, verify=sys.argv[3] or True)
+                url = sys.argv[1] + "/echo"
+                session.cookies.set("a", "b", domain="localhost")
+                print(session.get(url).json()["headers"]["x"])
+                child = os.fork()
+                if child == 0:
+                    answer = session.get(url).json()
+                    print(answer["headers"]["x"], answer["cookies"], flush=True)
+                    del answer
+                    sys.exit(0)
+                os.waitpid(child, 0)
+                print(session.get(url).json()["cookies"])
+                print(session._pool.statistics().opened)
+                session.close()
+                """,
+                server.url,
+                loops,
+                str(certificates.ca_file) if scheme == "https" else "",
+            )
+        finally:
+            server.close()
+        assert result.stderr == ""
+        lines = result.stdout.splitlines()
+        assert sorted(lines[-3:]) == sorted(["1 {'a': 'b'}", "{'a': 'b'}", "1"])
+        assert result.returncode == 0
+
+
+def test_a_portal_that_was_closed_opens_again() -> None:
+    portal = Portal()
+
+    async def answer() -> int:
+        return 42
+
+    assert portal.run(answer()) == 42
+    portal.close()
+    portal.close()
+    assert portal.run(answer()) == 42
+    portal.close()
