@@ -427,6 +427,12 @@ class TestChoice:
                 await session.get(f"http://127.0.0.1:{nginx.brief_port}/json")
             with pytest.raises(refused):  # of which the mapping says nothing
                 await session.get(nginx.tls_url("/json"))
+            # A call's mapping takes the place of the session's; the environment still counts.
+            assert await fetch(session, url, proxies={"http": None}) == JSON
+            with pytest.raises(refused):
+                await session.get(url, proxies={"http": closed})
+            with pytest.raises(refused):
+                await session.get(url, proxies={"https": ways["squid"]})
 
     @pytest.mark.rows("S003-15")
     async def test_contradictions(self) -> None:
@@ -441,6 +447,10 @@ class TestChoice:
         async with ClientSession(connector=connector, trust_env=True) as session:
             with pytest.raises(ValueError, match="takes no proxy"):
                 await session.get("http://a.test/", proxy="http://p.test")
+            with pytest.raises(ValueError, match="takes no proxy"):
+                await session.get("http://a.test/", proxies={"all": "http://p.test"})
+            with pytest.raises(ValueError, match="both given"):
+                await session.get("http://a.test/", proxy="http://p.test", proxies={})
             with pytest.raises(aioclient.UnixClientConnectorError):
                 await session.get("http://a.test/", proxy=aioclient.DIRECT)
 
