@@ -49,7 +49,8 @@ async def set_cookie(request: web.Request) -> web.Response:
 
 
 async def moved(request: web.Request) -> web.Response:
-    """Redirect with ?status= to ?to=."""
+    """Redirect with ?status= to ?to=, when the request is here."""
+    await request.read()
     return web.Response(
         status=int(request.query["status"]), headers={"Location": request.query["to"]}
     )
