@@ -1,0 +1,134 @@
+"""A stored response, without its body: what the rules look at, and what stores keep."""
+
+from dataclasses import dataclass, field
+from typing import Any, Final
+
+from multidict import CIMultiDict, CIMultiDictProxy
+
+FOREVER: Final = float("inf")
+"""A ``cache_ttl`` that never ends."""
+
+
+@dataclass(slots=True, eq=False)
+class Entry:
+    """A stored response to GET (or to what a rule lets count as such), without its body.
+
+    Attributes:
+        uri: whose responses it is one of, as ``uri_of()`` writes it.
+        space: in which of that URI's spaces it lies: one for each login, key of the user's and content of a request.
+        id: names its body in the store.
+        status: of the response.
+        reason: its reason phrase.
+        version: of HTTP, as (1, 1).
+        fields: its header fields, without those that are not stored.
+        vary: names of the request's fields that it depends on, in lower case, each with the value, normalised, that the
+            request had; None for none. Values that are secret stand here as a hash.
+        requested: when its request was sent, in seconds since the epoch.
+        received: when it came.
+        size: bytes of its body, undecoded.
+        ttl: the freshness lifetime that the user gave it, in seconds; None for what the fields say.
+        start: position of the first byte; more than 0 only if it is a part.
+        complete: bytes of the whole, if it is a part; None if it is whole.
+        known: what a cache has worked out from it; stores do not keep that.
+    """
+
+    uri: str
+    space: str
+    id: str
+    status: int
+    reason: str
+    version: tuple[int, int]
+    fields: "CIMultiDictProxy[str]"
+    vary: tuple[tuple[str, str | None], ...]
+    requested: float
+    received: float
+    size: int = 0
+    ttl: float | None = None
+    start: int = 0
+    complete: int | None = None
+    known: Any = field(default=None, repr=False)
+
+    @property
+    def is_partial(self) -> bool:
+        """Whether it is a part of a representation (status 206)."""
+        return self.complete is not None
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return what stores keep, as values that JSON can carry."""
+        return {
+            "uri": self.uri,
+            "space": self.space,
+            "id": self.id,
+            "status": self.status,
+            "reason": self.reason,
+            "version": list(self.version),
+            "fields": [[name, value] for name, value in self.fields.items()],
+            "vary": [[name, value] for name, value in self.vary],
+            "requested": self.requested,
+            "received": self.received,
+            "size": self.size,
+            "ttl": "forever" if self.ttl == FOREVER else self.ttl,
+            "start": self.start,
+            "complete": self.complete,
+        }
+
+    @classmethod
+    def from_dict(cls, value: Any) -> "Entry":
+        """Return the entry that ``to_dict()`` has made *value* of.
+
+        Raises:
+            ValueError: it has not: a part is missing, or is not of its kind.
+        """
+        try:
+            entry = cls(
+                uri=_of(str, value["uri"]),
+                space=_of(str, value["space"]),
+                id=_of(str, value["id"]),
+                status=_of(int, value["status"]),
+                reason=_of(str, value["reason"]),
+                version=_version(value["version"]),
+                fields=CIMultiDictProxy(
+                    CIMultiDict(
+                        [(_of(str, name), _of(str, text)) for name, text in value["fields"]]
+                    )
+                ),
+                vary=tuple(
+                    (_of(str, name), None if text is None else _of(str, text))
+                    for name, text in value["vary"]
+                ),
+                requested=_number(value["requested"]),
+                received=_number(value["received"]),
+                size=_of(int, value["size"]),
+                ttl=_ttl(value["ttl"]),
+                start=_of(int, value["start"]),
+                complete=None if value["complete"] is None else _of(int, value["complete"]),
+            )
+        except (KeyError, TypeError, IndexError, AttributeError) as error:
+            raise ValueError(f"it is no entry of a cache: {error!r}") from error
+        if not 200 <= entry.status <= 999 or entry.size < 0 or entry.start < 0:
+            raise ValueError("it is no entry of a cache: a number is out of its range")
+        return entry
+
+
+def _of(kind: type, value: Any) -> Any:
+    if not isinstance(value, kind) or isinstance(value, bool):
+        raise TypeError(f"expected {kind.__name__}, found {type(value).__name__}")
+    return value
+
+
+def _number(value: Any) -> float:
+    number = float(_of((int, float), value))  # type: ignore[arg-type]
+    if number != number or number in (FOREVER, -FOREVER):
+        raise ValueError("it is no entry of a cache: a time is none")
+    return number
+
+
+def _ttl(value: Any) -> float | None:
+    if value is None:
+        return None
+    return FOREVER if value == "forever" else _number(value)
+
+
+def _version(value: Any) -> tuple[int, int]:
+    major, minor = value
+    return _of(int, major), _of(int, minor)

@@ -1,0 +1,34 @@
+"""What a request makes invalid (RFC 9111, section 4.4)."""
+
+from typing import Final
+
+from yarl import URL
+
+from ...message.origin import Origin, origin_of
+from ...message.urls import resolved
+from .directives import Fields
+
+SAFE: Final = frozenset(("GET", "HEAD", "OPTIONS", "TRACE"))  # RFC 9110, section 9.2.1
+
+
+def invalidated(method: str, url: URL, origin: Origin, status: int, fields: Fields) -> list[URL]:
+    """Return the URLs whose stored responses are no longer good, after the response to a request for *url*.
+
+    They are its own, and those of the same origin in ``Location`` and ``Content-Location``: another origin's are not
+    for this one to end. A safe method, or an error, changes nothing.
+    """
+    if method in SAFE or not 200 <= status < 400:
+        return []
+    result = [url]
+    for name in ("Location", "Content-Location"):
+        text = fields.get(name)
+        if text is None:
+            continue
+        try:
+            other = resolved(url, text)
+            same = origin_of(other) == origin
+        except ValueError:
+            continue
+        if same and other not in result:
+            result.append(other)
+    return result

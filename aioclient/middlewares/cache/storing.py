@@ -1,0 +1,130 @@
+"""May a response be stored, and which of its fields? RFC 9111, sections 3 and 3.1."""
+
+from http import HTTPStatus
+from typing import Final, NamedTuple
+
+from multidict import CIMultiDict
+
+from .directives import Fields, RequestDirectives, ResponseDirectives
+from .freshness import HEURISTIC_STATUSES, explicit_lifetime
+from .ranges import content_range
+from .settings import CacheSettings
+from .vary import names_of
+
+# Whose meaning for caches is known here: ``must-understand`` (RFC 9111, section 5.2.2.3).
+UNDERSTOOD: Final = frozenset(map(int, HTTPStatus))
+# What the user's own lifetime is for: an error is no answer to keep.
+KEPT_ON_REQUEST: Final = frozenset((200, 203, 204, 300, 301, 308))
+# Fields of one connection or of a proxy (RFC 9111, section 3.1; RFC 9110, section 7.6.1), and cookies, which are set
+# once, when the response comes.
+NEVER_STORED: Final = frozenset(
+    (
+        "connection",
+        "keep-alive",
+        "proxy-authenticate",
+        "proxy-authentication-info",
+        "proxy-authorization",
+        "proxy-connection",
+        "set-cookie",
+        "te",
+        "transfer-encoding",
+        "upgrade",
+    )
+)
+
+
+class Asked(NamedTuple):
+    """What the rules for storing need to know of a request.
+
+    ``authorized`` is whether it carries ``Authorization``. ``ttl`` is the lifetime that the user gives its response.
+    ``same_uri`` is whether ``Content-Location`` of the response names the URI that was asked for.
+    """
+
+    method: str
+    directives: RequestDirectives
+    authorized: bool
+    ttl: float | None = None
+    same_uri: bool = False
+
+
+def why_not(
+    asked: Asked,
+    status: int,
+    fields: Fields,
+    directives: ResponseDirectives,
+    settings: CacheSettings,
+    received: float,
+) -> str | None:
+    """Return why a response may not be stored; None if it may."""
+    if status < 200 or status == 304:
+        return "not a final response"
+    if asked.directives.no_store:
+        return "the request says no-store"
+    understood = status in UNDERSTOOD
+    if directives.must_understand:
+        # Section 5.2.2.3: it takes the place of no-store for a cache that knows the status.
+        if not understood:
+            return "must-understand"
+    elif directives.no_store:
+        return "no-store"
+    if "*" in names_of(fields):
+        return "it varies by everything"
+    if settings.shared and (reason := _not_for_all(asked, fields, directives)) is not None:
+        return reason
+    if status == 206 and content_range(fields) is None:
+        return "a part that says not which"
+    lifetime = _lifetime(asked, status, fields, directives, settings, received)
+    if asked.method == "POST" and asked.ttl is None:
+        # RFC 9110, section 9.3.3
+        return None if lifetime is not None and asked.same_uri else "an answer to POST"
+    if lifetime is None and status not in HEURISTIC_STATUSES and not directives.public:
+        return "nothing says how long it lasts"
+    if not lifetime and not _has_validator(fields) and not settings.stale_if_error:
+        return "it would never be used"
+    return None
+
+
+def _not_for_all(asked: Asked, fields: Fields, directives: ResponseDirectives) -> str | None:
+    """Return why a shared cache may not store a response; None if it may."""
+    if directives.private:
+        return "private"
+    if asked.authorized and not (
+        directives.public or directives.must_revalidate or directives.s_maxage is not None
+    ):
+        return "an answer to Authorization"  # section 3.5
+    if "Set-Cookie" in fields:
+        return "it sets cookies"
+    return None
+
+
+def _lifetime(
+    asked: Asked,
+    status: int,
+    fields: Fields,
+    directives: ResponseDirectives,
+    settings: CacheSettings,
+    received: float,
+) -> float | None:
+    if asked.ttl is not None and status in KEPT_ON_REQUEST:
+        return asked.ttl
+    return explicit_lifetime(fields, directives, settings, received)
+
+
+def _has_validator(fields: Fields) -> bool:
+    return "ETag" in fields or "Last-Modified" in fields
+
+
+def stored_fields(
+    fields: Fields, directives: ResponseDirectives, settings: CacheSettings
+) -> "CIMultiDict[str]":
+    """Return a copy of *fields* without those that are not stored (RFC 9111, section 3.1).
+
+    Those that ``no-cache`` names are left out too: they may not be used again without asking (section 5.2.2.4), and
+    of those that ``private`` names, a shared cache keeps none (section 5.2.2.7).
+    """
+    dropped = set(NEVER_STORED | directives.no_cache_fields)
+    if settings.shared:
+        dropped |= directives.private_fields
+    for line in fields.getall("Connection", ()):
+        dropped.update(name.strip(" \t").lower() for name in line.split(","))
+    return CIMultiDict([pair for pair in fields.items() if pair[0].lower() not in dropped])

@@ -1,0 +1,103 @@
+"""How a stored response is validated (RFC 9111, section 4.3), and how it answers a client that validates its own."""
+
+from typing import Final
+
+from ...message.http_date import timestamp_of
+from .directives import Fields
+from .entry import Entry
+from .freshness import date_of
+
+IF_MODIFIED_SINCE: Final = "If-Modified-Since"
+IF_NONE_MATCH: Final = "If-None-Match"
+# A request with one of these is a condition of the user's own (RFC 9110, section 13.1).
+CONDITIONS: Final = (
+    IF_NONE_MATCH,
+    IF_MODIFIED_SINCE,
+    "If-Match",
+    "If-Unmodified-Since",
+    "If-Range",
+)
+
+
+def conditions_for(entry: Entry) -> dict[str, str]:
+    """Return the fields that ask whether *entry* is still good (section 4.3.1); none if it cannot be asked."""
+    result = {}
+    if (tag := entry.fields.get("ETag")) is not None:
+        result[IF_NONE_MATCH] = tag
+    if (modified := entry.fields.get("Last-Modified")) is not None:
+        result[IF_MODIFIED_SINCE] = modified
+    return result
+
+
+def confirms(entry: Entry, fields: Fields) -> bool:
+    """Tell whether a 304 with these *fields* is about *entry*, and may update it (section 4.3.4)."""
+    tag = fields.get("ETag")
+    if tag is not None and "ETag" in entry.fields:
+        stored = entry.fields["ETag"]
+        return tag == stored if _is_strong(tag) else _opaque(tag) == _opaque(stored)
+    modified = fields.get("Last-Modified")
+    if modified is not None and "Last-Modified" in entry.fields and "ETag" not in entry.fields:
+        return _same_time(modified, entry.fields["Last-Modified"], entry.received)
+    return True
+
+
+def _same_time(first: str, second: str, now: float) -> bool:
+    return first == second or (
+        (time := timestamp_of(first, now)) is not None and time == timestamp_of(second, now)
+    )
+
+
+def is_unchanged(fields: Fields, entry: Entry) -> bool | None:
+    """Tell whether the conditions of a request with these *fields* hold for *entry*: 304 answers it (section 4.3.2).
+
+    None is for conditions that only the server can judge.
+    """
+    if "If-Match" in fields or "If-Unmodified-Since" in fields:
+        return None
+    lines = fields.getall(IF_NONE_MATCH, None)
+    if lines is not None:  # it goes before If-Modified-Since
+        tags = _tags(",".join(lines))
+        if tags == ["*"]:
+            return True
+        stored = entry.fields.get("ETag")
+        return stored is not None and _opaque(stored) in map(_opaque, tags)
+    since = timestamp_of(fields.get(IF_MODIFIED_SINCE, ""), entry.received)
+    if since is None:
+        return False
+    modified = timestamp_of(entry.fields.get("Last-Modified", ""), entry.received)
+    if modified is None:
+        modified = date_of(entry.fields, entry.received)
+    return modified <= since
+
+
+def allows_range(fields: Fields, entry: Entry) -> bool:
+    """Tell whether ``If-Range`` of a request, if it has one, names just what is stored (RFC 9110, section 13.1.5)."""
+    condition = fields.get("If-Range")
+    if condition is None:
+        return True
+    condition = condition.strip(" \t")
+    if '"' in condition:
+        return _is_strong(condition) and condition == entry.fields.get("ETag")
+    return bool(condition) and condition == entry.fields.get("Last-Modified")
+
+
+def _is_strong(tag: str) -> bool:
+    return not tag.startswith("W/")
+
+
+def _opaque(tag: str) -> str:
+    """Return what is compared weakly (RFC 9110, section 8.8.3.2)."""
+    return tag.strip(" \t").removeprefix("W/")
+
+
+def _tags(text: str) -> list[str]:
+    """Return the entity tags of a list; a comma within quotes is a part of one."""
+    tags, start, quoted = [], 0, False
+    for at, character in enumerate(text):
+        if character == '"':
+            quoted = not quoted
+        elif character == "," and not quoted:
+            tags.append(text[start:at].strip(" \t"))
+            start = at + 1
+    tags.append(text[start:].strip(" \t"))
+    return [tag for tag in tags if tag]
