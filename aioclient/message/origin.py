@@ -8,12 +8,12 @@ import ipaddress
 import re
 from collections.abc import Hashable, Iterable
 from functools import lru_cache
-from typing import Any, Literal, NamedTuple, Protocol, Self
+from typing import Any, Literal, NamedTuple, Protocol, Self, cast
 
 from yarl import URL
 
 from ..exceptions import InvalidUrlClientError, NonHttpUrlClientError, bad_url, shown, shown_bad
-from .urls import MAX_HOST, ends_with_a_number, host_of
+from .urls import MAX_HOST, ends_with_a_number, host_of, url_of
 
 _SECURE_SCHEMES = frozenset(("https", "wss"))
 _SCHEMES = frozenset(("http", "https", "ws", "wss"))
@@ -139,6 +139,35 @@ def origin_of(url: URL) -> Origin:
         return _make_origin(url.scheme, host, port)
     except ValueError as error:
         raise InvalidUrlClientError(shown(url), str(error)) from error
+
+
+def origins_of(argument: str, urls: "Iterable[str | URL]") -> frozenset[Origin]:
+    """Return the origins that *urls* name; *argument* is for the message if they are no URLs of origins.
+
+    Raises:
+        TypeError: they are one URL, or none.
+        ValueError: one has a path, a query or a user.
+        InvalidUrlClientError: one is no URL with scheme and host.
+    """
+    if isinstance(urls, (str, URL)) or not isinstance(cast(object, urls), Iterable):
+        raise TypeError(f"{argument} must be a list of origins, found {type(urls).__name__}")
+    found = set()
+    for each in urls:
+        url = url_of(each) if isinstance(each, str) else each
+        if not isinstance(cast(object, url), URL):
+            raise TypeError(f"{argument} must hold URLs, found {type(each).__name__}")
+        origin = origin_of(url)
+        if (
+            url.raw_path not in ("", "/")
+            or url.raw_query_string
+            or url.raw_fragment
+            or url.raw_user
+        ):
+            raise ValueError(
+                f"{argument}: {shown(url)} is more than an origin; write {origin.scheme}://{origin.host_field}"
+            )
+        found.add(origin)
+    return frozenset(found)
 
 
 def unreadable(url: URL) -> InvalidUrlClientError:

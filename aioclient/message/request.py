@@ -3,7 +3,7 @@
 Middlewares see it in aiohttp's shape, and may change it; what the call gave stays as it was, for the next hop.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any, Literal, Protocol, runtime_checkable
 from weakref import ref
@@ -47,10 +47,34 @@ class PastResponse(Protocol):
 
 @runtime_checkable
 class Auth(Protocol):
-    """Credentials that write themselves into a request, once for each attempt."""
+    """Credentials that write themselves into a request, once for each attempt.
 
-    def authorize(self, request: "Request") -> None:
-        """Set ``request.authorization``, or change ``request.headers``."""
+    Three more members count where an object has them:
+
+    * ``async answer(request, response) -> bool`` is asked about each response, whose body it leaves alone. True asks
+      for one more round: the response is given up, ``authorize()`` is called again, and the request sent again. What
+      that brings is returned as it is. A request whose body cannot be sent twice has no second round.
+    * ``identity``, a str, names who asks: equal for credentials that may share an answer, the same after a token was
+      renewed. It is hashed, and need not be secret.
+    * ``offer(request)``, plain, sets what ``authorize()`` would set as far as that is known without I/O. Without it a
+      plain ``authorize()`` is called for that, with a copy of the request.
+    """
+
+    def authorize(self, request: "Request") -> Awaitable[None] | None:
+        """Set ``request.authorization``, or change ``request.headers``; plain, or a coroutine function."""
+
+
+class Offers(Protocol):
+    """What a session, which stands above this module, tells its requests and does for them."""
+
+    def partition(self, request: "Request", /) -> str:
+        """Return who asks with *request*."""
+
+    def offered(self, request: "Request", /) -> "CIMultiDict[str]":
+        """Return the fields that credentials and jar would set."""
+
+    def send(self, request: "Request", /) -> Awaitable[Any]:
+        """Send *request* by the transport alone."""
 
 
 HTTP2Option = bool | Literal["prior-knowledge"]
@@ -455,6 +479,47 @@ class Request:
         # An HTTP proxy is asked for http itself, and to pass the bytes of everything else on.
         tunnel = not proxy.is_http or self.origin.scheme != "http"
         return key._replace(proxy=proxy, tunnel=tunnel, http2=key.http2 and tunnel)
+
+    # Credentials, and what the session alone knows of them
+
+    def partition(self) -> str:
+        """Return who asks: the same text for requests that go out with the same credentials; "" for none.
+
+        It is a hash of ``auth``'s identity, or of the fields that it sets; of the request's own fields that carry
+        secrets; of the call's cookies; and of ``signer``. A renewed token does not change it. What the jar holds does
+        not count: ``offered()`` has it. Nothing is sent, read or waited for.
+
+        Raises:
+            RuntimeError: its session is no more.
+        """
+        return self._offers().partition(self)
+
+    def offered(self) -> "CIMultiDict[str]":
+        """Return the fields that credentials and jar would set now (``Authorization``, ``Cookie`` and others).
+
+        They are those that are known without I/O: no token that is to be fetched, no digest. Nothing is changed.
+
+        Raises:
+            RuntimeError: its session is no more.
+        """
+        return self._offers().offered(self)
+
+    def send_apart(self, request: "Request") -> Awaitable[Any]:
+        """Send another *request* by the session's transport alone, and return its response.
+
+        No credentials, cookies, middlewares or redirects act on it: it is for what credentials ask for themselves.
+
+        Raises:
+            RuntimeError: this one's session is no more.
+        """
+        return self._offers().send(request)
+
+    def _offers(self) -> "Offers":
+        session = self._session()
+        if session is None:
+            raise RuntimeError(f"{self.what}: the session of this request is no more")
+        offers: Offers = session._offers
+        return offers
 
     @property
     def label(self) -> str:

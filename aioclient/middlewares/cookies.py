@@ -59,6 +59,10 @@ class Cookies:
                 raise
         return response
 
+    def field_for(self, request: Request) -> str | None:
+        """Return the ``Cookie`` field that *request* would get now; None for none of the jar's or the call's."""
+        return None if request.cookies is None and not self._size() else self._field(request)
+
     def _field(self, request: Request) -> str | None:
         if COOKIE in request.fields:
             return None

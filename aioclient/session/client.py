@@ -64,6 +64,7 @@ from .defaults import default_headers, put_cookies
 from .grafts import grafted, is_of_aiohttp
 from .legacy import LOOKED_AT, OldSessionArguments, modern, take_old
 from .lifecycle import Lifecycle
+from .offers import SessionOffers
 from .patches import warn_of_patches
 from .pending import RequestContextManager, WebSocketContextManager
 from .private_names import SessionPrivateNames
@@ -96,7 +97,8 @@ class ClientSession(SessionProperties, SessionPrivateNames):
             ``https``, else for every host, which ``SharedCookiesWarning`` tells.
         headers: sent with every request; ``session.headers`` stays live.
         skip_auto_headers: names of default fields that are not sent.
-        auth: default credentials: ``BasicAuth``, (login, password), or a callable that takes the request.
+        auth: default credentials: ``BasicAuth``, ``BearerAuth`` …, (login, password), or a function that takes the
+            request.
         json_serialize: makes text or bytes of ``json=``.
         json_serialize_bytes: makes bytes of ``json=``, in place of *json_serialize*.
         version: "1.1", "2" (as *http2*) or "1.0", or an ``HttpVersion``.
@@ -147,7 +149,7 @@ class ClientSession(SessionProperties, SessionPrivateNames):
         TypeError, ValueError: an argument that cannot be used, that does not exist, or that contradicts another.
     """
 
-    __slots__ = ("__weakref__", "_chain", "_cookies")
+    __slots__ = ("__weakref__", "_chain", "_cookies", "_offers")
 
     if not TYPE_CHECKING:
         # Libraries ask isinstance(session, aiohttp.ClientSession) before they use one; type() stays ours.
@@ -272,7 +274,12 @@ class ClientSession(SessionProperties, SessionPrivateNames):
         self._builder = RequestBuilder(
             settings, self._defaults, self._cookie_jar, lifecycle.loop, ref(self)
         )
-        lifecycle.connect(connector, resolve, old.get("ssl_shutdown_timeout"))
+        transport = lifecycle.connect(connector, resolve, old.get("ssl_shutdown_timeout"))
+        self._offers = SessionOffers(
+            settings.authenticate,
+            self._cookies,
+            transport.send if isinstance(transport, BaseConnector) else sending_by(transport),
+        )
         self._chain = self._compose(settings.middlewares)
         lifecycle.open()
 

@@ -222,18 +222,17 @@ class TestWhichOne:
         assert server.requests[0].value("Authorization") == "sent"
 
     async def test_coroutine_functions(self) -> None:
-        """A coroutine function, or an object that is one when called, is no auth: it would never run."""
+        """A coroutine function, an object that is one, and a plain one that returns a coroutine are awaited."""
 
         class Later:
-            async def __call__(self, request: Request) -> None: ...
+            async def __call__(self, request: Request) -> None:
+                request.authorization = "later"
 
-        async with RawServer.replies([OK]) as server, ClientSession() as session:
-            with pytest.raises(TypeError, match="found Later"):
-                await session.get(server.url(), auth=Later())
+        async with RawServer.replies([OK], repeat=True) as server, ClientSession() as session:
             later = Later()
-            with pytest.raises(TypeError, match="must not be a coroutine function"):
-                await session.get(server.url(), auth=functools.partial(later))
-            assert server.connections == 0
+            for auth in (later, later.__call__, functools.partial(later)):
+                await session.get(server.url(), auth=auth)
+        assert [request.value("Authorization") for request in server.requests] == ["later"] * 3
 
     @pytest.mark.parametrize("row", [pytest.param("", id="AUTH-16")])
     @pytest.mark.parametrize("userinfo", ["u@", "u:p@", ":p@", "u%40b.test:p@", "@"])

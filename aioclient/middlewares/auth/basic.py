@@ -4,14 +4,15 @@ import base64
 import binascii
 import codecs
 import inspect
-from collections.abc import Callable
-from typing import Any, Final, NamedTuple, Self
+from collections.abc import Awaitable, Callable, Iterable
+from typing import Any, Final, NamedTuple, Self, cast
 
 from aiohttp import BasicAuth as AiohttpBasicAuth
 from yarl import URL
 
 from ...chain import name_of
 from ...message.headers import AUTHORIZATION
+from ...message.origin import Origin, origins_of
 from ...message.request import Auth, Request
 
 
@@ -29,6 +30,8 @@ class BasicAuth(_BasicAuth):
         password: may hold anything that *encoding* can carry.
         encoding: of both on the wire; ``latin1`` by default, ``utf-8`` where the server asks for it (RFC 7617,
             section 2.1).
+        origins: URLs of the only origins that get them, such as ``https://api.example.com``; None for any that is
+            called.
 
     Raises:
         ValueError: login or password is None, the login holds ``:``, or *encoding* cannot carry a character.
@@ -36,7 +39,14 @@ class BasicAuth(_BasicAuth):
 
     __slots__ = ()
 
-    def __new__(cls, login: str, password: str = "", encoding: str = "latin1") -> Self:
+    def __new__(
+        cls,
+        login: str,
+        password: str = "",
+        encoding: str = "latin1",
+        *,
+        origins: Iterable[str | URL] | None = None,
+    ) -> Self:
         """Check and return the credentials."""
         for name, value in (("login", login), ("password", password)):
             if value is None:
@@ -52,7 +62,11 @@ class BasicAuth(_BasicAuth):
                 ) from error
         if ":" in login:
             raise ValueError('A ":" is not allowed in login (RFC 7617, section 2)')
-        return super().__new__(cls, login, password, encoding)
+        if origins is None:
+            return super().__new__(cls, login, password, encoding)
+        narrowed = tuple.__new__(_BasicAuthOfOrigins, (login, password, encoding))
+        narrowed.origins = origins_of("origins", origins)
+        return cast(Self, narrowed)
 
     @classmethod
     def decode(cls, auth_header: str, encoding: str = "latin1") -> Self:
@@ -98,6 +112,16 @@ class BasicAuth(_BasicAuth):
         return f"BasicAuth(login={self.login!r}, password='***', encoding={self.encoding!r})"
 
 
+class _BasicAuthOfOrigins(BasicAuth):
+    """The same for some origins only."""
+
+    origins: frozenset[Origin]
+
+    def authorize(self, request: Request) -> None:
+        if request.origin in self.origins:
+            super().authorize(request)
+
+
 class LoginOfUrl(BasicAuth):
     """The user of a URL that has no password, which a netrc file may know."""
 
@@ -109,8 +133,12 @@ class NoAuth:
 
     __slots__ = ()
 
+    identity = ""
+
     def authorize(self, request: Request) -> None:
         """Do nothing."""
+
+    offer = authorize
 
     def __repr__(self) -> str:
         return "<NO_AUTH>"
@@ -128,11 +156,12 @@ class _CallableAuth:
     def __init__(self, function: Callable[[Request], object]) -> None:
         self._function = function
 
-    def authorize(self, request: Request) -> None:
-        result: object = self._function(request)
-        if inspect.iscoroutine(result):
-            result.close()
-            raise TypeError(f"auth={name_of(self._function)} must not be a coroutine function")
+    def authorize(self, request: Request) -> Awaitable[None] | None:
+        result = self._function(request)
+        return cast(Awaitable[None], result) if inspect.isawaitable(result) else None
+
+    def __repr__(self) -> str:
+        return f"<auth {name_of(self._function)}>"
 
 
 def credentials_in(url: URL) -> BasicAuth | None:
@@ -162,10 +191,7 @@ def coerce_auth(value: AuthLike) -> Auth:
     if isinstance(value, Auth):
         return value
     function: object = value
-    if callable(function) and not (
-        inspect.iscoroutinefunction(function)
-        or inspect.iscoroutinefunction(getattr(type(function), "__call__", None))  # noqa: B004
-    ):
+    if callable(function):
         return _CallableAuth(function)
     raise TypeError(
         f"auth must be BasicAuth, a (login, password) tuple or a callable taking the request, "
@@ -173,7 +199,7 @@ def coerce_auth(value: AuthLike) -> Auth:
     )
 
 
-_TOKENS: Final = '; a token is a header field: headers={"Authorization": f"Bearer {token}"}'
+_TOKENS: Final = "; give a token as BearerAuth(token)"
 
 
 def _of_tuple(value: tuple[Any, ...]) -> BasicAuth:

@@ -29,6 +29,7 @@ from ...threads import SETTINGS
 from ...warning import NetrcWarning, warn_caller
 from .basic import BasicAuth, LoginOfUrl
 from .netrc_file import Entry, find_entry, parse_netrc
+from .step import send_with
 
 LOOK_AGAIN: Final = 1.0  # seconds; a look costs a thread's turn
 _DEFAULT_PORTS: Final = (80, 443)  # without TLS, and with it
@@ -122,22 +123,31 @@ class NetrcStep:
         if request.options.proxies is not None:
             await self._entries()  # for ``login_of()``, which cannot wait
         auth = request.auth
-        if (
-            (auth is None or isinstance(auth, LoginOfUrl))
+        if self.applies(request):
+            auth = self._found(request, await self._entries()) or auth
+        return await (handler(request) if auth is None else send_with(auth, request, handler))
+
+    def applies(self, request: Request) -> bool:
+        """Tell whether *request* gets what the file has for its host."""
+        return (
+            (request.auth is None or isinstance(request.auth, LoginOfUrl))
             and AUTHORIZATION not in request.fields
             and (not request.history or _may_follow(request))
-        ):
-            entry = find_entry(
-                await self._entries(),
-                request.origin.host,
-                None if auth is None else auth.login,
-                use_default=self._netrc.use_default,
-            )
-            if entry is not None:
-                auth = _basic(entry)
-        if auth is not None:
-            auth.authorize(request)
-        return await handler(request)
+        )
+
+    @property
+    def identity(self) -> str:
+        """Which file it is: who asks is not known before it was read."""
+        return repr(self._netrc)
+
+    def known_auth(self, request: Request) -> BasicAuth | None:
+        """Return the credentials for *request* that were in the file when it was last looked at."""
+        return self._found(request, self._look.entries)
+
+    def _found(self, request: Request, entries: Sequence[Entry]) -> BasicAuth | None:
+        login = request.auth.login if isinstance(request.auth, LoginOfUrl) else None
+        entry = find_entry(entries, request.origin.host, login, use_default=self._netrc.use_default)
+        return None if entry is None else _basic(entry)
 
     def login_of(self, host: str) -> BasicAuth | None:
         """Return the login that the file, when it was last looked at, had for a proxy on *host*."""

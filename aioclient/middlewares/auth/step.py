@@ -1,15 +1,87 @@
-"""The step that lets a request's credentials write themselves into it."""
+"""The step that lets a request's credentials write themselves into it.
 
-from collections.abc import Awaitable
+Most are plain: they cost a call. Those that wait for something, or have a word on the response, get a copy of
+the request for each round, so that what they set is in none but that one.
+"""
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from inspect import isawaitable
+from typing import TypeVar
 
 from ...chain import Handler
-from ...message.request import Request
+from ...exceptions import TotalTimeoutError
+from ...message.request import Auth, Request
 from ...response.client_response import ClientResponse
+
+T = TypeVar("T")
+
+Answer = Callable[[Request, ClientResponse], Awaitable[bool]]
 
 
 def authenticate(request: Request, handler: Handler) -> Awaitable[ClientResponse]:
     """Authorize *request* anew, then send it. Redirects have dropped ``auth`` if the origin changed."""
     request.authorization = None
-    if request.auth is not None:
-        request.auth.authorize(request)
+    return handler(request) if request.auth is None else send_with(request.auth, request, handler)
+
+
+def send_with(auth: Auth, request: Request, handler: Handler) -> Awaitable[ClientResponse]:
+    """Send *request* with the credentials *auth*, a second time if they ask for it."""
+    answer: Answer | None = getattr(auth, "answer", None)
+    if answer is not None:
+        return _rounds(auth, answer, request, handler)
+    pending = auth.authorize(request)
+    if pending is not None and isawaitable(pending):
+        return _after(pending, request, handler)
     return handler(request)
+
+
+async def _after(pending: Awaitable[None], request: Request, handler: Handler) -> ClientResponse:
+    await _in_time(request, pending)
+    return await handler(request)
+
+
+async def _rounds(auth: Auth, answer: Answer, request: Request, handler: Handler) -> ClientResponse:
+    """Send *request*, and once more if *answer* asks for it and the body can be sent again."""
+    attempt = await _authorized(auth, request)
+    response = await handler(attempt)
+    try:
+        again = await _in_time(request, answer(attempt, response))
+    except BaseException:
+        response.close()  # nobody else will get it
+        raise
+    content = request.content
+    if not again or (content is not None and content.consumed):
+        return response
+    response.release()
+    if content is not None:
+        content.rewind()
+    return await handler(await _authorized(auth, request))
+
+
+async def _authorized(auth: Auth, request: Request) -> Request:
+    attempt = request.copy()
+    pending = auth.authorize(attempt)
+    if pending is not None and isawaitable(pending):
+        await _in_time(request, pending)
+    return attempt
+
+
+async def _in_time(request: Request, pending: Awaitable[T]) -> T:
+    """Await *pending* within the deadline of *request*.
+
+    Raises:
+        TotalTimeoutError: the deadline has come.
+    """
+    if request.deadline is None:
+        return await pending
+    limit = asyncio.timeout_at(request.deadline)
+    try:
+        async with limit:
+            return await pending
+    except TimeoutError as error:
+        if limit.expired() and not isinstance(error, TotalTimeoutError):
+            raise TotalTimeoutError(
+                request.method, request.url, request.timeout.total, "no credentials"
+            ) from error
+        raise

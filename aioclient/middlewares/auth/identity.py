@@ -1,0 +1,68 @@
+"""Who credentials are, without showing them, and what they would set: known without I/O."""
+
+import itertools
+from inspect import isawaitable, iscoroutine
+from secrets import token_hex
+from typing import Any, Final
+from weakref import finalize, ref
+
+from ...chain import name_of
+from ...message.headers import AUTHORIZATION
+from ...message.request import Auth, Request
+
+# A number of an object is that of this run of this process: what is kept in a file must not be another object's.
+_RUN: Final = token_hex(8)
+_numbers: Final = itertools.count()
+_objects: Final[dict[int, tuple["ref[object]", str]]] = {}
+
+
+def identity_of(auth: object, request: Request) -> str:
+    """Return who *auth* is: its own ``identity``, else the fields that it sets, else which object it is.
+
+    "" for credentials that are none.
+    """
+    identity: str | None = getattr(auth, "identity", None)
+    if identity is not None:
+        kind = type(auth)
+        return f"{kind.__module__}.{kind.__qualname__} {identity}" if identity else ""
+    if isinstance(auth, Auth):
+        offered = offered_by(auth, request)
+        if offered is not None:
+            return repr(offered)
+    return number_of(auth)
+
+
+def offered_by(auth: Auth, request: Request) -> list[tuple[str, str]] | None:
+    """Return the fields that *auth* would set in *request*; None if that cannot be known now."""
+    copy = _unauthorized(request)
+    before = set(copy.headers.items())
+    offer = getattr(auth, "offer", None)
+    pending: Any = auth.authorize(copy) if offer is None else offer(copy)
+    if pending is not None and isawaitable(pending):
+        if iscoroutine(pending):
+            pending.close()
+        return None
+    fields = [pair for pair in copy.headers.items() if pair not in before]
+    if copy.authorization is not None and AUTHORIZATION not in copy.headers:
+        fields.append((AUTHORIZATION, copy.authorization))
+    return fields
+
+
+def _unauthorized(request: Request) -> Request:
+    copy = request.copy()
+    copy.authorization = None
+    return copy
+
+
+def number_of(thing: object) -> str:
+    """Return a text that is this object's alone, while it lives and afterwards."""
+    known = _objects.get(id(thing))
+    if known is not None and known[0]() is thing:
+        return known[1]
+    text = f"{name_of(thing)} {_RUN} {next(_numbers)}"
+    try:
+        _objects[id(thing)] = ref(thing), text
+        finalize(thing, _objects.pop, id(thing), None).atexit = False
+    except TypeError:  # it cannot be referred to weakly: it is another one each time
+        _objects.pop(id(thing), None)
+    return text
