@@ -5,6 +5,7 @@ A map of the library:
 * ``request()``, ``get()``, ``post()`` …: one-shot calls                                       (``api``)
 * ``ClientSession``: many calls with common defaults, a pool and a cookie jar                  (``session``)
 * ``Session``, and ``get()`` … in ``aioclient.sync``: the same for code that blocks              (``sync``)
+* ``get_session()``, ``use_session()`` …: the session of the current context                    (``context``)
 * ``ClientResponse``, ``StreamReader``, ``ClientTimeout``, ``UploadTracker``: the values         (``message``)
 * ``ClientWebSocketResponse``, ``WSMsgType``, ``WSMessage``: an open WebSocket                  (``websocket``)
 * ``ReconnectingWebSocket``, ``ReconnectPolicy``: one that is connected again when it ends      (``reconnecting``)
@@ -62,6 +63,14 @@ from .connectors.pool import PoolStatistics
 from .connectors.tcp import TCPConnector
 from .connectors.tls import Fingerprint
 from .connectors.unix import UnixConnector
+from .context import (
+    clear_session,
+    close_all_sessions,
+    close_session,
+    get_session,
+    set_session,
+    use_session,
+)
 from .cookies import CookieJar, DummyCookieJar
 from .doh import DoHResolver
 from .exceptions import *  # noqa: F403
@@ -103,7 +112,6 @@ ClientMiddlewareType = Middleware
 ClientRequest = Request
 
 __all__ = (
-    "DIRECT",
     "AddressPolicy",
     "AsyncResolver",
     "Attempt",
@@ -122,6 +130,7 @@ __all__ = (
     "Connection",
     "ContentDisposition",
     "CookieJar",
+    "DIRECT",
     "DefaultResolver",
     "DigestAuthMiddleware",
     "DoHResolver",
@@ -172,9 +181,13 @@ __all__ = (
     "WSMsgType",
     "__version__",
     "abc",
+    "clear_session",
+    "close_all_sessions",
+    "close_session",
     "delete",
     "encode_basic_auth",
     "get",
+    "get_session",
     "hdrs",
     "head",
     "options",
@@ -183,6 +196,8 @@ __all__ = (
     "post",
     "put",
     "request",
+    "set_session",
+    "use_session",
     *_exceptions,
     *_payloads,
     *_tracing,

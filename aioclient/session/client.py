@@ -30,7 +30,7 @@ from ..connectors.proxies.decide import ProxyOrNone
 from ..connectors.unix import UnixConnector
 from ..cookies import CookieJar
 from ..exceptions import NonHttpUrlClientError, shown
-from ..message.headers import LooseHeaders
+from ..message.headers import AUTHORIZATION, COOKIE, LooseHeaders
 from ..message.origin import SSLOption
 from ..message.proxy import ProxyAuthLike
 from ..message.request import HTTP2Option
@@ -267,14 +267,19 @@ class ClientSession(SessionProperties, SessionPrivateNames):
         )
         self._trace_configs = TraceConfigs(trace_configs)
         self._defaults = default_headers(settings.auto_fields, headers)
-        self._cookie_jar = CookieJar() if cookie_jar is None else cookie_jar
+        jar = CookieJar() if cookie_jar is None else cookie_jar
         if cookies is not None:
-            put_cookies(self._cookie_jar, cookies, settings.base_url)
-        self._cookies = Cookies(self._cookie_jar)
-        self._builder = RequestBuilder(
-            settings, self._defaults, self._cookie_jar, lifecycle.loop, ref(self)
-        )
-        transport = lifecycle.connect(connector, resolve, old.get("ssl_shutdown_timeout"))
+            put_cookies(jar, cookies, settings.base_url)
+        lifecycle.connect(connector, resolve, old.get("ssl_shutdown_timeout"))
+        self._open(jar)
+
+    def _open(self, jar: AbstractCookieJar) -> None:
+        """Make the parts that follow from the others; from here on calls can be made."""
+        lifecycle, settings = self._lifecycle, self._settings
+        self._cookie_jar = jar
+        self._cookies = Cookies(jar)
+        self._builder = RequestBuilder(settings, self._defaults, jar, lifecycle.loop, ref(self))
+        transport = cast(Transport, lifecycle.connector)
         self._offers = SessionOffers(
             settings.authenticate,
             self._cookies,
@@ -282,6 +287,41 @@ class ClientSession(SessionProperties, SessionPrivateNames):
         )
         self._chain = self._compose(settings.middlewares)
         lifecycle.open()
+
+    def with_auth(self, auth: AuthLike | None) -> "ClientSession":
+        """Return a session for another user of the same service: with other credentials, over the same connector.
+
+        It has this one's settings, middlewares and fields, but for ``Authorization`` and ``Cookie``, and a cookie jar
+        of its own. Closing it leaves the connector open, as this session's close ends it.
+
+        Args:
+            auth: its default credentials; None for none.
+
+        Raises:
+            RuntimeError: this session is closed, or belongs to another event loop.
+            TypeError, ValueError: the credentials cannot be sent.
+        """
+        lifecycle = self._lifecycle
+        if lifecycle.ended or get_running_loop() is not lifecycle.loop:
+            raise lifecycle.unusable()
+        other = object.__new__(type(self))
+        other._lifecycle = Lifecycle(None, owner=False)
+        other._settings = settings = self._settings.with_auth(auth)
+        other._trace_configs = self._trace_configs
+        given = self.headers.copy()
+        for name in (AUTHORIZATION, COOKIE):
+            given.popall(name, None)
+        other._defaults = default_headers(settings.auto_fields, given)
+        other._lifecycle.connect(lifecycle.connector, None, None)
+        jar = self._cookie_jar
+        other._open(
+            CookieJar(
+                unsafe=jar.unsafe,
+                quote_cookie=jar.quote_cookie,
+                treat_as_secure_origin=jar.treat_as_secure_origin,
+            )
+        )
+        return other
 
     def _compose(
         self, middlewares: Sequence[Middleware], tracker: UploadTracker | None = None

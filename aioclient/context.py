@@ -1,0 +1,210 @@
+"""The session of the current context, for code that is called from anywhere and is handed none.
+
+=====================  ===================================================  ========================
+session                who has it                                           who closes it
+=====================  ===================================================  ========================
+``set_session(s)``     the current context, and tasks that start in it      whoever made it
+``use_session(s)``     the same, within the block                           whoever made it
+``use_session()``      the same, within the block                           the end of the block
+``use_session(s,       the same: *s* with other credentials                 nobody: it has nothing
+auth=...)``                                                                 of its own
+none of them           all of an event loop: one session for each           the end of the event loop
+=====================  ===================================================  ========================
+
+A task has the context of where it was started: it sees what was set before, and what it sets itself is not seen by
+others. A thread starts without.
+"""
+
+import asyncio
+import logging
+from collections.abc import AsyncGenerator
+from contextvars import ContextVar, Token
+from types import TracebackType
+from typing import Final
+
+from .middlewares.auth import AuthLike
+from .session import ClientSession
+
+__all__ = (
+    "clear_session",
+    "close_all_sessions",
+    "close_session",
+    "get_session",
+    "set_session",
+    "use_session",
+)
+
+_log = logging.getLogger(__name__)
+
+_current: ContextVar[ClientSession | None] = ContextVar("aioclient.context.session", default=None)
+
+
+class _Default:
+    """The session of an event loop for all who set none, and the generator that closes it at the loop's end."""
+
+    __slots__ = ("keeper", "session")
+
+    def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
+        self.session = ClientSession()
+        self.keeper = self._keep(loop)
+        try:
+            self.keeper.__anext__().send(None)  # from here on the loop knows it
+        except StopIteration:
+            pass
+
+    async def _keep(self, loop: asyncio.AbstractEventLoop) -> AsyncGenerator[None, None]:
+        """Close the session when *loop* ends, which then closes its asynchronous generators."""
+        try:
+            yield
+        finally:
+            _forget(loop, self)
+            await self.session.close()
+
+
+_defaults: Final[dict[asyncio.AbstractEventLoop, _Default]] = {}
+
+
+def _forget(loop: asyncio.AbstractEventLoop, default: _Default) -> None:
+    if _defaults.get(loop) is default:
+        del _defaults[loop]
+
+
+def get_session() -> ClientSession:
+    """Return the session of the current context; without one, that of the running event loop.
+
+    The loop's is made when it is first asked for, with nothing but defaults, and closed when the loop ends (by
+    ``asyncio.run()``, or ``loop.shutdown_asyncgens()``).
+
+    Raises:
+        RuntimeError: the context has no session, and no event loop runs.
+    """
+    session = _current.get()
+    if session is not None:
+        return session
+    try:
+        loop = asyncio.get_running_loop()
+    except RuntimeError:
+        raise RuntimeError(
+            "get_session(): no session is set in this context, and no event loop runs that could have one; call it "
+            "inside an async function, or set_session() before"
+        ) from None
+    default = _defaults.get(loop)
+    if default is None or default.session.closed:
+        for other in [each for each in _defaults if each.is_closed()]:
+            del _defaults[other]  # it was closed without its end: its session warns
+        default = _defaults[loop] = _Default(loop)
+        _log.debug("made a session for the event loop")
+    return default.session
+
+
+def set_session(session: ClientSession) -> "Token[ClientSession | None]":
+    """Make *session* that of the current context, and of tasks that start in it; ``Token.var.reset(token)`` undoes it.
+
+    Whoever made the session closes it.
+
+    Raises:
+        TypeError: it is no ``ClientSession``.
+    """
+    if not issubclass(type(session), ClientSession):
+        raise TypeError(
+            f"set_session() takes an aioclient.ClientSession, found {type(session).__name__}"
+        )
+    return _current.set(session)
+
+
+def clear_session() -> None:
+    """Let the current context have no session of its own; it is not closed."""
+    _current.set(None)
+
+
+async def close_session() -> None:
+    """Close the session that ``get_session()`` would return, if there is one already, and forget it."""
+    session = _current.get()
+    if session is not None:
+        _current.set(None)
+        await session.close()
+        return
+    default = _defaults.get(asyncio.get_running_loop())
+    if default is not None:
+        await default.keeper.aclose()
+
+
+async def close_all_sessions() -> None:
+    """Close the sessions that event loops have by default: the running one's, and those of other threads' loops."""
+    running = asyncio.get_running_loop()
+    for loop, default in tuple(_defaults.items()):
+        if loop is running:
+            await default.keeper.aclose()
+        elif loop.is_running():
+            closing = asyncio.run_coroutine_threadsafe(_close(default), loop)
+            await asyncio.wrap_future(closing)
+        elif loop.is_closed():
+            _forget(loop, default)
+
+
+async def _close(default: _Default) -> None:
+    await default.keeper.aclose()
+
+
+class use_session:
+    """Within ``async with``, or ``with``, make *session* that of the context; what was there before comes back.
+
+    Args:
+        session: None for a new one, which the end of the block closes.
+        auth: other credentials: the block gets a session over the same connector, with cookies of its own, and without
+            the session's ``Authorization`` and ``Cookie`` fields. So many users can be served at a time, each in a task
+            of its own.
+
+    Raises:
+        TypeError: *session* is no ``ClientSession``, or *auth* no credentials.
+    """
+
+    def __init__(
+        self, session: ClientSession | None = None, *, auth: AuthLike | None = None
+    ) -> None:
+        if session is not None and not issubclass(type(session), ClientSession):
+            raise TypeError(
+                f"use_session() takes an aioclient.ClientSession, found {type(session).__name__}"
+            )
+        self._given = session
+        self._auth = auth
+        self._entered: list[tuple[Token[ClientSession | None], ClientSession]] = []
+
+    def _enter(self, session: ClientSession) -> ClientSession:
+        self._entered.append((_current.set(session), session))
+        return session
+
+    def _leave(self) -> ClientSession:
+        token, session = self._entered.pop()
+        _current.reset(token)
+        return session
+
+    def __enter__(self) -> ClientSession:
+        if self._given is None:
+            raise TypeError("use_session() without a session makes one: use 'async with'")
+        return self._enter(self._given if self._auth is None else self._given.with_auth(self._auth))
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        session = self._leave()
+        if session is not self._given:
+            session.detach()
+
+    async def __aenter__(self) -> ClientSession:
+        if self._given is None:
+            return self._enter(ClientSession(auth=self._auth))
+        return self.__enter__()
+
+    async def __aexit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        session = self._leave()
+        if session is not self._given:
+            await session.close()
