@@ -1,4 +1,4 @@
-"""What one attempt of a request came to."""
+"""The outcome of one attempt of a request."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -6,14 +6,14 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, slots=True)
 class Attempt:
-    """One attempt of a request, as ``response.attempts`` and ``error.attempts`` have it.
+    """One attempt of a request, an entry of ``response.attempts`` and ``error.attempts``.
 
     Attributes:
-        status: of its response; None if there was none.
-        error: class and text of what it raised; None if it raised nothing.
-        took: seconds until the head of its response was there, or the error; with ``Retry(read_body=True)`` until its
-            body was.
-        waited: seconds between it and the next one; 0 for the last one.
+        status: of its response; None if there was no response.
+        error: class and text of the exception that it raised; None if it raised none.
+        took: seconds until the head of the response arrived, or the error; with ``Retry(read_body=True)`` until its
+            body arrived.
+        waited: seconds of waiting before the next attempt; 0 for the last one.
     """
 
     status: int | None
@@ -28,7 +28,7 @@ class Attempt:
 
 
 def told(attempts: Sequence[Attempt], reason: str | None) -> str:
-    """Return one line that tells every attempt, and the *reason* why there is no further one."""
+    """Return one line that describes every attempt, and the *reason* why no further one was made."""
     count = "1 attempt" if len(attempts) == 1 else f"{len(attempts)} attempts"
     each = "; ".join(f"{number}. {attempt}" for number, attempt in enumerate(attempts, 1))
     return f"{count}: {each}" + (f"; no further one: {reason}" if reason else "")

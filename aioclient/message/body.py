@@ -1,4 +1,4 @@
-"""The body of a request: what each of them knows and does, and what a request asks of the maker of bodies."""
+"""The body of a request: the interface of all bodies, and of what makes them for a request."""
 
 from collections.abc import AsyncIterable, Iterable, Mapping, Sequence
 from typing import Protocol, TypeAlias
@@ -8,10 +8,10 @@ from aiohttp.payload import Payload
 
 
 class BodyWriter(Protocol):
-    """Where a body goes: the connection that carries the request."""
+    """The destination of a body: the connection that carries the request."""
 
     async def write(self, chunk: bytes | bytearray | memoryview, /) -> None:
-        """Send *chunk*, which must not change any more; wait while the socket's buffer is full."""
+        """Send *chunk*, which must not change afterwards; wait while the socket's buffer is full."""
 
 
 class CollectingWriter:
@@ -31,11 +31,11 @@ class Body:
     """The content of a request (RFC 9110, section 6.4).
 
     Attributes:
-        size: its bytes; None when only sending it will tell.
-        content_type: the media type for a request that names none itself; None adds no field.
+        size: its length in bytes; None when it is known only after sending.
+        content_type: the media type for a request that sets none; None adds no field.
         headers: further fields that describe it; None when there are none.
-        replayable: whether it can be sent again after it was sent, whole or in part.
-        data: all of it when it is in memory, else None.
+        replayable: whether it can be sent again after it was sent in whole or in part.
+        data: the whole body if it is in memory, else None.
     """
 
     __slots__ = ()
@@ -47,7 +47,7 @@ class Body:
     data: bytes | None
 
     async def write(self, writer: BodyWriter) -> None:
-        """Send all of it, from its beginning, in pieces that are never empty.
+        """Send the whole body from its beginning, in pieces that are never empty.
 
         Raises:
             BodyConsumedError: it was sent before and cannot be read again.
@@ -56,7 +56,7 @@ class Body:
         raise NotImplementedError
 
     async def read(self) -> bytes:
-        """Return all of it. It can be sent afterwards: what can be read only once is kept.
+        """Return the whole body. It can still be sent afterwards: a source that can be read only once is kept.
 
         Raises:
             BodyConsumedError: it was sent before and cannot be read again.
@@ -69,32 +69,32 @@ class Body:
         return b"".join(pieces.written)
 
     def rewind(self) -> None:
-        """Make ready to send it again; nothing happens to a body that was not sent yet.
+        """Prepare to send the body again; this does nothing to a body that was not sent yet.
 
         Raises:
             BodyConsumedError: it was sent, and its source cannot be read a second time.
         """
 
     async def close(self) -> None:
-        """Let go of what the library opened for it. What the caller opened stays open."""
+        """Release what the library opened for it. What the caller opened stays open."""
 
     @property
     def source(self) -> "Body":
-        """The body without what was laid around it."""
+        """The body without its wrappers."""
         return self
 
     @property
     def coding(self) -> str | None:
-        """The content coding that it is put into on its way out; None for none."""
+        """The content coding that is applied when it is sent; None for none."""
         return None
 
     def around(self, body: "Body") -> "Body":
-        """Return *body* with everything around it that is around this one."""
+        """Return *body* in the same wrappers as this one."""
         return body
 
     @property
     def consumed(self) -> bool:
-        """Whether it was sent, whole or in part, and cannot be sent again."""
+        """Whether it was sent, in whole or in part, and cannot be sent again."""
         return False
 
     def __repr__(self) -> str:
@@ -106,7 +106,7 @@ class Body:
 
 
 class Readable(Protocol):
-    """A file, or what is read like one."""
+    """A file, or an object that is read like one."""
 
     def read(self, size: int, /) -> bytes | str:
         """Return at most *size* bytes or characters; nothing at the end."""
@@ -120,25 +120,25 @@ Data: TypeAlias = Content | FormFields | Iterable[bytes] | AsyncIterable[bytes] 
 
 
 class BodyMaker(Protocol):
-    """What makes bodies of data, and data of bodies, for the request that a middleware changes.
+    """Makes bodies of data, and data of bodies, for requests that a middleware changes.
 
-    It stands above this package, and is given to a request with its options.
+    It is defined above this package; a request gets it with its options.
     """
 
     def body_of(self, data: object, /) -> Body | None:
-        """Return the body for *data*, which is of any kind that a call takes; None for None.
+        """Return the body for *data*, of any kind that a call accepts; None for None.
 
         Raises:
-            TypeError: it is nothing that can be sent.
+            TypeError: it cannot be sent.
         """
 
     def payload_of(self, body: Body, /) -> Payload:
-        """Return *body* as an aiohttp payload; ``body_of()`` makes the same body of it."""
+        """Return *body* as an aiohttp payload; ``body_of()`` makes the same body from it."""
 
     def recoded(self, body: Body | None, compress: object, /) -> Body | None:
-        """Return *body* in the coding that *compress* names, or in none (None, False).
+        """Return *body* in the coding that *compress* names, or uncoded (None, False).
 
         Raises:
-            ValueError, TypeError: it names no coding that is known here.
-            MissingExtraError: a package is missing that the coding needs.
+            ValueError, TypeError: it names no coding that is supported.
+            MissingExtraError: the coding needs a package that is missing.
         """

@@ -1,9 +1,9 @@
-"""Charsets by the names that servers give them, and bytes as text.
+"""Charsets by the names that servers use, and decoding of bytes to text.
 
-A label means what it means to browsers (WHATWG, Encoding Standard, section 4.2): pages that say ``gb2312``,
-``shift_jis`` or ``iso-8859-1`` hold what Windows made of these, and their larger sets decode all of the smaller ones.
-Python's own names count too. Of Python's codecs the nearest one is taken: it has no ``euc-jp`` with NEC's rows and no
-single Big5 that has Hong Kong's characters and Microsoft's signs.
+A label means what it means in browsers (WHATWG, Encoding Standard, section 4.2): pages labelled ``gb2312``,
+``shift_jis`` or ``iso-8859-1`` contain Windows' extensions of these charsets, and the larger charset decodes the
+smaller one. Python's own names are accepted too. Where Python lacks the exact codec, the nearest one is used: it has no
+``euc-jp`` with NEC's rows, and no single Big5 codec with both Hong Kong's characters and Microsoft's symbols.
 """
 
 import codecs
@@ -11,7 +11,7 @@ import re
 from functools import lru_cache
 from typing import Final
 
-# Python codec by labels, where Python has no codec of that name or a smaller one.
+# Python's codec for each label, where Python has no codec of that name or only a smaller one.
 _LABELS: Final = {
     "utf-8": "unicode-1-1-utf-8 unicode11utf8 unicode20utf8 x-unicode20utf8",
     "cp866": "866 csibm866 ibm866",
@@ -52,22 +52,22 @@ _LABELS: Final = {
     "utf-16-be": "unicodefffe",
 }
 _CODEC_OF: Final = {label: codec for codec, labels in _LABELS.items() for label in labels.split()}
-# Python codecs between bytes and str that are no character encodings, or slow on hostile input.
+# Python codecs between bytes and str that are not character encodings, or are slow on hostile input.
 _NOT_CHARSETS: Final = frozenset(
     ("idna", "punycode", "raw_unicode_escape", "undefined", "unicode_escape")
 )
-# Python remembers each name that it was asked for, and looks for it on the disk: no server may ask for any text.
+# Python caches every name that it is asked for, and searches the disk for it: a server must not choose the text.
 _LABEL: Final = re.compile(r"[A-Za-z0-9_.:+()-]{1,40}").fullmatch
-# In the place of the control characters that Windows' charsets have no letter for, browsers see just these.
+# Where Windows' charsets have no letter at a control character's place, browsers show that control character.
 _WINDOWS: Final = re.compile(r"cp(?:874|125[0-8])").fullmatch
 _KEEP_CONTROLS: Final = "aioclient.keep-controls"
 
 
 @lru_cache(maxsize=256)
 def codec_of(label: str) -> str | None:
-    """Return the name of the Python codec for the charset *label*; None if there is none that makes text of bytes.
+    """Return the name of the Python codec for the charset *label*; None if no codec turns bytes into text.
 
-    ``rot13`` and ``zip`` are codecs, and not between bytes and text.
+    ``rot13`` and ``zip`` are codecs too, but not between bytes and text.
     """
     label = label.strip(" \t\r\n\f")
     if _LABEL(label) is None:
@@ -75,7 +75,7 @@ def codec_of(label: str) -> str | None:
     if (codec := _CODEC_OF.get(label.lower())) is not None:
         return codec
     try:
-        # Not b"": Python decodes that without a look at the codec.
+        # Not b"": Python decodes that without looking up the codec.
         b"abcd".decode(label, "replace")
         known = codecs.lookup(label).name.replace("-", "_") not in _NOT_CHARSETS
     except (LookupError, ValueError):
@@ -84,10 +84,10 @@ def codec_of(label: str) -> str | None:
 
 
 def decode_text(body: bytes, codec: str, errors: str) -> str:
-    """Return *body* as text; *codec* is what ``codec_of()`` gave.
+    """Return *body* as text; *codec* comes from ``codec_of()``.
 
     Raises:
-        UnicodeDecodeError: it does not fit, and *errors* is ``strict``.
+        UnicodeDecodeError: it is not valid in this codec, and *errors* is ``strict``.
     """
     if errors == "strict" and _WINDOWS(codec) is not None:
         errors = _KEEP_CONTROLS
@@ -104,7 +104,7 @@ codecs.register_error(_KEEP_CONTROLS, _keep_controls)
 
 
 def detected_charset(body: bytes) -> str:
-    """Return the charset that *body* seems to be in; UTF-8 without charset-normalizer, or when it cannot tell."""
+    """Return the charset that *body* seems to use; UTF-8 without charset-normalizer, or when it cannot tell."""
     try:
         from charset_normalizer import from_bytes
     except ImportError:

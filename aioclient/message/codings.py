@@ -1,20 +1,18 @@
-"""Content codings (RFC 9110, section 8.4): what a server compressed is decoded in bounded steps.
+"""Content codings (RFC 9110, section 8.4): compressed bodies are decoded in bounded steps.
 
 The rules:
 
-- One step gives at most as many bytes as its caller asks for, however well the input was
-  compressed. The caller comes back with no input while ``pending`` is true.
-- A body is whole when its coding says so: a truncated stream is an error, and so is anything after
-  its end, which only a lenient decoder ignores. An empty body is an empty body in every coding.
-- gzip members (RFC 1952, section 2.2) and zstd frames (RFC 8878, section 3.1) may follow each
-  other; all are decoded.
-- ``deflate`` is the zlib format (RFC 9110, section 8.4.1.2) or, as some servers send it, raw
-  deflate.
-- Only what can be decoded here is asked for in ``Accept-Encoding``. A coding with an unknown name
-  leaves the body as it came; ``br`` or ``zstd`` without the package for it is an error that names
-  the pip command.
+- One step returns at most as many bytes as its caller asks for, however well the input was compressed. While
+  ``pending`` is true, the caller asks again with no input.
+- A body is complete when its coding says so: a truncated stream is an error, and so are bytes after its end, which only
+  a lenient decoder ignores. An empty body is an empty body in every coding.
+- Several gzip members (RFC 1952, section 2.2) and zstd frames (RFC 8878, section 3.1) may follow each other; all are
+  decoded.
+- ``deflate`` is the zlib format (RFC 9110, section 8.4.1.2) or raw deflate, as some servers send it.
+- ``Accept-Encoding`` lists only codings that can be decoded here. A coding with an unknown name leaves the body
+  undecoded; ``br`` or ``zstd`` without its package is an error that names the pip command.
 
-What decodes ``br`` and ``zstd`` is imported when it is first needed.
+The packages that decode ``br`` and ``zstd`` are imported when they are first needed.
 """
 
 import re
@@ -36,20 +34,20 @@ __all__ = (
 )
 
 LENIENT_HINT = "; lenient=True accepts it"
-"""How an error about what a server sent ends when leniency would have let it pass."""
+"""The end of an error text about a fault that lenient mode accepts."""
 
 STEP = 2**18
-"""Decoded bytes that one step gives at most: 256 KiB, as in aiohttp."""
+"""The largest number of decoded bytes from one step: 256 KiB, as in aiohttp."""
 
 MAX_CODINGS = 5  # as curl and urllib3: each coding may multiply the size by a thousand
 
-# zlib and brotli copy the input that they could not use yet, at every step: input goes in by
-# windows, so that the cost stays linear. After the end of a member the first window is small,
-# because what lies behind the member's end is copied too, and a stream may have thousands of them.
+# zlib and brotli copy the unused input at every step: input is passed in windows, so that the cost stays linear.
+# After the end of a member the first window is small, because the input behind the member's end is copied too, and a
+# stream may have thousands of members.
 _WINDOW = 2**16
 _FIRST_WINDOW = 2**10
 
-_MAGIC = 4  # bytes that tell whether something is a member
+_MAGIC = 4  # bytes needed to recognize a member
 
 # A member of 20 bytes costs 3 µs with gzip and 15 µs with zstd, even if it decodes to nothing.
 _MEMBERS_PER_STEP = 64
@@ -57,29 +55,29 @@ _MEMBERS_PER_STEP = 64
 _GZIP_WBITS = 31
 _ZLIB_WBITS = 15
 _RAW_WBITS = -15
-_ZSTD_WINDOW_LOG = 23  # RFC 9659: 8 MiB is what a decoder of HTTP content must support, and enough
-_BROTLI_BLOCK = 2**15 - 16  # brotli fills whole blocks: asked for less or for more, it exceeds that
+_ZSTD_WINDOW_LOG = 23  # 8 MiB: RFC 9659 requires no more of a decoder of HTTP content
+_BROTLI_BLOCK = 2**15 - 16  # brotli fills whole blocks: for another size it exceeds the limit
 
 
 class Decoder(Protocol):
-    """Undoes the content codings of one body. After an error it must not be used again."""
+    """Decodes the content codings of one body. Do not use it again after an error."""
 
     @property
     def pending(self) -> bool:
-        """Whether it can go on without new input."""
+        """Whether it can continue without new input."""
 
     def decode(self, data: bytes, max_length: int) -> bytes:
         """Take *data*, which must be empty while ``pending``, and return the next decoded bytes.
 
-        There are at most *max_length* of them (or 32 KiB, when asked for less), possibly none: then
-        go on while ``pending``.
+        There are at most *max_length* of them (32 KiB if *max_length* is smaller), possibly none: continue while
+        ``pending``.
 
         Raises:
-            ContentDecodingError: the input is not in this coding, or something follows its end.
+            ContentDecodingError: the input is not valid in this coding, or something follows its end.
         """
 
     def finish(self) -> None:
-        """Confirm that the input, all of which was decoded, was whole.
+        """Confirm that the decoded input was complete.
 
         Raises:
             ContentDecodingError: it ends too early.
@@ -87,9 +85,9 @@ class Decoder(Protocol):
 
 
 class _Coding:
-    """One coding: a series of members, each decoded by a fresh object of the codec's library.
+    """One coding: a series of members, each decoded by a new object of the codec's library.
 
-    A *lenient* one ignores what follows a member and does not begin another one.
+    A *lenient* one ignores the bytes after a member and does not start another one.
     """
 
     __slots__ = (
@@ -108,22 +106,22 @@ class _Coding:
     )
 
     name = ""
-    least_room = 1  # bytes: the library may give as many when it is asked for less
-    # How another member begins, in whole or in part; by default there is none.
+    least_room = 1  # bytes: the library may return as many when it is asked for fewer
+    # The first bytes of another member, complete or partial; by default there is none.
     more = re.compile(rb"(?!)")
-    knows_end = True  # the library says where its data end
+    knows_end = True  # the library reports where its data end
 
     def __init__(self, *, lenient: bool) -> None:
-        self.errors: tuple[type[Exception], ...] = ()  # what its library raises for bad data
+        self.errors: tuple[type[Exception], ...] = ()  # exceptions of its library for bad data
         self._lenient = lenient
-        self._ignoring = False  # what comes is no member
-        self._held = b""  # the beginning of what may be one
+        self._ignoring = False  # the input is not part of a member any more
+        self._held = b""  # a possible beginning of a member
         self._input = b""
-        self._position = 0  # in the input: everything before it went to the member
+        self._position = 0  # in the input: everything before it was passed to the member
         self._window = _WINDOW
         self._member: Any = None
         self._members = 0
-        self._ended = True  # the member is at its end
+        self._ended = True  # the member has ended
         self._holding = False  # the member has more output without new input
         self.pending = False
 
@@ -181,21 +179,21 @@ class _Coding:
         return self._input[start:end]
 
     def _open(self, first_byte: int) -> Any:
-        """Return the library's object for the member that begins with *first_byte*."""
+        """Return the library's object for a member that begins with *first_byte*."""
         raise NotImplementedError
 
     def _step(self, window: bytes, room: int) -> bytes:
         """Decode at most *room* bytes.
 
-        Set ``_ended`` and ``_holding``, and step ``_position`` back over what was not used.
+        Set ``_ended`` and ``_holding``, and move ``_position`` back over unused input.
         """
         raise NotImplementedError
 
     def _is_member(self) -> bool:
-        """Tell whether another member comes; when that cannot be known yet, keep what is here for the next input.
+        """Tell whether another member follows; if more input is needed to decide, keep what is here for the next call.
 
         Raises:
-            ContentDecodingError: none does, and this is not lenient.
+            ContentDecodingError: none follows, and this decoder is not lenient.
         """
         start = self._input[self._position : self._position + _MAGIC]
         if self.more.fullmatch(start):
@@ -252,8 +250,8 @@ class _Deflate(_Gzip):
     more = _Coding.more
 
     def _open(self, first_byte: int) -> Any:
-        # A zlib header begins with the method 8 (RFC 1950, section 2.2); as raw deflate that would
-        # be a stored block with padding that is not zero (RFC 1951, section 3.2.4): none writes it.
+        # A zlib header begins with method 8 (RFC 1950, section 2.2). As raw deflate that would be a stored block with
+        # non-zero padding (RFC 1951, section 3.2.4), which no encoder writes.
         return zlib.decompressobj(_ZLIB_WBITS if first_byte & 0x0F == 8 else _RAW_WBITS)
 
 
@@ -262,7 +260,7 @@ class _Brotli(_Coding):
 
     name = "br"
     least_room = _BROTLI_BLOCK
-    knows_end = False  # what follows in the same input fails without a word about where
+    knows_end = False  # an error after the end, in the same input, does not report a position
 
     def __init__(self, *, lenient: bool) -> None:
         super().__init__(lenient=lenient)
@@ -277,7 +275,7 @@ class _Brotli(_Coding):
         limit = min(room, _BROTLI_BLOCK)
         piece: bytes = member.process(window, output_buffer_limit=limit)
         self._ended = member.is_finished()
-        # can_accept_more_data() is about input: at the limit there may be output all the same.
+        # can_accept_more_data() is about input: at the limit there may still be output.
         self._holding = not self._ended and (
             len(piece) >= limit or not member.can_accept_more_data()
         )
@@ -288,7 +286,7 @@ class _Zstd(_Coding):
     __slots__ = ("_library",)
 
     name = "zstd"
-    more = re.compile(  # a frame, or one to be skipped (RFC 8878, section 3.1)
+    more = re.compile(  # a frame, or a skippable frame (RFC 8878, section 3.1)
         rb"\x28(?:\xb5(?:\x2f\xfd?)?)?|[\x50-\x5f](?:\x2a(?:\x4d\x18?)?)?"
     )
 
@@ -315,7 +313,7 @@ class _Zstd(_Coding):
 
 
 class _Chain:
-    """Several codings, the one applied last first. One call is one pass: its cost is bounded too."""
+    """Several codings; the one applied last is decoded first. One call is one pass, so its cost is bounded too."""
 
     __slots__ = ("_stages", "pending")
 
@@ -327,7 +325,7 @@ class _Chain:
         stages = self._stages
         first = 0
         if not data:
-            # The stage furthest on goes first: the ones before it wait until it needs input.
+            # The last stage goes first: the stages before it wait until it needs input.
             first = max((i for i, stage in enumerate(stages) if stage.pending), default=0)
         piece = data
         for stage in stages[first:]:
@@ -359,16 +357,14 @@ def _parse(content_encoding: str) -> tuple[str, ...]:
 
 
 def make_decoder(content_encoding: str, *, lenient: bool = False) -> Decoder | None:
-    """Return what undoes *content_encoding*, the values of all its header lines joined by commas.
+    """Return the decoder for *content_encoding*, the values of all its header lines joined by commas.
 
-    A *lenient* one ignores what follows the compressed data.
+    A *lenient* one ignores bytes after the compressed data.
 
-    Returns None when there is nothing to undo, or a coding with a name that is not known: the body
-    stays as it is.
+    Returns None when there is nothing to decode, or when a coding is unknown: the body stays as it is.
 
     Raises:
-        ContentDecodingError: there are more than 5 codings, or one needs a package that is not
-            installed.
+        ContentDecodingError: there are more than 5 codings, or one needs a package that is not installed.
     """
     names = _parse(content_encoding)
     if not names:
@@ -387,17 +383,17 @@ def make_decoder(content_encoding: str, *, lenient: bool = False) -> Decoder | N
 def decode_all(
     body: bytes, content_encoding: str, max_size: int | None = None, *, lenient: bool = False
 ) -> bytes:
-    """Return the whole of *body* decoded; *lenient*: whatever follows the compressed data.
+    """Return the whole *body* decoded; *lenient* ignores bytes after the compressed data.
 
-    *max_size* is the number of decoded bytes allowed; None means any number. The event loop gets no
-    turn meanwhile: bodies that may be large are better read as a stream.
+    *max_size* is the number of decoded bytes allowed; None means any number. The event loop does not run meanwhile:
+    read large bodies as a stream.
 
     Raises:
-        ContentDecodingError: as ``make_decoder()`` and its decoder.
+        ContentDecodingError: as for ``make_decoder()`` and its decoder.
         BodyTooLargeError: there are more than *max_size* bytes.
     """
     if content_encoding == "gzip":
-        # One whole member is what nearly every server sends; what else it is, the steps find out.
+        # Nearly every server sends one complete member; everything else is left to the steps.
         member = zlib.decompressobj(_GZIP_WBITS)
         try:
             whole = member.decompress(body, 0 if max_size is None else max_size + 1)
@@ -435,7 +431,7 @@ def body_too_large(max_size: int) -> BodyTooLargeError:
 
 @cache
 def accept_encoding() -> str:
-    """Return the value of ``Accept-Encoding``: what can be decoded here, in bounded steps."""
+    """Return the value of ``Accept-Encoding``: the codings that can be decoded here in bounded steps."""
     names = ["gzip", "deflate"]
     if brotli_module() is not None:
         names.append("br")
@@ -455,7 +451,7 @@ def _required(coding: str, library: Any) -> Any:
 
 @cache
 def brotli_module() -> Any:
-    """Return the module for brotli, or None. Before 1.2 neither package could bound a step."""
+    """Return the module for brotli, or None. Before version 1.2 neither package could bound a step."""
     for name in ("brotli", "brotlicffi"):
         try:
             module: Any = __import__(name)

@@ -1,8 +1,8 @@
-"""The arithmetic of Digest authentication (RFC 7616): a challenge in, an answer out. No I/O, no randomness.
+"""The arithmetic of Digest authentication (RFC 7616): from a challenge to an answer. No I/O, no randomness.
 
-* Of several challenges the strongest one that is understood counts; Basic is never an answer to be had here.
-* A challenge is read in one pass, whatever it holds; what cannot be read is skipped, or ends the reading.
-* An answer is text that may stand in a field: quotes and backslashes of what was given are escaped.
+* Of several challenges the strongest supported one is answered; Basic is never answered here.
+* A challenge is parsed in one pass. Parts that do not fit the grammar are skipped, or end the parsing.
+* An answer is a valid field value: quotes and backslashes in the given values are escaped.
 """
 
 import hashlib
@@ -11,11 +11,11 @@ from collections.abc import Callable, Iterable
 from functools import partial
 from typing import Final, NamedTuple
 
-MAX_CHALLENGES: Final = 16 * 1024  # characters; real ones have a few hundred
+MAX_CHALLENGES: Final = 16 * 1024  # characters; real challenges have a few hundred
 
 
 def _hashes() -> dict[str, Callable[[bytes], "hashlib._Hash"]]:
-    """Return what can be computed here: hashlib has SHA-512-256 where OpenSSL has it."""
+    """Return the supported hashes: hashlib has SHA-512-256 only where OpenSSL has it."""
     found: dict[str, Callable[[bytes], hashlib._Hash]] = {
         "SHA-256": hashlib.sha256,
         "MD5": hashlib.md5,
@@ -26,7 +26,7 @@ def _hashes() -> dict[str, Callable[[bytes], "hashlib._Hash"]]:
 
 
 _HASHES: Final = _hashes()
-# The smallest is the strongest; of equal ones the server's first counts (RFC 7616, section 3.7).
+# The smallest is the strongest; among equals the server's first one wins (RFC 7616, section 3.7).
 _RANKS: Final = {
     name + session: rank + more
     for name, rank in (("SHA-512-256", 0), ("SHA-256", 0), ("MD5", 2))
@@ -45,10 +45,10 @@ _ESCAPED: Final = re.compile(r"\\(.)", re.DOTALL)
 
 
 class Challenge(NamedTuple):
-    """What a server or proxy wants to be answered.
+    """A Digest challenge of a server or proxy.
 
-    ``algorithm`` is in upper case, ``MD5`` where none was named. ``qop`` is False for servers of the time before
-    RFC 2617, whose answers have no count.
+    ``algorithm`` is in upper case, ``MD5`` if none was named. ``qop`` is False for servers that predate RFC 2617, whose
+    answers have no count.
     """
 
     realm: str
@@ -61,9 +61,10 @@ class Challenge(NamedTuple):
 
 
 def challenges(values: Iterable[str]) -> list[tuple[str, dict[str, str]]]:
-    """Return scheme and parameters, both names in lower case, of each challenge in the fields' *values*.
+    """Return scheme and parameters, with names in lower case, of each challenge in the fields' *values*.
 
-    Reading stops where the grammar is left (RFC 9110, section 11.6.1); of a name that comes twice the first counts.
+    Parsing stops where the text leaves the grammar (RFC 9110, section 11.6.1). If a name is repeated, its first value
+    counts.
     """
     found: list[tuple[str, dict[str, str]]] = []
     for value in values:
@@ -85,7 +86,7 @@ def challenges(values: Iterable[str]) -> list[tuple[str, dict[str, str]]]:
             parameters = {}
             found.append((scheme[1].lower(), parameters))
             at = scheme.end()
-            # In place of parameters there may be one piece of base64, as after Negotiate.
+            # Instead of parameters there may be one base64 token, as after Negotiate.
             at = _end(_TOKEN68.match(value, at), at)
     return found
 
@@ -124,12 +125,12 @@ def answer(
     """Return the value of the ``Authorization`` or ``Proxy-Authorization`` field.
 
     Args:
-        challenge: what to answer.
-        login: in UTF-8 on the wire, as is all of this.
-        password: known to the other side.
+        challenge: the challenge to answer.
+        login: sent as UTF-8, as is everything here.
+        password: a secret shared with the other side.
         method: of the request.
-        uri: its target, as the request line has it.
-        count: how many requests, this one included, were answered for this nonce: from 1 on.
+        uri: its target, exactly as in the request line.
+        count: number of requests answered for this nonce, this one included: starts at 1.
         cnonce: random text without quotes, new for each answer.
     """
     name = (challenge.algorithm or "MD5").upper()

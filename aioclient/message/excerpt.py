@@ -1,8 +1,8 @@
 """The beginning of a response's body for an error message, without the secrets that servers repeat in it.
 
-Replaced by ``***`` are the values of names such as ``token`` or ``clientSecret``, and whatever this request carried as
-a secret: its credentials, its cookies, what its URL and the names of its own body say is one. Control characters are
-escaped, so that nothing of a body begins a line of its own in a log.
+``***`` replaces the values of names such as ``token`` or ``clientSecret``, and every secret that this request carried:
+its credentials, its cookies, and the secret values in its URL and its own body. Control characters are escaped, so that
+a body cannot start a new line in a log.
 """
 
 import base64
@@ -19,15 +19,17 @@ from .request import Request
 
 MAX_EXCERPT: Final = 200  # characters
 
-_MAX_BODY: Final = 64 * 1024  # characters of a body, sent or received, that are looked at
-_MAX_NAME: Final = 200  # characters that are looked at; no name of a secret has as many
-_MIN_SECRET: Final = 3  # characters; to replace fewer would tell them, wherever they do not stand
+_MAX_BODY: Final = 64 * 1024  # characters of a body, sent or received, that are examined
+_MAX_NAME: Final = 200  # characters that are examined; no secret's name is that long
+_MIN_SECRET: Final = (
+    3  # characters; replacing shorter ones would reveal them by where they are missing
+)
 _TEXTUAL = re.compile(r"text/.*|.*[/+](?:json|xml)|application/x-www-form-urlencoded").fullmatch
 _CAMEL = re.compile(r"(?<=[a-z])(?=[A-Z])").sub
 _WORD = re.compile(r"[\w\-]+").finditer
-# What makes a word a name: JSON, also within a string of JSON, JavaScript, forms.
+# What turns a word into a name: JSON, also inside a JSON string, JavaScript, forms.
 _IS = re.compile(r"""(?:\\*["']\s*:|:(?=\s*["'])|=)\s*""").match
-# A value: a string, to its end or that of the text; the beginning of an object or array; anything else.
+# A value: a string up to its end or the end of the text; the start of an object or array; anything else.
 _VALUE = re.compile(
     r"""\\+"[^\\"]*(?:\\+")?|"(?:[^"\\]|\\.)*["\\]?|'(?:[^'\\]|\\.)*['\\]?|[{\[]|[^\s,;&}\]<"']+""",
     re.DOTALL,
@@ -35,8 +37,8 @@ _VALUE = re.compile(
 
 
 def is_secret_name(name: str) -> bool:
-    """Tell whether a value of this name, in JSON or a form, is a secret: ``apiKey`` counts as ``api-key``."""
-    # Cut, because a server's name may have any length and is remembered.
+    """Tell whether a value of this name, in JSON or a form, is a secret: ``apiKey`` is treated as ``api-key``."""
+    # Cut, because a server's name may be long and the result is cached.
     return bool(name) and is_secret(_CAMEL("-", name[:_MAX_NAME]).replace("_", "-"))
 
 
@@ -46,7 +48,7 @@ def is_textual(media_type: str) -> bool:
 
 
 def excerpt(text: str, request: Request) -> str:
-    """Return the first ``MAX_EXCERPT`` characters of *text*, which answers *request*, without secrets."""
+    """Return the first ``MAX_EXCERPT`` characters of *text*, the answer to *request*, without secrets."""
     text = text[:_MAX_BODY]
     for secret in sorted(_spellings(_secrets_of(request)), key=len, reverse=True):
         text = text.replace(secret, "***")
@@ -54,7 +56,7 @@ def excerpt(text: str, request: Request) -> str:
 
 
 def beginning(text: str) -> str:
-    """Return the first ``MAX_EXCERPT`` characters of *text*, control characters escaped."""
+    """Return the first ``MAX_EXCERPT`` characters of *text*, with control characters escaped."""
     shown = ""
     for character in text:
         if len(shown) >= MAX_EXCERPT:
@@ -66,7 +68,9 @@ def beginning(text: str) -> str:
 
 
 def _without_named(text: str) -> str:
-    """Return *text* with ``***`` for the values of secret names; from an object or array on, for all the rest."""
+    """Return *text* with ``***`` for the values of secret names; if such a value is an object or array, the rest goes
+    too.
+    """
     parts = []
     end = 0
     for start, stop, value in _named(text):
@@ -76,7 +80,7 @@ def _without_named(text: str) -> str:
 
 
 def _named(text: str) -> Iterator[tuple[int, int, str]]:
-    """Yield the values of secret names in *text*, and from where to where they stand."""
+    """Yield the values of secret names in *text*, with their start and end."""
     end = 0
     for word in _WORD(text):
         if word.start() < end or not is_secret_name(word[0]):
@@ -107,7 +111,9 @@ def _secrets_of(request: Request) -> Iterator[str]:
 
 
 def _credentials(field: str) -> Iterator[str]:
-    """Yield what an ``Authorization`` field says: whole, without its scheme, and the password of Basic."""
+    """Yield the secrets in an ``Authorization`` field: its value, the value without the scheme, the password of
+    Basic.
+    """
     yield field
     scheme, _, credentials = field.partition(" ")
     yield credentials
@@ -123,7 +129,7 @@ def _credentials(field: str) -> Iterator[str]:
 
 
 def _plain(value: str) -> str:
-    """Return a value of a request's own body, JSON or a form, as its server understands it."""
+    """Return a value of a request's own body, JSON or a form, as its server decodes it."""
     if not value.startswith('"'):
         return unquote_plus(value)
     try:
@@ -133,7 +139,7 @@ def _plain(value: str) -> str:
 
 
 def _spellings(secrets: Iterable[str]) -> set[str]:
-    """Return the secrets as they may stand in a body: as they are, escaped for JSON, percent-encoded."""
+    """Return the secrets in the spellings that a body may contain: unchanged, escaped for JSON, percent-encoded."""
     found: set[str] = set()
     for secret in secrets:
         if len(secret) >= _MIN_SECRET:

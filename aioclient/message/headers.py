@@ -1,8 +1,8 @@
-"""Outgoing header fields: what may reach the wire, how sets of them merge, and their bytes.
+"""Outgoing header fields: validation, merging and serialization.
 
-One validator serves every protocol. A method and a field name are tokens (RFC 9110, sections 5.1 and 9.1); a field
-value has no control character but HTAB (section 5.5); a request target has no space, no control character and no
-byte outside ASCII (RFC 9112, section 3.2). What breaks a rule raises before a byte is sent.
+All protocols use the same validator. A method and a field name are tokens (RFC 9110, sections 5.1 and 9.1); a field
+value has no control character except HTAB (section 5.5); a request target has no space, no control character and no
+byte outside ASCII (RFC 9112, section 3.2). A violation raises before a byte is sent.
 """
 
 import re
@@ -21,7 +21,7 @@ LooseHeaders = Mapping[str, str | None] | MultiMapping[str] | type_Pairs
 
 USER_AGENT = f"Python/{sys.version_info[0]}.{sys.version_info[1]} aioclient/{__version__}"
 
-MAX_TARGET: Final = 64 * 1024  # characters; servers take 8 KiB, few 64
+MAX_TARGET: Final = 64 * 1024  # characters; servers accept 8 KiB, few 64
 
 _METHODS = frozenset(
     ("GET", "HEAD", "POST", "PUT", "DELETE", "PATCH", "OPTIONS", "TRACE", "CONNECT")
@@ -48,7 +48,7 @@ def check_method(method: str) -> str:
         raise TypeError(f"the method must be a str, found {type(method).__name__}")
     if method in _METHODS:
         return method
-    # Before upper(), which makes letters of ASCII out of some that are not, such as U+017F and U+0131.
+    # Before upper(), which turns some letters outside ASCII into ASCII ones, such as U+017F and U+0131.
     if _TOKEN.fullmatch(method) is None:
         raise ValueError(
             f"the method {shown_text(method)} is not a token: only letters, digits and !#$%&'*+-.^_`|~ may stand in it"
@@ -60,7 +60,7 @@ def check_target(target: str) -> str:
     """Return *target*, the path and query of a request line.
 
     Raises:
-        ValueError: it holds a space, a control character or a character outside ASCII, or is longer than 64 KiB.
+        ValueError: it contains a space, a control character or a character outside ASCII, or is longer than 64 KiB.
     """
     if len(target) > MAX_TARGET:
         raise ValueError(
@@ -76,7 +76,7 @@ def check_target(target: str) -> str:
 
 @lru_cache(maxsize=512)
 def check_name(name: str) -> str:
-    """Return a field name that may go on the wire.
+    """Return a field name that is valid on the wire.
 
     Raises:
         TypeError: it is not a str.
@@ -95,11 +95,11 @@ def check_name(name: str) -> str:
 
 
 def check_value(name: str, value: str) -> str:
-    """Return a field value that may go on the wire; *name* is for the message.
+    """Return a field value that is valid on the wire; *name* is for the message.
 
     Raises:
         TypeError: it is not a str.
-        ValueError: it holds a control character other than HTAB (RFC 9110, section 5.5).
+        ValueError: it contains a control character other than HTAB (RFC 9110, section 5.5).
     """
     if not isinstance(value, str):
         raise TypeError(
@@ -113,26 +113,28 @@ def check_value(name: str, value: str) -> str:
 
 
 def checked_field(name: str, value: str) -> tuple[str, str]:
-    """Return a field that may reach the wire.
+    """Return a field that is valid on the wire.
 
     Raises:
-        ValueError: its name or value must not.
+        ValueError: its name or value is not valid.
     """
     return check_name(name), check_value(name, value)
 
 
 def serialize_fields(headers: MultiMapping[str]) -> bytes:
-    """Return the field lines of *headers*, each with its CRLF, as UTF-8 bytes (obs-text for what is not ASCII)."""
+    """Return the field lines of *headers*, each with its CRLF, as UTF-8 bytes (obs-text for characters outside
+    ASCII).
+    """
     return "".join(
         [f"{check_name(name)}: {check_value(name, value)}\r\n" for name, value in headers.items()]
     ).encode("utf-8", "surrogateescape")
 
 
 def pairs_of(headers: LooseHeaders | None) -> Iterable[tuple[str, str | None]]:
-    """Return the name and value pairs of any spelling of headers.
+    """Return the (name, value) pairs of headers in any accepted form.
 
     Raises:
-        TypeError: it is a str or bytes, or nothing that has pairs.
+        TypeError: it is a str or bytes, or has no pairs.
     """
     if headers is None:
         return ()
@@ -150,7 +152,7 @@ def pairs_of(headers: LooseHeaders | None) -> Iterable[tuple[str, str | None]]:
 
 
 def to_multidict(headers: LooseHeaders | None) -> "CIMultiDict[str]":
-    """Return *headers* as a new ``CIMultiDict``; a name whose value is None is left out."""
+    """Return *headers* as a new ``CIMultiDict``, without names whose value is None."""
     result: CIMultiDict[str] = CIMultiDict()
     for name, value in pairs_of(headers):
         if value is not None:
@@ -159,9 +161,9 @@ def to_multidict(headers: LooseHeaders | None) -> "CIMultiDict[str]":
 
 
 def merge_into(headers: "CIMultiDict[str]", more: LooseHeaders) -> None:
-    """Lay *more* over *headers*, in place.
+    """Merge *more* into *headers*, in place.
 
-    A name in *more* replaces all fields of that name; a name repeated within *more* stays repeated; None removes.
+    A name in *more* replaces all fields of that name; a name repeated within *more* stays repeated; None removes it.
     """
     added: set[str] = set()
     for name, value in pairs_of(more):
@@ -183,19 +185,19 @@ _SECRET_NAMES = frozenset(
         "www-authenticate",
     )
 )
-# Custom names; cookies, sessions and authorization go by many of their own.
+# Custom names; cookies, sessions and authorization have many variants.
 _SECRET_IN_NAME = re.compile(
     r"token|secret|passw(?:or)?d|passphrase|passcode|jwt|credential|cookie|session|authorization|authentication"
     r"|api[-_]?key\Z|[-_]key\Z|\Ax-auth|\Aauth\Z|\Akey\Z"
 ).search
-# Browsers' own fields and CORS's hold no secrets, whatever they are called; a repeated request needs its key.
+# Browsers' own fields and CORS's are not secret, whatever their names; a repeated request needs its key.
 _NO_SECRETS = ("sec-", "access-control-", "idempotency-key", "x-idempotency-key")
 
 
 def is_secret(name: str, more: frozenset[str] = frozenset()) -> bool:
     """Tell whether a field of this name carries a secret: it must not reach another origin, nor a message.
 
-    *more* are names, in lower case, beside those that are known.
+    *more* are further secret names, in lower case.
     """
     folded = name.lower()
     return folded in more or _is_known_secret(folded)
@@ -211,7 +213,7 @@ def _is_known_secret(folded: str) -> bool:
 def without_secrets(
     headers: "CIMultiDict[str]", more: frozenset[str] = frozenset()
 ) -> "CIMultiDict[str]":
-    """Return a copy of *headers* that lacks the fields that carry secrets."""
+    """Return a copy of *headers* without the fields that carry secrets."""
     return CIMultiDict([pair for pair in headers.items() if not is_secret(pair[0], more)])
 
 
@@ -233,15 +235,15 @@ _FRAMING_NAMES = (
 )
 
 
-# Its annotation names a base class that the classes of multidict do not have.
+# Its annotation names a base class that multidict's classes do not have.
 _version_of: Callable[["CIMultiDict[str]"], int] = cast(Any, getversion)
 
 
 class DefaultHeaders:
-    """A session's header fields together with their bytes, which are made once for each change of the fields.
+    """A session's header fields and their serialized bytes, which are rebuilt only when the fields change.
 
-    ``given`` is the live ``CIMultiDict`` of those that the user gave, who may change it at any time. ``auto`` are sent
-    too, each unless one of its name is given.
+    ``given`` is the live ``CIMultiDict`` of the user's fields, which may change at any time. ``auto`` fields are sent
+    too, unless the user gave a field of the same name.
     """
 
     __slots__ = ("_auto", "_block", "_fields", "_plain", "_version", "given")
@@ -256,13 +258,13 @@ class DefaultHeaders:
 
     @property
     def fields(self) -> "CIMultiDict[str]":
-        """The fields that are sent, to look at and not to change."""
+        """The fields that are sent; do not change them."""
         if _version_of(self.given) != self._version:
             self._refresh()
         return self._fields
 
     def _refresh(self) -> None:
-        """Make what is sent anew, since what was given has changed."""
+        """Rebuild what is sent, because the given fields have changed."""
         version = _version_of(self.given)
         fields = CIMultiDict(self._auto)
         merge_into(fields, self.given)
@@ -278,7 +280,7 @@ class DefaultHeaders:
         return self._block
 
     def plain_block(self) -> bytes | None:
-        """Return the serialized fields if none concerns routing, framing or credentials, else None."""
+        """Return the serialized fields if none affects routing, framing or credentials, else None."""
         if _version_of(self.given) != self._version:
             self._refresh()
         return self._block if self._plain else None
@@ -304,10 +306,10 @@ UPGRADE = istr("Upgrade")
 
 
 class Names(dict[bytes, str]):
-    """Names of received fields by their bytes: as ``istr``, which a ``CIMultiDict`` takes without folding its case.
+    """Names of received fields by their bytes, as ``istr``, which a ``CIMultiDict`` accepts without folding its case.
 
-    It learns names of a usual length, and begins anew when it is full: no server can make it grow, nor keep the names
-    that others send out of it for longer than its own come.
+    It learns names of a usual length, and starts over when it is full. So no server can make it grow, or keep other
+    servers' names out for long.
     """
 
     def __missing__(self, name: bytes) -> str:

@@ -10,8 +10,8 @@ from .urls import resolved
 def parse_links(field: str, base: URL) -> "CIMultiDictProxy[MultiDictProxy[str | URL]]":
     """Return the links in *field*, by relation, their URLs resolved against *base*.
 
-    A link with several relations is listed under each, one with none under its target as written. What is no link, or
-    has no valid URL, is left out, and so is what is said of another resource than *base* (``anchor=``, section 3.2).
+    A link with several relations is listed under each, a link without one under its target as written. Text that is not
+    a link, links without a valid URL, and links whose context is not *base* (``anchor=``, section 3.2) are left out.
     """
     links: CIMultiDict[MultiDictProxy[str | URL]] = CIMultiDict()
     at = 0

@@ -1,4 +1,4 @@
-"""What ``Content-Type`` says of a body (RFC 9110, section 8.3): its media type and its charset."""
+"""``Content-Type`` (RFC 9110, section 8.3): the media type and charset of a body."""
 
 import re
 from functools import lru_cache
@@ -7,7 +7,7 @@ from typing import Final
 from .charsets import codec_of
 from .parameters import read_parameters
 
-# What may stand around a charset where somebody quoted wrongly; and quotes that were doubled.
+# Characters around a wrongly quoted charset; and doubled quotes.
 _NOT_IN_CHARSET: Final = "\"'\\ \t;\u201c\u201d\u2018\u2019"
 _DOUBLED: Final = re.compile(r'charset=""([^"\s;,]+)', re.IGNORECASE).search
 DEFAULT_CONTENT_TYPE: Final = "application/octet-stream"  # RFC 9110, section 8.3
@@ -17,7 +17,7 @@ DEFAULT_CONTENT_TYPE: Final = "application/octet-stream"  # RFC 9110, section 8.
 def parse_content_type(value: str) -> tuple[str, str | None]:
     """Return media type and charset of a ``Content-Type`` value (RFC 9110, section 8.3.1).
 
-    Quotes of any kind around the charset go, also those that nothing opens or closes.
+    Quotes of any kind around the charset are removed, also unbalanced ones.
     """
     head, _, rest = value.partition(";")
     media_type = head.strip().lower()
@@ -34,7 +34,7 @@ def parse_content_type(value: str) -> tuple[str, str | None]:
 
 @lru_cache(maxsize=256)
 def judge_content_type(found: str, expected: str | None) -> tuple[bool, str]:
-    """Tell whether *found* is the media type that is *expected*, and which charset to read it with."""
+    """Tell whether *found* is the *expected* media type, and which charset to read it with."""
     media_type, charset = parse_content_type(found)
     codec = (None if charset is None else codec_of(charset)) or "utf-8"
     if not expected:

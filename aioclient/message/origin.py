@@ -1,7 +1,7 @@
 """Origins and connection keys: which server a request is for, and which connections may carry it.
 
-An origin is scheme, host and port (RFC 6454, section 4). Its host is canonical, as ``host_of()`` made it once; DNS,
-SNI, certificate check, ``Host`` field, cookies and the pool all take it from here.
+An origin is scheme, host and port (RFC 6454, section 4). Its host is canonical; ``host_of()`` makes it once. DNS, SNI,
+certificate check, ``Host`` field, cookies and the pool all take it from here.
 """
 
 import ipaddress
@@ -21,7 +21,7 @@ _REG_NAME = re.compile(r"[A-Za-z0-9._~!$&'()*+,;=\-]+")
 
 
 class Pin(Protocol):
-    """A pinned certificate: what ``Fingerprint`` offers to the pool's key."""
+    """A pinned certificate: what the pool's key needs of a ``Fingerprint``."""
 
     @property
     def fingerprint(self) -> bytes:
@@ -29,7 +29,7 @@ class Pin(Protocol):
 
 
 class TLSContext(Protocol):
-    """What an ``ssl.SSLContext`` offers to the pool's key: that it is one, and which."""
+    """What the pool's key needs of an ``ssl.SSLContext``: its identity."""
 
     check_hostname: bool
 
@@ -41,11 +41,11 @@ SSLOption = bool | TLSContext | Pin | Literal["system"]
 
 
 class ConnectionKey(NamedTuple):
-    """Everything that makes two connections different: only an equal key may share one.
+    """Everything that makes two connections different: only requests with equal keys share a connection.
 
-    ``host``, ``port``, ``is_ssl`` and ``ssl`` are what ``ClientConnectorError`` reads. ``proxy`` is a ``Proxy``, its
-    credentials and fields included; ``tunnel`` tells whether it passes bytes on, or requests. ``http2``: over TLS
-    HTTP/2 is offered, without TLS it is spoken.
+    ``host``, ``port``, ``is_ssl`` and ``ssl`` are what ``ClientConnectorError`` reads. ``proxy`` is a ``Proxy`` with
+    its credentials and fields; ``tunnel`` is whether the proxy passes bytes on, rather than requests. ``http2``: over
+    TLS HTTP/2 is offered, without TLS it is spoken.
     """
 
     host: str
@@ -58,8 +58,8 @@ class ConnectionKey(NamedTuple):
     http2: bool = False
 
     def __reduce__(self) -> tuple[Any, ...]:
-        # An error takes its key along when it is pickled: no TLS context can be, and no login should. Text says the
-        # same in the error's message.
+        # A pickled error includes its key: a TLS context cannot be pickled, and a login should not be. The error's
+        # message has the same as text.
         trust = self.ssl if isinstance(self.ssl, (bool, str)) else repr(self.ssl)
         return ConnectionKey, (self.host, self.port, self.is_ssl, trust, self.server_hostname)
 
@@ -74,7 +74,7 @@ class ConnectionKey(NamedTuple):
 
 
 class Origin:
-    """Scheme, host and port of a URL, with what the wire needs of them made once.
+    """Scheme, host and port of a URL, with the forms that the wire needs, made once.
 
     ``host`` has no trailing dot and no brackets; ``dns_name`` keeps the dot of a name, which makes it absolute.
     ``host_field`` is the value of the ``Host`` header field: brackets around IPv6, no default port, no zone.
@@ -87,7 +87,7 @@ class Origin:
         self.port = port
         self.is_tls = scheme in _SECURE_SCHEMES
         if not host.islower():
-            # As yarl has it, except where a URL was marked as encoded; names of interfaces have case.
+            # As yarl has it, unless the URL was marked as encoded; names of network interfaces have case.
             name, percent, zone = host.partition("%")
             host = f"{name.lower()}{percent}{zone}"
         # A zone of an IPv6 address is written "%25eth0" in a URL (RFC 6874, section 2).
@@ -125,7 +125,7 @@ def origin_of(url: URL) -> Origin:
     """Return the origin of *url*; the same object for the same scheme, host and port as long as it is cached.
 
     Raises:
-        InvalidUrlClientError: the URL has no host, an impossible port or a host that is not one.
+        InvalidUrlClientError: the URL has no host, an invalid port or an invalid host.
         NonHttpUrlClientError: its scheme is not http, https, ws or wss.
     """
     try:
@@ -171,17 +171,17 @@ def origins_of(argument: str, urls: "Iterable[str | URL]") -> frozenset[Origin]:
 
 
 def unreadable(url: URL) -> InvalidUrlClientError:
-    """Return the error for a ``URL(..., encoded=True)`` whose authority yarl could not read when it was asked for."""
+    """Return the error for a ``URL(..., encoded=True)`` whose authority yarl could not parse when it was accessed."""
     return InvalidUrlClientError(
         bad_url(f"//{url.raw_authority}"), "its port is not a number from 1 to 65535"
     )
 
 
 def canonical_host(name: str) -> str:
-    """Return a host's name or address as an ``Origin`` has it: lower case, A-labels, no trailing dot.
+    """Return a host name or address in the form of ``Origin.host``: lower case, A-labels, no trailing dot.
 
     Raises:
-        InvalidUrlClientError: it is no host.
+        InvalidUrlClientError: it is not a valid host.
     """
     try:
         return _make_origin("https", host_of(name), 443).host
@@ -191,7 +191,7 @@ def canonical_host(name: str) -> str:
 
 def _refusal(url: URL) -> Exception:
     if url.scheme and url.scheme not in _SCHEMES:
-        # "localhost:8080/path" has a scheme, too.
+        # "localhost:8080/path" has a scheme too.
         is_host = not url.raw_host and url.raw_path[:1].isdigit() and "@" not in url.raw_path
         hint = f"; if it is a host, write https://{bad_url(shown(url))}" if is_host else ""
         return NonHttpUrlClientError(
@@ -206,7 +206,7 @@ def _refusal(url: URL) -> Exception:
 
 
 def _host_hint(url: URL) -> str:
-    """Return what to write if a relative URL begins with what looks like a host, and not like a login."""
+    """Return a hint if a relative URL begins with what looks like a host, and not like a login."""
     first = url.raw_path.partition("/")[0]
     is_host = "." in first.strip(".") and "@" not in first
     return f"; did you mean https://{bad_url(shown(url))}?" if is_host else ""
@@ -216,15 +216,15 @@ def _is_ip(host: str) -> bool:
     """Tell whether *host* is an IP address.
 
     Raises:
-        ValueError: it is neither an address nor a name, or a spelling of an IPv4 address that resolvers read in
-            different ways (octal, hexadecimal, fewer than four parts: RFC 6943, section 3.1.1).
+        ValueError: it is neither an address nor a valid name, or is a spelling of an IPv4 address that resolvers read
+            differently (octal, hexadecimal, fewer than four parts: RFC 6943, section 3.1.1).
     """
     if not host:
         raise ValueError("the host is empty")
     if len(host) > MAX_HOST and ":" not in host:
         raise ValueError("the host has more than 253 characters (RFC 1035, section 2.3.4)")
     try:
-        # A zone is written after "%25"; an empty one makes no address.
+        # A zone is written after "%25"; an empty zone is invalid.
         address = ipaddress.ip_address(host.replace("%25", "%", 1) if ":" in host else host)
     except ValueError:
         pass
@@ -246,7 +246,7 @@ def _is_ip(host: str) -> bool:
 
 
 def _check_a_labels(host: str) -> None:
-    """Raise ValueError if *host* has an A-label that stands for no name (RFC 5891, section 5.4)."""
+    """Raise ValueError if *host* has an invalid A-label (RFC 5891, section 5.4)."""
     try:
         URL.build(scheme="http", host=host).host  # noqa: B018  (decoding is what checks)
     except UnicodeError as error:

@@ -1,4 +1,4 @@
-"""Pairs of names and values, as headers, cookies and parameters may be given."""
+"""Pairs of names and values, the accepted form of headers, cookies and parameters."""
 
 import re
 from collections.abc import Iterable, Iterator
@@ -8,10 +8,10 @@ _START_OF_LINE = re.compile(r"[\w\-.]*").match
 
 
 def checked_pairs(argument: str, pairs: Iterable[Any]) -> Iterator[tuple[Any, Any]]:
-    """Yield each of *pairs*, given as *argument*.
+    """Yield each of *pairs*, which were given as *argument*.
 
     Raises:
-        TypeError: one of them is not a pair; what may be a value is not repeated, since it may be a secret.
+        TypeError: one of them is not a pair; the text does not repeat its value, which may be a secret.
     """
     for number, pair in enumerate(pairs):
         if isinstance(pair, (tuple, list)) and len(pair) == 2:

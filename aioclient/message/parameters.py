@@ -1,7 +1,7 @@
 """Parameters of header fields: ``; name=value; name="value"; name*=UTF-8''value`` (RFC 9110, section 5.6.6; RFC 8187).
 
-Servers write them in many ways: what can be understood is taken, and nothing raises. Every character is looked at a
-fixed number of times, whatever the text is.
+Servers write them in many ways: everything intelligible is used, and nothing raises. The time is linear in the length
+of the text.
 """
 
 import re
@@ -13,16 +13,16 @@ from .charsets import codec_of
 _QUOTED: Final = re.compile(r'"((?:[^"\\]|\\.)*)"?', re.DOTALL).match
 _QUOTED_PAIR: Final = re.compile(r"\\(.)", re.DOTALL).sub
 _SPACE: Final = re.compile(r"[ \t;]*").match
-# Up to the end of a name or value: in a list, such as Link, a comma ends the parameters too.
+# Up to the end of a name or value: in a list, such as Link, a comma also ends the parameters.
 _NAME: Final = {True: re.compile(r"[^=;,]*").match, False: re.compile(r"[^=;]*").match}
 _VALUE: Final = {True: re.compile(r"[^;,]*").match, False: re.compile(r"[^;]*").match}
 
 
 def read_parameters(text: str, at: int, *, in_list: bool) -> tuple[list[tuple[str, str]], int]:
-    """Return the parameters from *at* on, names in lower case, and where they end: at the end, or (*in_list*) a comma.
+    """Return the parameters from *at* on, names in lower case, and their end: the end of text, or (*in_list*) a comma.
 
-    A parameter without ``=`` has an empty value. A name that ends with ``*`` has its value decoded (RFC 8187); if that
-    cannot be done it is left out.
+    A parameter without ``=`` has an empty value. The value of a name that ends with ``*`` is decoded (RFC 8187); if
+    that fails the parameter is left out.
     """
     found: list[tuple[str, str]] = []
     size = len(text)
@@ -50,7 +50,7 @@ def read_parameters(text: str, at: int, *, in_list: bool) -> tuple[list[tuple[st
 
 
 def decode_extended(value: str) -> str | None:
-    """Return what ``charset'language'percent-encoded`` says (RFC 8187, section 3.2); None when that is nothing."""
+    """Return the decoded ``charset'language'percent-encoded`` (RFC 8187, section 3.2); None if it is invalid."""
     parts = value.split("'", 2)
     codec = codec_of(parts[0]) if len(parts) == 3 else None
     if codec is None:

@@ -1,4 +1,4 @@
-"""How urgent a response is, in words that a server may heed (RFC 9218)."""
+"""The urgency of a response, which a server may respect (RFC 9218)."""
 
 from dataclasses import dataclass
 from typing import Final
@@ -11,15 +11,15 @@ LEAST_URGENT: Final = 7
 class Priority:
     """The ``Priority`` field of a request (RFC 9218, section 4), for ``priority=`` of a call.
 
-    A server that sends several responses on one HTTP/2 connection may heed it; none has to.
+    A server that sends several responses on one HTTP/2 connection may respect it, but need not.
 
     Args:
         urgency: from 0, the most urgent, to 7; 3 by default.
-        incremental: whether a part of the response is of use before the rest is there, so that it may share the
+        incremental: whether a part of the response is useful before the rest arrives, so that it may share the
             connection with others.
 
     Raises:
-        TypeError, ValueError: one of them cannot be.
+        TypeError, ValueError: an argument is invalid.
     """
 
     urgency: int = DEFAULT_URGENCY

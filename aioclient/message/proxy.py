@@ -1,7 +1,7 @@
-"""A proxy as a value: where it is, who asks, what it is told, how it is trusted.
+"""A proxy as a value: its address, its credentials, the fields for it, and how its certificate is verified.
 
 Everything that makes two proxied connections different is compared: a tunnel that was opened with one user's
-credentials serves no request with another's.
+credentials never serves another user's request.
 """
 
 import codecs
@@ -24,7 +24,7 @@ from .origin import ConnectionKey, Origin, SSLOption, unreadable
 from .urls import url_of
 
 HTTP_SCHEMES: Final = frozenset(("http", "https"))
-# Those to which the host is sent as a name; the other two get an address, looked up on this side.
+# These get the host as a name; the other two get an address, which is resolved here.
 REMOTE_DNS_SCHEMES: Final = frozenset(("socks4a", "socks5h"))
 _DEFAULT_PORTS: Final = {
     "http": 80,
@@ -34,7 +34,7 @@ _DEFAULT_PORTS: Final = {
     "socks5": 1080,
     "socks5h": 1080,
 }
-# A proxy acts on these; wrong ones would move the end of the request (RFC 9112, section 6).
+# A proxy acts on these; wrong values would change where the request ends (RFC 9112, section 6).
 _FRAMING_NAMES: Final = frozenset(
     ("host", "connection", "content-length", "transfer-encoding", "upgrade")
 )
@@ -50,14 +50,14 @@ class Direct(Enum):
 
 
 DIRECT: Final = Direct.DIRECT
-"""As ``proxy=``: no proxy for this call, whatever the session or the environment says."""
+"""As ``proxy=``: no proxy for this call, whatever the session or the environment configures."""
 
 
 class ProxyLogin:
     """Login and password for a proxy.
 
-    ``digest`` tells whether they are only shown as digests (RFC 7616); else as Basic in *encoding*, or to SOCKS in
-    UTF-8. What they may hold is decided by the protocol of the proxy that they are for.
+    ``digest`` is whether they are sent only as digests (RFC 7616); otherwise as Basic in *encoding*, or to SOCKS in
+    UTF-8. Which characters are allowed depends on the protocol of the proxy.
     """
 
     __slots__ = ("digest", "encoding", "login", "password")
@@ -80,7 +80,7 @@ class ProxyLogin:
         return f"Basic {b64encode(pair).decode('ascii')}"
 
     def _identity(self) -> tuple[object, ...]:
-        # What goes on the wire: one text in two encodings may be the same bytes.
+        # The bytes on the wire: one text in two encodings may be the same bytes.
         login, password = (
             text.encode(self.encoding, "backslashreplace") for text in (self.login, self.password)
         )
@@ -99,10 +99,10 @@ class ProxyLogin:
 
 
 class ProxyDigestAuth(ProxyLogin):
-    """Login and password that a proxy is shown as a digest only (RFC 7616).
+    """Login and password for a proxy, sent only as a digest (RFC 7616).
 
-    The first request to the proxy asks for its challenge and is then sent once more; from then on each request
-    carries an answer. A proxy that asks for Basic instead gets nothing.
+    The first request to the proxy gets its challenge and is then sent again; from then on each request carries an
+    answer. A proxy that asks for Basic instead gets no credentials.
 
     Args:
         login: in UTF-8 on the wire.
@@ -123,18 +123,18 @@ ProxyLike = "str | URL | Proxy"
 
 
 class Proxy:
-    """A proxy, and what it gets to see.
+    """A proxy, and the credentials and fields that it gets.
 
     Args:
-        url: ``http``, ``https``, ``socks4``, ``socks4a``, ``socks5`` or ``socks5h``, host and port, and perhaps login
-            and password. Without a port 80, 443 or 1080.
+        url: ``http``, ``https``, ``socks4``, ``socks4a``, ``socks5`` or ``socks5h``, host, optional port, login and
+            password. The default port is 80, 443 or 1080.
         auth: (login, password), ``BasicAuth`` or ``ProxyDigestAuth``; not together with credentials in the URL.
-        headers: sent to an HTTP proxy: with ``CONNECT``, or in the request that it forwards.
-        ssl: how an ``https`` proxy is verified, under its own name: True against the system's authorities, False not
-            at all, an ``SSLContext`` or a ``Fingerprint``. It says nothing of the server behind it.
+        headers: sent to an HTTP proxy: with ``CONNECT``, or in the forwarded request.
+        ssl: how an ``https`` proxy is verified, under its own name: True against the system's authorities, False not at
+            all, an ``SSLContext`` or a ``Fingerprint``. It does not affect the server behind the proxy.
 
     Raises:
-        InvalidUrlClientError: it is no URL of a proxy.
+        InvalidUrlClientError: it is not a proxy's URL.
         ValueError: two of the arguments contradict each other, or cannot be sent.
     """
 
@@ -151,7 +151,7 @@ class Proxy:
         parsed = _parsed(url)
         login = None
         if parsed.user is not None or parsed.password is not None:
-            # As UTF-8 they are the bytes that the URL's percent-encoding says.
+            # As UTF-8 they are the bytes of the URL's percent-encoding.
             login = ProxyLogin(parsed.user or "", parsed.password or "", "utf-8")
             if auth is not None:
                 raise ValueError(
@@ -183,7 +183,7 @@ class Proxy:
 
     @property
     def is_http(self) -> bool:
-        """Whether it is an HTTP proxy, reached with TLS or without."""
+        """Whether it is an HTTP proxy, with TLS or without."""
         return self.scheme in HTTP_SCHEMES
 
     @property
@@ -193,7 +193,7 @@ class Proxy:
 
     @property
     def is_socks4(self) -> bool:
-        """Whether it speaks SOCKS4, which knows neither passwords nor IPv6."""
+        """Whether it speaks SOCKS4, which has neither passwords nor IPv6."""
         return self.scheme in ("socks4", "socks4a")
 
     @property
@@ -202,7 +202,7 @@ class Proxy:
         return ConnectionKey(self.host, self.port, self.scheme == "https", self.ssl)
 
     def fields(self) -> list[tuple[str, str]]:
-        """Return the fields for the proxy, a digest excepted."""
+        """Return the fields for the proxy, without a digest."""
         fields = list(self.headers)
         if self.auth is not None and not self.auth.digest:
             fields.append((PROXY_AUTHORIZATION, self.auth.basic()))
@@ -214,7 +214,7 @@ class Proxy:
         headers: LooseHeaders | None = None,
         ssl: SSLOption | None = None,
     ) -> "Proxy":
-        """Return the same proxy with what is given in place of its own: new credentials replace the old ones.
+        """Return the same proxy with the given values in place of its own: new credentials replace the old ones.
 
         Raises:
             ValueError: *auth* and a ``Proxy-Authorization`` in *headers* contradict each other.
@@ -233,7 +233,7 @@ class Proxy:
         return proxy
 
     def authorized(self, value: str) -> "Proxy":
-        """Return the same proxy with *value* for ``Proxy-Authorization`` in place of credentials of its own."""
+        """Return the same proxy with *value* as ``Proxy-Authorization`` in place of its own credentials."""
         kept = [pair for pair in self.headers if not _is_authorization(pair)]
         return self.changed(headers=[*kept, (PROXY_AUTHORIZATION, value)])
 
@@ -248,7 +248,7 @@ class Proxy:
                 _check_http_login(login)
             else:
                 _check_socks_login(self, login)
-                # The encoding is Basic's.
+                # The encoding is that of Basic.
                 self.auth = ProxyLogin(login.login, login.password, "utf-8")
         self._hash = hash(self._identity())
 
@@ -274,17 +274,17 @@ class Proxy:
 
 
 class ProxyTable(Protocol):
-    """What tells which proxy the requests to an origin go by."""
+    """Chooses the proxy for the requests to an origin."""
 
     def choose(self, origin: Origin) -> Proxy | None:
-        """Return the proxy for *origin*; None to go there directly."""
+        """Return the proxy for *origin*; None to connect directly."""
 
 
 def coerce_proxy_auth(auth: Any) -> ProxyLogin:
-    """Return *auth*, any spelling of a login and a password, as what is used.
+    """Return *auth*, a login and password in any accepted form, as a ``ProxyLogin``.
 
     Raises:
-        TypeError: it is none of (login, password), ``BasicAuth`` and ``ProxyDigestAuth``.
+        TypeError: it is not (login, password), ``BasicAuth`` or ``ProxyDigestAuth``.
         ValueError: it cannot be sent.
     """
     if isinstance(auth, ProxyLogin):
@@ -300,7 +300,7 @@ def coerce_proxy_auth(auth: Any) -> ProxyLogin:
 def _parsed(url: str | URL) -> URL:
     """Return *url*, which must name a proxy.
 
-    No message holds more of it than what follows its userinfo.
+    Messages repeat only what follows its userinfo.
     """
     if isinstance(url, str):
         if "://" not in url:
@@ -334,17 +334,17 @@ def _parsed(url: str | URL) -> URL:
 
 
 def _spelled(url: URL) -> str:
-    """Return scheme, host and port: nothing else of a proxy's URL means anything, and the rest may be a secret."""
+    """Return scheme, host and port: the rest of a proxy's URL has no meaning, and may be a secret."""
     host = url.raw_host or ""
     port = "" if url.explicit_port is None else f":{url.explicit_port}"
     return f"{url.scheme}://{f'[{host}]' if ':' in host else host}{port}"
 
 
 def proxy_fields(headers: LooseHeaders | None) -> tuple[tuple[str, str], ...]:
-    """Return the fields in any spelling of headers, which may be sent to a proxy.
+    """Return headers in any accepted form as fields that may be sent to a proxy.
 
     Raises:
-        TypeError, ValueError: one may not.
+        TypeError, ValueError: a field may not be sent to a proxy.
     """
     pairs = tuple(
         (check_name(name), check_value(name, value))
@@ -366,7 +366,7 @@ def _check_http_login(login: ProxyLogin) -> None:
         try:
             value.encode(login.encoding)
         except UnicodeEncodeError:
-            # Not chained: the text of the error holds the value.
+            # Not chained: the text of the error contains the value.
             raise ValueError(
                 f"the {name} for a proxy holds a character that {login.encoding} cannot carry; "
                 'give BasicAuth(..., encoding="utf-8")'
@@ -376,7 +376,7 @@ def _check_http_login(login: ProxyLogin) -> None:
 
 
 def _check_socks_login(proxy: Proxy, login: ProxyLogin) -> None:
-    """Raise ValueError if SOCKS cannot carry the credentials: bytes of any kind (RFC 1929, section 2)."""
+    """Raise ValueError if SOCKS cannot carry the credentials: any bytes are allowed (RFC 1929, section 2)."""
     if login.digest:
         raise ValueError(f"the proxy {proxy} cannot be shown a digest; give (login, password)")
     try:

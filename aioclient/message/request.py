@@ -1,6 +1,6 @@
-"""A request: one hop of one call, as the value that the steps of the chain pass down.
+"""A request: one hop of one call, the value that the steps of the chain pass down.
 
-Middlewares see it in aiohttp's shape, and may change it; what the call gave stays as it was, for the next hop.
+Middlewares see it in aiohttp's form, and may change it; the call's own values stay unchanged for the next hop.
 """
 
 from collections.abc import Awaitable, Callable, Mapping
@@ -82,10 +82,10 @@ HTTP2Option = bool | Literal["prior-knowledge"]
 
 @dataclass(frozen=True, slots=True)
 class RequestOptions:
-    """What a call may ask for that most calls leave alone; one value is shared by all calls that do.
+    """Options that most calls do not set; calls without them share one value.
 
     Sizes are in bytes. ``ssl`` is True (verify), False (do not), an ``SSLContext`` or a fingerprint. ``proxies`` is
-    None where no proxy is configured at all. ``bodies`` makes the bodies that a middleware sets.
+    None if no proxy is configured. ``bodies`` makes the bodies that a middleware sets.
     """
 
     response_class: type[Any]
@@ -98,7 +98,7 @@ class RequestOptions:
     http2: HTTP2Option = False
     chunked: bool | None = None
     expect100: bool = False
-    expect100_timeout: float | None = 1.0  # seconds; as curl
+    expect100_timeout: float | None = 1.0  # seconds; as in curl
     read_until_eof: bool = True
     lenient: bool = False
     ssl: SSLOption = True
@@ -120,7 +120,7 @@ def check_http2(value: object) -> HTTP2Option:
     """Return *value*, an ``http2=`` argument.
 
     Raises:
-        TypeError, ValueError: it is none.
+        TypeError, ValueError: it is not valid.
     """
     if isinstance(value, bool):
         return value
@@ -131,23 +131,25 @@ def check_http2(value: object) -> HTTP2Option:
 
 
 def speaks_http2(option: HTTP2Option, scheme: str) -> bool:
-    """Tell whether *option* has HTTP/2 offered, or spoken, for URLs of *scheme*.
+    """Tell whether *option* means that HTTP/2 is offered, or spoken, for URLs of *scheme*.
 
-    Without TLS no handshake agrees on it (RFC 9113, section 3.3): it is spoken only where it is known that the server
-    does. A WebSocket begins with HTTP/1.1.
+    Without TLS no handshake negotiates it (RFC 9113, section 3.3): it is spoken only to servers that are known to speak
+    it. A WebSocket begins with HTTP/1.1.
     """
     return scheme == "https" if option is True else bool(option) and scheme in ("http", "https")
 
 
 def check_lenient(lenient: object) -> bool:
-    """Return *lenient*; refuse what is not a bool, since this one loosens checks."""
+    """Return *lenient*; only a bool is accepted, because it loosens checks."""
     if not isinstance(lenient, bool):
         raise TypeError(f"lenient must be a bool, found {type(lenient).__name__} {lenient!r}")
     return lenient
 
 
 class RequestInfo(AiohttpRequestInfo):
-    """What was asked, for messages: ``url``, ``method``, ``headers``, ``real_url``. Its ``repr`` hides credentials."""
+    """The request as messages show it: ``url``, ``method``, ``headers``, ``real_url``. Its ``repr`` hides
+    credentials.
+    """
 
     __slots__ = ()
 
@@ -156,7 +158,9 @@ class RequestInfo(AiohttpRequestInfo):
 
 
 class Flag(int):
-    """A truth value that may be called: aiohttp's documentation has ``is_ssl`` as one, its code as a method."""
+    """A bool that can also be called: ``is_ssl`` is an attribute in aiohttp's documentation, and a method in its
+    code.
+    """
 
     __slots__ = ()
 
@@ -169,15 +173,15 @@ class Flag(int):
 
 
 class Request:
-    """One hop: method, URL, fields, body, and what the call asked for.
+    """One hop: method, URL, fields, body, and the options of the call.
 
     Middlewares may change ``method``, ``url``, ``headers``, ``auth`` and the body (with ``update_body()``) before the
-    request is sent. ``content`` is the body that is sent, None for none; ``body`` is the same as aiohttp shows it.
+    request is sent. ``content`` is the body that is sent, None for none; ``body`` is the same in aiohttp's form.
     ``deadline`` is in the event loop's time; None means no total limit. ``authorization`` and ``cookie`` are the
-    credential fields that the steps next to the connector set anew on every attempt. ``trace`` is who follows the
-    call, None if nobody does.
+    credential fields; the steps next to the connector set them again on every attempt. ``trace`` observes the call,
+    None if nothing does.
 
-    It knows nothing of how it is sent: it may be sent again, and a copy of it at the same time.
+    It does not know how it is sent: it may be sent several times, and copies of it at the same time.
     """
 
     __slots__ = (
@@ -203,7 +207,7 @@ class Request:
         "trace",
     )
 
-    _original: "Request"  # of a copy alone
+    _original: "Request"  # only copies have it
 
     def __init__(
         self,
@@ -217,15 +221,15 @@ class Request:
         deadline: float | None,
         auth: Auth | None,
         cookies: Mapping[str, str] | None,
-        session: "ref[Any]",  # weak, so that no response keeps alive a session that was forgotten
+        session: "ref[Any]",  # weak, so that a response does not keep a forgotten session alive
         origin: Origin | None = None,  # of *url*, if it is known
     ) -> None:
         self.method = method
         self._url = url
         self.origin = origin_of(url) if origin is None else origin
         self.defaults = defaults
-        self.given = headers  # over the session's; None for no difference
-        self._headers: CIMultiDict[str] | None = None  # what a step may have changed
+        self.given = headers  # merged over the session's; None for no difference
+        self._headers: CIMultiDict[str] | None = None  # a step may have changed them
         self.content = content
         self.options = options
         self.timeout = timeout
@@ -240,12 +244,12 @@ class Request:
 
     @property
     def session(self) -> Any:  # a ClientSession, which stands above this module
-        """The session that was called; None when it is no more. A middleware may make requests with it."""
+        """The session that was called; None if it no longer exists. A middleware may make requests with it."""
         return self._session()
 
     @property
     def original(self) -> "Request":
-        """The request that this one is a copy of, or a copy of a copy; itself if it is none."""
+        """The request that this one was copied from, directly or not; itself if it is not a copy."""
         try:
             return self._original
         except AttributeError:
@@ -253,7 +257,7 @@ class Request:
 
     @property
     def url(self) -> URL:
-        """Where the request goes, without a fragment; a middleware may set another URL."""
+        """The target of the request, without a fragment; a middleware may set another URL."""
         url = self._url
         return url.with_fragment(None) if url.raw_fragment else url
 
@@ -261,9 +265,7 @@ class Request:
     def url(self, url: URL) -> None:
         origin = origin_of(url)
         if url.raw_user is not None or url.raw_password is not None:
-            url = url.with_user(
-                None
-            )  # which no server shall see, nor a message show; auth is what is sent
+            url = url.with_user(None)  # no server and no message may see them; auth is what is sent
         if self._headers is not None and self._headers.get(HOST) == self.origin.host_field:
             self._headers[HOST] = origin.host_field
         self._original_url = self.original_url
@@ -272,12 +274,12 @@ class Request:
 
     @property
     def real_url(self) -> URL:
-        """Where the request goes, with the fragment."""
+        """The target of the request, with the fragment."""
         return self._url
 
     @property
     def original_url(self) -> URL:
-        """What the call, or the redirect, asked for, with the fragment, whatever a middleware made of it."""
+        """The URL of the call, or of the redirect, with the fragment, whatever a middleware changed."""
         try:
             return self._original_url
         except AttributeError:
@@ -285,10 +287,10 @@ class Request:
 
     @property
     def headers(self) -> "CIMultiDict[str]":
-        """The fields that are sent, ``Host`` and those that describe the body among them; changes to it are sent.
+        """The fields that are sent, including ``Host`` and those that describe the body; changes to them are sent.
 
-        Not among them are ``Content-Length``, ``auth`` and the jar's cookies, which are put on afterwards, to each
-        attempt anew. A field set here goes before them.
+        ``Content-Length``, ``auth`` and the jar's cookies are not included; each attempt adds them afterwards. A field
+        set here takes precedence.
         """
         if self._headers is None:
             self._headers = headers = self.fields.copy()
@@ -298,7 +300,7 @@ class Request:
         return self._headers
 
     def _description(self) -> "CIMultiDict[str]":
-        """Return the fields that the body asks for."""
+        """Return the fields that describe the body."""
         result: CIMultiDict[str] = CIMultiDict()
         body = self.content
         if body is not None:
@@ -312,7 +314,7 @@ class Request:
 
     @property
     def described(self) -> bool:
-        """Whether ``headers`` was looked at, so that it holds the fields that the body asks for."""
+        """Whether ``headers`` was accessed, so that it contains the fields that describe the body."""
         return self._headers is not None
 
     @property
@@ -322,7 +324,7 @@ class Request:
 
     @property
     def fields(self) -> "CIMultiDict[str]":
-        """The request's own fields or the session's defaults, to look at and not to change."""
+        """The request's own fields or the session's defaults; do not change them."""
         own = self.given if self._headers is None else self._headers
         return self.defaults.fields if own is None else own
 
@@ -330,16 +332,16 @@ class Request:
 
     @property
     def body(self) -> Payload | bytes:
-        """The body as an aiohttp payload, ``b""`` when there is none.
+        """The body as an aiohttp payload, ``b""`` if there is none.
 
-        ``await request.body.as_bytes()`` reads it, and it can still be sent afterwards, whatever it is.
+        ``await request.body.as_bytes()`` reads it; it can always be sent afterwards.
         """
         content = self.content
         return b"" if content is None else self.options.bodies.payload_of(content.source)
 
     @body.setter
     def body(self, data: Data) -> None:
-        # Content that is only text or bytes is most likely of the type that it had before.
+        # Text or bytes alone most likely have the media type of the previous content.
         keep_type = data is not None and not isinstance(
             data, (Body, FormData, Payload, Mapping, list, tuple)
         )
@@ -349,7 +351,7 @@ class Request:
         self._replace_content(body, keep_type)
 
     def _replace_content(self, body: Body | None, keep_type: bool) -> None:
-        """Send *body* instead, and let ``headers`` tell of it instead of the one before."""
+        """Send *body* instead, and describe it in ``headers`` instead of the previous one."""
         headers, old = self.headers, self._description()
         self.content = body
         headers.popall(CONTENT_LENGTH, None)
@@ -363,24 +365,24 @@ class Request:
             self.chunked = None
 
     async def update_body(self, body: Data) -> None:
-        """Send another body, of any kind that ``data=`` takes; None for no body.
+        """Send another body, of any kind that ``data=`` accepts; None for no body.
 
         The media type stays when *body* is text, bytes, a file or an iterable; forms and payloads bring their own.
-        ``Content-Length`` is that of the new body.
+        ``Content-Length`` is set to the new body's length.
 
         Raises:
-            TypeError: it is nothing that can be sent.
+            TypeError: it cannot be sent.
         """
         old = self.content
         self.body = body
         if old is not None and (self.content is None or old.source is not self.content.source):
             await old.close()
 
-    # What the call asked for, under aiohttp's names
+    # The options of the call, under aiohttp's names
 
     @property
     def chunked(self) -> bool | None:
-        """Whether the body goes in chunks though its length is known; None and False for no."""
+        """Whether the body is sent in chunks although its length is known; None and False for no."""
         return self.options.chunked
 
     @chunked.setter
@@ -389,7 +391,7 @@ class Request:
 
     @property
     def compress(self) -> str | None:
-        """The content coding that the body is put into on its way out; None for none."""
+        """The content coding that is applied to the body when it is sent; None for none."""
         return None if self.content is None else self.content.coding
 
     @compress.setter
@@ -410,7 +412,7 @@ class Request:
 
     @property
     def server_hostname(self) -> str | None:
-        """The name to verify instead of the URL's host; None for that."""
+        """The name to verify instead of the URL's host; None for the URL's host."""
         return self.options.server_hostname
 
     @server_hostname.setter
@@ -421,7 +423,7 @@ class Request:
 
     @property
     def response_class(self) -> type[Any]:  # of ClientResponse, which stands above this module
-        """What the response is made with."""
+        """The class of the response."""
         return self.options.response_class
 
     @response_class.setter
@@ -430,7 +432,7 @@ class Request:
 
     @property
     def version(self) -> HttpVersion:
-        """The version that is spoken."""
+        """The HTTP version that is spoken."""
         return HttpVersion10 if self.options.http10 else HttpVersion11
 
     @version.setter
@@ -440,24 +442,24 @@ class Request:
 
     @property
     def proxy(self) -> URL | None:
-        """The proxy that the request goes by, without credentials; None when it goes directly."""
+        """The proxy for the request, without credentials; None if it goes directly."""
         proxy = None if self.options.proxies is None else self.options.proxies.choose(self.origin)
         return None if proxy is None else URL(str(proxy))
 
     @property
     def proxy_headers(self) -> "CIMultiDictProxy[str] | None":
-        """The fields that this proxy gets, to be read; None when there is no proxy.
+        """The fields that this proxy gets; do not change them. None if there is no proxy.
 
-        A ``Proxy-Authorization`` that a middleware sets in ``headers`` goes to the proxy too, and to no server.
+        A ``Proxy-Authorization`` that a middleware sets in ``headers`` goes to the proxy too, and never to a server.
         """
         proxy = None if self.options.proxies is None else self.options.proxies.choose(self.origin)
         return None if proxy is None else CIMultiDictProxy(CIMultiDict(proxy.headers))
 
-    # What the engine reads
+    # For the engine
 
     @property
     def key(self) -> ConnectionKey:
-        """Which connections may carry this request."""
+        """The key of the connections that may carry this request."""
         options = self.options
         if (
             options.ssl is True
@@ -476,7 +478,7 @@ class Request:
             return key
         if proxy.is_http and (login := self.fields.get(PROXY_AUTHORIZATION)) is not None:
             proxy = proxy.authorized(login)
-        # An HTTP proxy is asked for http itself, and to pass the bytes of everything else on.
+        # An HTTP proxy forwards requests for http; for everything else it passes bytes on.
         tunnel = not proxy.is_http or self.origin.scheme != "http"
         return key._replace(proxy=proxy, tunnel=tunnel, http2=key.http2 and tunnel)
 
@@ -530,7 +532,7 @@ class Request:
 
     @property
     def full_info(self) -> RequestInfo:
-        """What was asked, ``Host``, the fields of the body and credentials included."""
+        """The whole request, including ``Host``, the fields of the body and credentials."""
         headers = self.fields.copy()
         headers.setdefault(HOST, self.origin.host_field)
         if not self.described:
@@ -546,7 +548,7 @@ class Request:
 
     @property
     def info(self) -> RequestInfo:
-        """What was asked, for exceptions: whoever logs them, or what they hold, logs no secret."""
+        """The request for exceptions, without secrets, so that logging an exception logs no secret."""
         more = self.options.sensitive_headers
         headers = CIMultiDict(
             [
@@ -558,7 +560,7 @@ class Request:
         return RequestInfo(url.with_fragment(None), self.method, CIMultiDictProxy(headers), url)
 
     def copy(self) -> "Request":
-        """Return a request that asks for the same, and can be changed and sent on its own.
+        """Return an independent copy of the request, which can be changed and sent on its own.
 
         Both send the same body: at the same time only if it can be sent twice, as bytes, text, JSON and forms can.
         """
@@ -584,7 +586,7 @@ class Request:
         auth: Auth | None,
         cookies: Mapping[str, str] | None,
     ) -> "Request":
-        """Return the next request of the same call: same timeouts, same deadline."""
+        """Return the next request of the same call, with the same timeouts and deadline."""
         request = Request(
             method,
             url,

@@ -1,18 +1,18 @@
-"""What ``Retry-After`` says (RFC 9110, section 10.2.3)."""
+"""``Retry-After`` (RFC 9110, section 10.2.3)."""
 
 from collections.abc import Mapping
 from datetime import UTC
 from email.utils import parsedate_to_datetime
 from typing import Final
 
-# Seconds: what is longer counts as this (RFC 9111, section 1.2.2), which every clock and timer can add.
+# Seconds: larger values count as this one (RFC 9111, section 1.2.2), which every clock and timer can add.
 MAX_DELAY: Final = 2.0**31
 
 
 def retry_after(headers: Mapping[str, str], now: float) -> float | None:
-    """Return the seconds that a response asks to wait, 0 to 2**31; None if it asks for none, or says no such thing.
+    """Return the seconds that a response asks to wait, 0 to 2**31; None if it does not ask, or the value is invalid.
 
-    A date counts from the response's own ``Date``, which makes up for a clock that is wrong on either side.
+    A date is relative to the response's own ``Date``, so that wrong clocks do not matter.
 
     Args:
         headers: of the response; names ignore case.
@@ -29,9 +29,9 @@ def retry_after(headers: Mapping[str, str], now: float) -> float | None:
 
 
 def _timestamp(text: str) -> float | None:
-    """Return the seconds since the epoch of an HTTP date; None if it is none."""
+    """Return the seconds since the epoch of an HTTP date; None if it is invalid."""
     if not text.isascii():
-        return None  # int() would take the digits of every script
+        return None  # int() would accept digits of every script
     try:
         date = parsedate_to_datetime(text)
     except (ValueError, OverflowError):

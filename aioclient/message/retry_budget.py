@@ -1,4 +1,4 @@
-"""How many further attempts the requests of the last seconds allow."""
+"""How many retries the requests of the last seconds allow."""
 
 import math
 from collections.abc import Hashable
@@ -6,14 +6,14 @@ from dataclasses import dataclass
 from typing import Final
 
 PARTS: Final = 10  # of the window; a tenth of it leaves at a time
-MAX_KEYS: Final = 1024  # origins that are remembered; then those without traffic are forgotten
+MAX_KEYS: Final = 1024  # origins that are kept; beyond that, those without traffic are dropped
 
 
 @dataclass(frozen=True, slots=True)
 class RetryBudgetStatistics:
-    """What a ``RetryBudget`` counts: ``requests`` and ``retries`` of the window, all origins together.
+    """What a ``RetryBudget`` counts: ``requests`` and ``retries`` of the window, over all origins.
 
-    ``refused`` is how many further attempts it has refused since the start, or since ``reset()``.
+    ``refused`` is the number of retries refused since the start, or since ``reset()``.
     """
 
     requests: int
@@ -22,7 +22,7 @@ class RetryBudgetStatistics:
 
 
 class _Traffic:
-    """The requests and further attempts of one origin, by tenths of the window."""
+    """The requests and retries of one origin, by tenths of the window."""
 
     __slots__ = ("requests", "retries", "stamps")
 
@@ -32,7 +32,7 @@ class _Traffic:
         self.retries = [0] * PARTS
 
     def part(self, stamp: int) -> int:
-        """Return the place of the part *stamp* of time, emptied if it holds an older one."""
+        """Return the slot for the part *stamp* of time, emptied if it holds an older part."""
         place = stamp % PARTS
         if self.stamps[place] != stamp:
             self.stamps[place] = stamp
@@ -40,7 +40,7 @@ class _Traffic:
         return place
 
     def counted(self, stamp: int) -> tuple[int, int]:
-        """Return requests and further attempts of the window that ends with *stamp*."""
+        """Return the requests and retries in the window that ends with *stamp*."""
         requests = retries = 0
         for place, known in enumerate(self.stamps):
             if stamp - PARTS < known <= stamp:
@@ -50,18 +50,18 @@ class _Traffic:
 
 
 class RetryBudget:
-    """How many further attempts are made, in relation to the requests: so that retries cannot multiply a load.
+    """Limits retries in relation to requests, so that retries cannot multiply a load.
 
-    It counts for each origin by itself. Each ``Retry`` has one of its own; one that is given to several counts for
-    them together, and a ``Hedge`` may draw from it as well.
+    It counts each origin separately. Each ``Retry`` has its own budget; a budget that is given to several counts for
+    them together, and a ``Hedge`` may use it as well.
 
     Args:
-        ratio: further attempts for each request of the window.
-        minimum: further attempts in a window that are always allowed.
-        window: seconds that count.
+        ratio: retries for each request of the window.
+        minimum: retries in a window that are always allowed.
+        window: its length in seconds.
 
     Raises:
-        ValueError: a number makes no sense.
+        ValueError: a number is out of range.
     """
 
     __slots__ = ("_part", "_refused", "_traffic", "minimum", "ratio", "window")
@@ -81,7 +81,7 @@ class RetryBudget:
         self._refused = 0
 
     def deposit(self, key: Hashable, now: float) -> None:
-        """Count a request to *key* at the time *now*, in seconds."""
+        """Count a request to *key* at time *now*, in seconds."""
         traffic = self._traffic.get(key)
         if traffic is None:
             traffic = self._new(key, now)
@@ -92,7 +92,7 @@ class RetryBudget:
         traffic.requests[place] += 1
 
     def withdraw(self, key: Hashable, now: float) -> bool:
-        """Tell whether a further attempt to *key* is allowed at the time *now*, and count it if it is."""
+        """Tell whether a retry to *key* is allowed at time *now*, and count it if so."""
         traffic = self._traffic.get(key)
         if traffic is None:
             traffic = self._new(key, now)
@@ -116,7 +116,7 @@ class RetryBudget:
         return traffic
 
     def statistics(self) -> RetryBudgetStatistics:
-        """Return what is counted, as a value that does not change; the window is that of each origin's last request."""
+        """Return the counts as an immutable value; the window of each origin ends with its last request."""
         requests = retries = 0
         for traffic in self._traffic.values():
             some = traffic.counted(max(traffic.stamps))
@@ -125,7 +125,7 @@ class RetryBudget:
         return RetryBudgetStatistics(requests, retries, self._refused)
 
     def reset(self) -> None:
-        """Forget all that was counted."""
+        """Reset all counts."""
         self._traffic.clear()
         self._refused = 0
 

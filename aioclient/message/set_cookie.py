@@ -1,4 +1,4 @@
-"""``Set-Cookie`` as a morsel, for ``response.cookies``; what the jar keeps of it is decided there, not here."""
+"""``Set-Cookie`` as a morsel, for ``response.cookies``. What the jar keeps is decided elsewhere."""
 
 import re
 from http.cookies import CookieError, Morsel
@@ -8,9 +8,9 @@ _ESCAPED = re.compile(r"\\(?:([0-3][0-7][0-7])|(.))").sub
 
 
 def unquote(coded: str) -> str:
-    """Return the value that *coded* stands for: without its double quotes and escapes, if it has quotes around it.
+    """Return the value of *coded*: without double quotes and escapes, if it is quoted.
 
-    In one pass: ``http.cookies`` of Python before 3.11.10 needs the square of the length.
+    In one pass: ``http.cookies`` before Python 3.11.10 takes quadratic time.
     """
     if len(coded) < 2 or coded[0] != '"' or coded[-1] != '"':
         return coded
@@ -23,7 +23,7 @@ def unquote(coded: str) -> str:
 def make_morsel(name: str, value: str, coded_value: str) -> "Morsel[str]":
     """Return a ``Morsel`` of text that has been checked.
 
-    ``Morsel.set()`` would refuse names that servers do use: ``path``, ``cart[id]``.
+    ``Morsel.set()`` would refuse names that servers use: ``path``, ``cart[id]``.
     """
     morsel: Morsel[str] = Morsel()
     morsel.__setstate__({"key": name, "value": value, "coded_value": coded_value})  # type: ignore[attr-defined]
@@ -31,7 +31,7 @@ def make_morsel(name: str, value: str, coded_value: str) -> "Morsel[str]":
 
 
 def morsel_of(field: str) -> "Morsel[str] | None":
-    """Return the one cookie that *field* sets, with its attributes; None if it has no name, or a control character.
+    """Return the cookie that *field* sets, with its attributes; None if it has no name, or a control character.
 
     Split at ``;`` and the first ``=`` (RFC 6265bis, section 5.6); unknown attributes are left out.
     """

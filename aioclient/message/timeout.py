@@ -1,4 +1,4 @@
-"""Timeouts: how long each phase of a call may take, in seconds."""
+"""Timeouts: the limits of each phase of a call, in seconds."""
 
 from dataclasses import dataclass, field
 from functools import lru_cache
@@ -12,17 +12,17 @@ class ClientTimeout:
 
     Attributes:
         total: the whole call: waits, redirects, retries, and the body to its last byte.
-        connect: from the wait for a slot of the pool to a connection ready for use, TLS included.
-        sock_read: silence: the longest wait for the next bytes of the response, and for a proxy to open a tunnel.
-        sock_connect: making one new connection, without the wait for a slot.
-        ceil_threshold: taken because aiohttp has it; nothing is rounded here.
+        connect: from the start of the wait for a slot of the pool until a connection is ready, TLS included.
+        sock_read: silence: the longest wait for the next bytes of the response, or for a proxy to open a tunnel.
+        sock_connect: one new connection, without the wait for a slot.
+        ceil_threshold: accepted because aiohttp has it; nothing is rounded here.
         pool: the wait for a slot of the pool alone.
 
     It equals an ``aiohttp.ClientTimeout`` with the same limits.
 
     Raises:
-        TypeError: a limit is no number.
-        ValueError: a limit is negative or not a number in the sense of IEEE 754.
+        TypeError: a limit is not a number.
+        ValueError: a limit is negative or NaN.
     """
 
     total: float | None = None
@@ -46,7 +46,7 @@ class ClientTimeout:
         return _shared(self) == _shared(other) and self.pool == other.pool
 
     def __hash__(self) -> int:
-        # That of aiohttp's, which may equal it.
+        # The hash of aiohttp's class, which may be equal.
         total, connect, sock_read, sock_connect, threshold = _shared(self)
         return hash(AiohttpClientTimeout(total, connect, sock_read, sock_connect, threshold))
 
@@ -55,7 +55,7 @@ Shared = tuple[float | None, float | None, float | None, float | None, float]
 
 
 def _shared(limits: ClientTimeout | AiohttpClientTimeout) -> Shared:
-    """Return the limits that aiohttp's has too, in its order."""
+    """Return the limits that aiohttp's class has too, in its order."""
     return (
         limits.total,
         limits.connect,
@@ -72,17 +72,17 @@ _LIMITS = ("total", "connect", "sock_read", "sock_connect", "pool")
 
 
 def seconds(name: str, value: object) -> float | None:
-    """Return *value*, a number of seconds called *name*; None when it means no limit.
+    """Return *value*, the number of seconds of the limit *name*; None if it means no limit.
 
     Raises:
-        TypeError: it is no number.
-        ValueError: it is negative, or not a number in the sense of IEEE 754.
+        TypeError: it is not a number.
+        ValueError: it is negative or NaN.
     """
     if isinstance(value, bool) or not isinstance(value, (int, float)):
         raise TypeError(
             f"{name} is {type(value).__name__} {value!r}; give seconds, or None for no limit"
         )
-    if not value >= 0:  # NaN is not either
+    if not value >= 0:  # also refuses NaN
         raise ValueError(f"{name}={value!r}; give seconds, or None for no limit")
     return None if value == 0 or value > _FOREVER else value
 
@@ -99,12 +99,12 @@ _ACCEPTED = (
 def coerce_timeout(value: object) -> ClientTimeout:
     """Return *value*, in any accepted spelling, as a ``ClientTimeout``.
 
-    A number limits the whole call, ``(connect, read)`` sets ``connect`` and ``sock_read``, None and
-    0 lift every limit.
+    A number limits the whole call, ``(connect, read)`` sets ``connect`` and ``sock_read``, None and 0 remove every
+    limit.
 
     Raises:
         TypeError: it is none of these.
-        ValueError: a number is negative or NaN, or a tuple has not two entries.
+        ValueError: a number is negative or NaN, or a tuple does not have two entries.
     """
     if isinstance(value, ClientTimeout):
         return value
@@ -121,7 +121,7 @@ def coerce_timeout(value: object) -> ClientTimeout:
     raise TypeError(f"timeout is {type(value).__name__} {value!r}; {_ACCEPTED}")
 
 
-# Calls repeat their timeouts, and a value serves any number of them.
+# Calls repeat their timeouts, and one value can serve any number of calls.
 @lru_cache(maxsize=64)
 def _of_total(total: float) -> ClientTimeout:
     return ClientTimeout(total=seconds("timeout", total))

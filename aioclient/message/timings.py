@@ -1,4 +1,4 @@
-"""How long each phase of an exchange took: what is noted under way, and the seconds made of it."""
+"""How long each phase of an exchange took: the recorded moments, and the durations computed from them."""
 
 from dataclasses import dataclass
 
@@ -7,25 +7,25 @@ from dataclasses import dataclass
 class Timings:
     """How long each phase of the exchange that brought a response took, in seconds.
 
-    None stands for a phase that did not happen (a reused connection needs no ``dns``, ``connect`` and ``tls``) or is
-    not over. After a redirect these are the last hop's alone; the responses in ``history`` have those of the others.
-    The clock is the event loop's: asyncio's counts nanoseconds, uvloop's milliseconds.
+    None stands for a phase that did not happen (a reused connection needs no ``dns``, ``connect`` and ``tls``) or has
+    not ended. After a redirect these are the last hop's alone; the responses in ``history`` have those of the other
+    hops. The clock is the event loop's: asyncio's counts nanoseconds, uvloop's milliseconds.
 
     Attributes:
-        pool_wait: in the pool's queue, from the moment there was no free slot to the moment there was one.
-        dns: from the question to the resolver to its answer; None if the address was known: from the cache, or
-            because the host is an IP address or ``localhost``.
-        connect: from the first attempt to connect to a connected socket, all attempts at further addresses included.
+        pool_wait: in the pool's queue, until a slot was free.
+        dns: from the query to the resolver to its answer; None if the address was known: from the cache, or because the
+            host is an IP address or ``localhost``.
+        connect: from the first connection attempt to a connected socket, including all attempts to further addresses.
         tls: from the connected socket to the end of the TLS handshake.
-        send: from the first byte of the head to the last byte of the body handed to the socket; 0 when they went out
-            in one piece. A wait for ``100 Continue`` is part of it.
-        first_byte: from the last byte of the request handed to the socket to the first byte of the response (not of
-            an interim one); 0 when the response came before the request was sent to its end.
-        body: from the first byte of the response to the last byte of its body that arrived: the rest of its head, and
-            the time for which nobody read a long body, are part of it; decoding is not. It stays None when the
-            response was released before.
-        total: from the moment the request asked for a connection to the last byte of the body. What middlewares, and
-            the hops before this one, took is not part of it; what the callbacks of a trace config took is.
+        send: from the first byte of the head to the last byte of the body handed to the socket; 0 when both went out in
+            one write. A wait for ``100 Continue`` is included.
+        first_byte: from the last byte of the request handed to the socket to the first byte of the response (not of an
+            interim one); 0 when the response came before the request was completely sent.
+        body: from the first byte of the response to the last byte of its body. This includes the rest of the head, and
+            time during which nobody read a long body, but not decoding. It stays None when the response was released
+            earlier.
+        total: from the request for a connection to the last byte of the body. Time in middlewares and in earlier hops
+            is not included; time in the callbacks of a trace config is.
     """
 
     pool_wait: float | None = None
@@ -39,11 +39,12 @@ class Timings:
 
 
 class Phases:
-    """What an exchange needed beyond an idle connection and one write; most exchanges need nothing and have no phases.
+    """Moments and durations that an exchange records beyond its beginning and end; most exchanges reuse a connection
+    and have no phases.
 
-    ``pool_wait``, ``dns``, ``connect``, ``tls``: seconds of each phase, None for what did not happen. ``sending``: the
+    ``pool_wait``, ``dns``, ``connect``, ``tls``: seconds of each phase, None if it did not happen. ``sending``: the
     moment the head was written; None for the moment the exchange began. ``send``: seconds from then to the end of the
-    request's body, None while it is not there. ``uploaded``: bytes of a body that did not go out with its head.
+    request's body, None until then. ``uploaded``: bytes of a body that was not sent with its head.
     """
 
     __slots__ = ("connect", "dns", "pool_wait", "send", "sending", "tls", "uploaded")
@@ -61,9 +62,9 @@ class Phases:
 def timings_between(
     began: float | None, answered: float | None, ended: float | None, phases: Phases | None
 ) -> Timings:
-    """Return the seconds between the moments of an exchange, each None as long as it did not come.
+    """Return the seconds between the moments of an exchange; None for a moment that has not come.
 
-    *began*: the request asked for a connection; *answered*: the first byte of the response came; *ended*: the last one.
+    *began*: the request asked for a connection; *answered*: the first byte of the response; *ended*: its last byte.
     """
     if began is None or answered is None:
         return Timings()

@@ -1,13 +1,13 @@
-"""Text made a URL: the only place where text that somebody else wrote becomes a ``yarl.URL``.
+"""Parsing of URLs: the only place where text from outside becomes a ``yarl.URL``.
 
-``yarl.URL(text)`` decodes percent-encodings, gives a whole host to IDNA 2003 when one label of it fails IDNA 2008,
-takes any digits of Unicode for a port, and raises ``IndexError`` for some texts. Here
+``yarl.URL(text)`` decodes percent-encodings, encodes a whole host by IDNA 2003 when one of its labels fails IDNA 2008,
+accepts any Unicode digits in a port, and raises ``IndexError`` for some texts. Here
 
-* a percent-encoding stays as it was written, byte for byte (RFC 3986, section 2.2: ``%2F`` is not ``/``); only what no
-  URL may hold is encoded, as UTF-8;
-* a host is encoded label by label, by IDNA 2008 (RFC 5891) after the mapping of UTS 46, and refused if one fails;
+* a percent-encoding stays as it was written, byte for byte (RFC 3986, section 2.2: ``%2F`` is not ``/``); only
+  characters that a URL cannot contain are encoded, as UTF-8;
+* a host is encoded label by label, by IDNA 2008 (RFC 5891) after the mapping of UTS 46, and refused if a label fails;
 * dot segments are removed, and references resolved, by RFC 3986, section 5.2;
-* whatever is wrong is a ``ValueError`` whose text repeats nothing of the URL, which may hold a password.
+* every fault is a ``ValueError`` whose text repeats nothing of the URL, which may contain a password.
 """
 
 import re
@@ -19,15 +19,15 @@ from urllib.parse import quote, quote_plus
 import idna
 from yarl import URL
 
-MAX_URL: Final = 64 * 1024  # characters; servers take 8 KiB, few 64
+MAX_URL: Final = 64 * 1024  # characters; servers accept 8 KiB, few 64
 MAX_HOST: Final = 253  # characters (RFC 1035, section 2.3.4)
-_REMEMBERED: Final = 128  # texts, as yarl remembers
+_REMEMBERED: Final = 128  # cached texts, as in yarl
 _NEEDS_HOST: Final = frozenset(("", "http", "https", "ws", "wss"))
 
-_PARTS = re.compile(  # RFC 3986, appendix B; the scheme as yarl takes it, so that "127.0.0.1:80/x" is no path
+_PARTS = re.compile(  # RFC 3986, appendix B; the scheme as in yarl, so that "127.0.0.1:80/x" is not a path
     r"(?:([A-Za-z0-9+.\-]+):)?(?://([^/?#]*))?([^?#]*)(?:\?([^#]*))?(?:#(.*))?", re.DOTALL
 ).fullmatch
-# Where yarl makes the same URL, in half the time: an ASCII host, and nothing percent-encoded.
+# Where yarl makes the same URL in half the time: an ASCII host, and no percent-encoding.
 _PLAIN = re.compile(
     r"(?:http|ws)s?://[A-Za-z0-9.\-]+(?::[1-5]?[0-9]{1,4})?(?:/[!-$&-~]*)?"
 ).fullmatch
@@ -39,7 +39,7 @@ ends_with_a_number: Final = re.compile(r"(?:.*\.)?(?:0[xX][0-9A-Fa-f]*|[0-9]+)\.
 _UNDECODED_BYTE = re.compile(r"[\udc80-\udcff]").sub
 _CONTROL_CHARACTER = re.compile(r"[\x00-\x1f\x7f]").search
 
-# What is not allowed (RFC 3986, appendix A): in runs, but for a "%" that begins no percent-encoding.
+# Characters that are not allowed (RFC 3986, appendix A): runs of them, or a "%" that begins no percent-encoding.
 _NOT_ALLOWED: Final = r"%(?![0-9A-Fa-f]{{2}})|[^A-Za-z0-9\-._~!$&'()*+,;=:%{}]+"
 _NOT_IN_USERINFO = re.compile(_NOT_ALLOWED.format("")).sub
 _NOT_IN_PATH = re.compile(_NOT_ALLOWED.format("@/")).sub
@@ -47,7 +47,7 @@ _NOT_IN_QUERY = re.compile(_NOT_ALLOWED.format("@/?")).sub
 
 
 class _Reference(NamedTuple):
-    """A URI reference; what is None is not there at all (RFC 3986, section 5.2.1)."""
+    """A URI reference; a component that is None is undefined (RFC 3986, section 5.2.1)."""
 
     scheme: str
     authority: str | None
@@ -68,11 +68,11 @@ class _Reference(NamedTuple):
 
 @lru_cache(_REMEMBERED)
 def url_of(text: str) -> URL:
-    """Return the URL that *text* is; it may be relative.
+    """Return *text* as a URL; it may be relative.
 
     Raises:
-        ValueError: It is none, is longer than 64 Ki characters, or holds a control character; a host or a port in it
-            is none.
+        ValueError: it is not a URL, is longer than 64 Ki characters, contains a control character, or its host or port
+            is invalid.
     """
     if len(text) <= MAX_URL and _PLAIN(text) is not None:
         return URL(text)
@@ -80,14 +80,14 @@ def url_of(text: str) -> URL:
 
 
 def resolved(base: URL, text: str, *, encode: bool = True) -> URL:
-    """Return the URL that the reference *text* means at *base* (RFC 3986, section 5.2.2), which is absolute.
+    """Return the URL of the reference *text* relative to *base* (RFC 3986, section 5.2.2), which is absolute.
 
-    *text* is a server's: bytes of it that were no UTF-8 are percent-encoded as they are. Without *encode* path, query
-    and fragment stay as they are, with what may be in none of them too. A scheme without an authority, ``http:/path``,
-    is left out when it is the base's, which is for such references (the same section, "not strict").
+    *text* comes from a server: bytes of it that were not UTF-8 are percent-encoded as they are. Without *encode* path,
+    query and fragment stay unchanged, even invalid characters. A scheme without an authority, ``http:/path``, is
+    ignored if it equals the base's scheme (the same section, "not strict").
 
     Raises:
-        ValueError: as ``url_of()``.
+        ValueError: as for ``url_of()``.
     """
     given = _read(_UNDECODED_BYTE(_percent_encoded, text), encode=encode)
     if given.scheme and (given.authority is not None or given.scheme != base.scheme):
@@ -107,12 +107,12 @@ def resolved(base: URL, text: str, *, encode: bool = True) -> URL:
 
 @lru_cache(1024)
 def host_of(text: str) -> str:
-    """Return the host *text*, without brackets, as URLs have it: lower case, A-labels, IPv6 in its short form.
+    """Return the host *text*, without brackets, in the form of URLs: lower case, A-labels, IPv6 in its short form.
 
-    Whether an ASCII name may be a host's is for ``Origin`` to say.
+    Whether an ASCII name is a valid host is for ``Origin`` to decide.
 
     Raises:
-        ValueError: It is no IPv6 address though it has a colon, or a label of it is not one of IDNA 2008.
+        ValueError: it has a colon and is not an IPv6 address, or a label of it is invalid in IDNA 2008.
     """
     if not text.isascii():
         return _a_labels(text)
@@ -129,7 +129,7 @@ def host_of(text: str) -> str:
 
 
 def port_of(text: str) -> int | None:
-    """Return the number that *text* is in ASCII digits, 0 to 65535; None if it is none."""
+    """Return the number that *text* is in ASCII digits, 0 to 65535; None if it is invalid."""
     digits = _PORT(text)
     if digits is None or (number := int(digits[1])) > 65535:
         return None
@@ -142,7 +142,7 @@ def _read(text: str, *, encode: bool) -> _Reference:
     if _CONTROL_CHARACTER(text) is not None:
         raise ValueError("it holds a control character; percent-encode it")
     parts = _PARTS(text.lstrip(" "))
-    if parts is None:  # nothing is none; for the type checker
+    if parts is None:  # every text matches; this is for the type checker
         raise ValueError("it cannot be parsed")
     scheme, authority, path, query, fragment = parts.groups()
     scheme = "" if scheme is None else scheme.lower()
@@ -161,7 +161,7 @@ def _read(text: str, *, encode: bool) -> _Reference:
 
 
 def _authority(text: str, scheme: str) -> str:
-    """Return an authority (RFC 3986, section 3.2) with a host and a port that are ones."""
+    """Return an authority (RFC 3986, section 3.2), with a valid host and port."""
     if "\\" in text:
         raise ValueError("it has a backslash before its path, which programs read in two ways")
     userinfo, _, place = text.rpartition("@")
@@ -175,7 +175,7 @@ def _authority(text: str, scheme: str) -> str:
         return ""
     host = host_of(name) if address is None else f"[{host_of(address)}]"
     if port:
-        # No text of it: behind a user whose password holds a "/" it is the password.
+        # Without its text: if a user's password contains a "/", the password is here.
         number = port_of(port)
         if number is None:
             raise ValueError("its port is not a number from 1 to 65535")
@@ -189,7 +189,7 @@ def _authority(text: str, scheme: str) -> str:
 
 
 def _a_labels(host: str) -> str:
-    # One character may be mapped to eighteen: five seconds for 64 Ki of them.
+    # One character may be mapped to eighteen: 64 Ki of them would take five seconds.
     if len(host) > MAX_HOST:
         raise ValueError(f"its host has more than {MAX_HOST} characters")
     labels = _DOT.split(host)
@@ -201,7 +201,7 @@ def _a_labels(host: str) -> str:
 
 def _a_label(label: str) -> str:
     try:
-        # UTS 46 drops some characters, which nobody sees: "e<U+200B>vil" would be "evil".
+        # UTS 46 drops some invisible characters: "e<U+200B>vil" would be "evil".
         if all(map(idna.uts46_remap, label)):
             encoded = idna.encode(label, uts46=True).decode("ascii")
             if "." not in encoded:
