@@ -2,23 +2,23 @@
 
 A map of the library:
 
-* ``request()``, ``get()``, ``post()`` …: one-shot calls                                       (``api``)
-* ``ClientSession``: many calls with common defaults, a pool and a cookie jar                  (``session``)
-* ``Session``, and ``get()`` … in ``aioclient.sync``: the same for code that blocks              (``sync``)
+* ``request()``, ``get()``, ``post()`` …: one-shot calls                                        (``api``)
+* ``ClientSession``: many calls with common defaults, a pool and a cookie jar                   (``session``)
+* ``Session``, and ``get()`` … in ``aioclient.sync``: the same for code that blocks             (``sync``)
 * ``get_session()``, ``use_session()`` …: the session of the current context                    (``context``)
-* ``ClientResponse``, ``StreamReader``, ``ClientTimeout``, ``UploadTracker``: the values         (``message``)
+* ``ClientResponse``, ``StreamReader``, ``ClientTimeout``, ``UploadTracker``: the values        (``message``)
 * ``ClientWebSocketResponse``, ``WSMsgType``, ``WSMessage``: an open WebSocket                  (``websocket``)
-* ``ReconnectingWebSocket``, ``ReconnectPolicy``: one that is connected again when it ends      (``reconnecting``)
-* ``TCPConnector``, ``UnixConnector``, ``PoolStatistics``, ``Fingerprint``: the way there      (``connectors``)
-* ``Proxy``, ``ProxyDigestAuth``, ``DIRECT``: by way of others                                 (``message``)
+* ``ReconnectingWebSocket``, ``ReconnectPolicy``: a WebSocket that reconnects when it ends      (``reconnecting``)
+* ``TCPConnector``, ``UnixConnector``, ``PoolStatistics``, ``Fingerprint``: pools of connections(``connectors``)
+* ``Proxy``, ``ProxyDigestAuth``, ``DIRECT``: proxies                                           (``message``)
 * ``AddressPolicy``: where a connector may connect to                                           (``connectors``)
 * ``CookieJar``, ``DummyCookieJar``: cookies by RFC 6265bis, kept in memory and in files        (``cookies``)
-* ``Handler``, ``Middleware``, ``Transport``: the way of a request, for steps of your own       (``chain``)
-* ``BasicAuth``, ``NO_AUTH``, ``Netrc``, and the steps that act around a request              (``middlewares``)
-* ``TraceConfig``, ``Timings``: who follows a request, and how long it took                     (``observe``)
-* ``ClientError`` and its tree                                                                 (``exceptions``)
-* ``LegacyParameterWarning``: what old spellings say                                           (``warning``)
-* a raw byte server, a leak check, a virtual clock, for your tests                             (``testing``)
+* ``Handler``, ``Middleware``, ``Transport``: the chain of a request, for steps of your own     (``chain``)
+* ``BasicAuth``, ``NO_AUTH``, ``Netrc``, and the middlewares                                    (``middlewares``)
+* ``TraceConfig``, ``Timings``: callbacks during a request, and how long its phases took        (``observe``)
+* ``ClientError`` and its tree                                                                  (``exceptions``)
+* ``LegacyParameterWarning``: the warning about old spellings                                   (``warning``)
+* a raw byte server, a leak check, a virtual clock, for your tests                              (``testing``)
 
 ``FormData``, ``MultipartWriter``, the payloads, ``HttpVersion``, ``TraceConfig``, ``DigestAuthMiddleware`` and
 ``AsyncResolver`` are aiohttp's, and so are ``abc``, ``hdrs`` and ``payload``.
@@ -106,7 +106,7 @@ from .warning import (
 )
 from .websocket import ClientWebSocketResponse
 
-# aiohttp's names for what has other ones here, for annotations in code that comes from there.
+# aiohttp's names for classes that have other names here, for annotations in code that was written for it.
 ClientHandlerType = Handler
 ClientMiddlewareType = Middleware
 ClientRequest = Request
@@ -204,8 +204,8 @@ __all__ = (
 )
 
 
-if not TYPE_CHECKING:  # type checkers would take it for any name
+if not TYPE_CHECKING:  # a type checker would accept any name
 
     def __getattr__(name: str) -> object:
-        # What code with ``import aioclient as aiohttp`` asks for beside the names above.
+        # More names that code with ``import aioclient as aiohttp`` uses.
         return aiohttp_names.alias_of(name)

@@ -1,13 +1,13 @@
-"""Modules and names of aiohttp for code that says ``import aioclient as aiohttp``, or where to import them from.
+"""Names of aiohttp for code with ``import aioclient as aiohttp``.
 
-What means the same here is passed on. What would be found and change nothing, or be another thing, is not there: the
-``AttributeError`` says what to do.
+A name that means the same here is an alias. A name that would have no effect here, or another meaning, is missing, and
+its ``AttributeError`` says what to use instead.
 """
 
 from importlib import import_module
 from typing import Final
 
-# Modules: those of ours that have the same names, or aiohttp's own.
+# Modules: ours of the same meaning, or aiohttp's own.
 _MODULES: Final = {
     "client_exceptions": "aioclient.exceptions",
     "connector": "aioclient.connectors",
@@ -22,7 +22,7 @@ _MODULES: Final = {
     "web": "aiohttp.web",
 }
 
-# Names that aiohttp exports: types, functions and classes that do the same wherever they are called.
+# Names that aiohttp exports: types, functions and classes that work the same here.
 _NAMES: Final = frozenset(
     (
         "AddrInfoType",
@@ -56,10 +56,10 @@ _HINTS: Final = {
 
 
 def alias_of(name: str) -> object:
-    """Return what *name* of aiohttp is here.
+    """Return the object that aiohttp's *name* stands for here.
 
     Raises:
-        AttributeError: it is nothing here; the text says what to use.
+        AttributeError: nothing here; the text says what to use.
     """
     if name in _MODULES:
         return import_module(_MODULES[name])

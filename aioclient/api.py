@@ -69,7 +69,7 @@ class OneShot(RequestContextManager):
 def _session_for_one(
     connector: AnyConnector | None, loop: asyncio.AbstractEventLoop | None
 ) -> ClientSession:
-    """Return a session that closes its connection after one response; it does not own a *connector* given."""
+    """Return a session that closes its connection after one response; a given *connector* stays open."""
     check_loop(loop)
     return ClientSession(
         connector=TCPConnector(force_close=True) if connector is None else connector,
@@ -101,7 +101,7 @@ def request(
     loop: asyncio.AbstractEventLoop | None = None,
     **arguments: Unpack[RequestArguments],
 ) -> OneShot:
-    """Send one request, without a session to keep.
+    """Send one request without keeping a session.
 
     ``await request(...)`` returns the response with its body read; ``async with request(...) as response`` leaves
     the body to be read inside. Either way the connection is closed at the end, unless *connector* was given. The
@@ -137,7 +137,7 @@ def head(
     connector: AnyConnector | None = None,
     **arguments: Unpack[RequestArguments],
 ) -> OneShot:
-    """Send one HEAD request, which follows no redirects unless told to; see ``request()``."""
+    """Send one HEAD request, which follows no redirects by default; see ``request()``."""
     arguments.setdefault("allow_redirects", False)
     return OneShot("HEAD", url, connector, arguments, misplaced)
 

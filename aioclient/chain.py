@@ -1,4 +1,4 @@
-"""The chain: how the steps around a request are put together, in which order, and what stands at its end."""
+"""The chain: how the steps around a request are composed, in which order, and what sends the request at its end."""
 
 import asyncio
 from collections.abc import Awaitable, Callable, Sequence
@@ -15,44 +15,44 @@ Middleware = Callable[[Request, Handler], Awaitable[ClientResponse]]
 
 
 class Transport(Protocol):
-    """What a session sends by, given to it as ``connector=``: a connector, an application, a recorder, another engine.
+    """What a session sends requests with, given as ``connector=``: a connector, an application, a recorder, another
+    engine.
 
-    Three more attributes count where it has them: ``takes_proxies``, whether it sends by the proxy that the request
-    names (without it, a session that is given a proxy raises), and ``lenient`` and ``http2``, what its sessions take
-    for theirs.
+    It may have three more attributes: ``takes_proxies`` is whether it uses the proxy that a request names (without it,
+    a session with a proxy raises); ``lenient`` and ``http2`` are the defaults of its sessions.
     """
 
     @property
     def closed(self) -> bool:
-        """Whether it was closed; its sessions are closed then, too."""
+        """Whether it was closed; its sessions are then closed too."""
 
     def bind(self, loop: asyncio.AbstractEventLoop) -> None:
-        """Belong to *loop*, that of a session that will use it; called once by each such session.
+        """Bind it to *loop*, the loop of a session that will use it; called once by each such session.
 
         Raises:
-            RuntimeError: it belongs to another loop already.
+            RuntimeError: it is bound to another loop already.
         """
 
     def send(self, request: Request) -> Awaitable[ClientResponse]:
-        """Send one attempt of *request*, after credentials and cookies were put on; return its response.
+        """Send one attempt of *request*, which has its credentials and cookies; return the response.
 
         The request's ``full_info.headers`` are the fields. ``content`` is the body, None for none; its ``write()``
-        gives it to a writer piece by piece, as it goes out. The session follows redirects, keeps cookies and ends the
-        wait when the call's total limit is over; all other limits are the transport's.
+        passes it to a writer piece by piece. The session follows redirects, keeps cookies and stops waiting at the
+        call's total limit; all other limits are up to the transport.
         """
 
     def close(self) -> Awaitable[None]:
-        """Close it; what is returned is awaited by the session that owns it."""
+        """Close it; the session that owns it awaits the result."""
 
     def statistics(self) -> object:
-        """Return what it counts, as a value that does not change; None for nothing."""
+        """Return its counts as an immutable value; None if it has none."""
 
 
 TRANSPORT_PARTS: Final = ("bind", "close", "closed", "send", "statistics")
 
 
 def sending_by(transport: Transport) -> Handler:
-    """Return the step that sends by a *transport* of the user's, and checks what comes back."""
+    """Return the step that sends with a user's *transport* and checks its response."""
 
     async def send(request: Request) -> ClientResponse:
         response = await transport.send(request)
@@ -62,16 +62,14 @@ def sending_by(transport: Transport) -> Handler:
                 "not an aioclient.ClientResponse; make one with ClientResponse.from_parts()"
             )
         if request.content is not None and is_synthetic(response):
-            await (
-                request.content.close()
-            )  # as whoever sends it on a connection does, when it was sent
+            await request.content.close()  # as a connection does once the request was sent
         return response
 
     return send
 
 
 def _bound(middleware: Middleware, handler: Handler) -> Handler:
-    """Return *middleware* as a handler, with the one that comes after it."""
+    """Return *middleware* as a handler that is bound to the next one."""
 
     def step(request: Request) -> Awaitable[ClientResponse]:
         return middleware(request, handler)
@@ -80,7 +78,7 @@ def _bound(middleware: Middleware, handler: Handler) -> Handler:
 
 
 def name_of(function: object) -> str:
-    """Return the name of a user's function or object; its ``repr`` may hold a token that it was made with."""
+    """Return the name of a user's function or object; its ``repr`` may contain a token that it was made with."""
     return str(getattr(function, "__qualname__", None) or type(function).__qualname__)
 
 
@@ -88,9 +86,9 @@ _UNKNOWN: Final = object()
 
 
 class _Call:
-    """One call of a user's middlewares: what it is about, and the responses to that which it has not read yet.
+    """One call of a user's middlewares: its request, and the responses that they have not read yet.
 
-    Weak, since timers and tasks copy the context, and an idle connection has a timer.
+    The references are weak, because timers and tasks copy the context, and an idle connection has a timer.
     """
 
     __slots__ = ("outer", "request", "task", "unread")
@@ -107,7 +105,7 @@ class _Call:
         return task is not None and self.task is not None and self.task() is task
 
     def release(self, pool: object = None, kept: object = None) -> None:
-        """Release the responses that are not read yet: those of *pool* (None for all), but for the one with *kept*."""
+        """Release the unread responses: those of *pool* (None for all), except the one with the lease *kept*."""
         for known, its_pool in self.unread:
             lease = known()
             if lease is not None and lease is not kept and (pool is None or its_pool is pool):
@@ -115,7 +113,7 @@ class _Call:
         self.unread = [each for each in self.unread if pool is not None and each[1] is not pool]
 
     def end(self, kept: object) -> None:
-        """Release what is not read yet, but for the response that goes on: the one with *kept*, any for _UNKNOWN."""
+        """Release the unread responses except the one that is returned: the one with *kept*, or any for _UNKNOWN."""
         for known, _ in self.unread:
             lease = known()
             if lease is not None:
@@ -128,10 +126,10 @@ _call: ContextVar[_Call | None] = ContextVar("aioclient.chain.call", default=Non
 
 
 def note_unread(request: Request, lease: "ref[Lease]", pool: object) -> None:
-    """Note the *lease* of a response whose body is still coming, if the current task runs middlewares of *request*.
+    """Note the *lease* of a response whose body is incomplete, if the current task runs middlewares of *request*.
 
-    Its connection is one of *pool*. A copy of a request counts as that request; one that a middleware makes with its
-    session does not: what that call returns is the middleware's own to release.
+    Its connection belongs to *pool*. A copy of a request counts as that request. A request that a middleware makes with
+    its session does not: the middleware must release that response itself.
     """
     call = _call.get()
     if (
@@ -141,14 +139,14 @@ def note_unread(request: Request, lease: "ref[Lease]", pool: object) -> None:
     ):
         call.unread.append((lease, pool))
         if (known := lease()) is not None:
-            known.warns = False  # a middleware that tries again drops what came before
+            known.warns = False  # a middleware that tries again drops earlier responses
 
 
 def release_unread(pool: object) -> None:
-    """Release what the middlewares of the current task have got and not read, since the task will wait for *pool*.
+    """Release the responses that the current task's middlewares have not read, because the task will wait for *pool*.
 
-    They may hold the connection that it waits for. A task that a middleware has started is another one: it does not
-    keep the middleware from going on.
+    They may occupy the connection that it waits for. A task started by a middleware is separate: it does not keep the
+    middleware from continuing.
     """
     call = _call.get()
     if call is None:
@@ -161,10 +159,10 @@ def release_unread(pool: object) -> None:
 
 
 async def release_dropped_responses(request: Request, handler: Handler) -> ClientResponse:
-    """Call *handler*, a user's middlewares, and release the responses that they got and did not return.
+    """Call *handler*, a user's middlewares, and release the responses that they received and did not return.
 
-    They raised, or returned another one. Its connection would be held as long as something knows the response; an
-    exception's traceback does.
+    They raised, or returned another response. A dropped response would occupy its connection as long as something
+    refers to it, such as an exception's traceback.
     """
     outer = _call.get()
     call = _Call(request, outer)
@@ -191,19 +189,19 @@ class Step(Protocol):
     """A middleware of this library.
 
     Attributes:
-        argument: The argument of a call that takes its place, or leaves it out.
-        tidy: Whether it releases what it drops, and waits no longer than the deadline: nobody needs to watch it.
+        argument: The argument of a call that replaces it, or leaves it out.
+        tidy: Whether it releases the responses that it drops, and never waits past the deadline.
     """
 
     argument: ClassVar[str]
     tidy: ClassVar[bool]
 
     def __call__(self, request: Request, handler: Handler, /) -> Awaitable[ClientResponse]:
-        """Do its part for *request*."""
+        """Process *request*."""
 
 
 def is_tidy(middleware: Middleware) -> bool:
-    """Tell whether *middleware* keeps the rules for responses and deadlines by itself."""
+    """Tell whether *middleware* follows the rules for responses and deadlines by itself."""
     return bool(getattr(middleware, "tidy", False))
 
 
@@ -211,7 +209,7 @@ EventT = TypeVar("EventT")
 
 
 def tell(listener: Callable[[EventT], object] | None, event: EventT) -> None:
-    """Give *event* to a *listener* of the user's; what it raises goes to the event loop's exception handler."""
+    """Pass *event* to a user's *listener*; an exception goes to the event loop's exception handler."""
     if listener is None:
         return
     try:
@@ -223,7 +221,7 @@ def tell(listener: Callable[[EventT], object] | None, event: EventT) -> None:
 
 
 def compose(middlewares: Sequence[Middleware], handler: Handler) -> Handler:
-    """Return *handler* with *middlewares* around it, the first one outermost."""
+    """Return *handler* wrapped in *middlewares*, the first one outermost."""
     for middleware in reversed(middlewares):
         handler = _bound(middleware, handler)
     return handler

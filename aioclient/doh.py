@@ -1,4 +1,4 @@
-"""DNS over HTTPS (RFC 8484): names are looked up by requests that nobody on the way can read or change."""
+"""DNS over HTTPS (RFC 8484): lookups that nobody on the network path can read or change."""
 
 import asyncio
 import math
@@ -26,25 +26,25 @@ __all__ = ("DoHResolver",)
 
 MEDIA_TYPE: Final = "application/dns-message"
 MAX_SIZE: Final = 65535  # bytes of a DNS message (RFC 8484, section 6)
-PADDING: Final = 128  # a question's length tells less of the name when it is a multiple of this (RFC 8467, section 4.1)
+PADDING: Final = 128  # a multiple of this hides the length of the name (RFC 8467, section 4.1)
 _FAMILIES: Final = {"AAAA": socket.AF_INET6, "A": socket.AF_INET}
 
 
 class DoHResolver(AbstractResolver):
-    """Look names up at a server that speaks DNS over HTTPS; as ``TCPConnector(resolver=...)``.
+    """Resolve names with a server that speaks DNS over HTTPS; as ``TCPConnector(resolver=...)``.
 
     Use it as ``async with DoHResolver(...) as resolver``, around the session that uses it, or ``close()`` it. It has a
-    session of its own, made with the first lookup. Results carry ``ttl``.
+    session of its own, created at the first lookup. Results have a ``ttl``.
 
     Args:
-        url: the server's ``https`` URL, such as ``"https://192.0.2.1/dns-query"``. Its host is an IP address, or a
-            name whose addresses *resolve* gives: the first question must not go by plain DNS.
+        url: the server's ``https`` URL, such as ``"https://192.0.2.1/dns-query"``. Its host is an IP address, or a name
+            whose addresses are in *resolve*: it is never looked up in plain DNS.
         resolve: as for ``TCPConnector``: ``{"dns.example:443": ["192.0.2.1", "2001:db8::1"]}``.
-        timeout: seconds for one question.
+        timeout: seconds for one query.
         ssl: as for ``TCPConnector``.
 
     Raises:
-        ValueError: the URL is not ``https``, or nothing gives its host's address.
+        ValueError: the URL is not ``https``, or its host's address is not given.
         MissingExtraError: dnspython is not installed.
     """
 
@@ -78,10 +78,10 @@ class DoHResolver(AbstractResolver):
     async def resolve(
         self, host: str, port: int = 0, family: socket.AddressFamily = socket.AF_INET
     ) -> list[ResolveResult]:
-        """Return the addresses of *host*, those of IPv6 first.
+        """Return the addresses of *host*, IPv6 first.
 
         Raises:
-            OSError: there are none, or the server did not answer as it should.
+            OSError: there are none, or the server did not answer correctly.
         """
         kinds = [kind for kind, its in _FAMILIES.items() if family in (socket.AF_UNSPEC, its)]
         answers = await asyncio.gather(
@@ -98,12 +98,12 @@ class DoHResolver(AbstractResolver):
                 addresses, ttl = answer
                 found += (_result(host, address, port, kind, ttl) for address in addresses)
         if not found:
-            # One family without an address is nothing special; both are.
+            # One family without an address is normal; both are an error.
             raise failure or OSError(None, f"{host} has no address")
         return found
 
     async def close(self) -> None:
-        """Close the session; lookups that run fail."""
+        """Close the session; running lookups fail."""
         session, self._session = self._session, None
         if session is not None:
             await session.close()
@@ -120,7 +120,7 @@ class DoHResolver(AbstractResolver):
         await self.close()
 
     async def _ask(self, host: str, kind: str) -> tuple[list[str], float]:
-        """Return the addresses of one kind, and for how many seconds they hold."""
+        """Return the addresses of one kind, and how many seconds they are valid."""
         question, wire = _question(host, kind)
         try:
             async with self._own_session().post(
@@ -142,7 +142,7 @@ class DoHResolver(AbstractResolver):
         except CALL_ERRORS as error:
             raise OSError(None, f"lookup of {host}: {error}") from error
         addresses, ttl = _addresses(question, body)
-        # What a cache on the way kept it for is over already (RFC 8484, section 5.1).
+        # The time in caches on the way counts (RFC 8484, section 5.1).
         return addresses, max(0.0, ttl - float(age)) if age.isascii() and age.isdigit() else ttl
 
     def _own_session(self) -> ClientSession:
@@ -157,7 +157,7 @@ def _question(host: str, kind: str) -> "tuple[dns.message.QueryMessage, bytes]":
     import dns.message
 
     try:
-        # The identifier is 0, so that equal questions are equal requests (RFC 8484, section 4.1).
+        # The identifier is 0, so that equal queries are equal requests (RFC 8484, section 4.1).
         question = dns.message.make_query(host, kind, use_edns=0, pad=PADDING, id=0)
         return question, question.to_wire()
     except dns.exception.DNSException as error:
@@ -165,10 +165,10 @@ def _question(host: str, kind: str) -> "tuple[dns.message.QueryMessage, bytes]":
 
 
 def _addresses(question: "dns.message.QueryMessage", body: bytes) -> tuple[list[str], float]:
-    """Return the addresses that *body* answers to *question*, and for how many seconds they hold.
+    """Return the addresses in *body*, the answer to *question*, and how many seconds they are valid.
 
     Raises:
-        OSError: it is no answer to it, or says that there is none.
+        OSError: it does not answer the question, or says that there is no address.
     """
     import dns.exception
     import dns.message

@@ -1,13 +1,13 @@
-"""The exception tree: aiohttp's own client exceptions, and what they lack.
+"""The exception tree: aiohttp's client exceptions and our own.
 
-All that are raised here can be pickled and copied, so that they travel between processes. Responses stay behind
-(``history`` is empty then), and so do what a TLS context or a proxy's login is made of.
+All exceptions raised here can be pickled and copied, so that they can be sent to other processes. Responses are not
+included (``history`` is then empty), nor are TLS contexts and the credentials of a proxy.
 
-Every aiohttp client exception is here, the same class object, so that ``except aiohttp.ClientError`` and
-``except aioclient.ClientError`` are one. Ours (marked ``*``) derive from them, but for three: ``TotalTimeoutError`` is
-a ``TimeoutError`` alone, and ``InvalidJSONError`` a ``json.JSONDecodeError`` alone, as aiohttp raises them, and
-``StreamConsumedError`` is a mistake of the program. ``CALL_ERRORS`` is the pair of what a call raises from the network,
-``(ClientError, TimeoutError)``::
+Every aiohttp client exception is here as the same class object, so that ``except aiohttp.ClientError`` and ``except
+aioclient.ClientError`` are the same. Ours (marked ``*``) derive from them, with three exceptions: ``TotalTimeoutError``
+is only a ``TimeoutError`` and ``InvalidJSONError`` only a ``json.JSONDecodeError``, as in aiohttp, and
+``StreamConsumedError`` is a mistake in the program. ``CALL_ERRORS`` is ``(ClientError, TimeoutError)``, which covers
+what a call raises because of the network::
 
     ClientError
     ├── ClientConnectionError
@@ -194,7 +194,7 @@ __all__ = (
 )
 
 CALL_ERRORS: Final = (ClientError, TimeoutError)
-"""What a call raises when it fails on the network or runs out of time: ``except aioclient.CALL_ERRORS``."""
+"""The exceptions of a call that fails on the network or runs out of time: ``except aioclient.CALL_ERRORS``."""
 
 _SECRET_QUERY_NAMES = (
     "token",
@@ -217,12 +217,12 @@ _SECRET_QUERY_NAMES = (
 
 
 def is_secret_in_query(name: str) -> bool:
-    """Tell whether a value of this name in a URL's query may be a secret."""
+    """Tell whether a query parameter of this name may be a secret."""
     return name.lower().endswith(_SECRET_QUERY_NAMES)
 
 
 def public(url: URL) -> URL:
-    """Return *url* without userinfo, and with ``***`` for the query values that may be secrets."""
+    """Return *url* without userinfo, and with ``***`` for query values that may be secret."""
     if url.raw_user is not None or url.raw_password is not None:
         url = url.with_user(None)
     if url.raw_query_string:
@@ -233,13 +233,13 @@ def public(url: URL) -> URL:
 
 
 def shown(url: URL) -> str:
-    """Return *url* as it may appear in messages: without secrets, and at most 300 characters."""
+    """Return *url* for a message: without secrets, and at most 300 characters."""
     text = str(public(url))
     return text if len(text) <= 300 else f"{text[:297]}..."
 
 
 def shown_bad(url: object) -> str:
-    """Return what is no URL, or none of ours, as ``repr`` for a message, without what may be userinfo or a query."""
+    """Return an invalid or unsupported URL as ``repr`` for a message, without possible userinfo or query."""
     text = url if isinstance(url, str) else repr(url)
     if "@" in text:
         text = f"***{text[text.rindex('@') :]}"
@@ -254,7 +254,7 @@ def bad_url(url: object) -> str:
 
 
 class _Timeout(Exception):
-    """What every timeout error knows: the request, the phase's limit in seconds, and where it stood."""
+    """The data of every timeout error: the request, the phase's limit in seconds, and what was missing."""
 
     phase = ""
 
@@ -278,8 +278,8 @@ class _Timeout(Exception):
 class TotalTimeoutError(_Timeout, TimeoutError):
     """The call, from its start to the last byte of the body, took longer than ``ClientTimeout.total``.
 
-    As in aiohttp it is no ``ClientError``, so that code with ``except ClientError`` before ``except TimeoutError``
-    takes the branch that it took there; ``CALL_ERRORS`` has both.
+    As in aiohttp it is not a ``ClientError``, so that code with ``except ClientError`` before ``except TimeoutError``
+    takes the same branch as there; ``CALL_ERRORS`` has both.
     """
 
     phase = "total"
@@ -300,7 +300,7 @@ class PoolTimeoutError(_Timeout, ConnectionTimeoutError):
 class ConnectTimeoutError(_Timeout, ConnectionTimeoutError):
     """No connection was made within ``ClientTimeout.connect`` or ``sock_connect``.
 
-    Or a proxy opened no tunnel within ``sock_read``; ``phase`` says which.
+    Also: a proxy opened no tunnel within ``sock_read``. ``phase`` says which.
     """
 
     def __init__(
@@ -317,7 +317,7 @@ class ReadTimeoutError(_Timeout, SocketTimeoutError):
 
 
 class AttemptTimeoutError(_Timeout, ServerTimeoutError):
-    """An attempt had no response within the ``timeout`` of a ``Retry``; the server may have done what was asked for."""
+    """An attempt had no response within the ``timeout`` of a ``Retry``; the server may have processed it."""
 
     phase = "timeout"
 
@@ -332,11 +332,11 @@ class WSReceiveTimeoutError(_Timeout, SocketTimeoutError):
 
 
 class _OfResponse(ClientResponseError):
-    """What of ``ClientResponseError`` is ours: it can be pickled, and gives ``code`` without aiohttp's warning."""
+    """Makes ``ClientResponseError`` picklable, and gives ``code`` without aiohttp's warning."""
 
     @property
     def code(self) -> int:
-        """The status, under the name that it had in aiohttp 2."""
+        """The status, under its name in aiohttp 2."""
         return self.status
 
     @code.setter
@@ -351,7 +351,7 @@ class _OfResponse(ClientResponseError):
 
 
 class ServerProtocolError(_OfResponse):
-    """What the server sent in place of a response head is not HTTP/1.1 (RFC 9112)."""
+    """The bytes that the server sent instead of a response head are not HTTP/1.1 (RFC 9112)."""
 
     def __str__(self) -> str:
         info = self.request_info
@@ -359,15 +359,16 @@ class ServerProtocolError(_OfResponse):
 
 
 class HeadTooLargeError(ServerProtocolError):
-    """The response head is larger than the limits on lines, fields and their number allow."""
+    """The response head exceeds a limit on its lines, its fields or their number."""
 
 
 class StatusError(_OfResponse):
-    """The response's status is 400 or more, and was asked to be an error.
+    """The response's status is 400 or more, and ``raise_for_status`` made it an error.
 
-    ``body`` is what came of its body, decoded, at most 64 KiB; ``text`` the same as text. Of text and JSON the message
-    shows the first 200 characters (``excerpt``), in which secrets that the request carried and the values of names
-    such as ``token`` are replaced by ``***``. ``StatusError.show_body = False`` leaves them out of every message.
+    ``body`` is the received part of its body, decoded, at most 64 KiB; ``text`` is the same as text. For text and JSON
+    the message shows the first 200 characters (``excerpt``); secrets that the request carried and the values of names
+    such as ``token`` are replaced by ``***``. ``StatusError.show_body = False`` leaves the excerpt out of every
+    message.
     """
 
     show_body: ClassVar[bool] = True
@@ -390,7 +391,7 @@ class StatusError(_OfResponse):
 
     @property
     def text(self) -> str:
-        """The body as text, in the response's charset, with U+FFFD for what does not fit or was cut off."""
+        """The body as text, in the response's charset, with U+FFFD for invalid or truncated characters."""
         return self.body.decode(self.charset, "replace")
 
     def __str__(self) -> str:
@@ -406,18 +407,18 @@ class StatusError(_OfResponse):
 
 
 class UnexpectedContentTypeError(_OfResponse, ContentTypeError):
-    """The response has another media type than ``json()`` was asked for."""
+    """The response's media type is not the one that ``json()`` expects."""
 
 
 class RedirectLimitError(_OfResponse, TooManyRedirects):
-    """A server asked for more redirects than ``max_redirects``; ``history`` holds the responses."""
+    """A server sent more redirects than ``max_redirects``; ``history`` holds the responses."""
 
 
 class ProxyRefusedError(_OfResponse, ClientHttpProxyError):
     """An HTTP proxy refused to open a tunnel, or asked for other credentials (407).
 
-    ``status``, ``message`` and ``headers`` are of its response, ``proxy`` is its address. ``request_info`` is that of
-    the ``CONNECT``, or of the request that it should have forwarded.
+    ``status``, ``message`` and ``headers`` are those of its response, ``proxy`` is its address. ``request_info`` is
+    that of the ``CONNECT``, or of the request that it should have forwarded.
     """
 
     proxy = ""
@@ -429,10 +430,10 @@ class ProxyRefusedError(_OfResponse, ClientHttpProxyError):
 
 
 class HandshakeRefusedError(_OfResponse, WSServerHandshakeError):
-    """The server did not switch to WebSocket as it was asked to (RFC 6455, section 4.1).
+    """The server did not switch to WebSocket (RFC 6455, section 4.1).
 
-    ``body`` is what came of the answer's body, decoded, at most 64 KiB. It is in no message: servers repeat in it what
-    they were sent.
+    ``body`` is the received part of the answer's body, decoded, at most 64 KiB. No message shows it, because servers
+    repeat there what they were sent.
     """
 
     body: bytes = b""
@@ -445,7 +446,7 @@ class HandshakeRefusedError(_OfResponse, WSServerHandshakeError):
 class WSClosedError(ClientConnectionError):
     """A WebSocket was closed by the server, or lost (code 1006).
 
-    ``code`` and ``reason`` are of the server's close frame.
+    ``code`` and ``reason`` are from the server's close frame.
     """
 
     def __init__(self, label: str, code: int, reason: str) -> None:
@@ -460,10 +461,10 @@ class WSClosedError(ClientConnectionError):
 
 
 class NotSentError(ClientConnectionError):
-    """A middleware has not let the request through; nothing was sent.
+    """A middleware stopped the request; nothing was sent.
 
-    ``reason`` says why. ``seconds`` after the error was raised, at ``until`` (UTC), it may be let through; both are
-    None where nobody knows.
+    ``reason`` says why. The request may pass ``seconds`` after the error was raised, at ``until`` (UTC); both are None
+    if that is unknown.
     """
 
     def __init__(
@@ -483,24 +484,24 @@ class NotSentError(ClientConnectionError):
 
 
 class CircuitOpenError(NotSentError):
-    """A ``CircuitBreaker`` lets nothing through, since too much has failed."""
+    """A ``CircuitBreaker`` is open because too many requests failed."""
 
 
 class RateLimitedError(NotSentError):
-    """A ``RateLimit`` has no room for the request before its deadline, or for as long as it would have to wait."""
+    """A ``RateLimit`` has no room for the request before its deadline, or within the longest wait allowed."""
 
 
 class QueueFullError(NotSentError):
-    """As many requests wait for a free place of a ``ConcurrencyLimit`` or ``AdaptiveLimit`` as may."""
+    """The queue of a ``ConcurrencyLimit`` or ``AdaptiveLimit`` is full."""
 
 
 class WSReconnectError(ClientError):
-    """A reconnecting WebSocket connects no more; the cause is what ended its last connection or attempt.
+    """A reconnecting WebSocket gave up; the cause is what ended its last connection or attempt.
 
-    ``reason`` says why, ``attempts`` is how many there were in all.
+    ``reason`` says why, ``attempts`` is the total number of attempts.
     """
 
-    _ended_with = ""  # the text of the cause, once the cause itself was left behind by pickle
+    _ended_with = ""  # the text of the cause, when pickle has dropped the cause itself
 
     def __init__(self, label: str, reason: str, attempts: int) -> None:
         super().__init__(label, reason, attempts)
@@ -526,11 +527,11 @@ class IncompleteBodyError(ClientPayloadError):
 
 
 class UnexpectedJSONError(ClientPayloadError, ValueError):
-    """The response's body is JSON, and not of the type that ``json(type=...)`` was asked for.
+    """The response's body is JSON, but not of the type that ``json(type=...)`` expects.
 
-    ``path`` is the place (``$.items[3].id``), ``expected`` and ``found`` name what should be there and what is (empty
-    when there is no name for it), ``reason`` says it in words, ``snippet`` is the beginning of what is there, without
-    the values of names such as ``token``.
+    ``path`` is the place (``$.items[3].id``), ``expected`` and ``found`` are the names of the types there (empty if
+    there is none), ``reason`` is the whole fault as text, ``snippet`` is the beginning of the value, without the values
+    of names such as ``token``.
     """
 
     def __init__(
@@ -567,9 +568,9 @@ class UnexpectedJSONError(ClientPayloadError, ValueError):
 class InvalidJSONError(json.JSONDecodeError):
     """The response's body is not JSON.
 
-    As in aiohttp it is no ``ClientError``. Beside what a ``json.JSONDecodeError`` has (``msg``, ``doc``, ``pos``) it
-    knows ``request_info``, ``status`` and ``content_type``; ``excerpt`` are the first 200 characters of the body,
-    without secrets, as in ``StatusError``; ``InvalidJSONError.show_body = False`` leaves them out of every message.
+    As in aiohttp it is not a ``ClientError``. Besides the attributes of ``json.JSONDecodeError`` (``msg``, ``doc``,
+    ``pos``) it has ``request_info``, ``status`` and ``content_type``; ``excerpt`` is the first 200 characters of the
+    body, without secrets, as in ``StatusError``; ``InvalidJSONError.show_body = False`` leaves it out of every message.
     """
 
     show_body: ClassVar[bool] = True
@@ -619,14 +620,14 @@ def _invalid_json(kind: type[InvalidJSONError], state: dict[str, Any]) -> Invali
 
 
 class StreamConsumedError(RuntimeError):
-    """``text()`` or ``json()`` was called for a body that was read before, piece by piece, and is not kept.
+    """``text()`` or ``json()`` was called after the body was read piece by piece; it is not kept.
 
-    ``read()`` returns ``b""`` then, as in aiohttp: it reads what is left.
+    ``read()`` then returns ``b""``, as in aiohttp: it reads the rest.
     """
 
 
 def _picklable(info: RequestInfo) -> RequestInfo:
-    """Return a copy that can be pickled: views of multidicts, of which real ones are made, cannot."""
+    """Return a picklable copy: the views of multidicts in it cannot be pickled."""
     return info._replace(headers=cast(Any, CIMultiDict(info.headers)))
 
 
@@ -639,7 +640,7 @@ def _unexpected_json(
 
 
 class ContentDecodingError(ClientPayloadError):
-    """The response's ``Content-Encoding`` could not be undone: damaged, truncated or unknown."""
+    """The response's ``Content-Encoding`` could not be decoded: damaged, truncated or unknown."""
 
 
 class BodyTooLargeError(ClientPayloadError):
@@ -647,11 +648,11 @@ class BodyTooLargeError(ClientPayloadError):
 
 
 class BodyConsumedError(ClientPayloadError):
-    """A request body would have to be sent a second time and cannot be."""
+    """A request body had to be sent again and cannot be."""
 
 
 class BodySizeError(ClientPayloadError):
-    """A request body turned out longer or shorter than its ``Content-Length``."""
+    """A request body was longer or shorter than its ``Content-Length``."""
 
 
 class UnsafeRedirectError(NonHttpUrlRedirectClientError, ValueError):
@@ -659,11 +660,10 @@ class UnsafeRedirectError(NonHttpUrlRedirectClientError, ValueError):
 
 
 class ConnectingError:
-    """What an error of connecting knows besides: for which request, what was dialled, whether it is the proxy.
+    """The further data of a connection error: the request, what was dialled, and whether it concerns the proxy.
 
-    ``method`` and ``url`` are of the request that the connection was for; ``dialled`` are the addresses that were
-    tried; ``found`` says in words what happened. ``on_the_way_to`` is the server's origin if this is about the proxy on
-    the way there, else empty.
+    ``method`` and ``url`` are those of the request; ``dialled`` are the addresses that were tried; ``found`` describes
+    what happened. ``on_the_way_to`` is the server's origin if the error is about a proxy, else empty.
     """
 
     method = ""
@@ -685,15 +685,15 @@ class ConnectingError:
 
 
 class ConnectError(ConnectingError, ClientConnectorError):
-    """There is no connection to ``host`` and ``port``."""
+    """No connection to ``host`` and ``port`` could be made."""
 
 
 class LookupFailedError(ConnectingError, ClientConnectorDNSError):
-    """No address of the host is known."""
+    """The host has no known address."""
 
 
 class ProxyConnectError(ConnectingError, ClientProxyConnectionError):
-    """There is no connection to the proxy at ``host`` and ``port``, or it opened none to the server."""
+    """No connection to the proxy at ``host`` and ``port`` could be made, or it opened none to the server."""
 
 
 class TLSError(ConnectingError, ClientConnectorSSLError):
@@ -701,14 +701,14 @@ class TLSError(ConnectingError, ClientConnectorSSLError):
 
 
 class CertificateError(ConnectingError, ClientConnectorCertificateError):
-    """The TLS handshake failed because the certificate is refused."""
+    """The TLS handshake failed because the certificate was refused."""
 
 
 class AddressNotAllowedError(ConnectingError, ClientConnectorError):
     """The connector's ``AddressPolicy`` allows no connection to this server; nothing was sent.
 
-    ``address`` is the first address that was denied, None when the host, port or scheme was; ``rule`` is the sentence
-    that tells why.
+    ``address`` is the first address that was denied, None if the host, port or scheme was denied; ``rule`` is a
+    sentence that says why.
     """
 
     def __init__(
@@ -725,18 +725,18 @@ class AddressNotAllowedError(ConnectingError, ClientConnectorError):
 
 
 class UnixConnectError(ConnectingError, UnixClientConnectorError):
-    """There is no connection to the Unix socket at ``path``."""
+    """No connection to the Unix socket at ``path`` could be made."""
 
     def __str__(self) -> str:
         return f"{self._begin()}Cannot connect to the Unix socket {self.path}: {self.found or self.os_error}"
 
     def __reduce__(self) -> tuple[Any, ...]:
-        # OSError keeps two arguments, its constructor here takes three.
+        # OSError keeps two arguments; the constructor here takes three.
         return type(self), (self.path, self._conn_key, self.os_error), self.__dict__
 
 
 class NetrcError(ClientError):
-    """The netrc file that the session was given cannot be read or understood; nothing was sent."""
+    """The session's netrc file cannot be read or parsed; nothing was sent."""
 
 
 class MissingExtraError(ClientError, ImportError):

@@ -38,35 +38,35 @@ NOTHING, PART, ALL = Sent.NOTHING, Sent.PART, Sent.ALL
 
 
 class Lease(Protocol):
-    """What a response has of the connection while its body is coming."""
+    """A response's claim on the connection while its body is incomplete."""
 
-    warns: bool  # whether it is a mistake to drop it
+    warns: bool  # whether dropping it is a mistake
 
     @property
     def closed(self) -> bool:
-        """Whether the connection carries this response no longer."""
+        """Whether the connection no longer carries this response."""
 
     def release(self) -> object:
-        """Give up what was not read."""
+        """Give up the unread rest of the body."""
 
 
 class Exchange:
-    """One attempt of *request* on a connection for *key*, which it *began* to look for at that time.
+    """One attempt of *request* on a connection for *key*; the search for the connection *began* at that time.
 
     Attributes:
-        request: What is asked.
-        key: Which connections may carry it.
-        proxy_fields: What a proxy is told that forwards the request; None if none does.
-        reused: Whether its connection has carried an exchange before.
-        sent: What of the request was handed to the socket.
-        got_bytes: Whether a byte of a response came, an interim one included.
-        refused: Whether the server says that it has not worked on the request (RFC 9113, section 8.7).
-        began: When a connection was asked for, in the event loop's time, as the next two.
+        request: The request.
+        key: The key of the connections that may carry it.
+        proxy_fields: The fields for a proxy that forwards the request; None if none does.
+        reused: Whether its connection has carried another exchange before.
+        sent: How much of the request was handed to the socket.
+        got_bytes: Whether a byte of a response came, even of an interim one.
+        refused: Whether the server said that it has not processed the request (RFC 9113, section 8.7).
+        began: When a connection was asked for, in the event loop's time, like the next two.
         answered: When the first byte of the final response came; None before.
-        ended: When the last byte of its body came; None before, and when nobody wanted it.
-        phases: What it needed beyond an idle connection and one write; None for nothing.
-        lease: What its response has of the connection while the body is coming. Weak: the response alone keeps it.
-        task: Which task got that response; None when the body came with the head.
+        ended: When the last byte of its body came; None before, and if nobody read it.
+        phases: The phases besides those of an idle connection and one write; None if there were none.
+        lease: The response's lease of the connection while its body is incomplete. Weak: only the response keeps it.
+        task: The task that got that response; None when the body came with the head.
     """
 
     __slots__ = (
@@ -115,17 +115,17 @@ class Exchange:
 
     @property
     def deadline(self) -> float | None:
-        """When the call is given up, in the event loop's time; None for no limit."""
+        """When the call times out, in the event loop's time; None for no limit."""
         return self.request.deadline
 
     @property
     def trace(self) -> "Trace[Request, Any] | None":
-        """Who follows the call; None if nobody does."""
+        """The observer of the call; None if there is none."""
         return self.request.trace
 
     @property
     def timings(self) -> Timings:
-        """How long each phase took, as far as it is over."""
+        """How long each phase took, as far as it has ended."""
         return timings_between(self.began, self.answered, self.ended, self.phases)
 
     def __repr__(self) -> str:
@@ -134,14 +134,14 @@ class Exchange:
 
 
 def repeatable(exchange: Exchange) -> bool:
-    """Tell whether an exchange that failed may be repeated.
+    """Tell whether a failed exchange may be repeated.
 
-    It may, whatever its method, when the server says that it has not worked on it (RFC 9113, section 8.7), and its body
-    can be sent twice.
+    It may, whatever its method, if the server says that it has not processed the request (RFC 9113, section 8.7), and
+    the body can be sent again.
 
-    Otherwise it may on another connection (RFC 9112, section 9.3.1) when its own had been used before, so that the
-    server may have closed it as idle, not one byte of a response came, and either nothing of the request left, or its
-    method is idempotent and its body can be sent twice.
+    It also may on another connection (RFC 9112, section 9.3.1) if all of this holds: its own connection had been used
+    before, so that the server may have closed it as idle; no byte of a response came; and either nothing of the request
+    was sent, or its method is idempotent and its body can be sent again.
     """
     request = exchange.request
     if exchange.refused:

@@ -1,12 +1,12 @@
-"""Threads of the library's own, for work that would hold up the event loop.
+"""The library's own threads, for work that would block the event loop.
 
-Nothing that a request needs waits for the event loop's default executor. That one is the user's: each of its threads
-may wait for a request, which would then wait for a thread for ever. And it takes no work any more once the interpreter
-exits, where programs still log out by a request.
+A request never waits for the event loop's default executor. Its threads belong to the user: each of them may wait for a
+request, which would then wait for a thread forever. And it accepts no work while the interpreter exits, when programs
+still send requests to log out.
 
-`Threads` are daemon threads. They start when there is work, and end after `IDLE` seconds without. Where no thread can
-start (Python 3.12 and later allow none once the main thread has ended; a system has limits), the caller does the work
-itself: the event loop stands still meanwhile, but the request goes on.
+`Threads` are daemon threads. They start when there is work, and end after `IDLE` idle seconds. If no thread can start
+(Python 3.12 and later allow none once the main thread has ended; a system has limits), the caller does the work itself:
+the event loop is blocked meanwhile, but the request continues.
 """
 
 import os
@@ -22,11 +22,11 @@ __all__ = ("BODIES", "LOOKUPS", "SETTINGS", "Threads")
 T = TypeVar("T")
 P = ParamSpec("P")
 
-IDLE: Final = 2.0  # seconds; to start a thread costs 0.1 ms, so what comes in a row should find one
+IDLE: Final = 2.0  # seconds; starting a thread costs 0.1 ms, so consecutive jobs should find one
 
 
 class _Job(NamedTuple):
-    """Work, and where its result goes."""
+    """A job, and the future of its result."""
 
     future: "Future[Any]"
     work: Callable[[], Any]
@@ -44,18 +44,18 @@ class _Job(NamedTuple):
 
 
 class Threads(Executor):
-    """At most *most* daemon threads, for ``loop.run_in_executor()``; jobs beyond that wait in order.
+    """At most *most* daemon threads, for ``loop.run_in_executor()``; further jobs wait in order.
 
     Args:
-        name: what the threads are called.
-        most: how many there are at a time.
+        name: the prefix of the threads' names.
+        most: the largest number of threads at a time.
     """
 
     def __init__(self, name: str, most: int) -> None:
         self._name = name
         self._most = most
         self._begin()
-        if hasattr(os, "register_at_fork"):  # a copy of the process has no copy of the threads
+        if hasattr(os, "register_at_fork"):  # a forked process has no copy of the threads
             os.register_at_fork(after_in_child=self._begin)
 
     def _begin(self) -> None:
@@ -66,11 +66,11 @@ class Threads(Executor):
 
     @property
     def count(self) -> int:
-        """Threads that exist now."""
+        """The number of existing threads."""
         return self._count
 
     def submit(self, fn: Callable[P, T], /, *args: P.args, **kwargs: P.kwargs) -> "Future[T]":
-        """Let a thread call *fn*; call it here and now if there is no thread and none can start."""
+        """Let a thread call *fn*; call it right here if there is no thread and none can start."""
         job = _Job(Future(), partial(fn, *args, **kwargs))
         with self._changed:
             self._jobs.append(job)
@@ -88,7 +88,7 @@ class Threads(Executor):
         return job.future
 
     def _left_over(self) -> list[_Job]:
-        """Count a thread less that did not start, and take back the jobs that no other one will come to."""
+        """Uncount a thread that did not start, and take back the jobs that no other thread will do."""
         with self._changed:
             self._count -= 1
             if self._count:
@@ -109,16 +109,16 @@ class Threads(Executor):
                         return
                 job = self._jobs.popleft()
             job.run()
-            del job  # what it holds must not live as long as this thread waits
+            del job  # its references must not live as long as this thread waits
 
     def _has_jobs(self) -> bool:
         return bool(self._jobs)
 
 
-# One cannot take the threads of another: a lookup may take half a minute, a read from a file for ever.
+# Separate pools, so that no kind of work starves another: a lookup may take half a minute, a file read forever.
 SETTINGS: Final = Threads("settings", 4)
 """For TLS contexts and netrc files: some milliseconds each."""
 LOOKUPS: Final = Threads("lookup", 16)
-"""For names that the system is asked for."""
+"""For lookups of names by the system."""
 BODIES: Final = Threads("body", 32)
-"""For files that are sent, and for their compression; as many as an event loop's own executor has at most."""
+"""For sending files and for their compression; as many threads as a default executor has at most."""

@@ -1,4 +1,4 @@
-"""Warnings about how the library is called: they point at the caller's line, not at one of ours.
+"""Warnings about how the library is called: they point at the caller's line, not at a line of ours.
 
 With Python's default filters each line warns once. ``python -W error::DeprecationWarning`` turns the old spellings
 into errors, and ``warnings.filterwarnings("ignore", category=aioclient.LegacyParameterWarning)`` silences them.
@@ -20,36 +20,38 @@ __all__ = (
     "SharedCookiesWarning",
 )
 
-_DEBUG_STACK_DEPTH: Final = 10  # as asyncio's own
+_DEBUG_STACK_DEPTH: Final = 10  # as in asyncio
 _PACKAGE: Final = __name__.partition(".")[0]
 
 
 class HTTP2Warning(UserWarning):
-    """HTTP/2 was asked for, and a context of the user's may be why it is not spoken; the text says what to do."""
+    """HTTP/2 was asked for, but the user's TLS context may prevent it; the text says what to do."""
 
 
 class LegacyParameterWarning(DeprecationWarning):
-    """A spelling of an earlier aiohttp was used; it works, and the text says what to write instead."""
+    """A spelling of an earlier aiohttp was used; it still works, and the text says what to write instead."""
 
 
 class InvalidJSONWarning(UserWarning):
-    """``json=`` holds NaN or an infinite number: what is sent is not JSON, though some servers take it."""
+    """``json=`` contains NaN or an infinite number: the result is not JSON, though some servers accept it."""
 
 
 class NetrcWarning(UserWarning):
-    """The environment's netrc file cannot be used, or others may read it; the text says which, and what to do."""
+    """The environment's netrc file cannot be used, or other users can read it; the text says which, and what to do."""
 
 
 class PatchedAiohttpWarning(UserWarning):
-    """Something patched ``aiohttp.ClientSession``, as test kits and monitors do; it sees nothing of a session here."""
+    """Something patched ``aiohttp.ClientSession``, as test kits and monitors do; the patch does not affect a session
+    here.
+    """
 
 
 class SharedCookiesWarning(UserWarning):
-    """A session sends its ``cookies=`` to every host, because it has no ``base_url`` that would say which one."""
+    """A session sends its ``cookies=`` to every host, because it has no ``base_url`` to name one."""
 
 
 def caller() -> FrameType:
-    """Return the innermost frame that is not of this package: where the library was called."""
+    """Return the innermost frame outside this package: where the library was called."""
     frame = sys._getframe(1)
     while frame.f_back is not None and _is_ours(frame):
         frame = frame.f_back
@@ -62,9 +64,9 @@ def _is_ours(frame: FrameType) -> bool:
 
 
 class CreationSite:
-    """Where the caller made something, for the warning that it was never closed.
+    """Where the caller created something, for the warning that it was never closed.
 
-    In asyncio's debug mode it is the way there as well: ``stack``, the outermost call first.
+    In asyncio's debug mode it includes the calls that led there: ``stack``, the outermost first.
     """
 
     __slots__ = ("_code", "_line", "stack")
@@ -82,7 +84,7 @@ class CreationSite:
 
     @property
     def frames(self) -> StackSummary:
-        """The calls that led there, as far as they are known: at least the caller's line."""
+        """The known calls that led there: at least the caller's line."""
         if self.stack is not None:
             return self.stack
         code = self._code
@@ -98,9 +100,9 @@ class CreationSite:
 def report_unclosed(
     loop: asyncio.AbstractEventLoop, creation_site: CreationSite | None, **context: object
 ) -> None:
-    """Tell the exception handler of *loop* of what was never closed, with aiohttp's keys in *context*.
+    """Report an unclosed object to the exception handler of *loop*, with aiohttp's keys in *context*.
 
-    Garbage is collected on any thread; the handler runs on the loop's.
+    Garbage is collected on any thread; the handler runs on the loop's thread.
     """
     if creation_site is not None:
         context["source_traceback"] = creation_site.frames
@@ -111,7 +113,7 @@ def report_unclosed(
 
 
 def warn_caller(message: str, category: type[Warning]) -> None:
-    """Warn as if the caller's line had done it, which also decides whether it was shown already."""
+    """Warn as if the caller's line had done it; Python's filters then work by that line."""
     frame = caller()
     warnings.warn_explicit(
         message,
@@ -119,7 +121,7 @@ def warn_caller(message: str, category: type[Warning]) -> None:
         frame.f_code.co_filename,
         frame.f_lineno,
         frame.f_globals.get("__name__")
-        or frame.f_code.co_filename,  # with None it would say nothing
+        or frame.f_code.co_filename,  # None would suppress the warning
         frame.f_globals.setdefault("__warningregistry__", {}),
     )
 

@@ -19,7 +19,7 @@ _CLOSING: Final = WSMessage(WSMsgType.CLOSING, None, None)
 _ENDS: Final = (WSMsgType.CLOSE, WSMsgType.CLOSING, WSMsgType.CLOSED)
 _TEXT: Final = WSMsgType.TEXT
 _BINARY: Final = WSMsgType.BINARY
-# WSMessage(...) runs a Python function first.
+# WSMessage(...) would run a Python function first.
 _new: Final = cast(Callable[[type[WSMessage], tuple[object, ...]], WSMessage], tuple.__new__)
 
 
@@ -29,8 +29,8 @@ class ClientWebSocketResponse:
     Use it as ``async with session.ws_connect(url) as ws``, and receive with ``async for message in ws``. Messages are
     ``aiohttp.WSMessage`` with a ``type``, ``data`` and ``extra``.
 
-    Any number of tasks may send at a time; one may receive. Pings are answered, and the answers to our own pings seen
-    to, whether or not somebody receives.
+    Any number of tasks may send at a time; one may receive. Pings are answered and pongs are checked whether or not a
+    task receives.
     """
 
     __slots__ = (
@@ -59,7 +59,7 @@ class ClientWebSocketResponse:
         close_limit: float | None,
     ) -> None:
         self._response = (
-            response  # its hold on the connection warns when this object is dropped unclosed
+            response  # its lease of the connection warns if this object is dropped unclosed
         )
         self._connection = connection
         self._queue = connection.reader.queue
@@ -81,12 +81,12 @@ class ClientWebSocketResponse:
 
     @property
     def close_code(self) -> int | None:
-        """The code of the peer's close frame (1005 without one); 1006 when the connection was lost; None while open."""
+        """The code of the peer's close frame (1005 without one); 1006 if the connection was lost; None while open."""
         return self._connection.code
 
     @property
     def close_reason(self) -> str | None:
-        """The text of the peer's close frame, once it was received; None before, and without such a frame."""
+        """The text of the peer's close frame; None before it was received, and without such a frame."""
         return self._close_reason
 
     @property
@@ -101,7 +101,7 @@ class ClientWebSocketResponse:
 
     @property
     def compress(self) -> int:
-        """The window in bits with which messages are compressed; 0: they are not."""
+        """The window in bits for compressed messages; 0 without compression."""
         compressor = self._connection.compressor
         return 0 if compressor is None else compressor.bits
 
@@ -117,11 +117,13 @@ class ClientWebSocketResponse:
         return self._response
 
     def get_extra_info(self, name: str, default: Any = None) -> Any:
-        """Return what the transport knows: ``peername``, ``ssl_object`` …; *default* if nothing, or when closed."""
+        """Return extra information of the transport: ``peername``, ``ssl_object`` …; *default* if missing, or when
+        closed.
+        """
         return self._connection.get_extra_info(name, default)
 
     def exception(self) -> BaseException | None:
-        """Return what ended the connection if it was not a close frame, else None."""
+        """Return the exception that ended the connection; None if it was a close frame."""
         return self._connection.error
 
     # Sending
@@ -130,12 +132,12 @@ class ClientWebSocketResponse:
         """Send a text message; wait while the peer does not read.
 
         Args:
-            compress: None as agreed with the server, 0 not, 9 to 15 with a window of so many bits for this message.
+            compress: None as negotiated, 0 not at all, 9 to 15 with a window of so many bits for this message.
 
         Raises:
-            TypeError: *data* is no str.
+            TypeError: *data* is not a str.
             ClientConnectionResetError: the WebSocket is closed.
-            ValueError: *compress* is none of these, or compression was not agreed.
+            ValueError: *compress* is none of these, or compression was not negotiated.
         """
         if not isinstance(cast(object, data), str):
             raise TypeError(f"data must be a str, found {type(data).__name__}")
@@ -162,7 +164,7 @@ class ClientWebSocketResponse:
         *,
         dumps: Callable[[Any], str] = json_module.dumps,
     ) -> None:
-        """Send *data* as JSON text; raise what *dumps* raises, and ``TypeError`` if that makes no str."""
+        """Send *data* as JSON text; raise what *dumps* raises, and ``TypeError`` if its result is not a str."""
         await self.send_str(dumps(data), compress)
 
     async def send_json_bytes(
@@ -172,7 +174,7 @@ class ClientWebSocketResponse:
         *,
         dumps: Callable[[Any], bytes],
     ) -> None:
-        """Send *data* as JSON in a binary message, for a *dumps* that makes bytes."""
+        """Send *data* as JSON in a binary message, for a *dumps* that returns bytes."""
         await self.send_bytes(dumps(data), compress)
 
     async def send_frame(
@@ -181,7 +183,7 @@ class ClientWebSocketResponse:
         opcode: WSMsgType,
         compress: int | None = None,
     ) -> None:
-        """Send one whole message or control frame of any kind but ``CLOSE``, for which there is ``close()``."""
+        """Send one whole message or control frame of any kind except ``CLOSE``, which has ``close()``."""
         if opcode not in _SENDABLE:
             raise ValueError(
                 f"opcode {opcode!r} cannot be sent; give TEXT, BINARY, PING or PONG, or call close()"
@@ -191,11 +193,11 @@ class ClientWebSocketResponse:
             await connection.drain()
 
     async def ping(self, message: bytes = b"") -> None:
-        """Send a ping, with at most 125 bytes that the peer sends back."""
+        """Send a ping, with at most 125 bytes that the peer returns."""
         await self.send_frame(_control_payload(message), WSMsgType.PING)
 
     async def pong(self, message: bytes = b"") -> None:
-        """Send a pong of your own accord; pings are answered without it."""
+        """Send an unsolicited pong; pings are answered without it."""
         await self.send_frame(_control_payload(message), WSMsgType.PONG)
 
     # Receiving
@@ -203,9 +205,9 @@ class ClientWebSocketResponse:
     async def receive(self, timeout: float | None = None) -> WSMessage:
         """Return the next message.
 
-        After the last one its type tells the end: ``CLOSE`` with the peer's code, ``ERROR`` with what went wrong,
-        ``CLOSING`` when ``close()`` was called meanwhile, and ``CLOSED`` ever after. A cancelled call takes no message
-        away.
+        After the last one its type tells the end: ``CLOSE`` with the peer's code, ``ERROR`` with the exception,
+            ``CLOSING`` if ``close()`` was called meanwhile, and ``CLOSED`` from then on. A cancelled call loses no
+            message.
 
         Args:
             timeout: seconds; None for ``ClientWSTimeout.ws_receive``.
@@ -260,11 +262,11 @@ class ClientWebSocketResponse:
             raise WSReceiveTimeoutError(request.method, request.url, limit, "no message") from None
 
     async def _after_wait(self) -> WSMessage:
-        """Return what there is to receive when a wait ended without a message."""
+        """Return the next message after a wait that ended without one."""
         return _CLOSING if self._closed else await self._after_end()
 
     async def _after_end(self) -> WSMessage:
-        """Return what there is to receive when nothing can come any more."""
+        """Return the next message when nothing more can come."""
         await self.close()
         return _CLOSED
 
@@ -272,12 +274,12 @@ class ClientWebSocketResponse:
         """Return the data of the next message, which must be text (bytes with ``decode_text=False``).
 
         Raises:
-            WSMessageTypeError: it is another one, or the end.
-            WSReceiveTimeoutError, RuntimeError: as ``receive()``.
+            WSMessageTypeError: it is of another type, or the end.
+            WSReceiveTimeoutError, RuntimeError: as for ``receive()``.
         """
         queue = self._queue
         if queue and type(queue[0]) is str and self._connection.waiter.future is None:
-            # No message object for the data of a message that is here.
+            # Without a message object, if the data are already here.
             text = cast(str, queue.popleft())
             if not queue and self._connection.paused:
                 self._connection.resume()
@@ -300,7 +302,7 @@ class ClientWebSocketResponse:
         loads: Callable[[Any], Any] = json_module.loads,
         timeout: float | None = None,
     ) -> Any:
-        """Return what *loads* makes of the next message, which must be text; see ``receive_str()``."""
+        """Return what *loads* returns for the next message, which must be text; see ``receive_str()``."""
         return loads(await self.receive_str(timeout=timeout))
 
     def _wrong_type(self, message: WSMessage, wanted: WSMsgType) -> WSMessageTypeError:
@@ -316,7 +318,7 @@ class ClientWebSocketResponse:
     async def __anext__(self) -> WSMessage:
         queue = self._queue
         if len(queue) > 1 and self._connection.waiter.future is None:
-            # receive() without its call, for all but the last of what is here.
+            # As receive(), without a call for each message that is already here.
             kind = type(queue[0])
             if kind is str:
                 return _new(WSMessage, (_TEXT, queue.popleft(), ""))
@@ -332,14 +334,14 @@ class ClientWebSocketResponse:
     async def close(self, *, code: int = NORMAL, message: bytes | str = b"") -> bool:
         """Send a close frame, wait for the peer's for ``ClientWSTimeout.ws_close`` seconds, and close the connection.
 
-        A task that receives meanwhile gets ``CLOSING``; messages that nobody received are dropped.
+        A task that receives meanwhile gets ``CLOSING``; unread messages are dropped.
 
         Args:
             code: 1000 to 1003, 1007 to 1014 or 3000 to 4999 (RFC 6455, section 7.4).
             message: a reason of at most 123 bytes.
 
         Returns:
-            False if it was closed already.
+            False if it was already closed.
 
         Raises:
             ValueError: *code* or *message* cannot be sent; the WebSocket stays open.
@@ -364,16 +366,16 @@ class ClientWebSocketResponse:
     def close_nowait(self, *, code: int = NORMAL, message: bytes | str = b"") -> None:
         """Send a close frame and close the connection, without waiting for the peer's.
 
-        For where nothing can be awaited. What is not sent within ``ClientWSTimeout.ws_close`` seconds is dropped.
+        Use it where nothing can be awaited. What is not sent within ``ClientWSTimeout.ws_close`` seconds is dropped.
 
         Raises:
-            ValueError: as ``close()``.
+            ValueError: as for ``close()``.
         """
         if self._begin_close(code, message):
             self._connection.finish(self._close_limit)
 
     def _begin_close(self, code: int, message: bytes | str) -> bool:
-        """Send a close frame and end all receiving; False if that was done already."""
+        """Send a close frame and end all receiving; return False if that was done already."""
         if self._closed:
             return False
         connection = self._connection

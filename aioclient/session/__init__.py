@@ -1,13 +1,13 @@
 """The session: defaults, and one method for each verb.
 
-- ``client``: ``ClientSession``, which sends; ``state``: its properties; ``lifecycle``: its making and end;
+- ``client``: ``ClientSession``, which sends; ``properties``: its properties; ``lifecycle``: its creation and end;
   ``defaults``: the fields and cookies that it begins with;
-- ``settings``: what it was given, frozen; ``building``: a request of these and of a call's arguments;
-- ``status``, ``total``: how a response is checked, and the limit of a call with middlewares;
-- ``arguments``, ``urls``, ``uploads``: what its calls take; ``legacy``: what earlier spellings become;
-- ``private_names``: what other people's code is known to read, and is no interface;
+- ``settings``: its arguments, checked and frozen; ``building``: builds a request from these and a call's arguments;
+- ``status``, ``total``: the check of a response, and the total limit of a call with middlewares;
+- ``arguments``, ``urls``, ``uploads``: the arguments of calls; ``legacy``: the translation of old spellings;
+- ``private_names``: aiohttp's private names that other code reads; they are no interface;
 - ``websocket``, ``reconnecting``: how WebSockets are opened;
-- ``pending``: a call under way.
+- ``pending``: a call in progress.
 """
 
 from .arguments import RequestArguments

@@ -1,4 +1,4 @@
-"""What a session and its calls take: the types of their arguments, and each spelling made the one that is used."""
+"""The arguments of a session and its calls: their types, and their conversion to one form."""
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
@@ -37,12 +37,12 @@ TimeoutLike = (
     float | tuple[float | None, float | None] | ClientTimeout | aiohttp.ClientTimeout | None
 )
 
-OF_THE_BODY: Final = frozenset(("compress", "progress", "upload_tracker"))  # what ``uploads`` takes
-# What ``proxies`` takes.
+OF_THE_BODY: Final = frozenset(("compress", "progress", "upload_tracker"))  # handled by ``uploads``
+# Handled by ``proxies``.
 OF_PROXIES: Final = frozenset(("proxies", "proxy", "proxy_auth", "proxy_headers", "proxy_ssl"))
 
 
-# None for these says as little as leaving them out.
+# None for one of these is the same as leaving it out.
 _AS_THE_SESSION: Final = frozenset(
     (
         "auto_decompress",
@@ -77,7 +77,7 @@ _COUNTS: Final = (
 )
 
 
-# Names in requests and httpx, and what they are here.
+# Names in requests and httpx, and their names here.
 _OTHER_CLIENTS_NAMES: Final = {
     "body": "data",
     "cert": "ssl",
@@ -89,7 +89,7 @@ _OTHER_CLIENTS_NAMES: Final = {
 }
 
 
-# What is given to a connector, and how it is written there.
+# Arguments of a connector, and how they are written there.
 _OF_A_CONNECTOR: Final = {
     "cert": "ssl=...",
     "verify": "ssl=...",
@@ -115,7 +115,7 @@ _SSL_ARGUMENTS: Final = frozenset(("ssl", "verify_ssl", "ssl_context", "fingerpr
 
 
 class CommonArguments(TypedDict, total=False):
-    """Arguments of a call that many calls have, the most common ones first: editors show them in this order."""
+    """The common arguments of a call, the most common ones first: editors show them in this order."""
 
     params: Query
     """appended to the URL's query: mapping, pairs, or a string that is encoded already."""
@@ -144,7 +144,7 @@ class CommonArguments(TypedDict, total=False):
 
 
 class OptionArguments(TypedDict, total=False):
-    """Arguments of a call that few calls need; each overrides what the session says."""
+    """The less common arguments of a call; each overrides an option of the session."""
 
     max_redirects: int | None
     """how many redirects are followed; None as the session says."""
@@ -210,7 +210,7 @@ class OptionArguments(TypedDict, total=False):
 
 
 class CurrentArguments(CommonArguments, OptionArguments, StepArguments, total=False):
-    """The arguments of a call without those that are old spellings."""
+    """The arguments of a call without old spellings."""
 
     priority: Priority | None
     """a ``Priority``: how urgent the response is (RFC 9218)."""
@@ -231,7 +231,7 @@ class CallArguments(CurrentArguments, total=False):
     creation_site: CreationSite
 
 
-# What many calls have beside a URL; one look tells that a call has nothing else.
+# The common arguments besides the URL; one test tells whether a call has others.
 PLAIN: Final = frozenset(("auth", "cookies", "data", "headers", "json", "params", "timeout"))
 APART_FROM_OPTIONS: Final = frozenset(
     CallArguments.__annotations__.keys() - OptionArguments.__annotations__.keys()
@@ -242,7 +242,7 @@ _NOT_OPTIONS: Final = APART_FROM_OPTIONS | OF_THE_BODY | OF_PROXIES
 def check_parts(
     connector: object, cookie_jar: object, response_class: object, ws_response_class: object
 ) -> None:
-    """Refuse what is no connector, cookie jar or class of responses."""
+    """Refuse an object that is not a connector, cookie jar or class of responses."""
     if connector is not None and not isinstance(connector, (BaseConnector, aiohttp.BaseConnector)):
         _check_transport(connector)
     if cookie_jar is not None and not isinstance(cookie_jar, AbstractCookieJar):
@@ -266,7 +266,7 @@ def check_parts(
 
 
 def _check_transport(connector: object) -> None:
-    """Refuse what lacks a part of an ``aioclient.Transport``."""
+    """Refuse an object that is not an ``aioclient.Transport``."""
     if isinstance(connector, type):
         raise TypeError(f"connector must be an object, found the class {name_of(connector)}")
     missing = [
@@ -284,13 +284,13 @@ def _check_transport(connector: object) -> None:
 
 
 def check_callable(argument: str, value: object) -> None:
-    """Refuse a *value* that is given and cannot be called."""
+    """Refuse a *value* that is not None and not callable."""
     if value is not None and not callable(value):
         raise TypeError(f"{argument} must be callable, found {type(value).__name__}")
 
 
 def checked_middlewares(middlewares: object) -> tuple[Middleware, ...]:
-    """Return *middlewares* as a tuple; refuse what is no iterable of functions."""
+    """Return *middlewares* as a tuple; refuse anything but an iterable of functions."""
     if isinstance(middlewares, Iterable) and not isinstance(middlewares, (str, bytes)):
         steps = tuple(middlewares)
         wrong = [step for step in steps if not callable(step)]
@@ -305,7 +305,7 @@ def checked_middlewares(middlewares: object) -> tuple[Middleware, ...]:
 
 
 def unknown_arguments(where: str, names: Iterable[str], known: Iterable[str]) -> TypeError:
-    """Return the error for arguments that *where* does not have, with those of the *known* that may be meant."""
+    """Return the error for unknown arguments of *where*, with a hint at the *known* ones that may be meant."""
     among = tuple(known)
     meant = set()
     for name in names:
@@ -322,7 +322,7 @@ def unknown_arguments(where: str, names: Iterable[str], known: Iterable[str]) ->
 
 
 def by_position(method: str, misplaced: Sequence[object]) -> TypeError:
-    """Return the error for arguments of a call that stand behind its URL without a name."""
+    """Return the error for positional arguments of a call after its URL."""
     found = ", ".join(type(value).__name__ for value in misplaced)
     meant = "params={...}" if method in ("GET", "HEAD", "OPTIONS") else "json={...} or data={...}"
     return TypeError(
@@ -331,7 +331,7 @@ def by_position(method: str, misplaced: Sequence[object]) -> TypeError:
 
 
 def folded(argument: str, names: Iterable[str] | None) -> frozenset[str]:
-    """Return *names* in lower case; *argument* is for the message if they are one str."""
+    """Return *names* in lower case; *argument* is for the message if they are a single str."""
     if isinstance(names, str):
         raise TypeError(f"{argument} must be an iterable of names, found the str {names!r}")
     if names is None:
@@ -349,10 +349,10 @@ def is_chunked(chunked: object) -> bool | None:
 
 
 def override_options(options: RequestOptions, arguments: CallArguments) -> RequestOptions:
-    """Return *options*, those of a session, with those among the *arguments* of a call laid over them.
+    """Return *options*, those of a session, overridden by the *arguments* of a call.
 
     Raises:
-        TypeError, ValueError: an argument does not exist, or is not of its kind.
+        TypeError, ValueError: an argument does not exist, or is invalid.
     """
     if unknown := arguments.keys() - CallArguments.__annotations__.keys():
         raise unknown_arguments("a request", unknown, RequestArguments.__annotations__)
@@ -384,13 +384,13 @@ def override_options(options: RequestOptions, arguments: CallArguments) -> Reque
         changes["skip_auto_headers"] = options.skip_auto_headers | skipped
     take_ssl(changes)
     if (name := changes.get("server_hostname")) is not None:
-        # As a URL's host: one spelling for SNI and verification, and nothing that is no name.
+        # In the form of a URL's host: one spelling for SNI and verification, and only valid names.
         changes["server_hostname"] = None if name == "" else host_name(name)
     return replace(options, **changes) if changes else options
 
 
 def take_ssl(changes: dict[str, Any]) -> None:
-    """Replace ``ssl`` and its older spellings in the arguments of a call by the one setting that they say."""
+    """Replace ``ssl`` and its older spellings in the arguments of a call by one setting."""
     if _SSL_ARGUMENTS.isdisjoint(changes):
         return
     given = {name: changes.pop(name) for name in _SSL_ARGUMENTS & changes.keys()}
@@ -398,7 +398,7 @@ def take_ssl(changes: dict[str, Any]) -> None:
 
 
 def check_counts(arguments: Mapping[str, object]) -> None:
-    """Refuse numbers of things, bytes for one, that count nothing; None is no limit for the size of a body."""
+    """Refuse counts and sizes that are not valid numbers; None means no limit for the size of a body."""
     for name in _COUNTS:
         if name in arguments and not (name == "max_body_size" and arguments[name] is None):
             _check_count(name, arguments[name])
@@ -412,7 +412,7 @@ def _check_count(argument: str, value: object) -> None:
 
 
 def check_truths(arguments: Mapping[str, object]) -> None:
-    """Refuse what is neither True nor False: "no" would count as True; 1, 0 and None, as in aiohttp, do for them."""
+    """Refuse values that are not bools: "no" would count as True. 1, 0 and None are accepted, as in aiohttp."""
     for name in _TRUTHS & arguments.keys():
         value = arguments[name]
         if value is not None and not isinstance(value, int):
@@ -428,7 +428,7 @@ _VERSIONS: Final = {"1.0": HTTP10, "1.1": HTTP11, "2": HTTP2, "2.0": HTTP2}
 
 
 def asked_version(version: HttpVersion | str) -> str:
-    """Return the version that a ``version=`` asks for: ``HTTP10``, ``HTTP11`` or ``HTTP2``."""
+    """Return the version that ``version=`` asks for: ``HTTP10``, ``HTTP11`` or ``HTTP2``."""
     given: object = version
     if not isinstance(given, str) and not (isinstance(given, tuple) and len(given) == 2):
         raise TypeError(

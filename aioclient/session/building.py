@@ -1,4 +1,4 @@
-"""The building of requests: of a session's settings and the arguments of a call."""
+"""Builds requests from a session's settings and the arguments of a call."""
 
 from asyncio import AbstractEventLoop
 from dataclasses import replace
@@ -65,11 +65,11 @@ class RequestBuilder:
         self._session = session
 
     def build(self, method: str, url: str | URL, arguments: CallArguments, plain: bool) -> Request:
-        """Return the request that a call asks for; *plain* is whether ``PLAIN`` has all its arguments.
+        """Return the request of a call; *plain* is whether all its arguments are in ``PLAIN``.
 
         Raises:
             ValueError, TypeError: it cannot be sent, or an argument does not exist or contradicts another.
-            InvalidURL: the URL is none.
+            InvalidURL: the URL is not valid.
         """
         settings = self.settings
         method = check_method(method)
@@ -124,7 +124,7 @@ class RequestBuilder:
         )
 
     def _options(self, arguments: CallArguments, target: URL) -> RequestOptions:
-        """Return the session's options with those of the call laid over them."""
+        """Return the session's options, overridden by those of the call."""
         settings = self.settings
         follows: object = arguments.get("allow_redirects", True)
         if follows is not True and follows is not False:
@@ -142,7 +142,7 @@ class RequestBuilder:
     def _adjusted_fields(
         self, own: Fields | None, options: RequestOptions, arguments: CallArguments
     ) -> Fields | None:
-        """Return the fields as arguments change them that few calls have."""
+        """Return the fields as changed by the less common arguments ``skip_auto_headers`` and ``priority``."""
         own = self._without_auto(own, options.skip_auto_headers)
         priority = arguments.get("priority")
         if priority is None:
@@ -150,7 +150,7 @@ class RequestBuilder:
         return self._with_headers(own, {"Priority": priority_field(priority)})
 
     def _without_auto(self, own: Fields | None, skipped: frozenset[str]) -> Fields | None:
-        """Drop the default fields that a call skips; those that the user gave stay."""
+        """Drop the default fields that a call skips; the user's own fields stay."""
         if skipped is self.settings.options.skip_auto_headers:
             return own
         if own is None:
@@ -161,7 +161,7 @@ class RequestBuilder:
         return own
 
     def _with_headers(self, own: Fields | None, headers: LooseHeaders | None) -> Fields | None:
-        """Lay the call's fields over the session's."""
+        """Merge the call's fields over the session's."""
         if headers is None:
             return own
         if own is None:
@@ -172,7 +172,7 @@ class RequestBuilder:
     def _credentials(
         self, target: URL, auth: AuthLike | None, own: Fields | None
     ) -> tuple[URL, Auth]:
-        """Take the credentials out of the URL; refuse those that contradict each other."""
+        """Move the credentials out of the URL; refuse contradictory ones."""
         in_url = credentials_in(target)
         if auth is not None and in_url is not None:
             raise ValueError(AUTH_AND_URL)
@@ -190,7 +190,9 @@ class RequestBuilder:
     def _with_cookies(
         self, own: Fields | None, cookies: LooseCookies | None, target: URL
     ) -> tuple[Fields | None, dict[str, str] | None]:
-        """Return the call's cookies, and the fields with them in a ``Cookie`` field, which keeps them out else."""
+        """Return the call's cookies, and the fields; a ``Cookie`` field gets the cookies too, because it replaces the
+        jar's.
+        """
         if cookies is None:
             return own, None
         pairs = cookie_pairs(without_strays(cookies, target, self._jar))
@@ -199,10 +201,10 @@ class RequestBuilder:
 
 
 def priority_field(priority: object) -> str:
-    """Return the value of the field that a call's ``priority=`` asks for.
+    """Return the field value for a call's ``priority=``.
 
     Raises:
-        TypeError: it is no ``Priority``.
+        TypeError: it is not a ``Priority``.
     """
     if not isinstance(priority, Priority):
         raise TypeError(

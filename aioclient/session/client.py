@@ -152,7 +152,7 @@ class ClientSession(SessionProperties, SessionPrivateNames):
     __slots__ = ("__weakref__", "_chain", "_cookies", "_offers")
 
     if not TYPE_CHECKING:
-        # Libraries ask isinstance(session, aiohttp.ClientSession) before they use one; type() stays ours.
+        # Libraries check isinstance(session, aiohttp.ClientSession) before they use one; type() stays ours.
         __class__ = property(lambda self: aiohttp.ClientSession)
 
     def __init__(
@@ -326,7 +326,7 @@ class ClientSession(SessionProperties, SessionPrivateNames):
     def _compose(
         self, middlewares: Sequence[Middleware], tracker: UploadTracker | None = None
     ) -> Handler:
-        """Put the steps of a request together; this list is the order in which they act."""
+        """Compose the steps of a request; this list is the order in which they act."""
         connector = cast(Transport, self._lifecycle.connector)
         is_ours = isinstance(connector, BaseConnector)
         send = connector.send if is_ours else sending_by(connector)
@@ -344,7 +344,7 @@ class ClientSession(SessionProperties, SessionPrivateNames):
         )
 
     def _chain_with(self, arguments: CallArguments) -> Handler:
-        """Return the chain of a call whose *arguments* may change the middlewares, or bring a tracker."""
+        """Return the chain of a call whose *arguments* may change the middlewares, or have a tracker."""
         middlewares, tracker = arguments.get("middlewares"), arguments.get("upload_tracker")
         steps = self._settings.middlewares
         if middlewares is not None:
@@ -440,7 +440,7 @@ class ClientSession(SessionProperties, SessionPrivateNames):
     def head(
         self, url: str | URL, *misplaced: Never, **arguments: Unpack[RequestArguments]
     ) -> RequestContextManager:
-        """Send a HEAD request, which follows no redirects unless told to; see ``request()``."""
+        """Send a HEAD request, which follows no redirects by default; see ``request()``."""
         arguments.setdefault("allow_redirects", False)
         return self._call("HEAD", url, arguments, misplaced)
 
@@ -477,7 +477,7 @@ class ClientSession(SessionProperties, SessionPrivateNames):
     ) -> RequestContextManager:
         if misplaced:
             raise by_position(method, misplaced)
-        current: Any = arguments  # CallArguments, once the old spellings are out
+        current: Any = arguments  # CallArguments, once old spellings are replaced
         tracker = None
         if arguments and not LOOKED_AT.isdisjoint(arguments):
             tracker = arguments.get("upload_tracker")
@@ -563,7 +563,7 @@ class ClientSession(SessionProperties, SessionPrivateNames):
     async def _request(
         self, method: str, url: str | URL, **arguments: Unpack[CallArguments]
     ) -> ClientResponse:
-        # A name and a shape of aiohttp's: caches override it.
+        # aiohttp's name and signature: caches override it.
         lifecycle = self._lifecycle
         if lifecycle.closed or get_running_loop() is not lifecycle.loop:
             raise lifecycle.unusable()
@@ -610,7 +610,7 @@ class ClientSession(SessionProperties, SessionPrivateNames):
         await self._lifecycle.close()
 
     def detach(self) -> None:
-        """Let go of the connector without closing it; the session is closed then."""
+        """Release the connector without closing it; the session is closed then."""
         self._lifecycle.detach()
 
     async def __aenter__(self) -> Self:
@@ -624,7 +624,7 @@ class ClientSession(SessionProperties, SessionPrivateNames):
     ) -> None:
         await self.close()
 
-    if not TYPE_CHECKING:  # type checkers would take it for a context manager
+    if not TYPE_CHECKING:  # a type checker would accept it as a context manager
 
         def __enter__(self) -> None:
             raise TypeError("use 'async with' with a ClientSession")
@@ -633,7 +633,7 @@ class ClientSession(SessionProperties, SessionPrivateNames):
             """Never reached: ``__enter__`` raises."""
 
     def __del__(self) -> None:
-        # A session whose construction failed early has no lifecycle.
+        # A session whose constructor failed early has no lifecycle.
         lifecycle: Lifecycle | None = getattr(self, "_lifecycle", None)
         if lifecycle is not None and not lifecycle.ended and lifecycle.owner:
             warnings.warn(

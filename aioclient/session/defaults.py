@@ -1,4 +1,4 @@
-"""What a session has from the start: the header fields of every request, and its own cookies; and those of a call."""
+"""The defaults of a session: the header fields of every request, and its own cookies; also the cookies of a call."""
 
 from collections.abc import Iterable, Mapping, Sequence
 from http.cookies import Morsel
@@ -19,16 +19,16 @@ from ..warning import SharedCookiesWarning, warn_caller
 
 
 def auto_fields(skipped: frozenset[str]) -> dict[str, str]:
-    """Return the fields that are sent unless something else is said, without those that are *skipped*."""
+    """Return the fields that are sent by default, without those that are *skipped*."""
     fields = {"Accept": "*/*", "Accept-Encoding": accept_encoding(), "User-Agent": USER_AGENT}
     return {name: value for name, value in fields.items() if name.lower() not in skipped}
 
 
 def default_headers(auto: Mapping[str, str], headers: LooseHeaders | None) -> DefaultHeaders:
-    """Return the fields of every request: *headers*, and *auto* where they have none of the name.
+    """Return the fields of every request: *headers*, and those of *auto* whose names they lack.
 
     Raises:
-        TypeError, ValueError: a field cannot be sent; not only the first request says so.
+        TypeError, ValueError: a field cannot be sent; this is checked before the first request.
     """
     given: CIMultiDict[str] = CIMultiDict()
     if headers is not None:
@@ -39,20 +39,20 @@ def default_headers(auto: Mapping[str, str], headers: LooseHeaders | None) -> De
 
 
 def put_cookies(jar: AbstractCookieJar, cookies: LooseCookies, base_url: URL | None) -> None:
-    """Put the session's own cookies into its jar: for the host of *base_url*, else for every host.
+    """Put the session's own cookies into its jar: for the host of *base_url*, or else for every host.
 
-    Those for the host of an ``https`` URL go there by TLS alone.
+    Those for the host of an ``https`` URL are sent over TLS only.
 
     Raises:
-        TypeError: they are text.
-        ValueError: the base URL's host is an IP address, for which the jar takes none.
+        TypeError: they are a str.
+        ValueError: the base URL's host is an IP address, and the jar accepts no cookies for those.
     """
     if isinstance(cast(object, cookies), (str, bytes)):
         raise TypeError(f"cookies must be a mapping or pairs, found {type(cookies).__name__}")
     pairs: Any = (
         cookies.items() if isinstance(cookies, Mapping) else checked_pairs("cookies", cookies)
     )
-    # A morsel has a name of its own, which counts.
+    # A morsel has a name of its own, which is used.
     cookies = [
         (value.key or name if isinstance(value, Morsel) else name, value) for name, value in pairs
     ]
@@ -82,7 +82,7 @@ def _make_secure(
     cookies: "Mapping[str, Any] | Sequence[tuple[str, Any]]",
     origin: URL,
 ) -> None:
-    """Mark plain *cookies*, just stored for *origin*, as Secure: a redirect to http must not carry them in the open."""
+    """Mark plain *cookies*, just stored for *origin*, as Secure: a redirect to http must not expose them."""
     stored = jar.filter_cookies(origin)
     for name, value in cookies.items() if isinstance(cookies, Mapping) else cookies:
         if name in stored and not isinstance(value, Morsel):
@@ -92,12 +92,12 @@ def _make_secure(
 
 
 def without_strays(cookies: LooseCookies, url: URL, jar: AbstractCookieJar) -> LooseCookies:
-    """Return the *cookies* of a call without the morsels whose attributes keep them from *url*.
+    """Return the *cookies* of a call without the morsels whose attributes exclude *url*.
 
-    One that is Secure goes by TLS alone, or to an origin that *jar* trusts; one with a domain or a path goes there.
+    A Secure one is sent over TLS only, or to an origin that *jar* trusts; one with a domain or path is sent there only.
     """
     if isinstance(cast(object, cookies), (str, bytes)) or not isinstance(cookies, Iterable):
-        return cookies  # which is refused where they are looked at
+        return cookies  # refused later
     pairs: Any = (
         cookies.items() if isinstance(cookies, Mapping) else checked_pairs("cookies", cookies)
     )

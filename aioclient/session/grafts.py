@@ -1,7 +1,7 @@
-"""Classes of responses that derive from aiohttp's: what they add is put onto ours.
+"""Support for response classes that derive from aiohttp's: their additions are grafted onto our class.
 
-Libraries hand such classes to the session that they make. The functions of the class are copied onto a subclass of
-ours, so that ``super()`` in them reaches ours, and instances pass for the class that was given.
+Libraries pass such classes to the session that they create. The functions of the class are copied to a subclass of
+ours, so that ``super()`` in them reaches our class. The instances pass as instances of the given class.
 """
 
 from collections.abc import Iterator
@@ -13,9 +13,9 @@ import aiohttp
 
 T = TypeVar("T")
 
-# What nothing here calls, or calls otherwise.
+# Names that nothing here calls, or that are called differently.
 _NEVER_CALLED: Final = frozenset(("__del__", "__init__", "__new__", "start"))
-# What a class has for itself.
+# Names that every class has.
 _OF_THE_CLASS: Final = frozenset(
     (
         *(
@@ -33,18 +33,18 @@ _BASES: Final = (aiohttp.ClientResponse, aiohttp.ClientWebSocketResponse)
 
 
 def is_of_aiohttp(kind: object) -> bool:
-    """Tell whether *kind* is a class of aiohttp's responses or WebSockets, or below one."""
+    """Tell whether *kind* is a subclass of aiohttp's response or WebSocket class."""
     return isinstance(kind, type) and issubclass(kind, _BASES)
 
 
 @lru_cache(maxsize=64)
 def grafted(argument: str, kind: type, ours: type[T]) -> type[T]:
-    """Return a subclass of *ours* with what *kind* adds to the class of aiohttp's that it derives from.
+    """Return a subclass of *ours* with what *kind* adds to aiohttp's class.
 
-    *argument* is for the message.
+    *argument* is the name for the message.
 
     Raises:
-        TypeError: *kind* overrides what nothing here calls.
+        TypeError: *kind* overrides something that is never called here.
     """
     base = next(base for base in _BASES if issubclass(kind, base))
     above = kind.__mro__[: kind.__mro__.index(base)]
@@ -78,7 +78,7 @@ def _copied(kind: type, parent: type[T]) -> type[T]:
         for name, value in vars(kind).items()
         if name not in _OF_THE_CLASS
     }
-    # isinstance() with the class that was given; type() stays this one.
+    # For isinstance() with the given class; type() stays this one.
     members["__class__"] = property(lambda self: kind)
     members["__module__"] = kind.__module__
     made = type(kind.__name__, (parent,), members)

@@ -1,6 +1,6 @@
-"""The spellings of earlier aiohttp releases: each is warned of once and made the one of today.
+"""The spellings of earlier aiohttp releases: each warns once and is translated to today's.
 
-An old and a new spelling of the same thing contradict each other, whatever they say, and raise.
+An old and a new spelling of the same setting together raise, whatever their values.
 """
 
 import asyncio
@@ -22,7 +22,7 @@ from .arguments import (
 
 
 class OldSessionArguments(TypedDict, total=False):
-    """Arguments of ``ClientSession()`` in their old spelling."""
+    """Old spellings of the arguments of ``ClientSession()``."""
 
     read_timeout: float | None
     conn_timeout: float | None
@@ -30,20 +30,20 @@ class OldSessionArguments(TypedDict, total=False):
     ssl_shutdown_timeout: float | None
 
 
-# Arguments of a call that may be an old spelling, or are looked at before it begins.
+# Arguments of a call that may be old spellings, or are examined before it begins.
 LOOKED_AT: Final = frozenset(
     ("chunked", "encoding", "fingerprint", "ssl_context", "upload_tracker", "verify_ssl")
 )
 
 
 def warn_of_loop(loop: asyncio.AbstractEventLoop | None) -> None:
-    """Warn of a ``loop=`` that is given."""
+    """Warn if ``loop=`` is given."""
     if loop is not None:
         warn_legacy("loop=", "leave it out: it is the running loop")
 
 
 def check_loop(loop: asyncio.AbstractEventLoop | None) -> None:
-    """Refuse a *loop* that is given while another one runs."""
+    """Refuse a *loop* if another one runs."""
     running = asyncio._get_running_loop()
     if loop is not None and running is not None and loop is not running:
         raise RuntimeError(f"loop={loop!r} is not the running event loop, which is {running!r}")
@@ -54,12 +54,12 @@ def take_old(
     timeout: TimeoutLike | Unset,
     session: type,
 ) -> TimeoutLike | Unset:
-    """Return the timeout of a session, given its old arguments; *session* has the others.
+    """Return the timeout of a session with old arguments; *session* has the others.
 
     Raises:
         TypeError: there is no such argument.
         ValueError: both ``timeout`` and one of its old spellings are given.
-        RuntimeError: ``loop`` is another loop than the running one.
+        RuntimeError: ``loop`` is not the running loop.
     """
     if "request_class" in old:
         raise TypeError(
@@ -92,10 +92,10 @@ def take_old(
 def modern(arguments: RequestArguments) -> CurrentArguments:
     """Return the arguments of a call without old spellings.
 
-    ``encoding`` becomes part of the body at once: nothing else of a request depends on it.
+    ``encoding`` is applied to the body at once: nothing else of a request depends on it.
 
     Raises:
-        ValueError: two spellings of a TLS setting are given.
+        ValueError: two spellings of the same TLS setting are given.
     """
     result = cast(CurrentArguments, dict(arguments))
     take_ssl(cast(dict[str, Any], result))

@@ -1,4 +1,4 @@
-"""A session from its making to its end: its connector, where it may be used, and who is told when it is closed."""
+"""The life of a session: its connector, the loop and process that may use it, and its end."""
 
 import asyncio
 import os
@@ -15,13 +15,13 @@ from ..warning import CreationSite
 
 
 class Lifecycle:
-    """What begins and ends a session.
+    """The beginning and end of a session.
 
     ``connector`` is None before ``connect()`` and after the end. ``owner`` is whether the session closes it.
     ``reconnecting`` are WebSockets that wait to use the session again. ``debug`` is the event loop's debug mode.
 
     Raises:
-        RuntimeError: no event loop runs, and none is given as *loop*.
+        RuntimeError: no event loop runs, and no *loop* is given.
     """
 
     __slots__ = (
@@ -61,7 +61,7 @@ class Lifecycle:
         """Return the connector that the session will use, bound to its loop.
 
         Raises:
-            ValueError: *resolve* is given, and a connector that has addresses of its own.
+            ValueError: *resolve* is given together with a connector, which resolves names itself.
             RuntimeError: the connector belongs to another event loop.
         """
         if resolve is not None and connector is not None:
@@ -78,14 +78,14 @@ class Lifecycle:
         return connector
 
     def open(self) -> None:
-        """Note that all that was given was accepted."""
+        """Note that all arguments were accepted."""
         if self._replacement is not None:
             self._replacement.enter()
         self.closed = False
 
     @property
     def ended(self) -> bool:
-        """Whether no call can be made any more: the session was closed, or its connector."""
+        """Whether calls are impossible: the session was closed, or its connector."""
         connector, replacement = self.connector, self._replacement
         return (
             self.closed
@@ -95,7 +95,7 @@ class Lifecycle:
         )
 
     def unusable(self) -> RuntimeError:
-        """Return the error for a call that cannot be made: closed, or of another process or event loop."""
+        """Return the error for an impossible call: closed, or in another process or event loop."""
         if self.closed:
             return RuntimeError(
                 "Session is closed; make its calls within 'async with', or before its close()"
@@ -129,7 +129,7 @@ class Lifecycle:
             await closing
 
     def detach(self) -> None:
-        """Let go of the connector without closing it; the session is closed then."""
+        """Release the connector without closing it; the session is closed then."""
         if self._replacement is not None and not self.closed:
             self._replacement.leave_nowait()
         self.connector = None
@@ -137,7 +137,9 @@ class Lifecycle:
         self._end_reconnecting(going_away=False)
 
     def _end_reconnecting(self, *, going_away: bool) -> None:
-        """Wake who waits to use the session again; with *going_away* they lose what they have of it, too."""
+        """Wake WebSockets that wait to use the session again; with *going_away* their open connections are closed
+        too.
+        """
         try:
             here = asyncio.get_running_loop() is self.loop
         except RuntimeError:

@@ -1,4 +1,4 @@
-"""Tools that patch ``aiohttp.ClientSession`` see nothing of what is sent here: they are told of."""
+"""Warns about tools that patch ``aiohttp.ClientSession``: the patches do not affect sessions here."""
 
 from types import FunctionType
 from typing import Final
@@ -8,11 +8,11 @@ import aiohttp
 from ..warning import PatchedAiohttpWarning, warn_caller
 
 _LOOKED_AT: Final = ("_request", "__init__")
-_known: set[int] = set()  # of those that were warned of
+_known: set[int] = set()  # ids of the patches that were warned about
 
 
 def warn_of_patches() -> None:
-    """Warn once of each function that was put in place of one of aiohttp's session."""
+    """Warn once about each function that replaced one of aiohttp's session."""
     for name in _LOOKED_AT:
         found = vars(aiohttp.ClientSession)[name]
         if _is_aiohttps(found) or id(found) in _known:

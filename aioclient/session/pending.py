@@ -1,4 +1,4 @@
-"""A request under way, to be awaited or entered."""
+"""A call in progress, to be awaited or entered."""
 
 from collections.abc import Coroutine, Generator
 from types import TracebackType
@@ -12,7 +12,7 @@ T = TypeVar("T")
 
 
 class _Pending(Coroutine[Any, Any, T]):
-    """A coroutine, and what it returned."""
+    """A coroutine and its result."""
 
     __slots__ = ("_coroutine", "_response")
 
@@ -21,21 +21,21 @@ class _Pending(Coroutine[Any, Any, T]):
         self._response: T | None = None
 
     def send(self, value: Any) -> Any:
-        """Go on (what a coroutine has)."""
+        """Resume it (coroutine protocol)."""
         return self._coroutine.send(value)
 
     def throw(self, *error: Any) -> Any:
-        """Raise inside (what a coroutine has)."""
+        """Raise inside it (coroutine protocol)."""
         return self._coroutine.throw(*error)
 
     def close(self) -> None:
-        """Give up before the first await (what a coroutine has)."""
+        """Close it before its first await (coroutine protocol)."""
         self._coroutine.close()
 
     def __await__(self) -> Generator[Any, None, T]:
         return self._coroutine.__await__()
 
-    if not TYPE_CHECKING:  # type checkers would take it for any name, and for a context manager
+    if not TYPE_CHECKING:  # a type checker would accept any name, and a context manager
 
         def __enter__(self) -> None:
             self._coroutine.close()
@@ -52,14 +52,14 @@ class _Pending(Coroutine[Any, Any, T]):
 
 
 class RequestContextManager(_Pending[ClientResponse]):
-    """A request under way: await it for the response, or enter it with ``async with``."""
+    """A request in progress: await it for the response, or enter it with ``async with``."""
 
     __slots__ = ()
 
     async def __aenter__(self) -> ClientResponse:
         self._response = response = await self._coroutine
         response._in_context = (
-            True  # aiohttp's name too: a middleware may return another's response
+            True  # under aiohttp's name too: a middleware may return another response
         )
         return response
 

@@ -1,8 +1,8 @@
-"""Private names of aiohttp's session that other people's code is known to read.
+"""Private names of aiohttp's session that other code is known to read.
 
-They are no interface: nothing promises that they stay, and none can be set but ``_retry_connection``, which aiohttp's
-``TestClient`` sets. Each tells what the session has of it.
-``_cookie_jar``, ``_request`` and ``_trace_configs`` are not here: our own session has them, with the same meaning.
+They are no interface and may disappear. They are read-only, except ``_retry_connection``, which aiohttp's
+``TestClient`` sets. ``_cookie_jar``, ``_request`` and ``_trace_configs`` are not here: our session has them, with the
+same meaning.
 """
 
 from operator import attrgetter
@@ -18,7 +18,7 @@ def _set_retry_connection(session: Any, on: bool) -> None:
 
 
 class SessionPrivateNames:
-    """The names, to be read. Properties and no ``__getattr__``, which would slow down every other attribute."""
+    """Read-only properties. A ``__getattr__`` would slow down every other attribute."""
 
     __slots__ = ()
 

@@ -1,4 +1,4 @@
-"""What a session tells about itself."""
+"""The properties of a session."""
 
 import asyncio
 from collections.abc import Callable
@@ -22,7 +22,7 @@ from .status import RaiseForStatus
 
 
 class SessionProperties:
-    """The properties of a session; all but ``auth`` and ``requote_redirect_url`` are to be read."""
+    """The properties of a session, read-only except ``auth`` and ``requote_redirect_url``."""
 
     __slots__ = (
         "_builder",
@@ -51,9 +51,9 @@ class SessionProperties:
 
     @property
     def connector(self) -> BaseConnector | Any:
-        """The pool of connections, or the transport that was given; None after ``detach()`` or ``close()``."""
-        # Any: a Transport of the user's, or None when the session was closed. None is not named, as in what
-        # re.Match.group() returns: every use of an open session's connector would have to ask for it.
+        """The pool of connections, or the given transport; None after ``detach()`` or ``close()``."""
+        # Any: a user's transport, or None when the session was closed. None is not in the type, like in
+        # re.Match.group(): every use of an open session's connector would need a check.
         return self._lifecycle.connector
 
     @property
@@ -63,7 +63,7 @@ class SessionProperties:
 
     @property
     def base_url(self) -> URL | None:
-        """What relative URLs are joined to, without user and password; None if there is none."""
+        """The URL that relative URLs are joined to, without user and password; None if there is none."""
         return self._settings.base_url
 
     @property
@@ -73,9 +73,9 @@ class SessionProperties:
 
     @property
     def headers(self) -> "CIMultiDict[str]":
-        """The fields that were given for every request; changes count from the next request on.
+        """The user's fields for every request; changes apply from the next request on.
 
-        Default fields, such as ``User-Agent``, are not among them: what stands here takes their place.
+        Default fields, such as ``User-Agent``, are not included: a field set here replaces the default one.
         """
         return self._defaults.given
 
@@ -86,7 +86,7 @@ class SessionProperties:
 
     @property
     def auth(self) -> Auth | None:
-        """The default credentials; what is set here, in any spelling, counts from the next request on."""
+        """The default credentials; set them, in any accepted form, for the next request on."""
         return self._settings.auth
 
     @auth.setter
@@ -95,12 +95,12 @@ class SessionProperties:
 
     @property
     def version(self) -> HttpVersion:
-        """The version of HTTP that is asked for."""
+        """The HTTP version that is asked for."""
         return HttpVersion10 if self._settings.options.http10 else HttpVersion11
 
     @property
     def trust_env(self) -> bool:
-        """Whether the environment may say which proxies and credentials to use."""
+        """Whether proxies and credentials of the environment are used."""
         return self._settings.trust_env
 
     @property
@@ -110,7 +110,7 @@ class SessionProperties:
 
     @property
     def json_serialize(self) -> Callable[[Any], str | bytes]:
-        """What makes text or bytes of ``json=``."""
+        """The function that makes text or bytes of ``json=``."""
         return self._settings.json_serialize
 
     @property
@@ -120,7 +120,7 @@ class SessionProperties:
 
     @property
     def trace_configs(self) -> list[TraceConfig]:
-        """The trace configs whose callbacks follow each call."""
+        """The trace configs whose callbacks observe each call."""
         return self._trace_configs
 
     @property
@@ -135,12 +135,12 @@ class SessionProperties:
 
     @property
     def auto_decompress(self) -> bool:
-        """Whether content codings are undone."""
+        """Whether content codings are decoded."""
         return self._settings.options.auto_decompress
 
     @property
     def requote_redirect_url(self) -> bool:
-        """Whether the URL of a redirect is percent-encoded anew; setting it counts from the next request on."""
+        """Whether the URL of a redirect is percent-encoded again; setting it applies from the next request on."""
         return self._settings.options.requote_redirect_url
 
     @requote_redirect_url.setter

@@ -1,4 +1,4 @@
-"""The proxies of a session, and what a call says instead: read once, and nothing at all where nothing is said."""
+"""The proxies of a session and of its calls: parsed once; without proxies there is no table at all."""
 
 import os
 from collections.abc import Mapping
@@ -37,9 +37,9 @@ BOTH: Final = 'proxy= and proxies= are both given; write proxy= as proxies={"all
 
 
 class SessionProxies:
-    """What a session says of proxies.
+    """The proxy settings of a session.
 
-    ``table`` tells which one an origin is reached by; None when no proxy is configured.
+    ``table`` chooses the proxy for an origin; None when no proxy is configured.
     """
 
     __slots__ = (
@@ -63,7 +63,7 @@ class SessionProxies:
         environment: bool,
         login_of: LoginOf | None,
     ) -> None:
-        proxy = proxy or None  # an environment's variable that is empty says nothing
+        proxy = proxy or None  # from an empty environment variable
         if proxy is not None and proxies is not None:
             raise ValueError(BOTH)
         self._takes_proxies = _takes_proxies(connector)
@@ -103,11 +103,11 @@ class SessionProxies:
         return table if self._login_of is None else WithLogins(table, self._login_of)
 
     def for_call(self, arguments: Mapping[str, Any], origin: Origin) -> ProxyTable | None:
-        """Return the table for a call to *origin* that says *arguments*, of what ``OF_PROXIES`` names.
+        """Return the table for a call to *origin* with *arguments*, of which ``OF_PROXIES`` are used.
 
         Raises:
-            ValueError, TypeError: it cannot be meant.
-            MissingExtraError: a package is missing for a SOCKS proxy.
+            ValueError, TypeError: an argument is invalid.
+            MissingExtraError: a SOCKS proxy needs a package that is missing.
         """
         settings = _settings(
             arguments.get("proxy_auth"), arguments.get("proxy_headers"), arguments.get("proxy_ssl")
@@ -155,7 +155,7 @@ def _settings(
 
 
 def _one(proxy: ProxyOrNone, settings: ProxyOptions) -> Proxy | None:
-    """Return the one proxy that was given in any spelling, with *settings*, which are for it alone."""
+    """Return the one proxy, given in any form, with *settings*, which are for it alone."""
     if proxy is None or proxy is DIRECT:
         return None
     if isinstance(proxy, Proxy):

@@ -1,4 +1,4 @@
-"""What the attempts of a reconnecting WebSocket open, with arguments that are made anew for each one."""
+"""Opens the connections of a reconnecting WebSocket, with arguments that are computed for each attempt."""
 
 import inspect
 from collections.abc import Awaitable, Callable
@@ -18,14 +18,14 @@ FreshUrl = str | URL | Callable[[], str | URL | Awaitable[str | URL]]
 FreshHeaders = LooseHeaders | Callable[[], LooseHeaders | Awaitable[LooseHeaders]] | None
 
 HEARTBEAT: Final = 20.0
-"""Seconds of silence after which the peer is asked for a sign of life, as websockets does it by default.
+"""Seconds of silence after which a ping is sent; websockets has the same default.
 
-Without it the loss of a connection that nobody tells of, as when a router forgets it, is never seen.
+Without it a silent loss of the connection, as when a router drops it, would never be noticed.
 """
 
 
 class Opener:
-    """Opens one WebSocket after the other."""
+    """Opens one WebSocket after another."""
 
     __slots__ = ("_arguments", "_connect", "_headers", "_session", "_url")
 
@@ -49,7 +49,7 @@ class Opener:
 
     @property
     def label(self) -> str:
-        """The URL, as messages begin."""
+        """The URL: how messages begin."""
         if callable(self._url):
             return "the reconnecting WebSocket"
         base = self._session.base_url
@@ -57,7 +57,7 @@ class Opener:
         return shown(url if base is None else base.join(url))
 
     async def __call__(self) -> ClientWebSocketResponse:
-        """Open one."""
+        """Open a WebSocket."""
         url = await _made(self._url)
         headers = await _made(self._headers)
         connector = self._session.connector
@@ -67,7 +67,7 @@ class Opener:
 
 
 async def _made(value: object) -> object:
-    """Return *value*, or what it makes when it is a function."""
+    """Return *value*, or its result if it is a function."""
     if callable(value):
         value = value()
         if inspect.isawaitable(value):

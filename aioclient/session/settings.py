@@ -1,6 +1,6 @@
-"""The settings of a session: what it was given, checked and in one spelling.
+"""The settings of a session: its arguments, checked and in one form.
 
-They are made once. Where a property of the session may be set, they are replaced as a whole.
+They are immutable. Setting a property of the session replaces them as a whole.
 """
 
 from collections.abc import Callable, Iterable, Mapping
@@ -48,11 +48,11 @@ AUTH_AND_URL: Final = (
 
 @dataclass(frozen=True, slots=True, repr=False, eq=False)
 class SessionSettings:
-    """What a session was given; the fields that no argument sets follow from the others.
+    """The arguments of a session, and values derived from them.
 
-    ``base_url`` has no user and password. ``auth`` goes to the origin of ``base_url`` alone, if there is one.
-    ``authenticate`` is the step that puts credentials on. ``options`` are those of a call that follows redirects,
-    ``no_redirects`` those of one that does not; ``auto_fields`` are sent unless something else is set.
+    ``base_url`` has no user and password. ``auth`` is sent only to the origin of ``base_url``, if there is one.
+    ``authenticate`` is the step that adds credentials. ``options`` are those of a call that follows redirects,
+    ``no_redirects`` those of one that does not; ``auto_fields`` are sent unless another value is set.
     """
 
     base_url: URL | None
@@ -98,18 +98,18 @@ class SessionSettings:
         return replace(self, auth=None if auth is None else coerce_auth(auth))
 
     def with_requote_redirect_url(self, value: bool) -> Self:
-        """Return the settings with redirects encoded anew, or as they came."""
+        """Return the settings with redirects encoded again, or left as they came."""
         return replace(self, options=replace(self.options, requote_redirect_url=value))
 
 
 def base_and_auth(
     base_url: str | URL | None, auth: AuthLike | None
 ) -> tuple[URL | None, Auth | None]:
-    """Return the base URL without a user and password, and the session's credentials, which may come from there.
+    """Return the base URL without user and password, and the session's credentials, which may come from it.
 
     Raises:
         ValueError: both have credentials; the base URL does not end with ``/``.
-        InvalidUrlClientError: the base URL is none, or not absolute.
+        InvalidUrlClientError: the base URL is invalid or not absolute.
     """
     base = None if base_url is None else checked_base_url(base_url)
     credentials = None if auth is None else coerce_auth(auth)
@@ -142,10 +142,10 @@ def checked_options(
     requote_redirect_url: bool,
     **counts: Any,
 ) -> RequestOptions:
-    """Return what a session's calls ask for unless they say otherwise.
+    """Return the default options of a session's calls.
 
     Raises:
-        TypeError, ValueError: an argument is not of its kind.
+        TypeError, ValueError: an argument is invalid.
     """
     check_callable("fallback_charset_resolver", fallback_charset_resolver)
     check_counts(counts)

@@ -10,7 +10,7 @@ RaiseForStatus = bool | Callable[[ClientResponse], Awaitable[None]]
 
 
 def check_raise_for_status(value: object) -> None:
-    """Refuse what is neither a bool nor a function: any status would be the wrong time to find out."""
+    """Refuse a value that is neither a bool nor a function now, not only when a status is checked."""
     if not isinstance(value, bool) and not callable(value):
         raise TypeError(
             f"raise_for_status must be a bool or a coroutine function that takes the response, "
@@ -19,7 +19,7 @@ def check_raise_for_status(value: object) -> None:
 
 
 def chosen_check(of_call: RaiseForStatus | None, of_session: RaiseForStatus) -> RaiseForStatus:
-    """Return what a call says, or what its session says if the call says nothing.
+    """Return the setting of the call, or that of its session if the call has none.
 
     Raises:
         TypeError: it is neither a bool nor a function.
@@ -31,7 +31,7 @@ def chosen_check(of_call: RaiseForStatus | None, of_session: RaiseForStatus) -> 
 
 
 async def check_response(response: ClientResponse, check: RaiseForStatus) -> None:
-    """Check *response* as *check* says; whoever raises closes it.
+    """Check *response* as *check* demands; the response is closed if this raises.
 
     Raises:
         StatusError: *check* is True, and the status is 400 or more.

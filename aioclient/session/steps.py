@@ -1,4 +1,4 @@
-"""The middlewares of a call: the session's, with those changed that the call names by their argument."""
+"""The middlewares of a call: the session's, except those that an argument of the call replaces."""
 
 from collections.abc import Mapping, Sequence
 from typing import Final, TypedDict, cast
@@ -8,7 +8,7 @@ from ..middlewares.retry import Retry
 
 
 class StepArguments(TypedDict, total=False):
-    """Arguments of a call that take the place of a middleware of the session; None leaves it out."""
+    """Arguments of a call that replace a middleware of the session; None leaves it out."""
 
     retry: Retry | None
     """a ``Retry`` in the place of the session's, or innermost where there is none; None for no further attempts."""
@@ -20,7 +20,7 @@ STEPS: Final = frozenset(StepArguments.__annotations__)
 def changed(
     middlewares: Sequence[Middleware], arguments: Mapping[str, object]
 ) -> tuple[Middleware, ...]:
-    """Return *middlewares* with those that *arguments* name in the place of the session's, or innermost.
+    """Return *middlewares* with those of *arguments* in place of the session's, or innermost.
 
     Raises:
         TypeError: an argument is neither None nor such a middleware.

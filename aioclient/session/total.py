@@ -1,4 +1,4 @@
-"""The total limit of a call whose middlewares may wait on their own."""
+"""The total limit of a call whose middlewares may wait."""
 
 from asyncio import timeout_at
 
@@ -9,10 +9,10 @@ from ..response.client_response import ClientResponse
 
 
 async def within_total(request: Request, handler: Handler) -> ClientResponse:
-    """Call *handler*, users' middlewares among it, within the request's deadline.
+    """Call *handler*, which includes users' middlewares, within the request's deadline.
 
     Raises:
-        TotalTimeoutError: the deadline has come.
+        TotalTimeoutError: the deadline has passed.
     """
     limit = timeout_at(request.deadline)
     try:

@@ -1,4 +1,4 @@
-"""What a call asks of its upload: a content coding, and to tell how far it has got."""
+"""The upload options of a call: a content coding and progress reports."""
 
 from collections.abc import Awaitable, Callable, Mapping
 
@@ -13,14 +13,14 @@ from .arguments import CallArguments
 
 
 def prepare_upload(request: Request, arguments: CallArguments) -> None:
-    """Lay what the call asks of its upload around the request's body.
+    """Wrap the request's body as the call's upload options demand.
 
     An empty body is not compressed.
 
     Raises:
-        ValueError: ``compress`` names no coding known here, or contradicts a Content-Encoding or Content-Length.
-        TypeError: an argument is not of its kind.
-        MissingExtraError: a package is missing that the coding needs.
+        ValueError: ``compress`` names an unknown coding, or contradicts a Content-Encoding or Content-Length.
+        TypeError: an argument is invalid.
+        MissingExtraError: the coding needs a package that is missing.
     """
     progress = arguments.get("progress")
     if progress is not None and not callable(progress):
@@ -52,11 +52,11 @@ async def settle(
     url: str | URL,
     arguments: Mapping[str, object],
 ) -> ClientResponse:
-    """Send a request whose *tracker* is settled at its end, whatever ends it.
+    """Send a request and settle its *tracker* at the end, whatever the outcome.
 
     Raises:
-        TypeError: the tracker is none.
-        RuntimeError: it is another request's.
+        TypeError: it is not a tracker.
+        RuntimeError: it belongs to another request.
     """
     if not isinstance(tracker, UploadTracker):
         kind = type(tracker)
@@ -71,14 +71,14 @@ async def settle(
 
 
 def give_up(tracker: object) -> None:
-    """Settle the *tracker* of a call that is refused, if it is one."""
+    """Settle the *tracker* of a refused call, if it is one."""
     if isinstance(tracker, UploadTracker):
         tracker.bind()
         tracker.request_ended()
 
 
 class CountAttempts:
-    """The innermost step of a call with a tracker, before *send*: it notes each attempt."""
+    """The innermost step of a call with a tracker, before *send*: it counts attempts."""
 
     __slots__ = ("_send", "_tracker")
 
@@ -87,6 +87,6 @@ class CountAttempts:
         self._send = send
 
     def __call__(self, request: Request) -> Awaitable[ClientResponse]:
-        """Note an attempt, and send it."""
+        """Count an attempt, and send it."""
         self._tracker.attempt_started(request.content is not None)
         return self._send(request)

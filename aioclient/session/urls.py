@@ -1,4 +1,4 @@
-"""The URL of a call: parsed, joined with its parameters, and refused when it is none."""
+"""The URL of a call: parsed, joined with its parameters, and checked."""
 
 from collections.abc import Iterable, Mapping, Sequence
 from functools import lru_cache
@@ -11,16 +11,16 @@ from ..message.origin import Origin, canonical_host, origin_of, unreadable
 from ..message.pairs import checked_pairs
 from ..message.urls import url_of
 
-_REMEMBERED: Final = 128  # texts, as yarl remembers
+_REMEMBERED: Final = 128  # cached texts, as in yarl
 
 
 def target_of(url: str | URL) -> tuple[URL, Origin | None, bool]:
-    """Return *url* as a ``URL``, its origin (None unless it is known), and whether a user or password may be in it.
+    """Return *url* as a ``URL``, its origin (None if unknown), and whether it may have a user or password.
 
-    Most programs call the same few URLs: what is known of a text is remembered.
+    Most programs call the same few URLs: the results for texts are cached.
 
     Raises:
-        InvalidUrlClientError: as ``parsed()``.
+        InvalidUrlClientError: as for ``parsed()``.
     """
     return _known(url) if type(url) is str else (parsed(url), None, True)
 
@@ -30,7 +30,7 @@ def _known(text: str) -> tuple[URL, Origin | None, bool]:
     url = parsed(text)
     try:
         origin = origin_of(url)
-    except ClientError:  # whoever makes a request of it gets the error
+    except ClientError:  # raised when a request is made of it
         origin = None
     return url, origin, url.raw_user is not None or url.raw_password is not None
 
@@ -39,7 +39,7 @@ def parsed(url: str | URL) -> URL:
     """Return *url* as a ``URL``.
 
     Raises:
-        InvalidUrlClientError: it is none, as ``url_of()`` says.
+        InvalidUrlClientError: it is not a URL, as ``url_of()`` says.
     """
     if isinstance(url, str):
         try:
@@ -58,7 +58,7 @@ def parsed(url: str | URL) -> URL:
 
 
 def with_params(url: URL, params: Query) -> URL:
-    """Return *url* with *params* behind its query; text is taken as encoded already."""
+    """Return *url* with *params* added to its query; a str must be encoded already."""
     if isinstance(params, str):
         query = params.replace("#", "%23")
         if url.raw_query_string:
@@ -105,7 +105,7 @@ def _params_advice(params: Any, error: Exception) -> str:
 
 
 def host_name(name: str) -> str:
-    """Return a host name as URLs have it; raise ``InvalidUrlClientError`` if it is none."""
+    """Return a host name in the form of URLs; raise ``InvalidUrlClientError`` if it is invalid."""
     if not isinstance(cast(object, name), str):
         raise InvalidUrlClientError(bad_url(name), f"a host is a str, found {type(name).__name__}")
     return canonical_host(name)
@@ -128,6 +128,6 @@ def checked_base_url(base_url: str | URL) -> URL:
 
 
 def over_http(url: str | URL) -> str | URL:
-    """Return *url* with ``http`` in place of ``unix``, which aiohttp has for servers on a Unix domain socket."""
+    """Return *url* with ``http`` in place of ``unix``, aiohttp's scheme for servers on a Unix domain socket."""
     text = str(url)
     return f"http{text[4:]}" if text[:5].lower() == "unix:" else url

@@ -1,4 +1,4 @@
-"""Opening a WebSocket: its arguments, the handshake through the whole chain, and what becomes of the connection."""
+"""Opening a WebSocket: its arguments, the handshake through the whole chain, and the use of its connection."""
 
 import asyncio
 import os
@@ -39,21 +39,19 @@ from ..websocket import ClientWebSocketResponse
 from .arguments import TimeoutLike
 from .steps import StepArguments
 
-CLOSE_LIMIT: Final = 10.0  # seconds to wait for the peer's close frame, as aiohttp
-MAX_MESSAGE: Final = 4 * 1024 * 1024  # bytes, as aiohttp
-REFUSAL_BODY: Final = 64 * 1024  # bytes of the body that a refusal carries
-REFUSAL_TIME: Final = (
-    5.0  # seconds to wait for them: what drips must not hold back what the status says
-)
+CLOSE_LIMIT: Final = 10.0  # seconds to wait for the peer's close frame, as in aiohttp
+MAX_MESSAGE: Final = 4 * 1024 * 1024  # bytes, as in aiohttp
+REFUSAL_BODY: Final = 64 * 1024  # bytes of the body in the error for a refusal
+REFUSAL_TIME: Final = 5.0  # seconds to wait for them: a slow body must not delay the error
 
-# Arguments of a request that mean nothing here, or are decided.
+# Arguments of a request that have no meaning here, or are fixed.
 _NOT_TAKEN: Final = frozenset(
     ("chunked", "data", "expect100", "json", "raise_for_status", "read_until_eof", "version")
 )
 
 
 class HandshakeArguments(StepArguments, total=False):
-    """Arguments of ``ws_connect()`` that are those of a request, which the handshake is."""
+    """Arguments of ``ws_connect()`` that belong to the handshake, which is a request."""
 
     params: Query
     cookies: LooseCookies | None
@@ -111,11 +109,11 @@ class SocketArguments(TypedDict, total=False):
 
 
 class OpeningArguments(SocketArguments, HandshakeArguments, total=False):
-    """The arguments of ``ClientSession.ws_connect()`` that are the same for every attempt to connect."""
+    """The arguments of ``ClientSession.ws_connect()`` that are the same for every connection attempt."""
 
 
 class HeadersArgument(TypedDict, total=False):
-    """The argument of ``ClientSession.ws_connect()`` that may be another one for each attempt to connect."""
+    """The argument of ``ClientSession.ws_connect()`` that may differ for each connection attempt."""
 
     headers: LooseHeaders | None
     """laid over the session's."""
@@ -163,7 +161,7 @@ async def open_websocket(
     handshake_timeout: TimeoutLike | Unset = UNSET,
     **handshake: Unpack[HandshakeArguments],
 ) -> ClientWebSocketResponse:
-    """Open a WebSocket as ``ClientSession.ws_connect()`` says; *send* sends a request of the session."""
+    """Open a WebSocket as documented in ``ClientSession.ws_connect()``; *send* sends a request of the session."""
     if useless := handshake.keys() & _NOT_TAKEN:
         raise TypeError(f"ws_connect() does not take {sorted(useless)}")
     limits = _limits(timeout, receive_timeout, heartbeat, pong_timeout)
@@ -229,7 +227,7 @@ def _limits(
     heartbeat: float | None,
     pong_timeout: float | None,
 ) -> _Limits:
-    """Return the limits that the arguments say, in any of their spellings."""
+    """Return the limits, which may be given in several forms."""
     if isinstance(timeout, ClientWSTimeout):
         receive, close = timeout.ws_receive, timeout.ws_close
     else:
@@ -253,10 +251,10 @@ def _limits(
 
 
 def window_bits(compress: object) -> int:
-    """Return the window in bits that ``compress=`` asks for; 0 for no compression.
+    """Return the window in bits for ``compress=``; 0 for no compression.
 
     Raises:
-        ValueError: it is neither 0, False, None, True (15) nor 9 to 15.
+        ValueError: it is not 0, False, None, True (15) or 9 to 15.
     """
     if compress is True:
         return 15
@@ -270,7 +268,7 @@ def window_bits(compress: object) -> int:
 
 
 def _subprotocols(protocols: Iterable[str] | None, fields: "CIMultiDict[str]") -> tuple[str, ...]:
-    """Return the subprotocols to ask for: *protocols*, or those of a header field that the user wrote."""
+    """Return the subprotocols to offer: *protocols*, or those in a header field of the user."""
     if isinstance(protocols, str):
         raise TypeError(f"protocols must be an iterable of names, found the str {protocols!r}")
     written = fields.popall(PROTOCOL, ())
@@ -294,10 +292,10 @@ def _take_over(
     decode_text: bool,
     autoping: bool,
 ) -> WebSocketConnection:
-    """Return what speaks WebSocket on the connection of *response*.
+    """Return the WebSocket protocol on the connection of *response*.
 
     Raises:
-        HandshakeFailure: there is no such connection: a middleware answered, or it is lost already.
+        HandshakeFailure: there is no such connection: a middleware answered, or it was lost already.
     """
     held = response.connection
     taken = None if held is None else held.take_over()
@@ -325,14 +323,14 @@ def _take_over(
 
 
 async def _refuse(response: ClientResponse, found: str) -> NoReturn:
-    """Raise the error for an answer that is not what it must be, with the beginning of its body; close."""
+    """Raise the error for an invalid answer, with the beginning of its body; close the response."""
     body = b""
     try:
         async with asyncio.timeout(REFUSAL_TIME):
             while len(body) < REFUSAL_BODY and (piece := await response.content.readany()):
                 body += piece
     except CALL_ERRORS:
-        pass  # what came has to do
+        pass  # the received part is enough
     finally:
         response.close()
     error = HandshakeRefusedError(
