@@ -84,6 +84,14 @@ from .message.retry_budget import RetryBudget, RetryBudgetStatistics
 from .message.timeout import ClientTimeout
 from .message.timings import Timings
 from .middlewares.auth import NO_AUTH, BasicAuth, Netrc
+from .middlewares.rate_limit import (
+    LimitStore,
+    MemoryStore,
+    RateLimit,
+    RateLimitChange,
+    RateLimitStatistics,
+    RedisStore,
+)
 from .middlewares.retry import Retried, Retry, RetryStatistics
 from .reconnecting import (
     ReconnectingWebSocket,
@@ -146,6 +154,8 @@ __all__ = (
     "InvalidJSONWarning",
     "LegacyParameterWarning",
     "Middleware",
+    "LimitStore",
+    "MemoryStore",
     "MultipartReader",
     "MultipartWriter",
     "NO_AUTH",
@@ -156,10 +166,14 @@ __all__ = (
     "Priority",
     "Proxy",
     "ProxyDigestAuth",
+    "RateLimit",
+    "RateLimitChange",
+    "RateLimitStatistics",
     "ReconnectPolicy",
     "ReconnectState",
     "ReconnectStatistics",
     "ReconnectingWebSocket",
+    "RedisStore",
     "Request",
     "RequestInfo",
     "Retried",

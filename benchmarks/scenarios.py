@@ -9,7 +9,7 @@ COOKIES = {f"c{n}": f"value-{n}-of-a-cookie" for n in range(10)}
 DEFAULT_HEADERS = {f"X-Default-{n}": f"value {n} of a request header" for n in range(10)}
 MIDDLEWARES = 3
 # What aioclient has and aiohttp has not, for `benchmarks.instructions`: the names of its sessions.
-RESILIENCE = {"retry": "Retry()"}
+RESILIENCE = {"retry": "Retry()", "rate-limit": "RateLimit(1e6)"}
 BIG_SIZE = 100_000_000
 CHUNK_SIZE = 64 * 1024
 

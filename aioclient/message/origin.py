@@ -112,6 +112,9 @@ class Origin:
     def __hash__(self) -> int:
         return hash((self.is_tls, self.host, self.port))
 
+    def __str__(self) -> str:
+        return f"{'https' if self.is_tls else 'http'}://{self.host_field}"
+
     def __repr__(self) -> str:
         return f"<Origin {self.scheme}://{self.host_field}>"
 

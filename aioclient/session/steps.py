@@ -4,12 +4,15 @@ from collections.abc import Mapping, Sequence
 from typing import Final, TypedDict, cast
 
 from ..chain import Middleware, name_of
+from ..middlewares.rate_limit import RateLimit
 from ..middlewares.retry import Retry
 
 
 class StepArguments(TypedDict, total=False):
     """Arguments of a call that replace a middleware of the session; None leaves it out."""
 
+    rate_limit: RateLimit | None
+    """a ``RateLimit`` in the place of the session's, or innermost where there is none; None for no limit."""
     retry: Retry | None
     """a ``Retry`` in the place of the session's, or innermost where there is none; None for no further attempts."""
 
@@ -49,4 +52,4 @@ def _argument_of(middleware: Middleware) -> object:
     return getattr(middleware, "argument", None)
 
 
-_EXAMPLES: Final = {"retry": "Retry(attempts=5)"}
+_EXAMPLES: Final = {"rate_limit": "RateLimit(10)", "retry": "Retry(attempts=5)"}

@@ -19,6 +19,8 @@ class AioclientClient(AiohttpClient):
     has_http2 = True
 
     def _options(self) -> dict[str, Any]:
-        steps = {"retry": (aioclient.Retry,)}
-        made = [step() for step in steps.get(self.setup.session, ())]
-        return {"middlewares": made} if made else super()._options()
+        made = {
+            "retry": aioclient.Retry,
+            "rate-limit": lambda: aioclient.RateLimit(1e6),
+        }.get(self.setup.session)
+        return super()._options() if made is None else {"middlewares": [made()]}

@@ -65,6 +65,9 @@ class Daemon:
 
     def _start(self) -> None:
         self.ports = dict(zip(self.port_names, free_ports(len(self.port_names)), strict=True))
+        self._launch()
+
+    def _launch(self) -> None:
         arguments = self.arguments()
         user = group = None
         if os.getuid() == 0:

@@ -1,0 +1,263 @@
+"""When the next request may go: limits as values, with the time as an argument.
+
+* A *token bucket* holds ``burst`` permits and gets one back every ``per / rate`` seconds. It is kept as the moment at
+  which it will be full (the generic cell rate algorithm, ITU-T I.371): two numbers, whatever the rate.
+* A *sliding window* gives ``rate`` permits in every window of ``per`` seconds, wherever that begins. It is kept as the
+  moments of the last ``rate`` permits.
+* A permit may be given for a moment that is still to come: that is how requests wait, each for its own.
+* What a server says goes before: no permit is for a moment before the one that it asks to wait for, only as many are
+  given as it says are left, and none faster than its own policy.
+"""
+
+import math
+from bisect import insort
+from collections import deque
+from dataclasses import dataclass, replace
+from typing import Final, Literal, Protocol, Self, TypeAlias
+
+from ...message.rate_limits import Advice
+
+Algorithm: TypeAlias = Literal["token_bucket", "sliding_window"]
+
+_NEVER: Final = -math.inf
+
+
+@dataclass(frozen=True, slots=True)
+class Rule:
+    """*rate* requests in *per* seconds, at most *burst* at once.
+
+    Raises:
+        ValueError, TypeError: it makes no sense.
+    """
+
+    rate: float
+    per: float = 1.0
+    burst: int | None = None
+    algorithm: Algorithm = "token_bucket"
+
+    def __post_init__(self) -> None:
+        for name in ("rate", "per"):
+            value = getattr(self, name)
+            if isinstance(value, bool) or not isinstance(value, (int, float)):
+                raise TypeError(f"{name} must be a number, found {type(value).__name__}")
+            if not 0 < value < math.inf:
+                raise ValueError(f"{name}={value!r}; give more than 0")
+        if self.algorithm not in ("token_bucket", "sliding_window"):
+            raise ValueError(
+                f"algorithm={self.algorithm!r}; give 'token_bucket' or 'sliding_window'"
+            )
+        is_window = self.algorithm == "sliding_window"
+        if is_window and (self.rate != int(self.rate) or self.burst is not None):
+            raise ValueError(
+                f"rate={self.rate!r}, burst={self.burst!r}: a sliding window takes a whole number of requests, "
+                "and has no burst"
+            )
+        if self.burst is None:
+            object.__setattr__(self, "burst", max(1, int(self.rate)))
+        elif isinstance(self.burst, bool) or not isinstance(self.burst, int):
+            raise TypeError(f"burst must be an int, found {type(self.burst).__name__}")
+        elif self.burst < 1:
+            raise ValueError(f"burst={self.burst}; give 1 or more")
+
+    @property
+    def interval(self) -> float:
+        """Seconds from one permit to the next."""
+        return self.per / self.rate
+
+    @property
+    def at_once(self) -> int:
+        """How many requests may go at the same moment."""
+        return self.burst or 1
+
+    def share(self, of: int) -> Self:
+        """Return the limit of one of so many processes that share this one."""
+        if of <= 1:
+            return self
+        if self.algorithm == "sliding_window":
+            if self.rate >= of:
+                return replace(self, rate=self.rate // of, burst=None)
+            return replace(self, rate=1, per=self.per * of / self.rate, burst=None)
+        return replace(self, rate=self.rate / of, burst=max(1, self.at_once // of))
+
+
+class Limiter(Protocol):
+    """The state of one limit."""
+
+    def next(self, now: float) -> float:
+        """Return the moment of the next permit, *now* or later."""
+
+    def take(self, at: float) -> None:
+        """Give the permit for that moment."""
+
+    def block(self, until: float) -> None:
+        """Give no permit for a moment before that one."""
+
+    def is_fresh(self, now: float) -> bool:
+        """Tell whether it is as a new one."""
+
+
+class TokenBucket:
+    """The state of a token bucket for *rule*."""
+
+    __slots__ = ("_full_at", "_interval", "_not_before", "_tolerance")
+
+    def __init__(self, rule: Rule) -> None:
+        self._interval = rule.interval
+        self._tolerance = (rule.at_once - 1) * rule.interval
+        self._full_at = _NEVER
+        self._not_before = _NEVER
+
+    def next(self, now: float) -> float:
+        """Return the moment of the next permit, *now* or later."""
+        at = self._full_at - self._tolerance
+        if at < now:
+            at = now
+        return at if at > self._not_before else self._not_before
+
+    def take(self, at: float) -> None:
+        """Give the permit for that moment."""
+        full_at = self._full_at
+        self._full_at = (at if at > full_at else full_at) + self._interval
+
+    def block(self, until: float) -> None:
+        """Give no permit for a moment before that one."""
+        self._not_before = max(self._not_before, until)
+
+    def is_fresh(self, now: float) -> bool:
+        """Tell whether it is as a new one."""
+        return self._full_at <= now and self._not_before <= now
+
+
+class SlidingWindow:
+    """The state of a sliding window for *rule*."""
+
+    __slots__ = ("_limit", "_not_before", "_per", "_times")
+
+    def __init__(self, rule: Rule) -> None:
+        self._limit = int(rule.rate)
+        self._per = rule.per
+        self._times: deque[float] = deque(maxlen=self._limit)
+        self._not_before = _NEVER
+
+    def next(self, now: float) -> float:
+        """Return the moment of the next permit, *now* or later."""
+        at = max(now, self._not_before)
+        if len(self._times) == self._limit:
+            at = max(at, self._times[0] + self._per)
+        return max(at, self._times[-1]) if self._times else at
+
+    def take(self, at: float) -> None:
+        """Give the permit for that moment."""
+        self._times.append(at)
+
+    def block(self, until: float) -> None:
+        """Give no permit for a moment before that one."""
+        self._not_before = max(self._not_before, until)
+
+    def is_fresh(self, now: float) -> bool:
+        """Tell whether it is as a new one."""
+        return self._not_before <= now and (not self._times or self._times[-1] + self._per <= now)
+
+
+def limiter_for(rule: Rule) -> Limiter:
+    """Return the fresh state of a limit."""
+    return TokenBucket(rule) if rule.algorithm == "token_bucket" else SlidingWindow(rule)
+
+
+class Learned:
+    """What a server has said of its limit: how many requests are left, and what its policy is.
+
+    ``given`` counts all permits; who knows how many there were when its own was given knows which requests the server
+    had not seen when it answered.
+    """
+
+    __slots__ = ("_bucket", "_left", "_policy", "_until", "given")
+
+    def __init__(self) -> None:
+        self.given = 0
+        self._left: int | None = None
+        self._until = _NEVER
+        self._bucket: TokenBucket | None = None
+        self._policy: tuple[int, float] | None = None
+
+    def next(self, at: float) -> float:
+        """Return the moment, *at* or later, at which the server will let one more request through."""
+        if self._left is not None:
+            if at >= self._until:
+                self._left = None
+            elif self._left <= 0:
+                at = self._until
+        return at if self._bucket is None else self._bucket.next(at)
+
+    def take(self, at: float) -> None:
+        """Give a permit for that moment."""
+        self.given += 1
+        if self._left is not None and at < self._until:
+            self._left -= 1
+        if self._bucket is not None:
+            self._bucket.take(at)
+
+    def learn(self, said: Advice, now: float, given: int, rule: Rule) -> float:
+        """Take *said* of the response to the *given*-th permit into account; return seconds in which nothing may go."""
+        if said.quota is not None and said.window is not None:
+            self._learn_policy(said.quota, said.window, rule)
+        if said.left is None or said.reset is None:
+            return 0.0
+        if said.left == 0:
+            return said.reset
+        until, left = now + said.reset, max(0, said.left - (self.given - given))
+        if self._left is not None and until <= self._until + 1 and now < self._until:
+            left = min(left, self._left)  # answers of the same window may come out of order
+        self._left, self._until = left, until
+        return 0.0
+
+    def _learn_policy(self, quota: int, window: float, rule: Rule) -> None:
+        policy = (quota, window)
+        if policy == self._policy:
+            return
+        self._policy = policy
+        slower = quota / window < rule.rate / rule.per
+        self._bucket = TokenBucket(Rule(quota, window, burst=quota)) if slower else None
+
+
+class Slots:
+    """The moments that are reserved for those who wait, in their order."""
+
+    __slots__ = ("_moments",)
+
+    def __init__(self) -> None:
+        self._moments: list[float] = []
+
+    def __len__(self) -> int:
+        return len(self._moments)
+
+    def add(self, moment: float) -> None:
+        """Reserve one."""
+        insort(self._moments, moment)
+
+    def first(self) -> float:
+        """Return the moment of who is first."""
+        return self._moments[0]
+
+    def nth(self, place: int) -> float:
+        """Return the moment of who is in that *place*, from 0 on."""
+        return self._moments[place]
+
+    def take_first(self) -> None:
+        """Let the first one go."""
+        del self._moments[0]
+
+    def drop_before(self, now: float, waiting: int) -> None:
+        """Forget the moments that have passed and that none of so many who wait will use."""
+        while len(self._moments) > waiting and self._moments[0] <= now:
+            del self._moments[0]
+
+    def delay(self, until: float, interval: float) -> None:
+        """Let none be before that moment; those that were follow it one by one, an *interval* apart."""
+        self._moments = [
+            max(moment, until + place * interval) for place, moment in enumerate(self._moments)
+        ]
+
+    def clear(self) -> None:
+        """Forget all."""
+        self._moments.clear()

@@ -1,0 +1,326 @@
+"""The middleware that holds requests back."""
+
+import asyncio
+import math
+import time
+from collections import deque
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from inspect import iscoroutinefunction
+from typing import ClassVar, Final, Literal, TypeAlias, cast
+
+from ...chain import Handler, tell
+from ...exceptions import RateLimitedError
+from ...message.rate_limits import LONGEST, NONE, advice, speaks_of_limits
+from ...message.request import Request
+from ...message.retry_after import retry_after
+from ...response.client_response import ClientResponse
+from ...waiting import not_counted, waits
+from .policy import Algorithm, Learned, Rule, Slots
+from .store import LimitStore, MemoryStore
+
+By: TypeAlias = Literal["origin", "host"] | Callable[[Request], str]
+
+MAX_LINES: Final = 1024  # keys that are kept; then those without anybody in line are forgotten
+_SLOW_DOWN: Final = frozenset((429, 503))
+
+
+@dataclass(frozen=True, slots=True)
+class RateLimitChange:
+    """What ``on_change`` of a ``RateLimit`` gets.
+
+    Attributes:
+        state: "blocked": the server of *key* wants no request for *seconds*; "lost" and "back": the store cannot be
+            used, as *error* says, or can be again.
+        key: of the limit; empty for what concerns all.
+        seconds: of a block.
+        error: that the store raised.
+    """
+
+    state: Literal["blocked", "lost", "back"]
+    key: str = ""
+    seconds: float = 0.0
+    error: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class RateLimitStatistics:
+    """What a ``RateLimit`` has seen since it was made, or since ``reset()``.
+
+    ``passed`` are requests that went, ``delayed`` those of them that had to wait, ``refused`` those that could not wait
+    for as long; ``waiting`` are those that wait now.
+    """
+
+    passed: int
+    delayed: int
+    refused: int
+    waiting: int
+
+
+class _Line:
+    """Those who wait for a permit of one key: first come, first served."""
+
+    __slots__ = ("key", "learned", "lock", "slots", "timer", "waiters")
+
+    def __init__(self, key: str) -> None:
+        self.key = key
+        self.learned = Learned()
+        self.lock = asyncio.Lock()
+        self.slots = Slots()
+        self.waiters: deque[asyncio.Future[None]] = deque()
+        self.timer: asyncio.TimerHandle | None = None
+
+    def serve(self) -> None:
+        """Let those go whose moment has come, and set the timer for the next."""
+        loop = asyncio.get_running_loop()
+        if self.timer is not None:
+            self.timer.cancel()
+            self.timer = None
+        now = loop.time()
+        while self.waiters and len(self.slots):
+            waiter = self.waiters[0]
+            if waiter.done():  # cancelled: its moment is for the next one
+                self.waiters.popleft()
+                continue
+            if self.slots.first() > now:
+                self.timer = loop.call_at(self.slots.first(), self.serve)
+                return
+            self.waiters.popleft()
+            self.slots.take_first()
+            waiter.set_result(None)
+        self.slots.drop_before(now, len(self.waiters))
+
+
+class RateLimit:
+    """A middleware that lets requests pass no faster than *rate* in *per* seconds, for each origin by itself.
+
+    Who comes when there is no permit waits for it, first come, first served; the limit of an attempt does not count
+    that. If the permit would come after the call's deadline, ``RateLimitedError`` is raised at once. The wait of a
+    request that is cancelled becomes the next one's.
+
+    What servers say goes before: ``Retry-After`` of a 429 or 503, ``RateLimit`` and ``RateLimit-Policy``,
+    ``X-RateLimit-Remaining`` and ``X-RateLimit-Reset``.
+
+    Args:
+        rate: how many requests.
+        per: in how many seconds.
+        burst: how many may go at once when none went before; *rate* by default.
+        by: what has a limit of its own: "origin", "host", or a function that takes the request and returns a key.
+        algorithm: "token_bucket"; or "sliding_window", with which no window of *per* seconds has more than *rate*,
+            wherever it begins.
+        max_wait: seconds that a request may wait at most; None for what its deadline allows.
+        learn: whether the server's own limits count.
+        store: where permits are counted: in this process, or a ``RedisStore`` for many.
+        on_change: a function that gets a ``RateLimitChange``.
+
+    Raises:
+        ValueError, TypeError: an argument makes no sense, a rate of zero among them.
+    """
+
+    argument: ClassVar = "rate_limit"
+    tidy: ClassVar = True
+
+    def __init__(
+        self,
+        rate: float,
+        per: float = 1.0,
+        *,
+        burst: int | None = None,
+        by: By = "origin",
+        algorithm: Algorithm = "token_bucket",
+        max_wait: float | None = None,
+        learn: bool = True,
+        store: LimitStore | None = None,
+        on_change: Callable[[RateLimitChange], object] | None = None,
+    ) -> None:
+        self._rule = Rule(rate, per, burst, algorithm)
+        if by not in ("origin", "host") and not callable(by):
+            raise ValueError(f"by={by!r}; give 'origin', 'host' or a function of the request")
+        if max_wait is not None and not max_wait >= 0:
+            raise ValueError(
+                f"max_wait={max_wait!r}; give seconds, or None for what the deadline allows"
+            )
+        if on_change is not None and not callable(on_change):
+            raise TypeError(f"on_change must be a function, found {type(on_change).__name__}")
+        self._by = by
+        self._longest = math.inf if max_wait is None else max_wait
+        self._learns = learn
+        self._store = MemoryStore() if store is None else store
+        self._on_change = on_change
+        if on_change is not None:
+            self._store.on_change = self._store_changed
+        self._store_is_near = not iscoroutinefunction(self._store.reserve)
+        self._lines: dict[str, _Line] = {}
+        self.reset()
+
+    async def __call__(self, request: Request, handler: Handler) -> ClientResponse:
+        """Let *request* pass when there is a permit for it.
+
+        Raises:
+            RateLimitedError: there is none in time.
+        """
+        key = self._key(request)
+        line = self._lines.get(key)
+        if line is None:
+            line = self._new(key)
+        now = asyncio.get_running_loop().time()
+        learned = line.learned
+        at: float | None = None
+        if self._store_is_near and not line.waiters and not len(line.slots):
+            longest = self._longest_for(request, now)
+            at = now + cast(float, self._store.reserve(key, self._rule, now, longest))
+            at = learned.next(at)
+        if at is None or at > now:
+            await self._wait(line, request, at, now)
+        else:
+            learned.take(now)
+        given = learned.given
+        self._passed += 1
+        response = await handler(request)
+        if self._learns and (response.status in _SLOW_DOWN or speaks_of_limits(response.headers)):
+            await self._learn(line, response, given)
+        return response
+
+    def _key(self, request: Request) -> str:
+        if self._by == "origin":
+            return str(request.origin)
+        if self._by == "host":
+            return request.origin.host
+        key = self._by(request)
+        if not isinstance(key, str):
+            raise TypeError(f"by= must return a str, found {type(key).__name__}")
+        return key
+
+    def _longest_for(self, request: Request, now: float) -> float:
+        """Return the seconds that *request* may wait."""
+        deadline = request.deadline
+        if deadline is None:
+            return self._longest
+        left = deadline - now
+        return left if left < self._longest else self._longest
+
+    async def _wait(self, line: _Line, request: Request, at: float | None, now: float) -> None:
+        """Wait in *line* until *at*, the moment of a permit; None if the store was not asked for one yet."""
+        loop = asyncio.get_running_loop()
+        longest = self._longest_for(request, now)
+        line.slots.drop_before(now, len(line.waiters))
+        waiter: asyncio.Future[None] = loop.create_future()
+        line.waiters.append(waiter)
+        try:
+            with not_counted():
+                # One by one, so that the store is asked in the order in which they came.
+                async with line.lock:
+                    if not waiter.done():
+                        at = await self._moment(line, waiter, at, now, longest)
+                if at is not None and not waiter.done():
+                    if at - now > longest:
+                        self._refused += 1
+                        raise self._error(line, request, at - now)
+                    if not waits():
+                        line.waiters.remove(waiter)
+                        return
+                    self._delayed += at > now
+                    await waiter
+        except BaseException:
+            if waiter.done() and not waiter.cancelled():
+                line.slots.add(loop.time())  # it was let go, and does not: the next one may
+            elif waiter in line.waiters:
+                line.waiters.remove(waiter)
+            line.serve()
+            raise
+
+    async def _moment(
+        self,
+        line: _Line,
+        waiter: "asyncio.Future[None]",
+        at: float | None,
+        now: float,
+        longest: float,
+    ) -> float:
+        """Return the moment of a permit for *waiter*; a new one is put into the line unless it is too late."""
+        if at is None:
+            place = line.waiters.index(waiter)
+            if len(line.slots) > place:
+                at = line.slots.nth(place)  # somebody has left, whose moment is free
+                line.serve()
+                return at
+            wait = self._store.reserve(line.key, self._rule, now, longest)
+            if not isinstance(wait, (float, int)):
+                wait = await wait
+            at = line.learned.next(now + wait)
+        if at - now <= longest:
+            line.learned.take(at)
+            if waits():
+                line.slots.add(at)
+                line.serve()
+        return at
+
+    def _error(self, line: _Line, request: Request, wait: float) -> RateLimitedError:
+        rule = self._rule
+        limit = f"{rule.rate:g} requests in {rule.per:g} s to {line.key}"
+        if wait == math.inf:
+            reason = f"the store of the limit of {limit} is lost"
+            return RateLimitedError(request.what, reason, None, None)
+        until = datetime.now(UTC) + timedelta(seconds=wait)
+        ahead = len(line.waiters)
+        reason = f"the limit of {limit} has no room in time ({ahead} wait before it)"
+        return RateLimitedError(request.what, reason, wait, until)
+
+    async def _learn(self, line: _Line, response: ClientResponse, given: int) -> None:
+        """Take into account what *response* says of the server's limits."""
+        headers = response.headers
+        seconds = 0.0
+        if response.status in _SLOW_DOWN:
+            seconds = retry_after(headers, time.time()) or 0.0
+        said = advice(headers, time.time())
+        now = asyncio.get_running_loop().time()
+        if said is not NONE:
+            seconds = max(seconds, line.learned.learn(said, now, given, self._rule))
+        if seconds <= 0:
+            return
+        seconds = min(seconds, LONGEST)
+        blocking = self._store.block(line.key, now, seconds)
+        line.slots.delay(now + seconds, self._rule.interval)
+        line.serve()
+        tell(self._on_change, RateLimitChange("blocked", line.key, seconds))
+        if blocking is not None:
+            await blocking
+
+    def _new(self, key: str) -> _Line:
+        if len(self._lines) >= MAX_LINES:
+            self._lines = {
+                known: line
+                for known, line in self._lines.items()
+                if line.waiters or len(line.slots)
+            }
+        self._lines[key] = line = _Line(key)
+        return line
+
+    def _store_changed(self, state: str, error: BaseException | None) -> None:
+        text = None if error is None else repr(error)
+        tell(self._on_change, RateLimitChange("lost" if state == "lost" else "back", error=text))
+
+    def statistics(self) -> RateLimitStatistics:
+        """Return what was counted, as a value that does not change."""
+        waiting = sum(len(line.waiters) for line in self._lines.values())
+        return RateLimitStatistics(self._passed, self._delayed, self._refused, waiting)
+
+    def reset(self) -> None:
+        """Forget all that was counted and learned; those who wait go on at once."""
+        self._passed = self._delayed = self._refused = 0
+        self._store.reset()
+        for line in self._lines.values():
+            line.slots.clear()
+            for _ in line.waiters:
+                line.slots.add(-math.inf)
+            if line.waiters:
+                line.serve()
+        self._lines = {}
+
+    def __repr__(self) -> str:
+        rule = self._rule
+        waiting = self.statistics().waiting
+        return (
+            f"<RateLimit {rule.rate:g} in {rule.per:g} s, {self._passed} passed, {waiting} waiting>"
+        )
