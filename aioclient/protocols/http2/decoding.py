@@ -1,8 +1,9 @@
 """Field blocks as they come in: HPACK (RFC 7541) behind a memory.
 
-A block that was decoded before, with the dynamic table as it is now, is looked up whole. That is the common case, since
-servers answer like requests alike. A block that changes the table is not remembered, and whatever was remembered before
-is forgotten with it. Strings in Huffman's code are remembered apart from that, since they mean the same always.
+A block that was decoded before is looked up whole. That is the common case, since servers answer like requests alike.
+A block that names no entry of the dynamic table means the same always, whatever it adds to that table; nginx sends only
+such blocks. One that does is remembered as long as the table does not change. Strings in Huffman's code are remembered
+apart from that.
 
 hpack decodes Huffman's code. What stands around it is read here: hpack's own decoder takes ten times as long, writes
 fields to its debug log, secrets included, and is of no more use after a list that is too long.
@@ -43,15 +44,21 @@ class FieldList:
         fields: Names and values in their order; empty if they are too many.
         size: Their size as RFC 9113, section 6.5.2, counts it.
         problem: What is wrong with the first field that is; empty if none is.
+        added: The entries that its block adds to the table, in their order.
+        added_size: Their size in the table.
         head: What ``response_head()`` makes of them; None before it was asked.
     """
 
-    __slots__ = ("fields", "head", "problem", "size")
+    __slots__ = ("added", "added_size", "fields", "head", "problem", "size")
 
-    def __init__(self, fields: list[tuple[str, str]], size: int, problem: str) -> None:
+    def __init__(
+        self, fields: list[tuple[str, str]], size: int, problem: str, added: tuple[Field, ...]
+    ) -> None:
         self.fields = fields
         self.size = size
         self.problem = problem
+        self.added = added
+        self.added_size = sum(field[2] for field in added)
         self.head: Any = None
 
 
@@ -62,14 +69,25 @@ class FieldDecoder:
         max_size: bytes of a list; of a longer one only the size is told.
     """
 
-    __slots__ = ("_blocks", "_max_size", "_room", "_strings", "_table", "_table_size")
+    __slots__ = (
+        "_blocks",
+        "_depends",
+        "_dependent",
+        "_max_size",
+        "_room",
+        "_strings",
+        "_table",
+        "_table_size",
+    )
 
     def __init__(self, max_size: int) -> None:
         self._max_size = max_size
         self._table: deque[Field] = deque()
         self._table_size = 0
         self._room = DEFAULT_TABLE_SIZE  # as the server's encoder said last
-        self._blocks: Memo[bytes, FieldList] = Memo()
+        self._blocks: Memo[bytes, FieldList] = Memo()  # those that name no entry of the table
+        self._dependent: Memo[bytes, FieldList] = Memo()  # those that do, and add none
+        self._depends = False  # whether the current block does
         self._strings: Memo[bytes, bytes] = Memo()
 
     def decode(self, block: bytes) -> FieldList:
@@ -79,6 +97,12 @@ class FieldDecoder:
             ConnectionFailure: it is not HPACK. The table is lost, and the connection with it (RFC 9113, section 4.3).
         """
         known = self._blocks.get(block)
+        if known is not None:
+            if known.added:
+                self._table.extendleft(known.added)
+                self._grown(known.added_size)
+            return known
+        known = self._dependent.get(block)
         if known is not None:
             return known
         try:
@@ -92,8 +116,10 @@ class FieldDecoder:
 
     def _decode(self, block: bytes) -> FieldList:
         end = len(block)
-        position, changed = self._resize(block) if block and block[0] & 0xE0 == 0x20 else (0, False)
-        table = self._table
+        position = self._resize(block) if block and block[0] & 0xE0 == 0x20 else 0
+        resized = position != 0
+        self._depends = False
+        added: list[Field] = []
         fields: list[tuple[str, str]] = []
         size = 0
         problem = ""
@@ -104,13 +130,14 @@ class FieldDecoder:
                 index = first & 0x7F
                 if index == 0x7F:
                     index, position = _integer(block, position, 0x7F)
-                field = STATIC[index] if index <= STATIC_COUNT else table[index - STATIC_COUNT - 1]
+                field = STATIC[index] if index <= STATIC_COUNT else self._entry(index)
                 if not index:
                     raise _failure("index 0 is used", "section 6.1")
             elif first >= 0x40:  # section 6.2.1
                 field, position = self._literal(block, position, 0x3F)
-                self._add(field)
-                changed = True
+                self._table.appendleft(field)
+                self._grown(field[2])
+                added.append(field)
             elif first >= 0x20:
                 raise _failure("a change of the table's size stands behind a field", "section 4.2")
             else:  # sections 6.2.2 and 6.2.3
@@ -121,12 +148,12 @@ class FieldDecoder:
                 if field[3] and not problem:
                     problem = field[3]
         if size > self._max_size:
-            fields.clear()
-        found = FieldList(fields, size, problem)
-        if changed:
-            self._blocks.forget()
-        else:
-            self._blocks.remember(block, found, end + min(size, self._max_size))
+            return FieldList([], size, problem, ())
+        found = FieldList(fields, size, problem, tuple(added))
+        if not (resized or self._depends):
+            self._blocks.remember(block, found, end + size)
+        elif not (resized or added):
+            self._dependent.remember(block, found, end + size)
         return found
 
     def _literal(self, block: bytes, position: int, mask: int) -> tuple[Field, int]:
@@ -136,9 +163,7 @@ class FieldDecoder:
         if index == mask:
             index, position = _integer(block, position, mask)
         if index:
-            known = (
-                STATIC[index] if index <= STATIC_COUNT else self._table[index - STATIC_COUNT - 1]
-            )
+            known = STATIC[index] if index <= STATIC_COUNT else self._entry(index)
             name, problem = known[0], known[3] and _name_problem(known[0])
         else:
             raw, position = self._string(block, position)
@@ -170,7 +195,7 @@ class FieldDecoder:
             raw = known
         return raw, end
 
-    def _resize(self, block: bytes) -> tuple[int, bool]:
+    def _resize(self, block: bytes) -> int:
         """Take the changes of the table's size at the block's begin; return where they end (sections 4.2 and 6.3)."""
         position = 0
         changes = 0
@@ -185,20 +210,23 @@ class FieldDecoder:
                     f"the table's size is changed to {room}, time {changes}", "section 4.2"
                 )
             self._room = room
-            self._evict()
-        return position, True
+            self._grown(0)
+        return position
 
-    def _add(self, field: Field) -> None:
-        """Add an entry, in front of all others (sections 4.4)."""
-        self._table.appendleft(field)
-        self._table_size += field[2]
-        if self._table_size > self._room:
-            self._evict()
+    def _entry(self, index: int) -> Field:
+        """Return an entry of the dynamic table (section 2.3.3)."""
+        self._depends = True
+        return self._table[index - STATIC_COUNT - 1]
 
-    def _evict(self) -> None:
-        table = self._table
-        while self._table_size > self._room:
-            self._table_size -= table.pop()[2]
+    def _grown(self, size: int) -> None:
+        """Note that entries of *size* bytes stand in front of all others; evict the oldest ones (section 4.4)."""
+        left = self._table_size + size
+        pop = self._table.pop
+        while left > self._room:
+            left -= pop()[2]
+        self._table_size = left
+        if self._dependent:
+            self._dependent.forget()
 
 
 def _integer(block: bytes, position: int, number: int) -> tuple[int, int]:

@@ -35,6 +35,20 @@ def refusal(block: bytes) -> str:
     return caught.value.section
 
 
+# Literals that come into the table, a large one that empties it among them, one that does not, and indexes.
+PIECES = [
+    b"\x40\x01a\x01b",
+    b"\x5f\x03txt",
+    b"\x40\x01c\x7f\xf1\x0f" + b"x" * 2160,
+    b"\x40\x01d\x7f\xb9\x1f" + b"y" * 4088,
+    b"\x00\x01e\x01f",
+    b"\x88",
+    b"\xbe",
+    b"\xbf",
+    b"\x7e\x01g",
+]
+
+
 class TestDecoding:
     @given(st.lists(st.tuples(LISTS, st.booleans(), st.sampled_from([None, 0, 50, 200, 4096]))))
     @settings(deadline=None, max_examples=60)
@@ -92,14 +106,33 @@ class TestDecoding:
             ]
 
     def test_alike(self) -> None:
-        """A block that came before is not decoded again, until one changes the table."""
+        """A block that came before is not decoded again; one that names the table's entries is when they move."""
         ours, block = decoder(), hpack.Encoder().encode([(":status", "200")])
         found = ours.decode(block)
+        adding = ours.decode(b"\x40\x01a\x01b")
+        naming = ours.decode(b"\xbe")
         assert ours.decode(block) is found
-        ours.decode(b"\x40\x01a\x01b")
-        again = ours.decode(block)
-        assert again is not found
-        assert again.fields == found.fields
+        assert ours.decode(b"\xbe") is naming
+        assert ours.decode(b"\x40\x01a\x01b") is adding
+        again = ours.decode(b"\xbe")
+        assert again is not naming
+        assert again.fields == naming.fields
+
+    @given(st.lists(st.sampled_from(PIECES), max_size=4).map(b"".join), st.data())
+    @settings(deadline=None, max_examples=200)
+    def test_what_a_remembered_block_adds(self, first: bytes, data: st.DataObject) -> None:
+        """A block that is looked up adds to the table what it added when it was decoded, and evicts as much."""
+        theirs, ours = hpack.Decoder(), decoder()
+        blocks = [first, *data.draw(st.lists(st.lists(st.sampled_from(PIECES)).map(b"".join)))] * 2
+        for block in blocks:
+            try:
+                expected = theirs.decode(block, raw=True)
+            except HPACKError:
+                with pytest.raises(ConnectionFailure):
+                    ours.decode(block)
+                return
+            found = ours.decode(block).fields
+            assert [(name.encode(), value.encode()) for name, value in found] == expected
 
     def test_indexes_move(self) -> None:
         """The same bytes mean another field when the table has changed."""
