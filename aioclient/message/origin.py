@@ -78,9 +78,20 @@ class Origin:
 
     ``host`` has no trailing dot and no brackets; ``dns_name`` keeps the dot of a name, which makes it absolute.
     ``host_field`` is the value of the ``Host`` header field: brackets around IPv6, no default port, no zone.
+    ``key`` and ``http2_key`` are those of its connections, the second where HTTP/2 is asked for.
     """
 
-    __slots__ = ("dns_name", "host", "host_field", "is_ip", "is_tls", "key", "port", "scheme")
+    __slots__ = (
+        "dns_name",
+        "host",
+        "host_field",
+        "http2_key",
+        "is_ip",
+        "is_tls",
+        "key",
+        "port",
+        "scheme",
+    )
 
     def __init__(self, scheme: str, host: str, port: int) -> None:
         self.scheme = scheme
@@ -101,6 +112,7 @@ class Origin:
         default_port = 443 if self.is_tls else 80
         self.host_field = field if port == default_port else f"{field}:{port}"
         self.key = ConnectionKey(host, port, self.is_tls, True)
+        self.http2_key = self.key._replace(http2=True)
 
     def __eq__(self, other: object) -> bool:
         if not isinstance(other, Origin):

@@ -460,26 +460,21 @@ class Request:
     @property
     def key(self) -> ConnectionKey:
         """The key of the connections that may carry this request."""
-        options = self.options
-        if (
-            options.ssl is True
-            and options.server_hostname is None
-            and options.proxies is None
-            and not options.http2
-        ):
-            return self.origin.key
-        key = self.origin.key._replace(
-            ssl=options.ssl,
-            server_hostname=options.server_hostname,
-            http2=speaks_http2(options.http2, self.origin.scheme) and not options.http10,
-        )
-        proxy = None if options.proxies is None else options.proxies.choose(self.origin)
+        options, origin = self.options, self.origin
+        key = origin.key
+        if options.http2 and speaks_http2(options.http2, origin.scheme) and not options.http10:
+            key = origin.http2_key
+        if options.ssl is not True or options.server_hostname is not None:
+            key = key._replace(ssl=options.ssl, server_hostname=options.server_hostname)
+        if options.proxies is None:
+            return key
+        proxy = options.proxies.choose(origin)
         if proxy is None:
             return key
         if proxy.is_http and (login := self.fields.get(PROXY_AUTHORIZATION)) is not None:
             proxy = proxy.authorized(login)
         # An HTTP proxy forwards requests for http; for everything else it passes bytes on.
-        tunnel = not proxy.is_http or self.origin.scheme != "http"
+        tunnel = not proxy.is_http or origin.scheme != "http"
         return key._replace(proxy=proxy, tunnel=tunnel, http2=key.http2 and tunnel)
 
     # Credentials, and what the session alone knows of them

@@ -2,7 +2,7 @@
 
 Bytes go in with ``receive()``, and the streams that they brought something for come out, each of them once for a
 segment, with what came in its attributes: a small response is seen once, whole. Everything that concerns the connection
-and happens seldom sets ``has_events``. What is to be sent is taken with ``take()``.
+and happens seldom sets ``open_streams.has_events``. What is to be sent is taken with ``take()``.
 
 The rules:
 
@@ -61,6 +61,7 @@ class Codec:
     """The state of one connection.
 
     Attributes:
+        open_streams: Its streams, and what is known of all of them.
         failure: Why the connection is over; nothing is read any more.
         drained: Streams of which all that was handed over is sent, while more is to come (the caller clears it).
     """
@@ -74,11 +75,11 @@ class Codec:
         "_responses",
         "_rest",
         "_stream_window",
-        "_streams",
         "_unusual",
         "_uploads",
         "drained",
         "failure",
+        "open_streams",
     )
 
     def __init__(self, local: LocalSettings | None = None) -> None:
@@ -93,10 +94,10 @@ class Codec:
         self._budget = Budget()
         self._encoder = FieldEncoder()
         self._uploads = Uploads(DEFAULT_WINDOW)
-        self._streams = OpenStreams(self._out, self._uploads)
-        self._responses = Responses(self._streams, local, self._budget, self._out)
+        self.open_streams = OpenStreams(self._out, self._uploads)
+        self._responses = Responses(self.open_streams, local, self._budget, self._out)
         self._control = Control(
-            self._streams, self._uploads, self._encoder, self._budget, self._out
+            self.open_streams, self._uploads, self._encoder, self._budget, self._out
         )
         self._rest = b""  # the begin of a frame that is not whole
         self._unusual = True  # the next frame cannot be any: it is the first, or within a block
@@ -106,7 +107,7 @@ class Codec:
     @property
     def streams(self) -> dict[int, Stream]:
         """Those that are open, by their identifiers."""
-        return self._streams.by_id
+        return self.open_streams.by_id
 
     @property
     def peer(self) -> PeerSettings:
@@ -134,50 +135,38 @@ class Codec:
         """The payload of the last PING that the server answered."""
         return self._control.pong
 
-    def take_events(self) -> bool:
-        """Tell whether one of these, or ``room``, may have changed since this was last asked."""
-        has_events = self._streams.has_events
-        self._streams.has_events = False
-        return has_events
-
     # Requests
 
     @property
     def room(self) -> int:
         """How many streams may be opened now."""
-        if self.exhausted:
+        streams = self.open_streams
+        left = self._control.peer.max_streams - len(streams.by_id)
+        if left <= 0 or streams.exhausted:
             return 0
-        streams = self._streams
-        room = self._control.peer.max_streams - len(streams.by_id)
-        return max(0, min(room, (LAST_ID - streams.next_id) // 2 + 1))
+        return min(left, (LAST_ID - streams.next_id) // 2 + 1)
 
     @property
     def exhausted(self) -> bool:
         """Whether no stream can be opened ever again."""
-        return (
-            self.failure is not None
-            or self._control.goaway is not None
-            or self._streams.next_id > LAST_ID
-        )
+        return self.open_streams.exhausted
 
-    def open(self, head: RequestHead, owner: Any = None, *, end: bool) -> Stream:
-        """Begin a request on a new stream, for *owner*; *end* tells that it has no body.
+    def open(self, head: RequestHead, owner: Any = None, *, end: bool) -> Stream | None:
+        """Begin a request on a new stream, for *owner*; *end* tells that it has no body. None if there is no ``room``.
 
         Raises:
             ValueError: something in *head* cannot be sent, or it is larger than the server takes; nothing was sent.
-            RuntimeError: there is no ``room``.
         """
-        streams = self._streams
+        streams = self.open_streams
         peer = self._control.peer
-        if len(streams.by_id) >= peer.max_streams or self.exhausted:
-            raise RuntimeError("no stream can be opened on this connection now")
+        if len(streams.by_id) >= peer.max_streams or streams.exhausted:
+            return None
         block = self._encoder.encode_head(head)
         stream_id = streams.next_id
-        streams.next_id = stream_id + 2
         self._out.append(block_frames(stream_id, block, end, peer.frame_size))
         self._budget.left += PER_FRAME
         stream = Stream(stream_id, head[0], owner, self._stream_window, peer.initial_window, end)
-        streams.by_id[stream_id] = stream
+        streams.open(stream)
         return stream
 
     def send(self, stream: Stream, data: bytes | bytearray | memoryview, *, end: bool) -> None:
@@ -199,7 +188,7 @@ class Codec:
                 stream.window -= size
                 uploads.window -= size
                 self._out.append(frame(DATA, END_STREAM, stream.id, bytes(data)))
-                self._streams.end_request(stream)
+                self.open_streams.end_request(stream)
                 return
             stream.upload = upload = Upload()
         if size:
@@ -210,7 +199,7 @@ class Codec:
 
     def reset(self, stream: Stream, code: int = ErrorCode.CANCEL) -> None:
         """End *stream* with RST_STREAM (section 6.4), unless it is closed; what still comes is dropped."""
-        self._streams.reset(stream, code)
+        self.open_streams.reset(stream, code)
 
     # Reading a response
 
@@ -238,13 +227,15 @@ class Codec:
     @property
     def pending(self) -> bool:
         """Whether ``take()`` has something to give."""
-        return bool(self._out) or self._uploads.waiting
+        return bool(self._out or (self._uploads.ready and self._uploads.waiting))
 
     def take(self, limit: int = TAKEN_AT_ONCE) -> bytes:
-        """Return what is to be sent next: all frames but DATA, and of that about *limit* bytes."""
+        """Return what is to be sent next: all frames but DATA, and of that about *limit* bytes; nothing for nothing."""
         out = self._out
         if self._uploads.ready:
             self._take_uploads(limit)
+        elif not out:
+            return b""
         taken = b"".join(out)
         out.clear()
         self._control.answers = 0
@@ -257,7 +248,7 @@ class Codec:
             upload = stream.upload
             if upload is not None and upload.ended:
                 stream.upload = None
-                self._streams.end_request(stream)
+                self.open_streams.end_request(stream)
             else:
                 self.drained.append(stream)
         self._budget.left += PER_FRAME + (before - uploads.window) // BYTES_PER_FRAME
@@ -269,7 +260,7 @@ class Codec:
 
         A stream that is closed is seen here for the last time.
         """
-        streams = self._streams
+        streams = self.open_streams
         streams.segment += 1
         touched: list[Stream] = []
         streams.touched = touched
@@ -290,7 +281,7 @@ class Codec:
 
     def lose(self, failure: ConnectionFailure) -> list[Stream]:
         """Note that the connection is gone, for that reason; return the streams that end with it."""
-        streams = self._streams
+        streams = self.open_streams
         streams.segment += 1
         streams.touched = []
         if self.failure is None:
@@ -300,7 +291,7 @@ class Codec:
 
     def _lose(self, failure: ConnectionFailure) -> None:
         self.failure = failure
-        self._streams.lose(failure)
+        self.open_streams.lose(failure)
 
     def _read(self, data: bytes, position: int, now: float) -> None:
         """Read the frames of *data*."""

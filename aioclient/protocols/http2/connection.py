@@ -132,7 +132,7 @@ class Http2Connection(asyncio.Protocol):
     @property
     def room(self) -> int:
         """How many exchanges may begin now."""
-        if self._retired or self.broken:
+        if self._retired or self._ended:
             return 0
         return max(0, self.codec.room - self._reserved - len(self._waiting))
 
@@ -163,28 +163,36 @@ class Http2Connection(asyncio.Protocol):
             ClientOSError: the same, and it is known what broke it.
         """
         request = exchange.request
-        if self.broken or self.codec.exhausted:
+        codec = self.codec
+        transport = self.transport
+        if (
+            codec.open_streams.exhausted
+            or self._ended
+            or transport is None
+            or transport.is_closing()
+        ):
             raise self.early_end(request)
         head = self._head_of(exchange)
-        exchange.reused = self.exchanges != 0 or bool(self._active)
         now = self._loop.time()
+        was_idle = not self._active
+        exchange.reused = not was_idle or self.exchanges != 0
         active = StreamExchange(self, exchange, now)
         waiter = cast("asyncio.Future[ClientResponse]", active.waiter)
-        was_idle = not self._active
-        if self._waiting or self.codec.room <= 0:
+        stream = None if self._waiting else codec.open(head, active, end=request.content is None)
+        if stream is None:
             request_fields(head)
             self._waiting.append(active)
         else:
-            stream = self.codec.open(head, active, end=request.content is None)
             active.send(stream)
-            if was_idle:
-                self._flush()
-            else:
-                self.flush_soon()
         self._active[exchange] = active
-        self._reserved = max(0, self._reserved - 1)
+        if self._reserved:
+            self._reserved -= 1
         self._watch(request, now)
-        if was_idle and not self._retired:
+        if not was_idle:
+            self.flush_soon()
+            return waiter
+        self._flush()
+        if not self._retired:
             self._owner.room_changed(self)
         return waiter
 
@@ -228,8 +236,6 @@ class Http2Connection(asyncio.Protocol):
         else:
             self.exchanges += 1
         self._changed()
-        if self.codec.pending:
-            self.flush_soon()
 
     def _changed(self) -> None:
         """Let the next one begin that waits for room, and tell the owner of the room that is left."""
@@ -240,7 +246,7 @@ class Http2Connection(asyncio.Protocol):
         if self._ended:
             if not self._active:
                 self.close()
-        elif self.codec.exhausted:
+        elif self.codec.open_streams.exhausted:
             self._end()
             if not self._active:
                 self.close()
@@ -251,7 +257,7 @@ class Http2Connection(asyncio.Protocol):
 
     def _begin_waiting(self) -> None:
         waiting = self._waiting
-        while waiting and self.codec.room > 0:
+        while waiting:
             active = waiting[0]
             exchange = active.exchange
             try:
@@ -260,6 +266,8 @@ class Http2Connection(asyncio.Protocol):
             except ValueError as error:  # it is larger than the server allows by now
                 active.fail(error)
                 continue
+            if stream is None:
+                break
             waiting.popleft()
             active.send(stream)
             self.flush_soon()
@@ -315,19 +323,22 @@ class Http2Connection(asyncio.Protocol):
         self._last_activity = now = self._loop.time()
         codec = self.codec
         for stream in codec.receive(data, now):
-            active: StreamExchange = stream.owner
+            active: StreamExchange | None = stream.owner
+            if active is None:
+                continue
             try:
                 active.take(stream, now)
             except Exception as error:  # noqa: BLE001  (the event loop would only log it, and a caller wait for ever)
                 self._report(error)
                 active.fail(error)
-        if codec.take_events():
+        if codec.open_streams.has_events:
             self._handle_events()
         if codec.pending:
             self._flush()
 
     def _handle_events(self) -> None:
         """See what has changed of the connection."""
+        self.codec.open_streams.has_events = False
         if self.codec.failure is not None:
             self._flush()
             self.close()
@@ -385,12 +396,15 @@ class Http2Connection(asyncio.Protocol):
         transport, codec = self.transport, self.codec
         if transport is None or transport.is_closing():
             return
+        if not self._congested and (data := codec.take()):
+            transport.write(data)
         while not self._congested and codec.pending:
             transport.write(codec.take())
         if codec.drained:
             drained, codec.drained = codec.drained, []
             for stream in drained:
-                stream.owner.drained()
+                if stream.owner is not None:
+                    stream.owner.drained()
 
     def pause_writing(self) -> None:
         """Take no more from the codec (called by the event loop)."""
@@ -454,7 +468,8 @@ class Http2Connection(asyncio.Protocol):
             if self.transport is None:
                 return True
             self._poll = poll = input_poll(self.transport)
-        return bool(poll(0)) or self.broken
+        transport = self.transport  # below is ``broken``, which would be a call more
+        return bool(poll(0) or self._ended or transport is None or transport.is_closing())
 
     def early_end(self, request: Request) -> ClientError:
         """Say that the connection ended before *request* was sent, and by what if that is known."""

@@ -201,7 +201,7 @@ class Control:
         self.goaway = last_id
         self.goaway_code = int.from_bytes(payload[4:8], "big")
         streams = self._streams
-        streams.has_events = True
+        streams.exhausted = streams.has_events = True
         for stream in [stream for stream in streams.by_id.values() if stream.id > last_id]:
             stream.failure = StreamFailure(
                 self.goaway_code,

@@ -32,6 +32,7 @@ Field = tuple[str, str, int, str]
 ENTRY_COST: Final = 32  # bytes of a field beside its name and value (section 4.1)
 STATIC_COUNT: Final = 61
 MAX_INTEGER: Final = 2**28  # more than any index, length or size may be
+MAX_TABLE: Final = 2**15  # bytes that are kept of the table, however little room it has
 MAX_HUFFMAN: Final = 256  # bytes of a string that is worth remembering
 
 _has_capital: Final = re.compile("[A-Z]").search
@@ -71,8 +72,8 @@ class FieldDecoder:
 
     __slots__ = (
         "_blocks",
-        "_depends",
         "_dependent",
+        "_depends",
         "_max_size",
         "_room",
         "_strings",
@@ -100,7 +101,7 @@ class FieldDecoder:
         if known is not None:
             if known.added:
                 self._table.extendleft(known.added)
-                self._grown(known.added_size)
+                self._grow(known.added_size)
             return known
         known = self._dependent.get(block)
         if known is not None:
@@ -136,7 +137,7 @@ class FieldDecoder:
             elif first >= 0x40:  # section 6.2.1
                 field, position = self._literal(block, position, 0x3F)
                 self._table.appendleft(field)
-                self._grown(field[2])
+                self._grow(field[2])
                 added.append(field)
             elif first >= 0x20:
                 raise _failure("a change of the table's size stands behind a field", "section 4.2")
@@ -209,24 +210,36 @@ class FieldDecoder:
                 raise _failure(
                     f"the table's size is changed to {room}, time {changes}", "section 4.2"
                 )
+            self._evict()
             self._room = room
-            self._grown(0)
+            self._evict()
+        self._dependent.forget()
         return position
 
     def _entry(self, index: int) -> Field:
         """Return an entry of the dynamic table (section 2.3.3)."""
         self._depends = True
+        if self._table_size > self._room:
+            self._evict()
         return self._table[index - STATIC_COUNT - 1]
 
-    def _grown(self, size: int) -> None:
-        """Note that entries of *size* bytes stand in front of all others; evict the oldest ones (section 4.4)."""
-        left = self._table_size + size
-        pop = self._table.pop
-        while left > self._room:
-            left -= pop()[2]
-        self._table_size = left
+    def _grow(self, size: int) -> None:
+        """Note that entries of *size* bytes stand in front of all others.
+
+        The oldest ones are evicted later: when an entry is named, at last. It is known by then which they are.
+        """
+        self._table_size += size
+        if self._table_size > MAX_TABLE:
+            self._evict()
         if self._dependent:
             self._dependent.forget()
+
+    def _evict(self) -> None:
+        """Drop the oldest entries for which there is no room (section 4.4)."""
+        left, room, pop = self._table_size, self._room, self._table.pop
+        while left > room:
+            left -= pop()[2]
+        self._table_size = left
 
 
 def _integer(block: bytes, position: int, number: int) -> tuple[int, int]:

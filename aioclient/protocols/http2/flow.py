@@ -17,41 +17,23 @@ class ReceiveWindow:
 
     Attributes:
         size: Bytes that it may send at most.
-        left: Bytes that it may send now.
-        owed: Bytes that came and that it may not send again yet.
+        low: Half of it: as long as more is left, nothing is given back.
+        left: Bytes that it may send now; whoever takes what comes counts it down. Negative: it has sent too many.
     """
 
-    __slots__ = ("left", "owed", "size")
+    __slots__ = ("left", "low", "size")
 
     def __init__(self, size: int) -> None:
         self.size = self.left = size
-        self.owed = 0
-
-    def take(self, size: int) -> int:
-        """Count *size* bytes that came; return by how much to widen the window now, or -1 if they were too many.
-
-        Nothing is given back as long as half of the window is left.
-        """
-        self.left = left = self.left - size
-        self.owed += size
-        if left < 0:
-            return -1
-        return 0 if left * 2 > self.size else self.give_back()
-
-    def hold(self, size: int) -> int:
-        """Count *size* bytes that came and give nothing back; return 0, or -1 if they were too many."""
-        self.left -= size
-        self.owed += size
-        return 0 if self.left >= 0 else -1
+        self.low = size // 2
 
     def give_back(self) -> int:
         """Return by how much to widen the window now: 0 as long as half of it is left."""
-        owed = self.owed
-        if owed * 2 < self.size:
+        if self.left > self.low:
             return 0
-        self.owed = 0
-        self.left += owed
-        return owed
+        due = self.size - self.left
+        self.left = self.size
+        return due
 
 
 def widened(window: int, increment: int) -> int | None:

@@ -25,6 +25,7 @@ class OpenStreams:
         touched: Those that the current segment brought something for.
         segment: The number of the current segment.
         has_events: Something happened that the connection's owner should look at.
+        exhausted: No stream can be opened ever again.
     """
 
     __slots__ = (
@@ -33,6 +34,7 @@ class OpenStreams:
         "_reset",
         "_uploads",
         "by_id",
+        "exhausted",
         "has_events",
         "next_id",
         "segment",
@@ -47,6 +49,7 @@ class OpenStreams:
         self.touched: list[Stream] = []
         self.segment = 0
         self.has_events = False
+        self.exhausted = False
         # Those that were reset lately, and below which identifier that is not known any more.
         self._reset: dict[int, None] = {}
         self._forgotten = 0
@@ -56,6 +59,13 @@ class OpenStreams:
         if stream.segment != self.segment:
             stream.segment = self.segment
             self.touched.append(stream)
+
+    def open(self, stream: Stream) -> None:
+        """Add *stream*, whose identifier is ``next_id``."""
+        self.by_id[stream.id] = stream
+        self.next_id = stream.id + 2
+        if self.next_id > LAST_ID:
+            self.exhausted = self.has_events = True
 
     def end_request(self, stream: Stream) -> None:
         """Note that the request went out to its end."""
@@ -110,7 +120,7 @@ class OpenStreams:
                 stream.failure.__cause__ = failure
             self.touch(stream)
             self._close(stream)
-        self.has_events = True
+        self.exhausted = self.has_events = True
 
     def is_idle(self, stream_id: int) -> bool:
         """Tell whether no such stream was ever opened; those of the server never are."""

@@ -3,7 +3,7 @@
 import re
 from typing import Final
 
-from multidict import CIMultiDict
+from multidict import CIMultiDict, CIMultiDictProxy
 
 from ...message.headers import shown_text
 from .decoding import FieldList
@@ -28,15 +28,18 @@ class ResponseHead:
         fields: Header fields, without ``:status``.
         length: What ``content-length`` says, or ``UNKNOWN``.
         problem: Why it is malformed (section 8.1.1), and where the rule stands; None if it is not.
+        is_final: It is that of a final response, and well-formed.
     """
 
-    __slots__ = ("fields", "length", "problem", "status")
+    __slots__ = ("fields", "is_final", "length", "problem", "status")
 
     def __init__(self, found: FieldList) -> None:
         self.status = 0
         self.length = UNKNOWN
-        self.fields: CIMultiDict[str] = CIMultiDict()
         self.problem = _problem(found) or self._read(found.fields)
+        fields = () if self.problem else found.fields[1:]
+        self.fields: CIMultiDictProxy[str] = CIMultiDictProxy(CIMultiDict(fields))
+        self.is_final = self.problem is None and self.status >= 200
 
     def _read(self, fields: list[tuple[str, str]]) -> tuple[str, str] | None:
         name, value = fields[0] if fields else ("", "")
@@ -44,8 +47,7 @@ class ResponseHead:
             return f"its first field is {shown_text(name)}, not ':status'", "section 8.3.2"
         if _is_status(value) is None:
             return f"its status is {shown_text(value)}", "section 8.3.2"
-        rest = fields[1:]
-        for name, text in rest:
+        for name, text in fields[1:]:
             if name[0] == ":":
                 return f"it has the pseudo-field {shown_text(name)} behind :status", "section 8.3"
             if name in CONNECTION_FIELDS:
@@ -60,7 +62,6 @@ class ResponseHead:
                 ):
                     return f"its content-length is {shown_text(text)}", "section 8.1.1"
                 self.length = int(length)
-        self.fields.extend(rest)
         self.status = int(value)
         return None
 

@@ -141,50 +141,51 @@ class Responses:
         self, stream_id: int, length: int, size: int, flags: int, now: float
     ) -> Stream | None:
         """Count a frame of *length* bytes, *size* of them data; return the stream that takes it, or None."""
-        if length:
-            due = self._window.take(length)
-            if due:
-                self._give_back(due)
-        streams = self._streams
-        stream = streams.by_id.get(stream_id)
+        window = self._window
+        window.left -= length
+        if window.left < window.low:
+            self._widen_connection()
+        stream = self._streams.by_id.get(stream_id)
         if not size and not flags & END_STREAM:
             self._budget.spend(now, "empty DATA")
         if stream is None:
-            streams.check_closed(stream_id, "DATA")
+            self._streams.check_closed(stream_id, "DATA")
             return None
         if stream.part is not BODY:
             self._refuse_data(stream)
             return None
-        if length:
-            if stream.paused or flags & END_STREAM:
-                due = stream.hold(length)
-            else:
-                due = stream.take(length)
-            if due > 0:
-                self._out.append(window_frame(stream_id, due))
-            elif due:
-                streams.refuse(
-                    stream,
-                    ErrorCode.FLOW_CONTROL_ERROR,
-                    "the server sends more than the stream's window",
-                    "RFC 9113, section 6.9.1",
-                )
-                return None
+        stream.left -= length
+        if stream.left < stream.low and not self._widen(stream, flags):
+            return None
         stream.received += size
         if size and (stream.bodiless or stream.received > stream.expected != UNKNOWN):
             self._refuse_length(stream)
             return None
         return stream
 
-    def _give_back(self, due: int) -> None:
-        """Widen the connection's window again; a negative *due* tells that it was overrun."""
-        if due < 0:
+    def _widen_connection(self) -> None:
+        """Give back the connection's window, of which half is used up, or refuse that it was overrun."""
+        if self._window.left < 0:
             raise ConnectionFailure(
                 ErrorCode.FLOW_CONTROL_ERROR,
                 "the server sends more than the connection's window",
                 "RFC 9113, section 6.9.1",
             )
-        self._out.append(window_frame(0, due))
+        self._out.append(window_frame(0, self._window.give_back()))
+
+    def _widen(self, stream: Stream, flags: int) -> bool:
+        """Give back a stream's window, of which half is used up, if its reader goes on; False if it was overrun."""
+        if stream.left < 0:
+            self._streams.refuse(
+                stream,
+                ErrorCode.FLOW_CONTROL_ERROR,
+                "the server sends more than the stream's window",
+                "RFC 9113, section 6.9.1",
+            )
+            return False
+        if not (stream.paused or flags & END_STREAM):
+            self._out.append(window_frame(stream.id, stream.give_back()))
+        return True
 
     # Field blocks
 
@@ -236,37 +237,40 @@ class Responses:
             streams.check_closed(stream_id, "HEADERS")
             self._budget.spend(now, "HEADERS on closed streams")
             return
-        streams.touch(stream)
+        if stream.segment != streams.segment:
+            streams.touch(stream)
+        head = found.head or response_head(found)
+        if stream.part is not HEAD or not head.is_final:
+            self._take_other_block(stream, flags, found, head)
+            return
+        stream.head = head
+        stream.part = BODY
+        if head.status == 204 or head.status == 304 or stream.method == "HEAD":
+            stream.bodiless = True
+        elif stream.method != "CONNECT":
+            stream.expected = head.length
+        if flags & END_STREAM:
+            self._end(stream)
+
+    def _take_other_block(
+        self, stream: Stream, flags: int, found: FieldList, head: ResponseHead
+    ) -> None:
+        """Take what is not the final head of a response, or is malformed."""
         if found.size > self._max_list:
-            streams.refuse(
+            self._streams.refuse(
                 stream,
                 ErrorCode.ENHANCE_YOUR_CALM,
                 f"a field list has {found.size} bytes, more than {self._max_list}",
                 "RFC 9113, section 10.5.1",
             )
-        elif stream.part is HEAD:
-            self._take_head(stream, flags, found)
         elif stream.part is BODY:
             self._take_trailers(stream, flags, found)
-        else:
+        elif stream.part is not HEAD:
             self._refuse_late(stream, "HEADERS")
-
-    def _take_head(self, stream: Stream, flags: int, found: FieldList) -> None:
-        head = response_head(found)
-        status = head.status
-        if head.problem is not None:
+        elif head.problem is not None:
             self._streams.refuse_message(stream, *head.problem)
-        elif status < 200:
-            self._take_interim(stream, flags, head)
         else:
-            stream.head = head
-            stream.part = BODY
-            if status == 204 or status == 304 or stream.method == "HEAD":
-                stream.bodiless = True
-            elif stream.method != "CONNECT":
-                stream.expected = head.length
-            if flags & END_STREAM:
-                self._end(stream)
+            self._take_interim(stream, flags, head)
 
     def _take_interim(self, stream: Stream, flags: int, head: ResponseHead) -> None:
         stream.interims += 1

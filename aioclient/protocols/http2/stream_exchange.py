@@ -20,7 +20,7 @@ from ..http1.response import FORBIDDEN_TRAILERS
 from .codec import Codec
 from .losses import reason_of, stream_error
 from .sending import BodySender
-from .states import WHOLE
+from .states import CLOSED, WHOLE
 from .streams import Stream
 
 VERSION: Final = HttpVersion(2, 0)
@@ -131,8 +131,6 @@ class StreamExchange:
 
     def take(self, stream: Stream, now: float) -> None:
         """Take what a segment brought at *now*."""
-        if self.over:
-            return
         exchange = self.exchange
         exchange.got_bytes = True
         self.last_activity = now
@@ -205,7 +203,7 @@ class StreamExchange:
                 VERSION,
                 head.status,
                 reason_of(head.status),
-                CIMultiDictProxy(head.fields),
+                head.fields,
                 _NO_TRAILERS if trailers is None else CIMultiDictProxy(trailers),
                 raw,
                 self._reader,
@@ -290,13 +288,17 @@ class StreamExchange:
         self.over = True
         if self._sender is not None:
             self._sender.close()
-        if self.stream is not None:
-            self.codec.reset(self.stream)
+        connection, stream = self._connection, self.stream
+        if stream is not None:
+            stream.owner = None  # each would keep the other until the next garbage collection
+            if stream.state is not CLOSED:
+                connection.codec.reset(stream)
+                connection.flush_soon()
         lease = None if self._lease is None else self._lease()
         if lease is not None:
             lease.end()
         self._lease = None
-        self._connection.exchange_ended(self)
+        connection.exchange_ended(self)
 
 
 def _trailers_of(stream: Stream) -> list[tuple[str, str]]:

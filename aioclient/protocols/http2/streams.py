@@ -29,14 +29,14 @@ class Upload:
 
 
 class Stream(ReceiveWindow):
-    """A stream, which is a window for its response's body as well (``left``, ``owed``, ``size``).
+    """A stream, which is a window for its response's body as well (``left``, ``low``, ``size``).
 
     What ``Codec.receive()`` found is in it; who reads takes ``interim`` and ``chunks`` out.
 
     Attributes:
         id: Its identifier: odd, as those of all streams of clients.
         method: That of its request.
-        owner: Whatever the caller wants to find again.
+        owner: Whatever the caller wants to find again; None if it wants nothing more.
         state: How far it is.
         part: What comes next of the response; ``WHOLE`` when it is complete.
         interim: Heads of 1xx responses that came, None for none.
@@ -81,7 +81,7 @@ class Stream(ReceiveWindow):
         self, stream_id: int, method: str, owner: Any, room: int, window: int, ended: bool
     ) -> None:
         self.size = self.left = room
-        self.owed = 0
+        self.low = room // 2
         self.id = stream_id
         self.method = method
         self.owner = owner

@@ -40,7 +40,7 @@ PIECES = [
     b"\x40\x01a\x01b",
     b"\x5f\x03txt",
     b"\x40\x01c\x7f\xf1\x0f" + b"x" * 2160,
-    b"\x40\x01d\x7f\xb9\x1f" + b"y" * 4088,
+    b"\x40\x01d\x7f\xf9\x1e" + b"y" * 4088,
     b"\x00\x01e\x01f",
     b"\x88",
     b"\xbe",

@@ -587,7 +587,7 @@ class TestSettings:
         """Settings are taken over in their order, unknown ones ignored, and acknowledged."""
         wire = Wire()
         assert wire.codec.peer.max_streams == 100
-        wire.codec.take_events()
+        wire.take_events()
         wire.say(
             settings_frame([(0x3, 1), (0x3, 7), (0x4, 5), (0x5, 2**15), (0x6, 1000), (0xFF, 9)])
         )
@@ -595,8 +595,8 @@ class TestSettings:
         assert (peer.max_streams, peer.initial_window, peer.frame_size) == (7, 5, 2**15)
         assert peer.field_list_size == 1000
         assert wire.codec.room == 7
-        assert wire.codec.take_events()
-        assert not wire.codec.take_events()
+        assert wire.take_events()
+        assert not wire.take_events()
         assert wire.codec.take() == frame(SETTINGS, ACK, 0, b"")
 
     def test_acknowledged(self) -> None:
@@ -645,10 +645,10 @@ class TestPing:
         wire.codec.ping(b"payload!")
         assert wire.codec.take() == ping_frame(b"payload!")
         assert wire.codec.pong is None
-        wire.codec.take_events()
+        wire.take_events()
         wire.say(ping_frame(b"payload!", ACK))
         assert wire.codec.pong == b"payload!"
-        assert wire.codec.take_events()
+        assert wire.take_events()
         assert not wire.codec.pending
 
 

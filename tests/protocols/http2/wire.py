@@ -73,6 +73,11 @@ class Wire:
     def say(self, data: bytes) -> list[Stream]:
         return self.codec.receive(data, self.now)
 
+    def take_events(self) -> bool:
+        streams = self.codec.open_streams
+        has_events, streams.has_events = streams.has_events, False
+        return has_events
+
     def block(self, *fields: tuple[str, str]) -> bytes:
         return self.encoder.encode(list(fields))
 
