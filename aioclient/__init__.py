@@ -92,6 +92,7 @@ from .middlewares.rate_limit import (
     RateLimitStatistics,
     RedisStore,
 )
+from .middlewares.redirects import Redirect, RedirectPolicy
 from .middlewares.retry import Retried, Retry, RetryStatistics
 from .reconnecting import (
     ReconnectingWebSocket,
@@ -174,6 +175,8 @@ __all__ = (
     "ReconnectStatistics",
     "ReconnectingWebSocket",
     "RedisStore",
+    "Redirect",
+    "RedirectPolicy",
     "Request",
     "RequestInfo",
     "Retried",

@@ -61,6 +61,7 @@ what a call raises because of the network::
     │   ├── ContentDecodingError *               a content coding could not be undone
     │   ├── BodyTooLargeError *                  more bytes than ``max_body_size``
     │   ├── BodyConsumedError *                  a request body cannot be sent again
+    │   │   └── CrossOriginBodyError *           … or must not, to another origin
     │   └── BodySizeError *                      a request body is not as long as announced
     ├── InvalidURL (+ ValueError)
     │   └── InvalidUrlClientError
@@ -148,6 +149,7 @@ __all__ = (
     "ConnectionTimeoutError",
     "ContentDecodingError",
     "ContentTypeError",
+    "CrossOriginBodyError",
     "HandshakeRefusedError",
     "HeadTooLargeError",
     "IncompleteBodyError",
@@ -651,12 +653,16 @@ class BodyConsumedError(ClientPayloadError):
     """A request body had to be sent again and cannot be."""
 
 
+class CrossOriginBodyError(BodyConsumedError):
+    """A redirect would send a request body to another origin, which no ``RedirectPolicy`` allows; it was not sent."""
+
+
 class BodySizeError(ClientPayloadError):
     """A request body was longer or shorter than its ``Content-Length``."""
 
 
 class UnsafeRedirectError(NonHttpUrlRedirectClientError, ValueError):
-    """A redirect leads to a scheme that is neither http nor https."""
+    """A redirect leads to a scheme that is neither http nor https, or from https to http where that is forbidden."""
 
 
 class ConnectingError:

@@ -103,7 +103,7 @@ def test_all_were_found() -> None:
     """The list is not empty, and holds those that judge what servers send."""
     places = {use.place.partition(":")[0] for use in USES}
     assert {
-        "aioclient/middlewares/redirects.py",
+        "aioclient/middlewares/redirects/step.py",
         "aioclient/protocols/http1/response.py",
         "aioclient/cookies/dates.py",
         "aioclient/message/headers.py",

@@ -114,6 +114,10 @@ class RequestOptions:
     skip_auto_headers: frozenset[str] = field(default=frozenset())
     sensitive_headers: frozenset[str] = field(default=frozenset())
     proxies: ProxyTable | None = None
+    redirect_policy: Any = (
+        None  # a RedirectPolicy, which stands above this module; None for the strict one
+    )
+    signer: Any = None
 
 
 def check_http2(value: object) -> HTTP2Option:

@@ -26,6 +26,7 @@ from ..message.proxy import ProxyAuthLike
 from ..message.request import HTTP2Option, RequestOptions, check_lenient
 from ..message.timeout import ClientTimeout, seconds
 from ..middlewares.auth.basic import AuthLike
+from ..middlewares.redirects import RedirectPolicy
 from ..response.client_response import ClientResponse
 from ..warning import CreationSite
 from ..websocket import ClientWebSocketResponse
@@ -53,6 +54,7 @@ _AS_THE_SESSION: Final = frozenset(
         "max_line_size",
         "max_field_size",
         "max_headers",
+        "redirect_policy",
     )
 )
 _TRUTHS: Final = frozenset(
@@ -130,8 +132,8 @@ class CommonArguments(TypedDict, total=False):
     """sent with this request (not to another origin), not stored; a ``Morsel`` only where its attributes let it go: a
     Secure one by TLS alone."""
     auth: AuthLike | None
-    """``BasicAuth``, (login, password), or a callable that takes the request, instead of the session's; ``NO_AUTH`` for
-    none."""
+    """credentials: ``BasicAuth``, ``BearerAuth`` …, (login, password), or a function that takes the request, instead of
+    the session's; ``NO_AUTH`` for none."""
     timeout: TimeoutLike
     """seconds in total, (connect, read), None for no limit, or a ``ClientTimeout``; instead of the session's."""
     allow_redirects: bool
@@ -150,6 +152,8 @@ class OptionArguments(TypedDict, total=False):
     """how many redirects are followed; None as the session says."""
     on_too_many: Literal["raise", "return"]
     """"raise" ``TooManyRedirects`` after that many, or "return" the redirect that would be next."""
+    redirect_policy: RedirectPolicy | None
+    """a ``RedirectPolicy``: what redirects may take along to another origin; None as the session says."""
     ssl: SSLOption
     """True verifies certificates, False does not; an ``SSLContext``, a ``Fingerprint`` or ``"system"``."""
     server_hostname: str | None
@@ -371,6 +375,8 @@ def override_options(options: RequestOptions, arguments: CallArguments) -> Reque
         changes["chunked"] = is_chunked(changes["chunked"])
     if "lenient" in changes:
         check_lenient(changes["lenient"])
+    if "redirect_policy" in changes:
+        check_redirect_policy(changes["redirect_policy"])
     if (limit := changes.get("expect100_timeout")) is not None:
         changes["expect100_timeout"] = seconds("expect100_timeout", limit)
     if "version" in changes:
@@ -395,6 +401,14 @@ def take_ssl(changes: dict[str, Any]) -> None:
         return
     given = {name: changes.pop(name) for name in _SSL_ARGUMENTS & changes.keys()}
     changes["ssl"] = merge_ssl(**given)
+
+
+def check_redirect_policy(policy: object) -> None:
+    """Refuse what is no ``RedirectPolicy`` and not None."""
+    if policy is not None and not isinstance(policy, RedirectPolicy):
+        raise TypeError(
+            f"redirect_policy must be an aioclient.RedirectPolicy, found {type(policy).__name__} {shown_text(policy)}"
+        )
 
 
 def check_counts(arguments: Mapping[str, object]) -> None:

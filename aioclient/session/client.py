@@ -38,7 +38,7 @@ from ..message.timeout import DEFAULT_TIMEOUT, coerce_timeout
 from ..message.unset import UNSET, Unset
 from ..middlewares.auth import AuthLike, NetrcLike, authenticate
 from ..middlewares.cookies import Cookies
-from ..middlewares.redirects import follow_redirects
+from ..middlewares.redirects import RedirectPolicy, follow_redirects
 from ..observe.configs import TraceConfigs
 from ..observe.tracing import RequestTrace
 from ..reconnecting import ReconnectingWebSocket, ReconnectPolicy
@@ -118,6 +118,7 @@ class ClientSession(SessionProperties, SessionPrivateNames):
         lenient: whether responses are read that break the rules of HTTP in ways that some old devices do, as the page
             "Lenient reading" lists them; None for what the connector says, which is False by default.
         max_redirects: after which ``TooManyRedirects`` is raised; 0 follows none.
+        redirect_policy: a ``RedirectPolicy``: what redirects may take along to another origin; by default nothing.
         requote_redirect_url: whether what no URL may hold is encoded in a ``Location``; False sends it as it came.
         max_body_size: bytes of a decoded response body, after which ``BodyTooLargeError`` is raised; None for any.
         read_bufsize: bytes of a body kept ahead of the reader.
@@ -178,6 +179,7 @@ class ClientSession(SessionProperties, SessionPrivateNames):
         middlewares: Sequence[Middleware] | None = (),
         sensitive_headers: Iterable[str] | None = None,
         max_redirects: int = 10,
+        redirect_policy: RedirectPolicy | None = None,
         requote_redirect_url: bool = True,
         max_body_size: int | None = None,
         read_bufsize: int = 2**18,
@@ -248,6 +250,7 @@ class ClientSession(SessionProperties, SessionPrivateNames):
                 fallback_charset_resolver=fallback_charset_resolver,
                 auto_decompress=auto_decompress,
                 requote_redirect_url=requote_redirect_url,
+                redirect_policy=redirect_policy,
                 max_redirects=max_redirects,
                 max_body_size=max_body_size,
                 read_bufsize=read_bufsize,
@@ -373,8 +376,8 @@ class ClientSession(SessionProperties, SessionPrivateNames):
             headers: laid over the session's: mapping or pairs; None as a value removes a field.
             cookies: sent with this request (not to another origin), not stored; a ``Morsel`` only where its attributes
                 let it go: a Secure one by TLS alone.
-            auth: ``BasicAuth``, (login, password), or a callable that takes the request, instead of the session's;
-                ``NO_AUTH`` for none.
+            auth: credentials: ``BasicAuth``, ``BearerAuth`` …, (login, password), or a function that takes the request,
+                instead of the session's; ``NO_AUTH`` for none.
             timeout: seconds in total, (connect, read), None for no limit, or a ``ClientTimeout``; instead of the
                 session's.
             allow_redirects: whether redirects are followed.

@@ -25,6 +25,7 @@ from ..middlewares.auth import (
     coerce_netrc,
     credentials_in,
 )
+from ..middlewares.redirects import RedirectPolicy
 from ..response.client_response import ClientResponse
 from ..websocket import ClientWebSocketResponse
 from .arguments import (
@@ -33,6 +34,7 @@ from .arguments import (
     asked_version,
     check_callable,
     check_counts,
+    check_redirect_policy,
     check_truths,
     folded,
 )
@@ -140,6 +142,7 @@ def checked_options(
     fallback_charset_resolver: Callable[[ClientResponse, bytes], str] | None,
     auto_decompress: bool,
     requote_redirect_url: bool,
+    redirect_policy: RedirectPolicy | None,
     **counts: Any,
 ) -> RequestOptions:
     """Return the default options of a session's calls.
@@ -149,6 +152,7 @@ def checked_options(
     """
     check_callable("fallback_charset_resolver", fallback_charset_resolver)
     check_counts(counts)
+    check_redirect_policy(redirect_policy)
     check_truths({"auto_decompress": auto_decompress, "requote_redirect_url": requote_redirect_url})
     if lenient is None:
         lenient = getattr(connector, "lenient", False)
@@ -159,6 +163,7 @@ def checked_options(
         response_class=response_class,
         bodies=MAKER,
         requote_redirect_url=requote_redirect_url,
+        redirect_policy=redirect_policy,
         http10=asked is HTTP10,
         http2=require_http2(http2),
         lenient=check_lenient(lenient),

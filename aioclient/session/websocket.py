@@ -20,6 +20,7 @@ from ..message.proxy import ProxyAuthLike
 from ..message.timeout import seconds
 from ..message.unset import UNSET, Unset
 from ..middlewares.auth.basic import AuthLike
+from ..middlewares.redirects import RedirectPolicy
 from ..protocols.websocket.connection import BufferedWebSocketConnection, WebSocketConnection
 from ..protocols.websocket.deflate import Compressor, Decompressor
 from ..protocols.websocket.handshake import (
@@ -58,6 +59,7 @@ class HandshakeArguments(StepArguments, total=False):
     auth: AuthLike | None
     allow_redirects: bool
     max_redirects: int | None
+    redirect_policy: RedirectPolicy | None
     middlewares: Sequence[Middleware] | None
     ssl: SSLOption
     verify_ssl: bool | None

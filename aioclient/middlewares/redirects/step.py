@@ -4,8 +4,9 @@ What is decided here, and by which rule:
 
 * 303 leads to GET (HEAD stays); 301 and 302 lead to GET for POST only; 307 and 308 repeat method and body. After 303,
   and with a change to GET, the body and the fields that describe it are dropped.
-* Another origin (scheme, host or port; http to https is another one too) never sees credentials meant for the first:
-  ``auth``, per-request cookies and the fields that carry secrets stay behind, for all hops that follow.
+* Another origin (scheme, host or port; http to https is another one too) sees neither credentials meant for the first
+  nor a body, unless ``RedirectPolicy`` says so: ``auth``, ``signer``, per-request cookies and the fields that carry
+  secrets stay behind, for all hops that follow; a body that should go along raises ``CrossOriginBodyError``.
 * ``ws`` and ``wss`` are followed by the handshake of a WebSocket, and by nothing else.
 * Credentials that a server writes into a ``Location`` are not the user's: they are dropped.
 * A body is sent again only if it can be: else ``BodyConsumedError``, never an empty body.
@@ -21,9 +22,10 @@ from typing import Any, Final, cast
 from multidict import CIMultiDict
 from yarl import URL
 
-from ..chain import Handler
-from ..exceptions import (
+from ...chain import Handler
+from ...exceptions import (
     BodyConsumedError,
+    CrossOriginBodyError,
     InvalidUrlRedirectClientError,
     RedirectLimitError,
     UnsafeRedirectError,
@@ -31,13 +33,14 @@ from ..exceptions import (
     shown,
     shown_bad,
 )
-from ..message.body import Body
-from ..message.headers import HOST, LOCATION, SEC_WEBSOCKET_KEY, without_secrets
-from ..message.origin import origin_of
-from ..message.request import Request
-from ..message.urls import resolved
-from ..response.client_response import ClientResponse
-from ..response.trace import CallTrace
+from ...message.body import Body
+from ...message.headers import HOST, LOCATION, SEC_WEBSOCKET_KEY, without_secrets
+from ...message.origin import origin_of
+from ...message.request import Request
+from ...message.urls import resolved
+from ...response.client_response import ClientResponse
+from ...response.trace import CallTrace
+from .policy import DEFAULT, Redirect, is_downgrade
 
 REDIRECTS: Final = frozenset((301, 302, 303, 307, 308))
 # Fields that describe a body, beside Content-*.
@@ -50,13 +53,16 @@ _WEBSOCKET_SCHEMES: Final = frozenset(("ws", "wss"))
 async def follow_redirects(request: Request, handler: Handler) -> ClientResponse:
     """Send *request*, and the requests that its redirects ask for.
 
-    A redirect without ``Location`` is returned as it is, and so is one too many if ``on_too_many`` says so.
+    A redirect without ``Location`` is returned as it is, and so are one too many if ``on_too_many`` says so, and one
+    that the policy does not follow.
 
     Raises:
         RedirectLimitError: more than ``max_redirects``; ``history`` holds the responses.
         InvalidUrlRedirectClientError: a ``Location`` that is no URL.
         UnsafeRedirectError: a ``Location`` whose scheme is not followed, as ``redirect_target()`` says.
+        UnsafeRedirectError: it leads from https to http, which the policy forbids.
         BodyConsumedError: a 307 or 308 asks for a body that cannot be sent twice.
+        CrossOriginBodyError: … or to send it to another origin, which the policy does not allow.
     """
     method, body = request.method, request.content
     response = await handler(request)
@@ -67,11 +73,14 @@ async def follow_redirects(request: Request, handler: Handler) -> ClientResponse
         too_many = len(history) >= request.options.max_redirects
         if too_many and request.options.on_too_many == "return":
             return response
+        redirect = None if too_many else _decided(request, response, body)
+        if redirect is not None and not redirect.follow:
+            return response
         history = (*history, response)
         if request.trace is not None:
             await _tell(request, response, request.trace)
         response.release()
-        if too_many:
+        if redirect is None:
             raise RedirectLimitError(
                 request.info,
                 cast(Any, history),
@@ -79,7 +88,7 @@ async def follow_redirects(request: Request, handler: Handler) -> ClientResponse
                 message=f"{request.label}: more than max_redirects={request.options.max_redirects} redirects",
                 headers=response.headers,
             )
-        request = next_hop(request, response, method, body)
+        request = hop_after(request, redirect, method, body)
         request.history = history
         method, body = request.method, request.content
         if request.trace is not None:
@@ -96,37 +105,90 @@ async def _tell(request: Request, response: ClientResponse, trace: CallTrace) ->
         raise
 
 
+def _decided(request: Request, response: ClientResponse, body: Body | None) -> Redirect:
+    """Return what the policy makes of *response*, which redirects; give it up if that is an error."""
+    try:
+        return planned(request, response, body)
+    except BaseException:
+        response.release()
+        raise
+
+
+def planned(request: Request, response: ClientResponse, body: Body | None) -> Redirect:
+    """Return what the policy makes of *response*, which redirects *request*.
+
+    *body* is the one that *request* had before middlewares saw it.
+
+    Raises:
+        UnsafeRedirectError: its target is none, or the policy forbids it.
+        CrossOriginBodyError: a body would go to another origin, and must not.
+        BodyConsumedError: it would have to be sent twice.
+    """
+    status, policy = response.status, request.options.redirect_policy or DEFAULT
+    url = redirect_target(request, response)
+    if policy.https_to_http == "forbid" and is_downgrade(request.origin, origin_of(url)):
+        raise UnsafeRedirectError(
+            f"{request.label}: the server redirects to {shown(url)}, from https to http, which redirect_policy forbids"
+        )
+    method = method_after(request.method, status)
+    if method != request.method or status == 303:
+        body = None
+    redirect: Redirect = policy.decided(status, method, request.url, url, has_body=body is not None)
+    if body is None or not redirect.follow:
+        return redirect
+    if body.size != 0 and not redirect.send_body:
+        raise CrossOriginBodyError(
+            f"{request.label}: the server redirects with {status} to {shown(url)}, another origin, which does not get "
+            "the request body; allow it with redirect_policy=RedirectPolicy(send_body=[...])"
+        )
+    if body.consumed:
+        raise BodyConsumedError(
+            f"{request.label}: the server redirects with {status} to {shown(url)}, "
+            "but the request body cannot be sent twice; give bytes or a seekable file"
+        )
+    return redirect
+
+
 def next_hop(request: Request, response: ClientResponse, method: str, body: Body | None) -> Request:
     """Return the request that the redirect *response* to *request* asks for.
 
     *method* and *body* are those that *request* had before middlewares saw it.
+
+    Raises:
+        ClientError: as ``planned()``.
     """
-    url = redirect_target(request, response)
-    after = method_after(request.method, response.status)
+    return hop_after(request, planned(request, response, body), method, body)
+
+
+def hop_after(request: Request, redirect: Redirect, method: str, body: Body | None) -> Request:
+    """Return the request that follows *request* by *redirect*.
+
+    *method* and *body* are those that *request* had before middlewares saw it.
+    """
     options, headers = request.options, request.given
     auth, cookies = request.auth, request.cookies
-    if after != request.method or response.status == 303:
-        method, body = after, None
+    if redirect.has_body and body is not None:
+        body.rewind()
+    elif redirect.method != request.method or redirect.status == 303:
+        method, body = redirect.method, None
         if headers is not None:
             headers = _without_body_fields(headers)
         if options.chunked:
             options = replace(options, chunked=None)
-    elif body is not None:
-        if body.consumed:
-            raise BodyConsumedError(
-                f"{request.label}: the server redirects with {response.status} to {shown(url)}, "
-                "but the request body cannot be sent twice; give bytes or a seekable file"
-            )
-        body.rewind()
-    if origin_of(url) != request.origin:
+    if not redirect.keep_credentials:
         headers = without_secrets(
             request.defaults.fields if headers is None else headers, options.sensitive_headers
         )
-        headers.popall(HOST, None)
         auth = cookies = None
+        if options.signer is not None:
+            options = replace(options, signer=None)
+    if origin_of(redirect.target) != request.origin:
+        if headers is None:
+            headers = request.defaults.fields.copy()
+        headers.popall(HOST, None)
         if options.server_hostname is not None:
             options = replace(options, server_hostname=None)
-    return request.hop(method, url, headers, body, options, auth, cookies)
+    return request.hop(method, redirect.target, headers, body, options, auth, cookies)
 
 
 def method_after(method: str, status: int) -> str:
