@@ -417,6 +417,8 @@ class ClientSession(SessionProperties, SessionPrivateNames):
             max_line_size, max_field_size, max_headers: a limit on the response's head: bytes, bytes, number of fields;
                 None as the session says.
             verify_ssl, ssl_context, fingerprint: an older spelling of *ssl*.
+            retry: a ``Retry`` in the place of the session's, or innermost where there is none; None for no further
+                attempts.
             priority: a ``Priority``: how urgent the response is (RFC 9218).
             trace_request_ctx: any object; the callbacks of a trace config find it in their context.
             encoding: the charset of text and forms in *data* (deprecated: encode them yourself).
