@@ -34,7 +34,7 @@ __all__ = (
     "use_session",
 )
 
-_log = logging.getLogger(__name__)
+_log = logging.getLogger("aioclient.context")
 
 _current: ContextVar[ClientSession | None] = ContextVar("aioclient.context.session", default=None)
 

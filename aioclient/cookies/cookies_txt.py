@@ -13,7 +13,7 @@ from ..message.set_cookie import unquote
 from .acceptance import restore
 from .cookie import Cookie
 
-_log = logging.getLogger(__name__)
+_log = logging.getLogger("aioclient.cookies")
 _HEAD = "# Netscape HTTP Cookie File\n\n"
 _HTTP_ONLY = "#HttpOnly_"
 _FLAGS = {"true": True, "false": False}

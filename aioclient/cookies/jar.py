@@ -26,7 +26,7 @@ from .matching import cookie_host, default_path, domain_matches, is_address
 from .parsing import SetCookie, parse_set_cookie
 from .store import CookieStore
 
-_log = logging.getLogger(__name__)
+_log = logging.getLogger("aioclient.cookies")
 
 _SECURE_SCHEMES: Final = frozenset(("https", "wss"))
 _NO_URL: Final = URL()

@@ -20,7 +20,7 @@ JarFormat = Literal["aioclient", "aiohttp"]
 FORMAT = "aioclient-cookies"
 VERSION = 1
 
-_log = logging.getLogger(__name__)
+_log = logging.getLogger("aioclient.cookies")
 _TEXTS = ("name", "value", "coded_value", "domain", "path", "same_site")
 _FLAGS = ("host_only", "secure", "http_only")
 # What is raised by entries that are something else.

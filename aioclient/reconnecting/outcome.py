@@ -30,6 +30,19 @@ def outcome_of_connection(ws: ClientWebSocketResponse) -> tuple[Outcome, Excepti
     return Closed(code), error
 
 
+def described(outcome: Outcome) -> str:
+    """Return *outcome* for a log line: of an error its class alone, which is what the user's code may have raised."""
+    match outcome:
+        case Closed(code):
+            return f"closed with {code}"
+        case Left():
+            return "left"
+        case Refused(status):
+            return f"refused with {status}"
+        case Failed(error):
+            return type(error).__name__
+
+
 def is_explained_by_end(error: Exception) -> bool:
     """Tell whether *error*, of a use of a connection that has ended, says no more than that it did."""
     return isinstance(error, (ClientError, OSError, WSMessageTypeError))

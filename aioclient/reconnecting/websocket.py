@@ -17,6 +17,7 @@ from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable
 from contextlib import aclosing, asynccontextmanager, suppress
 from dataclasses import dataclass
 from enum import Enum
+from logging import INFO
 from types import TracebackType
 from typing import Any, Self
 
@@ -28,8 +29,9 @@ from ..exceptions import (
     WSReceiveTimeoutError,
     WSReconnectError,
 )
+from ..observe.log import OF_RECONNECTS, logs_reconnects
 from ..websocket import ClientWebSocketResponse
-from .outcome import is_explained_by_end, outcome_of_connection, outcome_of_error
+from .outcome import described, is_explained_by_end, outcome_of_connection, outcome_of_error
 from .policy import Failed, Left, Outcome, ReconnectPolicy, Stop
 
 OnConnect = Callable[[ClientWebSocketResponse], Awaitable[object] | object]
@@ -267,6 +269,13 @@ class ReconnectingWebSocket:
         decision = self._policy.decide(outcome, self._failures, healthy_for, random.random())
         if not isinstance(decision, Stop):
             self._failures, self._delay = decision.failures, decision.delay
+            if logs_reconnects(INFO):
+                OF_RECONNECTS.info(
+                    "%s: %s; connecting again in %.3f s",
+                    self._label,
+                    described(outcome),
+                    decision.delay,
+                )
         elif isinstance(outcome, Failed) and not self._is_of_the_network(outcome.error):
             raise outcome.error
         elif decision.clean:
@@ -282,6 +291,8 @@ class ReconnectingWebSocket:
 
     def _hand_over(self, ws: ClientWebSocketResponse) -> None:
         self._connections += 1
+        if self._attempts > 1 and logs_reconnects(INFO):
+            OF_RECONNECTS.info("%s: connected, attempt %d", self._label, self._attempts)
         self._ws = ws
         self._state = ReconnectState.OPEN
         self._settled.set()

@@ -33,7 +33,7 @@ from .piece_queue import PieceQueue
 
 __all__ = ("BodySource", "LineTooLongError", "StreamReader")
 
-_log = logging.getLogger(__name__)
+_log = logging.getLogger("aioclient.response")
 
 DEFAULT_LIMIT = 2**18  # as aiohttp's read_bufsize
 

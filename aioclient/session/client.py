@@ -4,6 +4,7 @@ import json as json_module
 import warnings
 from asyncio import get_running_loop
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from logging import DEBUG
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Never, Self, Unpack, cast
 from weakref import ref
@@ -40,6 +41,7 @@ from ..middlewares.auth import AuthLike, NetrcLike, authenticate
 from ..middlewares.cookies import Cookies
 from ..middlewares.redirects import RedirectPolicy, follow_redirects
 from ..observe.configs import TraceConfigs
+from ..observe.log import log_failure, log_response, logs_requests
 from ..observe.tracing import RequestTrace
 from ..reconnecting import ReconnectingWebSocket, ReconnectPolicy
 from ..reconnecting.policy import DEFAULT_POLICY
@@ -387,6 +389,8 @@ class ClientSession(SessionProperties, SessionPrivateNames):
                 session's.
             max_redirects: how many redirects are followed; None as the session says.
             on_too_many: "raise" ``TooManyRedirects`` after that many, or "return" the redirect that would be next.
+            redirect_policy: a ``RedirectPolicy``: what redirects may take along to another origin; None as the session
+                says.
             ssl: True verifies certificates, False does not; an ``SSLContext``, a ``Fingerprint`` or ``"system"``.
             server_hostname: the name to verify, and to send as SNI, instead of the URL's host.
             proxy: a URL or ``Proxy`` to go by, all redirects included; ``DIRECT`` for none; None as the session says.
@@ -419,6 +423,8 @@ class ClientSession(SessionProperties, SessionPrivateNames):
             verify_ssl, ssl_context, fingerprint: an older spelling of *ssl*.
             retry: a ``Retry`` in the place of the session's, or innermost where there is none; None for no further
                 attempts.
+            rate_limit: a ``RateLimit`` in the place of the session's, or innermost where there is none; None for no
+                limit.
             priority: a ``Priority``: how urgent the response is (RFC 9218).
             trace_request_ctx: any object; the callbacks of a trace config find it in their context.
             encoding: the charset of text and forms in *data* (deprecated: encode them yourself).
@@ -572,13 +578,13 @@ class ClientSession(SessionProperties, SessionPrivateNames):
         lifecycle = self._lifecycle
         if lifecycle.closed or get_running_loop() is not lifecycle.loop:
             raise lifecycle.unusable()
+        began = lifecycle.loop.time() if logs_requests(DEBUG) else None
         plain = not arguments or PLAIN.issuperset(arguments)
         try:
             request = self._builder.build(method, url, arguments, plain)
-        except NonHttpUrlClientError:
-            if not isinstance(lifecycle.connector, UnixConnector):
-                raise
-            request = self._builder.build(method, over_http(url), arguments, plain)
+        except NonHttpUrlClientError as error:
+            url = self._unix_url(url, error)
+            request = self._builder.build(method, url, arguments, plain)
         handler, check = self._chain, self._settings.raise_for_status
         if not plain:
             check = chosen_check(arguments.get("raise_for_status"), check)
@@ -592,17 +598,25 @@ class ClientSession(SessionProperties, SessionPrivateNames):
             if not plain and not OF_THE_BODY.isdisjoint(arguments):
                 prepare_upload(request, arguments)
             response = await handler(request)
+            if began is not None:
+                log_response(request, response, lifecycle.loop.time() - began)
             if check:
                 await check_response(response, check)
             if trace is not None:
                 await trace.request_end(response)
         except BaseException as error:
+            if began is not None and response is None:
+                log_failure(request, error, lifecycle.loop.time() - began)
             if trace is not None:
-                if response is not None:
-                    response.close()
-                await trace.request_exception(error)
+                await _trace_failure(trace, response, error)
             raise
         return response
+
+    def _unix_url(self, url: str | URL, error: NonHttpUrlClientError) -> str | URL:
+        """Return ``unix://host/path`` as the URL that a ``UnixConnector`` takes; raise *error* for any other."""
+        if not isinstance(self._lifecycle.connector, UnixConnector):
+            raise error
+        return over_http(url)
 
     # The end
 
@@ -658,3 +672,12 @@ class ClientSession(SessionProperties, SessionPrivateNames):
         state = "closed" if self.closed else repr(self.connector)
         base = "" if self.base_url is None else f" {shown(self.base_url)}"
         return f"<ClientSession{base} {state}>"
+
+
+async def _trace_failure(
+    trace: RequestTrace, response: ClientResponse | None, error: BaseException
+) -> None:
+    """Tell *trace* of what ended a call; a *response* that came before is not handed over."""
+    if response is not None:
+        response.close()
+    await trace.request_exception(error)

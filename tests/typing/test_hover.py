@@ -44,7 +44,7 @@ def of_the_method(method: object) -> dict[str, str]:
 
 
 def test_requests() -> None:
-    """Each argument of a request has its text, and it is the one of request()."""
+    """Each argument of a request has its text, and request() says the same: a new one is written in both places."""
     texts = of_the_dictionary(arguments, "RequestArguments")
     described = of_the_method(aioclient.ClientSession.request)
     assert texts == {name: text for name, text in described.items() if name in texts}

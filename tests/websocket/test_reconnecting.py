@@ -2,6 +2,7 @@
 
 import asyncio
 import itertools
+import logging
 import pickle
 from collections.abc import Awaitable, Callable
 
@@ -159,6 +160,25 @@ class TestLife:
             assert feed.statistics() == ReconnectStatistics(4, 3, 3)
             assert isinstance(feed.last_error, WSClosedError)
             assert feed.last_error.code == 1000
+
+    @pytest.mark.both_loops
+    async def test_log_lines(self, caplog: pytest.LogCaptureFixture) -> None:
+        """Each end that another attempt follows is a line at INFO, and so is each later connection."""
+        caplog.set_level(logging.INFO, "aioclient.reconnecting")
+        app = application(says("a", code=1012), status(503), says("b"), says("c", code=1000))
+        async with serve_application(app) as origin, ClientSession() as session:
+            url = f"{origin}/?token=geheim"
+            assert await texts_of(session.ws_reconnecting(url, policy=SOON)) == ["a", "b", "c"]
+        assert [f"{record.levelname} {record.getMessage()}" for record in caplog.records] == [
+            f"INFO {origin}/?token=***: {line}"
+            for line in (
+                "closed with 1012; connecting again in 0.000 s",
+                "refused with 503; connecting again in 0.000 s",
+                "connected, attempt 3",
+                "closed with 1006; connecting again in 0.000 s",
+                "connected, attempt 4",
+            )
+        ]
 
     @pytest.mark.both_loops
     async def test_messages(self) -> None:

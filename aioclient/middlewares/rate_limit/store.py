@@ -16,7 +16,7 @@ WhenGone: TypeAlias = Literal["local", "open", "closed"]
 MAX_KEYS: Final = 1024  # limits that are kept; then those that are as new ones are forgotten
 _GONE: Final = (OSError, EOFError)  # redis has further classes
 
-_log = logging.getLogger(__name__)
+_log = logging.getLogger("aioclient.rate_limit")
 
 
 class LimitStore(Protocol):

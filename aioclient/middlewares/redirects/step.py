@@ -17,6 +17,7 @@ What is decided here, and by which rule:
 
 import re
 from dataclasses import replace
+from logging import INFO
 from typing import Any, Final, cast
 
 from multidict import CIMultiDict
@@ -38,6 +39,7 @@ from ...message.headers import HOST, LOCATION, SEC_WEBSOCKET_KEY, without_secret
 from ...message.origin import origin_of
 from ...message.request import Request
 from ...message.urls import resolved
+from ...observe.log import OF_REDIRECTS, logs_redirects
 from ...response.client_response import ClientResponse
 from ...response.trace import CallTrace
 from .policy import DEFAULT, Redirect, is_downgrade
@@ -88,8 +90,11 @@ async def follow_redirects(request: Request, handler: Handler) -> ClientResponse
                 message=f"{request.label}: more than max_redirects={request.options.max_redirects} redirects",
                 headers=response.headers,
             )
-        request = hop_after(request, redirect, method, body)
-        request.history = history
+        hop = hop_after(request, redirect, method, body)
+        hop.history = history
+        if logs_redirects(INFO):
+            OF_REDIRECTS.info("%s: %d to %s", request.label, response.status, hop.label)
+        request = hop
         method, body = request.method, request.content
         if request.trace is not None:
             request.trace.follow(request)

@@ -28,7 +28,7 @@ from .policy import Again, Answered, Asked, Failed, Jitter, Outcome, RetryPolicy
 KEY: Final = "Idempotency-Key"
 READ: Final = 2**20  # bytes of a body that ``read_body`` makes part of an attempt
 
-_log = logging.getLogger(__name__)
+_log = logging.getLogger("aioclient.retry")
 
 
 @dataclass(frozen=True, slots=True)

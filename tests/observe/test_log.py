@@ -1,0 +1,128 @@
+"""What is logged, where, and what is left out of it."""
+
+import ast
+import logging
+import re
+from pathlib import Path
+
+import pytest
+
+import aioclient
+from aioclient import ClientSession
+from aioclient.testing import RawServer, refused_port
+
+from ..loopback import OK, answer, moved
+
+ROOT = Path(aioclient.__file__).parent
+
+
+def lines_of(caplog: pytest.LogCaptureFixture, name: str) -> list[str]:
+    """Return the lines of one logger, with their levels; times are left out, which differ each time."""
+    return [
+        f"{record.levelname} {re.sub(r'[0-9.]+ s', 'TIME', record.getMessage())}"
+        for record in caplog.records
+        if record.name == name
+    ]
+
+
+@pytest.mark.both_loops
+class TestRequests:
+    async def test_a_request(self, caplog: pytest.LogCaptureFixture) -> None:
+        """Each call is one line at DEBUG: what was asked for, what came, after how many seconds."""
+        caplog.set_level(logging.DEBUG, "aioclient.client")
+        unknown = b"HTTP/1.0 404 No\r\n\r\nbody"
+        async with (
+            RawServer.replies([answer(b"hello"), unknown], close=True) as server,
+            ClientSession() as session,
+        ):
+            await (await session.get(server.url("/a"))).read()
+            await (await session.post(server.url("/b"), data=b"x")).read()
+        assert lines_of(caplog, "aioclient.client") == [
+            f"DEBUG GET {server.url('/a')}: 200 by HTTP/1.1 after TIME, 5 bytes",
+            f"DEBUG POST {server.url('/b')}: 404 by HTTP/1.0 after TIME",
+        ]
+
+    async def test_redirects(self, caplog: pytest.LogCaptureFixture) -> None:
+        """Each redirect is a line at INFO, and the call one at DEBUG."""
+        caplog.set_level(logging.DEBUG, "aioclient")
+        async with (
+            RawServer.replies([moved("/b"), moved("/c", status=307), OK]) as server,
+            ClientSession() as session,
+        ):
+            await session.post(server.url("/a"))
+        assert lines_of(caplog, "aioclient.redirects") == [
+            f"INFO POST {server.url('/a')}: 302 to GET {server.url('/b')}",
+            f"INFO GET {server.url('/b')}: 307 to GET {server.url('/c')}",
+        ]
+        assert lines_of(caplog, "aioclient.client") == [
+            f"DEBUG POST {server.url('/a')}: 200 by HTTP/1.1 after TIME, 2 bytes, 2 redirects"
+        ]
+
+    async def test_a_failure(self, caplog: pytest.LogCaptureFixture) -> None:
+        """A call that brings no response is one line too; a status error is the response's."""
+        caplog.set_level(logging.DEBUG, "aioclient.client")
+        with refused_port() as port:
+            url = f"http://127.0.0.1:{port}/"
+            async with ClientSession() as session:
+                with pytest.raises(aioclient.ClientConnectorError):
+                    await session.get(url)
+        async with (
+            RawServer.replies([answer(status="503 Busy")]) as server,
+            ClientSession(raise_for_status=True, timeout=None) as session,
+        ):
+            with pytest.raises(aioclient.ClientResponseError):
+                await session.get(server.url())
+        assert lines_of(caplog, "aioclient.client") == [
+            f"DEBUG GET {url}: ConnectError after TIME",
+            f"DEBUG GET {server.url()}: 503 by HTTP/1.1 after TIME, 2 bytes",
+        ]
+
+    @pytest.mark.parametrize("row", [pytest.param("", id="AUTH-12")])
+    async def test_secrets(self, row: str, caplog: pytest.LogCaptureFixture) -> None:
+        """Userinfo is never in a line, and no value of a query that may be a secret."""
+        caplog.set_level(logging.DEBUG, "aioclient")
+        async with (
+            RawServer.replies([moved("//user:geheim@127.0.0.1:1/?token=geheim")] * 2) as server,
+            ClientSession() as session,
+        ):
+            url = server.url("/?api_key=geheim&q=1").replace("//", "//user:geheim@")
+            await session.get(url, allow_redirects=False)
+            with pytest.raises(aioclient.ClientConnectorError):
+                await session.get(url)
+        assert len(lines_of(caplog, "aioclient.client")) == 2
+        assert len(lines_of(caplog, "aioclient.redirects")) == 1
+        assert "geheim" not in caplog.text
+        assert "user" not in caplog.text
+
+    @pytest.mark.parametrize("level", [logging.INFO, logging.WARNING])
+    async def test_off(self, level: int, caplog: pytest.LogCaptureFixture) -> None:
+        """Above its level nothing is logged."""
+        caplog.set_level(level, "aioclient")
+        async with (
+            RawServer.replies([moved("/b"), OK]) as server,
+            ClientSession() as session,
+        ):
+            await session.get(server.url())
+        assert [record.name for record in caplog.records] == (
+            ["aioclient.redirects"] if level == logging.INFO else []
+        )
+
+
+def names() -> set[str]:
+    """Return the names of the loggers in the source."""
+    found = set()
+    for path in ROOT.rglob("*.py"):
+        for node in ast.walk(ast.parse(path.read_bytes())):
+            if (
+                isinstance(node, ast.Call)
+                and isinstance(node.func, ast.Attribute)
+                and node.func.attr == "getLogger"
+            ):
+                found.add(ast.unparse(node.args[0]).strip("'"))
+    return found
+
+
+def test_documented() -> None:
+    """Each logger has a name of its own, not that of its module, and a line on the page, which names no other."""
+    page = (ROOT.parent / "docs/how-to/log.rst").read_text(encoding="utf-8")
+    assert {*re.findall(r"^    \* - ``(aioclient\.[\w.]+)``", page, re.M)} == names()
