@@ -9,7 +9,7 @@ A map of the library:
 * ``ClientResponse``, ``StreamReader``, ``ClientTimeout``, ``UploadTracker``: the values        (``message``)
 * ``ClientWebSocketResponse``, ``WSMsgType``, ``WSMessage``: an open WebSocket                  (``websocket``)
 * ``ReconnectingWebSocket``, ``ReconnectPolicy``: a WebSocket that reconnects when it ends      (``reconnecting``)
-* ``TCPConnector``, ``UnixConnector``, ``PoolStatistics``, ``Fingerprint``: pools of connections(``connectors``)
+* ``TCPConnector``, ``UnixConnector``, ``PoolStatistics``, ``Fingerprint``: connection pools     (``connectors``)
 * ``Proxy``, ``ProxyDigestAuth``, ``DIRECT``: proxies                                           (``message``)
 * ``AddressPolicy``: where a connector may connect to                                           (``connectors``)
 * ``CookieJar``, ``DummyCookieJar``: cookies by RFC 6265bis, kept in memory and in files        (``cookies``)

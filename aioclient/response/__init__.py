@@ -1,4 +1,4 @@
-"""What comes in: the response, its body as a stream, and its hold on what carries it."""
+"""The response, its body as a stream, and its lease of the connection that carries the body."""
 
 from .client_response import ClientResponse
 

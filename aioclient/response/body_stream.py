@@ -1,4 +1,4 @@
-"""Streams of bodies as the call wants them: decoded or not, bounded, and followed by its trace."""
+"""Makes the stream of a body as the options of the call demand: decoded or not, bounded, and observed by its trace."""
 
 import asyncio
 
@@ -13,9 +13,9 @@ def open_stream(
     source: BodySource,
     loop: asyncio.AbstractEventLoop,
 ) -> StreamReader:
-    """Return the stream of a body that *source* will feed: the response to *request*.
+    """Return the stream of a body that *source* will feed: the body of the response to *request*.
 
-    *content_encoding*: the codings to undo; None for none. What is wrong with them is raised when the body is read.
+    *content_encoding*: the codings to decode; None for none. Faults in them are raised when the body is read.
     """
     options, trace = request.options, request.trace
     stream = (StreamReader if trace is None else trace.stream_class)(
@@ -33,7 +33,7 @@ def open_stream(
 
 
 def stream_of(request: Request, raw: bytes, content_encoding: str | None) -> StreamReader:
-    """Return the stream of a body that is here: the response to *request*."""
+    """Return the stream of a body that is already here: the body of the response to *request*."""
     options, trace = request.options, request.trace
     stream = (StreamReader if trace is None else trace.stream_class).from_bytes(
         raw,

@@ -1,4 +1,4 @@
-"""Branches of a body: who is shown each piece as it comes, and told how the body ended."""
+"""Branches of a body: functions that get each piece as it comes, and the outcome at the end."""
 
 import asyncio
 from collections import deque
@@ -6,9 +6,9 @@ from collections.abc import Callable, Iterable
 
 
 class Branch:
-    """What ``tee()`` was given: *write* gets the pieces, then *end* the error that ended them, None for none.
+    """The functions given to ``tee()``: *write* gets the pieces, then *end* gets the error that ended them, or None.
 
-    What *write* raises ends the branch, and nothing else; what *end* raises goes to the event loop's exception handler.
+    An exception of *write* ends only this branch; an exception of *end* goes to the event loop's exception handler.
     """
 
     __slots__ = ("_end", "_loop", "_write")
@@ -24,7 +24,7 @@ class Branch:
         self._loop = loop
 
     def write(self, piece: bytes) -> None:
-        """Show the next piece."""
+        """Pass on the next piece."""
         if self._end is None:
             return
         try:
@@ -33,7 +33,7 @@ class Branch:
             self.end(error)
 
     def end(self, error: BaseException | None) -> None:
-        """Tell, once, that nothing more comes."""
+        """Report, once, that nothing more comes."""
         end, self._end = self._end, None
         if end is None:
             return
@@ -46,7 +46,7 @@ class Branch:
 
 
 class WatchedPieces(deque[bytes]):
-    """The pieces of a body that have come and were not read, each shown to the branches when it is appended."""
+    """The unread pieces of a body; each is passed to the branches when it is appended."""
 
     __slots__ = ("branches",)
 

@@ -1,4 +1,4 @@
-"""The response: status, fields, and a body that is either here already or still coming."""
+"""The response: status, fields, and a body that is complete or still coming."""
 
 import asyncio
 import json as json_module
@@ -59,22 +59,20 @@ from .lease import Connection
 from .stream import StreamReader
 from .synthetic import Puller, SyntheticExchange, response_fields, synthetic_body, wait_for_end
 
-# Bytes that are decoded without a turn for the event loop, and bytes that they may become: 2 to 4 ms of its time.
+# The largest body that is decoded in one go, and its largest decoded size: 2 to 4 ms of the event loop's time.
 DECODE_AT_ONCE: Final = 64 * 1024
 DECODED_AT_ONCE: Final = 2**20
-ERROR_BODY: Final = 64 * 1024  # bytes of a body, decoded, that an error for its status carries
-ERROR_BODY_TIME: Final = (
-    5.0  # seconds to wait for them: a body that drips must not hold back what its status says
-)
+ERROR_BODY: Final = 64 * 1024  # bytes of a decoded body in the error for its status
+ERROR_BODY_TIME: Final = 5.0  # seconds to wait for them: a slow body must not delay the error
 
 
 T = TypeVar("T")
 
-_ANY: Final = object()  # stands for 'no type given': None is one
+_ANY: Final = object()  # stands for 'no type given', because None is a type
 
 
 class _Done:
-    """What ``release()`` returns, so that ``await response.release()`` works as it did in aiohttp 2."""
+    """The result of ``release()``, so that ``await response.release()`` works as in aiohttp 2."""
 
     __slots__ = ()
 
@@ -86,16 +84,16 @@ class _Done:
 DONE: Final = _Done()
 
 
-# Those that were asked for.
+# Decoders that were used before.
 _uploads: "WeakKeyDictionary[ClientResponse, asyncio.Future[None]]" = WeakKeyDictionary()
 
 
 class ClientResponse:
-    """What the server answered.
+    """The response of a server.
 
-    Use it as ``async with session.get(url) as response``. A body that came whole with the head is kept as bytes and
-    its connection is in the pool again already; a longer one is read from the connection by ``read()``, ``text()``,
-    ``json()`` or through ``content``. Leaving the context gives up what was not read.
+    Use it as ``async with session.get(url) as response``. A body that came completely with the head is kept as bytes,
+    and its connection is already back in the pool; a longer body is read from the connection by ``read()``, ``text()``,
+    ``json()`` or through ``content``. Leaving the context gives up the unread rest.
 
     ``headers`` are the fields as received, ``history`` the responses of the redirects before this one, oldest first,
     ``trailers`` the fields after a chunked body (empty until it was read; they are never merged into ``headers``).
@@ -122,10 +120,10 @@ class ClientResponse:
         "version",
     )
 
-    _attempts: tuple[Attempt, ...]  # of one that a Retry has tried for more than once
+    _attempts: tuple[Attempt, ...]  # set by a Retry that made more than one
 
     if not TYPE_CHECKING:
-        # Libraries ask isinstance(response, aiohttp.ClientResponse); type() stays ours.
+        # Libraries check isinstance(response, aiohttp.ClientResponse); type() stays ours.
         __class__ = property(lambda self: aiohttp.ClientResponse)
 
     def __init__(
@@ -171,27 +169,27 @@ class ClientResponse:
         timings: Timings | None = None,
         decoded: bool = False,
     ) -> Self:
-        """Return the response to *request* that a middleware or a transport has without a connection.
+        """Return a response to *request* that a middleware or a transport makes without a connection.
 
-        Its class is the session's ``response_class``, if that is a subclass of this one. Nothing compares *headers*
-        with *body*: ``Content-Length`` may say what it likes.
+        Its class is the session's ``response_class``, if that is a subclass of this one. *headers* are not compared
+        with *body*: a wrong ``Content-Length`` has no effect.
 
         Args:
-            request: what it answers, with ``history``, limits and traces.
+            request: the request that it answers; it has the ``history``, limits and traces.
             status: from 100 to 999.
-            headers: the fields: mapping or pairs; a ``CIMultiDictProxy`` is taken as it is, unchecked.
-            body: as it would be on the wire: its ``Content-Encoding`` is undone as the call says. Bytes, or an async
-                iterable of bytes. That is asked for a piece only when a reader waits for one, and closed with
-                ``aclose()`` when it has ended or the response is left. What it raises, the reader gets. The call's
-                total limit counts, ``sock_read`` does not.
-            reason: the reason phrase; None for the usual one of *status*.
-            version: what ``version`` says.
-            trailers: the fields after the body, read when an iterable has ended; it may fill them in until then.
-            timings: what ``timings`` says; None for no phase.
-            decoded: whether *body* is free of the coding that ``Content-Encoding`` names.
+            headers: the fields: mapping or pairs; a ``CIMultiDictProxy`` is used unchecked.
+            body: as it would be on the wire: its ``Content-Encoding`` is decoded like any other. Bytes, or an async
+                iterable of bytes. An iterable is asked for a piece only when a reader waits for one, and closed with
+                ``aclose()`` when it has ended or the response is left. The reader gets its exceptions. The call's total
+                limit applies, ``sock_read`` does not.
+            reason: the reason phrase; None for the standard one of *status*.
+            version: the value of ``version``.
+            trailers: the fields after the body, read when an iterable has ended; they may be filled in until then.
+            timings: the value of ``timings``; None for no phase.
+            decoded: whether *body* is already decoded from the coding in ``Content-Encoding``.
 
         Raises:
-            TypeError, ValueError: a part is not of its kind, or a field cannot be one.
+            TypeError, ValueError: an argument or a field is invalid.
         """
         if not isinstance(cast(object, request), Request):
             raise TypeError(
@@ -218,7 +216,7 @@ class ClientResponse:
             reason = responses.get(status, "")
         return kind(exchange, version, status, reason, fields, after, raw, content, lease)
 
-    # What was asked
+    # The request
 
     @property
     def url(self) -> URL:
@@ -248,14 +246,14 @@ class ClientResponse:
 
     @property
     def timings(self) -> Timings:
-        """How long each phase of the exchange took, as far as it is over; what is longer ago does not change."""
+        """How long each phase of the exchange took, as far as it has ended; earlier results do not change."""
         return self._exchange.timings
 
     @property
     def attempts(self) -> tuple[Attempt, ...]:
-        """The attempts that a ``Retry`` has made for this response, the last one is its own; one without a ``Retry``.
+        """The attempts of a ``Retry`` for this response, its own last; a single one without a ``Retry``.
 
-        After a redirect these are the last hop's alone; the responses in ``history`` have those of the others.
+        After a redirect these are the last hop's alone; the responses in ``history`` have those of the other hops.
         """
         try:
             return self._attempts
@@ -266,7 +264,7 @@ class ClientResponse:
 
     @property
     def output_size(self) -> int:
-        """Bytes of the request's body that were sent so far, its head not counted (deprecated: ``UploadTracker``)."""
+        """Bytes of the request's body sent so far, without the head (deprecated: ``UploadTracker``)."""
         warn_legacy("response.output_size", "give upload_tracker= to the call")
         exchange = self._exchange
         if exchange.phases is not None and exchange.phases.uploaded:
@@ -276,7 +274,9 @@ class ClientResponse:
 
     @property
     def upload_complete(self) -> "asyncio.Future[None]":
-        """A future, done once the request's body was sent, or given up (deprecated: ``UploadTracker`` has one)."""
+        """A future that is done when the request's body was sent, or given up (deprecated: ``UploadTracker`` has
+        one).
+        """
         warn_legacy("response.upload_complete", "give upload_tracker= to the call")
         future = _uploads.get(self)
         if future is None:
@@ -305,13 +305,13 @@ class ClientResponse:
 
     @property
     def content_type(self) -> str:
-        """The media type, without parameters; ``application/octet-stream`` when there is none."""
+        """The media type, without parameters; ``application/octet-stream`` if there is none."""
         value = self.headers.get(CONTENT_TYPE)
         return DEFAULT_CONTENT_TYPE if value is None else parse_content_type(value)[0]
 
     @property
     def content_length(self) -> int | None:
-        """The number that ``Content-Length`` says, before decoding; None without one."""
+        """The number in ``Content-Length``, before decoding; None without one."""
         value = self.headers.get(CONTENT_LENGTH)
         return int(value) if value is not None and value.isdecimal() else None
 
@@ -323,7 +323,7 @@ class ClientResponse:
 
     @property
     def cookies(self) -> SimpleCookie:
-        """The cookies that this response set; what cannot be parsed is left out."""
+        """The cookies that this response set, without those that cannot be parsed."""
         if self._cookies is None:
             self._cookies = cookies = SimpleCookie()
             for field in self.headers.getall(SET_COOKIE, ()):
@@ -336,22 +336,22 @@ class ClientResponse:
     def links(self) -> "MultiDictProxy[MultiDictProxy[str | URL]]":
         """The links of the ``Link`` fields by their relation: ``response.links["next"]["url"]`` (RFC 8288).
 
-        URLs are absolute. A link with several relations is under each of them, one without under its target; names of
-        relations are the same in upper and lower case.
+        URLs are absolute. A link with several relations is listed under each of them, a link without one under its
+        target; names of relations ignore case.
         """
         return parse_links(", ".join(self.headers.getall(LINK, ())), self.url)
 
     @property
     def content_disposition(self) -> ContentDisposition | None:
-        """Type, parameters and file name of ``Content-Disposition``; None when there is none (RFC 6266)."""
+        """Type, parameters and file name of ``Content-Disposition``; None if there is none (RFC 6266)."""
         field = self.headers.get(CONTENT_DISPOSITION)
         return None if field is None else parse_disposition(field)
 
     def raise_for_status(self) -> None:
-        """Raise if the status is 400 or more; the response is released unless ``async with`` will do it.
+        """Raise if the status is 400 or more; the response is released unless ``async with`` does it.
 
-        Within ``async with`` the body can still be read. The error carries of the body what is here already, without
-        waiting: all of it when it came with the head or was read before, up to 64 KiB. ``check_status()`` waits for it.
+        Within ``async with`` the body can still be read. The error contains the part of the body that is already here:
+        all of it if it came with the head or was read before, up to 64 KiB. ``check_status()`` waits for it.
 
         Raises:
             StatusError: with ``status``, ``message`` (the reason), ``headers``, ``history``, ``body`` and ``text``.
@@ -374,10 +374,11 @@ class ClientResponse:
             raise error
 
     async def check_status(self) -> None:
-        """Do as ``raise_for_status()``, and wait for the first 64 KiB of the body: within the deadline, 5 s at most.
+        """Raise like ``raise_for_status()``, but wait for the first 64 KiB of the body: until the deadline, 5 s at
+        most.
 
-        It is what ``raise_for_status=True`` of a session or a call does. When the body fails meanwhile, the error has
-        what came of it, and the failure as its context.
+        ``raise_for_status=True`` of a session or a call calls it. If the body fails meanwhile, the error contains the
+        received part, and has the failure as its context.
         """
         if self.status >= 400 and self._raw is None and self._body is None and not self._released:
             try:
@@ -392,7 +393,7 @@ class ClientResponse:
         self.raise_for_status()
 
     def _start_of_body(self) -> bytes:
-        """Return what is here of the body, decoded, at most as much as an error carries."""
+        """Return the received beginning of the body, decoded, at most as much as an error contains."""
         if self._body is not None:
             return self._body[:ERROR_BODY]
         if self._released:
@@ -407,7 +408,7 @@ class ClientResponse:
         return self._open_content() if self._content is None else self._content
 
     def _open_content(self) -> StreamReader:
-        """Make a stream of a body that came with its head, or was given up."""
+        """Make a stream of a body that came with its head, or was released."""
         request = self.request
         if self._released:
             self._content = content = StreamReader(None)
@@ -417,9 +418,9 @@ class ClientResponse:
         return content
 
     async def read(self) -> bytes:
-        """Return the whole body, decoded from its content codings; the same bytes again when called again.
+        """Return the whole decoded body; a further call returns the same bytes.
 
-        When it fails or is cancelled while the body still comes, the connection is closed.
+        If the call fails or is cancelled while the body is coming, the connection is closed.
 
         Raises:
             ClientPayloadError: it ended early, could not be decoded, or is larger than ``max_body_size``.
@@ -437,15 +438,15 @@ class ClientResponse:
         return body
 
     async def read_raw(self) -> bytes:
-        """Return the whole body as it came, before any content coding is undone.
+        """Return the whole undecoded body, as it came.
 
-        Afterwards ``read()``, ``text()`` and ``json()`` decode it, as if it had come with the head. It is not told to
-        a trace. ``content.iter_raw()`` gives it in pieces.
+        Afterwards ``read()``, ``text()`` and ``json()`` decode it, as if it had come with the head. Traces do not see
+        it. ``content.iter_raw()`` returns it in pieces.
 
         Raises:
-            RuntimeError: it was decoded already, in part or whole.
-            ClientPayloadError, ClientConnectionError, ServerTimeoutError, TotalTimeoutError: as ``read()``;
-                ``max_body_size`` counts the bytes as they came.
+            RuntimeError: it was already decoded, in part or whole.
+            ClientPayloadError, ClientConnectionError, ServerTimeoutError, TotalTimeoutError: as for ``read()``;
+                ``max_body_size`` counts undecoded bytes.
         """
         raw = self._whole_raw("read_raw")
         if raw is not None:
@@ -463,7 +464,7 @@ class ClientResponse:
             if content.is_coded or self._content_encoding is None:
                 self._raw, self._content = raw, None
             else:
-                self._body = raw  # it was given decoded, whatever its fields say
+                self._body = raw  # it was given decoded, in spite of its fields
         elif not content.is_coded:
             self._body = raw
         self._end_lease()
@@ -472,19 +473,19 @@ class ClientResponse:
     def tee(
         self, write: Callable[[bytes], object], end: Callable[[BaseException | None], object]
     ) -> None:
-        """Show the body to somebody else while it is read, as a cache or a recorder needs it.
+        """Copy the body to a function while it is read, for a cache or a recorder.
 
-        *write* is called with each piece as it came, undecoded, when it comes: as fast as the body is read, and not at
-        all for one that nobody reads. *end* is called once, last: with None when the body is whole, else with the
-        error that ended it, a ``ClientConnectionError`` when the reader left early. A body that is here already is
-        shown at once. Several may look on; the response does not notice. Both are plain functions, and must not wait.
+        *write* is called with each undecoded piece when it comes: as fast as the body is read, and not at all if nobody
+        reads it. *end* is called once, last: with None if the body is complete, else with the error that ended it, a
+        ``ClientConnectionError`` if the reader left early. Pieces that came before the call are passed at once. Several
+        calls are allowed, and the response is not affected. Both are plain functions, and must not wait.
 
-        What *write* raises goes to *end*, and ends the branch alone.
+        An exception of *write* is passed to *end*, and ends only this branch.
 
         Raises:
             RuntimeError: a part of the body was read already.
             ClientConnectionError: the response was released.
-            TypeError: one of them is no plain function.
+            TypeError: one of them is not a plain function.
         """
         functions: tuple[tuple[str, object], ...] = (("write", write), ("end", end))
         for name, function in functions:
@@ -500,7 +501,7 @@ class ClientResponse:
         branch.end(None)
 
     def _whole_raw(self, caller: str) -> bytes | None:
-        """Return the undecoded body if it is here; None if it is to be read from ``content``."""
+        """Return the undecoded body if it is here; None if it must be read from ``content``."""
         if self._raw is not None and not self._released:
             return self._raw
         if self._body is not None:
@@ -531,9 +532,9 @@ class ClientResponse:
         return await self.content.read()
 
     def _body_at_hand(self, *, traced: bool = False) -> bytes | None:
-        """Return the body if it was read already or came with the head; None if somebody has to be waited for.
+        """Return the body if it was read already or came with the head; None if the caller has to wait.
 
-        That may also be who follows the call, unless *traced*: the caller tells the trace itself.
+        The wait may also be for the trace, unless *traced*: then the caller informs the trace itself.
         """
         if self._body is not None:
             return self._body
@@ -556,7 +557,7 @@ class ClientResponse:
             try:
                 raw = decode_all(raw, coding, at_once, lenient=self.request.options.lenient)
             except BodyTooLargeError:
-                self._open_content()  # which gives the event loop its turns, and raises if it is too large
+                self._open_content()  # it lets the event loop run in between, and raises if the body is too large
                 return None
         elif limit is not None and len(raw) > limit:
             raise body_too_large(limit)
@@ -566,7 +567,7 @@ class ClientResponse:
 
     @property
     def _content_encoding(self) -> str | None:
-        """The content codings to undo, in the order of their header fields; None if there are none."""
+        """The content codings to decode, in the order of their header fields; None if there are none."""
         if CONTENT_ENCODING not in self.headers or not self.request.options.auto_decompress:
             return None
         return ",".join(self.headers.getall(CONTENT_ENCODING))
@@ -582,9 +583,9 @@ class ClientResponse:
             self._lease = None
 
     def get_encoding(self) -> str:
-        """Return the codec that ``text()`` uses if the header names a charset that is known, else ``utf-8``.
+        """Return the codec that ``text()`` uses if the header names a known charset, else ``utf-8``.
 
-        A label means what it means to browsers: ``iso-8859-1`` is ``cp1252``, ``gb2312`` is ``gb18030``.
+        A label means what it means in browsers: ``iso-8859-1`` is ``cp1252``, ``gb2312`` is ``gb18030``.
         """
         return self._codec() or "utf-8"
 
@@ -595,15 +596,14 @@ class ClientResponse:
     async def text(self, encoding: str | None = None, errors: str = "strict") -> str:
         """Return the body as text.
 
-        The charset is *encoding*, else the header's, whose label means what it means to browsers (``gb2312`` is GBK,
-        ``shift_jis`` Windows' cp932, ``iso-8859-1`` windows-1252), else what the session's
-        ``fallback_charset_resolver`` says.
-        Without one it is UTF-8 if the body is valid UTF-8, else what charset-normalizer detects (without it: UTF-8,
-        with U+FFFD for what is not).
+        The charset is *encoding*, else the one in the header, whose label means what it means in browsers (``gb2312``
+        is GBK, ``shift_jis`` is Windows' cp932, ``iso-8859-1`` is windows-1252), else the result of the session's
+        ``fallback_charset_resolver``. Without one it is UTF-8 if the body is valid UTF-8, else what charset-normalizer
+        detects (if that is missing: UTF-8, with U+FFFD for invalid bytes).
 
         Raises:
-            UnicodeDecodeError: the named charset does not fit and *errors* is ``strict``.
-            StreamConsumedError: the body was read before, piece by piece.
+            UnicodeDecodeError: the body is invalid in the named charset and *errors* is ``strict``.
+            StreamConsumedError: the body was already read piece by piece.
         """
         body = self._body_at_hand() or await self._read_unless_consumed("text")
         if encoding is not None:
@@ -652,24 +652,24 @@ class ClientResponse:
         loads: Callable[[str], Any] = json_module.loads,
         content_type: str | None = "application/json",
     ) -> Any:
-        """Return the body parsed as JSON; None for a blank one.
+        """Return the body parsed as JSON; None for a blank body.
 
-        The result is that of ``json.loads``; msgspec, where it is installed, makes it three times as fast.
+        The result is that of ``json.loads``; with msgspec installed it is three times as fast.
 
         Args:
-            type: what to decode into, and to check against: a dataclass, a TypedDict, a ``msgspec.Struct``, an attrs
-                class, ``list[int]`` or another generic of such types, a union. It needs msgspec; a blank body then
-                counts as null.
-            encoding: the charset, instead of the header's, or else UTF-8.
-            loads: what parses the text, instead.
+            type: the type to decode into, and to check against: a dataclass, a TypedDict, a ``msgspec.Struct``, an
+                attrs class, ``list[int]`` or another generic of such types, a union. It needs msgspec; a blank body
+                then counts as null.
+            encoding: the charset; by default the header's, or else UTF-8.
+            loads: a function that parses the text instead.
             content_type: the media type that the response must have (``application/json`` also stands for
                 ``application/*+json``); None accepts any.
 
         Raises:
             UnexpectedContentTypeError: the response has another media type.
             InvalidJSONError: the body is not JSON (with the default *loads*); a ``json.JSONDecodeError``.
-            StreamConsumedError: the body was read before, piece by piece.
-            UnexpectedJSONError: it is JSON, and not of this *type*.
+            StreamConsumedError: the body was already read piece by piece.
+            UnexpectedJSONError: it is JSON, but not of this *type*.
             MissingExtraError: *type* is given and msgspec is not installed.
         """
         decoder = None
@@ -714,7 +714,7 @@ class ClientResponse:
         )
 
     async def _read_unless_consumed(self, caller: str) -> bytes:
-        """Read the body for *caller*; refuse one of which nothing is left because others read it from ``content``."""
+        """Read the body for *caller*; refuse if nothing is left because it was read from ``content``."""
         body = await self.read()
         if not body and self._content is not None and self._content.total_bytes:
             raise StreamConsumedError(
@@ -727,19 +727,21 @@ class ClientResponse:
 
     @property
     def closed(self) -> bool:
-        """Whether the response holds no connection any more."""
+        """Whether the response no longer occupies a connection."""
         return self._released or self._lease is None or self._lease.closed
 
     @property
     def connection(self) -> Connection | None:
-        """The connection while it carries the body; None when the body is complete, or given up, or needs none."""
+        """The connection while it carries the body; None when the body is complete or released, or needs no
+        connection.
+        """
         lease = self._lease
         return None if lease is None or lease.transport is None else lease
 
     def release(self) -> Awaitable[None]:
-        """Give up what was not read; the connection is kept if little is missing, else closed.
+        """Give up the unread rest; the connection is kept if little is missing, else closed.
 
-        Await the result, as ``async with`` does, to wait until the iterator of a body ``from_parts()`` is closed.
+        Await the result, as ``async with`` does, to wait until the iterator of a ``from_parts()`` body is closed.
         """
         self._released = True
         lease = self._lease
@@ -749,14 +751,14 @@ class ClientResponse:
         return lease.release() or DONE
 
     def close(self) -> None:
-        """Close the connection if the body is still coming, else as ``release()``."""
+        """Close the connection if the body is incomplete; otherwise ``release()``."""
         self._released = True
         if self._lease is not None:
             self._lease.close()
             self._lease = None
 
     async def wait_for_close(self) -> None:
-        """Wait until the request was sent to its end, which a server need not wait for; then ``release()``."""
+        """Wait until the request was completely sent, which may be after the response; then ``release()``."""
         if self._lease is not None:
             await self._lease.wait_sent()
         await self.release()
@@ -792,7 +794,7 @@ def is_synthetic(response: object) -> bool:
 
 
 def note_attempts(response: object, attempts: tuple[Attempt, ...]) -> None:
-    """Let *response* tell of the *attempts* that led to it."""
+    """Set the *attempts* of *response*."""
     if isinstance(response, ClientResponse):
         response._attempts = attempts
 
@@ -800,7 +802,7 @@ def note_attempts(response: object, attempts: tuple[Attempt, ...]) -> None:
 def release_with(response: object, leases: "list[ref[Lease]]") -> bool:
     """Release *leases* when the body of *response* ends, if it comes from an iterator, which may read from them.
 
-    Return whether it does.
+    Return whether it comes from an iterator.
     """
     lease = response._lease if isinstance(response, ClientResponse) else None
     puller = None if lease is None else lease.leased

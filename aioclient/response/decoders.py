@@ -1,4 +1,4 @@
-"""What stands where a decoder does: for a body that is read raw, and for a coding that cannot be undone."""
+"""Decoders that refuse: for a body that is read raw, and for a coding that cannot be decoded."""
 
 from typing import Final
 
@@ -7,27 +7,27 @@ from ..message.codings import Decoder, make_decoder
 
 
 class Undecoded:
-    """Stands where the decoder of a body was that is read raw."""
+    """Replaces the decoder of a body that is read raw."""
 
     __slots__ = ()
 
     pending = True
 
     def decode(self, data: bytes, max_length: int) -> bytes:
-        """Refuse."""
+        """Raise."""
         raise RuntimeError(
             "the body is being read undecoded, by read_raw() or iter_raw(); what is left of it cannot be decoded"
         )
 
     def finish(self) -> None:
-        """Never reached: something is pending."""
+        """Never called: something is pending."""
 
 
 RAW: Final = Undecoded()
 
 
 class Refusing:
-    """A decoder for a coding that cannot be undone: whoever wants it undone gets the *error*."""
+    """The decoder for an unsupported coding: decoding raises the *error*."""
 
     __slots__ = ("_error",)
 
@@ -37,15 +37,15 @@ class Refusing:
         self._error = error
 
     def decode(self, data: bytes, max_length: int) -> bytes:
-        """Refuse."""
+        """Raise."""
         raise self._error
 
     def finish(self) -> None:
-        """Never reached: something is pending."""
+        """Never called: something is pending."""
 
 
 def decoder_for(content_encoding: str, lenient: bool) -> Decoder | None:
-    """Return what undoes *content_encoding*, as ``make_decoder()``; what is wrong with it is raised on decoding."""
+    """Return the decoder for *content_encoding*, as ``make_decoder()``, but raise its errors only on decoding."""
     try:
         return make_decoder(content_encoding, lenient=lenient)
     except ContentDecodingError as error:

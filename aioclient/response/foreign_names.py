@@ -1,4 +1,4 @@
-"""What other clients call the parts of a response, and what they are here."""
+"""The names that other clients use for parts of a response, and what they are here."""
 
 from collections.abc import Mapping
 from typing import Final, Never
@@ -32,13 +32,13 @@ FOREIGN_NAMES: Final[Mapping[str, str]] = {
     "reason_phrase": "response.reason",
     "status_code": "response.status",
 }
-"""By the name in requests, httpx and others; what is to be written here."""
+"""By the name in requests, httpx and others: what to write here."""
 
 
 class ForeignName:
-    """Stands for a name that a response does not have, and says in the ``AttributeError`` what to write.
+    """A name that a response does not have; its ``AttributeError`` says what to write.
 
-    With a ``__getattr__`` of the class, every attribute of every response would take longer to look up.
+    A ``__getattr__`` of the class would slow down every attribute lookup.
     """
 
     __slots__ = ("_hint", "_name")

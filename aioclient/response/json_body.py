@@ -1,10 +1,10 @@
-"""JSON bodies as values: fast where msgspec is installed, with the standard library's results and errors.
+"""JSON bodies as values: fast where msgspec is installed, with the results and errors of the standard library.
 
-msgspec's decoder takes bytes and agrees with ``json.loads`` on whatever it accepts, integers of any size included
-(orjson makes floats of those above 64 bits). What it refuses, such as NaN, lone surrogates and 1e400, is given to the
-standard library, whose result or error counts. Without msgspec that one does everything.
+msgspec's decoder takes bytes and agrees with ``json.loads`` on everything that it accepts, including integers of any
+size (orjson turns those above 64 bits into floats). What it refuses, such as NaN, lone surrogates and 1e400, is passed
+to the standard library, whose result or error is used. Without msgspec the standard library does everything.
 
-Into types msgspec alone decodes. It is imported when it is first needed.
+Only msgspec decodes into types. It is imported when it is first needed.
 """
 
 import json
@@ -17,7 +17,7 @@ from ..exceptions import MissingExtraError, UnexpectedJSONError
 from ..message.excerpt import is_secret_name
 from ..message.request import Request
 
-# Spellings that need no look at the codecs; another one of UTF-8 takes the standard library's way.
+# Spellings that need no codec lookup; other spellings of UTF-8 go to the standard library.
 _UTF_8: Final = frozenset(("utf-8", "UTF-8", "utf8", "UTF8"))
 _KINDS: Final = {
     dict: "object",
@@ -30,8 +30,8 @@ _KINDS: Final = {
 }
 _OF_A_KEY: Final = "`key` in "
 _STEP: Final = re.compile(r"\.([^.\[]+)|\[([0-9]+|\.\.\.)\]").finditer
-_MOST_ENTRIES: Final = 5  # of an object or array in a snippet
-_MOST_CHARACTERS: Final = 60  # of a string in a snippet
+_MOST_ENTRIES: Final = 5  # of an object or array, in a snippet
+_MOST_CHARACTERS: Final = 60  # of a string, in a snippet
 
 
 @cache
@@ -46,7 +46,7 @@ def _msgspec() -> Any:
 
 @cache
 def _fast_decoder() -> tuple[Callable[[bytes], Any], tuple[type[Exception], ...]] | None:
-    """Return msgspec's decoder into plain values and what it may raise; None without it."""
+    """Return msgspec's decoder into plain values and the exceptions that it raises; None without msgspec."""
     msgspec = _msgspec()
     if msgspec is None:
         return None
@@ -57,8 +57,8 @@ def decode_json(body: bytes, charset: str) -> Any:
     """Return *body*, which must not be blank, as ``json.loads`` does.
 
     Raises:
-        json.JSONDecodeError: it is not JSON, or nested more deeply than Python's recursion limit allows, or it holds
-            an integer of more digits than Python converts.
+        json.JSONDecodeError: it is not JSON, or nested more deeply than Python's recursion limit, or it contains an
+        integer with more digits than Python converts.
         UnicodeDecodeError: it is not in *charset*.
     """
     fast = _fast_decoder() if charset in _UTF_8 else None
@@ -67,12 +67,12 @@ def decode_json(body: bytes, charset: str) -> Any:
         try:
             return decode(body)
         except failures:
-            pass  # the standard library has the last word
+            pass  # the standard library decides
     return _decode_text(text_of(body, charset))
 
 
 def text_of(body: bytes, charset: str) -> str:
-    """Return *body* as text, without the byte order mark that some servers begin it with (RFC 8259, section 8.1)."""
+    """Return *body* as text, without a leading byte order mark (RFC 8259, section 8.1)."""
     return body.decode(charset).removeprefix("\ufeff")
 
 
@@ -94,7 +94,7 @@ def typed_decoder(wanted: Any) -> Any:
 
     Raises:
         MissingExtraError: msgspec is not installed.
-        TypeError: *wanted* is no type that JSON can be decoded into.
+        TypeError: *wanted* is not a type that JSON can be decoded into.
     """
     if _msgspec() is None:
         raise MissingExtraError(
@@ -116,10 +116,10 @@ def _cached_decoder(wanted: Any) -> Any:
 
 
 def decode_json_as(decoder: Any, body: bytes, charset: str, request: Request) -> Any:
-    """Return *body* decoded by *decoder*; a blank one counts as null.
+    """Return *body* decoded by *decoder*; a blank body counts as null.
 
     Raises:
-        UnexpectedJSONError: it is JSON of another form; *request* is for its message.
+        UnexpectedJSONError: it is JSON of another type; *request* is for its message.
         json.JSONDecodeError: it is not JSON.
         UnicodeDecodeError: it is not in *charset*.
     """
@@ -132,7 +132,7 @@ def decode_json_as(decoder: Any, body: bytes, charset: str, request: Request) ->
     except msgspec.ValidationError as error:
         refusal = error
     except (msgspec.DecodeError, UnicodeError, RecursionError):
-        # Perhaps something that the standard library takes: NaN, a lone surrogate.
+        # The standard library may accept it: NaN, a lone surrogate.
         value = _decode_text(text_of(body, charset))
         try:
             return msgspec.convert(value, decoder.type, str_keys=True)
@@ -174,9 +174,9 @@ def _explained(
 
 
 def _parts(message: str) -> tuple[str, bool, str]:
-    """Return the reason that msgspec's *message* gives, whether it is about a key, and the path.
+    """Return the reason in msgspec's *message*, whether it is about a key, and the path.
 
-    The reason may quote what the server sent, of any length; the path, which comes last, does not.
+    The reason may quote text of any length from the server; the path, which comes last, does not.
     """
     reason, at, place = message.rpartition(" - at ")
     path = place.removeprefix(_OF_A_KEY)
@@ -186,9 +186,9 @@ def _parts(message: str) -> tuple[str, bool, str]:
 
 
 def _places(value: Any, steps: list[str], found: str) -> Iterator[tuple[list[str | int], Any]]:
-    """Yield the ways along *steps*, with the value at their end.
+    """Yield the possible paths for *steps*, with the value at their end.
 
-    ``...`` is any entry of an object, of which msgspec does not tell the key: the wrong one is of the kind *found*.
+    ``...`` is an entry of an object whose key msgspec does not report: the wrong one has the type *found*.
     """
     if not steps:
         if found in ("", _KINDS.get(type(value), "")):
@@ -212,7 +212,7 @@ def _as_step(key: str) -> str:
 
 
 def _snippet(value: object, name: str = "", *, nested: bool = False) -> str:
-    """Return the beginning of *value* as JSON, without what its name says is a secret."""
+    """Return the beginning of *value* as JSON, without values whose names are secret."""
     if is_secret_name(name):
         return '"***"'
     if isinstance(value, dict):

@@ -1,4 +1,4 @@
-"""The connection as a response holds it, while the body is still coming."""
+"""The lease: a response's access to the connection while its body is incomplete."""
 
 import asyncio
 import warnings
@@ -10,37 +10,37 @@ from ..warning import report_unclosed
 
 
 class TakenOver(Protocol):
-    """What is left of a connection when the server has switched protocols (101), or of a stream (RFC 8441).
+    """A connection after the server switched protocols (101), or a stream after it did (RFC 8441).
 
     Attributes:
-        transport: What the other protocol reads from and writes to, after its ``set_protocol()``; None once it is lost.
-        buffer: Where the event loop reads to, for a protocol that has no buffer of its own; None to be given bytes.
+        transport: The transport for the new protocol, after its ``set_protocol()``; None once it is lost.
+        buffer: The buffer that the event loop reads into, for a protocol without its own; None to receive bytes.
     """
 
     transport: asyncio.Transport | None
     buffer: memoryview | None
 
     def take_rest(self) -> bytes:
-        """Return what came behind the head of the response; call it once."""
+        """Return the bytes after the head of the response; call it once."""
 
     def pause_reading(self) -> None:
-        """Let nothing more come."""
+        """Stop receiving."""
 
     def resume_reading(self) -> None:
-        """Let it come again."""
+        """Receive again."""
 
     def close(self) -> None:
-        """Close it once what was written is sent."""
+        """Close it after everything that was written is sent."""
 
     def abort(self) -> None:
         """Close it now."""
 
     def lost(self, error: Exception | None) -> None:
-        """Note that the transport was closed: the protocol that took over passes on its ``connection_lost()``."""
+        """Note that the transport was closed: the new protocol passes on its ``connection_lost()``."""
 
 
 class LeasedConnection(Protocol):
-    """What carries the body of a response, as that response sees it."""
+    """The connection that carries the body of a response, as the lease uses it."""
 
     transport: asyncio.Transport | None
 
@@ -49,26 +49,28 @@ class LeasedConnection(Protocol):
         """The event loop that it belongs to."""
 
     def cancel(self, exchange: Exchange) -> None:
-        """End *exchange* now, and the connection with it if it carries one only."""
+        """End *exchange* now, and the connection with it if it carries only one."""
 
     def release(self, exchange: Exchange) -> Awaitable[None] | None:
-        """Drain the little that is missing of the body of *exchange* and keep the connection, or close it.
+        """Drain the rest of the body of *exchange* if it is short, and keep the connection; otherwise close it.
 
-        Return what waits for that, if it is worth waiting for.
+        Return an awaitable for the end of that, or None.
         """
 
     def retire(self) -> None:
-        """Leave the pool: it counts no longer, and closes behind the body."""
+        """Take it out of the pool: it no longer counts, and closes after the body."""
 
     async def wait_sent(self, exchange: Exchange) -> None:
         """Wait until the request of *exchange* was sent, or given up."""
 
     def take_over(self, exchange: Exchange) -> TakenOver | None:
-        """Return what another protocol reads from and writes to; None if the server has not switched, or is gone."""
+        """Return the connection for another protocol; None if the server has not switched, or the connection is
+        lost.
+        """
 
 
 class Connection:
-    """The hold of a response on the connection that still carries its body: ``response.connection``.
+    """A response's lease of the connection that still carries its body: ``response.connection``.
 
     It exists only while the body is incomplete, so that a dropped response gives its connection back (and warns)
     without a finalizer on every response.
@@ -83,17 +85,17 @@ class Connection:
 
     @property
     def leased(self) -> LeasedConnection | None:
-        """What carries the body; None when ``closed``."""
+        """The connection that carries the body; None when ``closed``."""
         return self._leased
 
     @property
     def exchange(self) -> Exchange:
-        """The exchange whose response it is."""
+        """The exchange of the response."""
         return self._exchange
 
     @property
     def closed(self) -> bool:
-        """Whether the connection is closed, or carries this response no longer."""
+        """Whether the connection is closed, or no longer carries this response."""
         return self._leased is None
 
     @property
@@ -103,7 +105,7 @@ class Connection:
 
     @property
     def protocol(self) -> asyncio.BaseProtocol | None:
-        """The protocol on that transport, which is private; None when ``closed``."""
+        """The private protocol of that transport; None when ``closed``."""
         return None if self.transport is None else self.transport.get_protocol()
 
     @property
@@ -112,9 +114,9 @@ class Connection:
         return None if self._leased is None else self._leased.loop
 
     def release(self) -> Awaitable[None] | None:
-        """Give up what was not read: drain it if little is missing, and keep the connection, or else close it.
+        """Give up the unread rest: drain it if it is short, and keep the connection; otherwise close it.
 
-        Return what waits for that, if it is worth waiting for.
+        Return an awaitable for the end of that, or None.
         """
         leased, self._leased = self._leased, None
         return None if leased is None else leased.release(self._exchange)
@@ -126,12 +128,12 @@ class Connection:
             leased.cancel(self._exchange)
 
     def detach(self) -> None:
-        """Take the connection out of the pool: its slot is free, and it is closed behind the body, never reused."""
+        """Take the connection out of the pool: its slot is free; it is closed after the body and never reused."""
         if self._leased is not None:
             self._leased.retire()
 
     def take_over(self) -> TakenOver | None:
-        """Return what another protocol reads from and writes to (called by the engine)."""
+        """Return the connection for another protocol (called by the engine)."""
         return None if self._leased is None else self._leased.take_over(self._exchange)
 
     async def wait_sent(self) -> None:
@@ -140,13 +142,13 @@ class Connection:
             await self._leased.wait_sent(self._exchange)
 
     def end(self) -> None:
-        """Note that the body is complete, or the connection gone (called by the engine)."""
+        """Note that the body is complete, or the connection lost (called by the engine)."""
         self._leased = None
 
     def __del__(self) -> None:
         leased = self._leased
         if leased is not None:
-            # Garbage is collected on any thread, and within any step of the event loop.
+            # Garbage is collected on any thread, and at any moment of the event loop.
             loop = leased.loop
             if not loop.is_closed():
                 loop.call_soon_threadsafe(leased.cancel, self._exchange)

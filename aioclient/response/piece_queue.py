@@ -1,25 +1,25 @@
-"""The pieces of a body, between who feeds and who reads."""
+"""The queue of a body's pieces, between the connection that feeds it and the reader."""
 
 from collections import deque
 
 
 class PieceQueue:
-    """Bytes in the pieces in which they came, of whose first a part may have been taken."""
+    """Bytes in the pieces in which they came; the first piece may be partly taken."""
 
     __slots__ = ("offset", "pieces", "size")
 
     def __init__(self) -> None:
         self.pieces: deque[bytes] = deque()
         self.offset = 0  # in the first piece
-        self.size = 0  # of all, without what was taken
+        self.size = 0  # of all pieces, without taken bytes
 
     def append(self, piece: bytes) -> None:
-        """Put *piece* behind everything else."""
+        """Append *piece*."""
         self.pieces.append(piece)
         self.size += len(piece)
 
     def put_back(self, piece: bytes) -> None:
-        """Put *piece* before everything else."""
+        """Put *piece* in front."""
         if self.offset:
             self.pieces[0] = self.pieces[0][self.offset :]
             self.offset = 0
@@ -40,7 +40,7 @@ class PieceQueue:
         return b"".join(parts)
 
     def take_piece(self) -> bytes:
-        """Take what is left of the first piece; empty when there is none."""
+        """Take the rest of the first piece; empty if there is none."""
         if not self.pieces:
             return b""
         piece = self.pieces.popleft()
@@ -82,19 +82,19 @@ class PieceQueue:
         return b"".join(parts)
 
     def drop_last(self) -> bytes:
-        """Take back the piece appended last."""
+        """Remove and return the last piece."""
         piece = self.pieces.pop()
         self.size -= len(piece)
         return piece
 
     def merge_last(self, count: int) -> None:
-        """Make one piece of the last *count*."""
+        """Merge the last *count* pieces into one."""
         last = [self.pieces.pop() for _ in range(min(count, len(self.pieces)))]
         last.reverse()
-        self.pieces.extend((b"".join(last),))  # append() is for what comes, and may be watched
+        self.pieces.extend((b"".join(last),))  # not append(), which may be watched
 
     def clear(self) -> None:
-        """Forget everything."""
+        """Remove everything."""
         self.pieces.clear()
         self.offset = 0
         self.size = 0

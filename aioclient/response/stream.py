@@ -1,19 +1,19 @@
 """The incoming body as a stream, with back-pressure.
 
-The connection feeds raw pieces in; a reader takes them out, decoded. The rules:
+The connection feeds raw pieces; a reader takes decoded bytes. The rules:
 
-- Nothing is copied that need not be: a piece that is read whole is the object that came in, and
-  ``read()`` of everything joins once.
-- Undecoded bytes that nobody reads are bounded: above twice the limit the connection stops reading
-  its socket, below the limit it goes on. While a reader waits for more than there is, it reads.
-- Content codings are undone on the reader's side, only as far as the reader asks, in steps of at
-  most 256 KiB. After about a mebibyte of decoding in a row the event loop gets its turn.
-- Bytes that arrived before an error are delivered first, and then the error is raised, also by
-  every later call. But an incomplete body is never taken for a whole one: ``read()`` of everything
-  raises at once, ``readexactly()`` and ``readline()`` when the error comes before their end. The total
-  limit of a call leaves no time for bytes either: its error is raised at once.
-- A cancelled call takes nothing. What it waited for is still there for the next one.
-- A body is read decoded or raw, never the one behind the other: what was decoded is not kept as it came.
+- Bytes are copied only if necessary: a piece that is read whole is the object that came in, and ``read()`` of
+  everything joins once.
+- Unread undecoded bytes are bounded: above twice the limit the connection stops reading its socket, below the limit it
+  continues. It also reads while a reader waits for more bytes than there are.
+- Content codings are decoded on the reader's side, only as far as the reader asks, in steps of at most 256 KiB. After
+  about a mebibyte of uninterrupted decoding the event loop gets a turn.
+- Bytes that arrived before an error are delivered first; then the error is raised, by every later call too. But an
+  incomplete body is never returned as a complete one: ``read()`` of everything raises at once, ``readexactly()`` and
+  ``readline()`` raise if the error comes before their end. The error of the call's total limit is always raised at
+  once.
+- A cancelled call takes nothing: the bytes are there for the next call.
+- A body is read either decoded or raw: decoded bytes are not kept in their raw form.
 """
 
 import asyncio
@@ -38,27 +38,27 @@ _log = logging.getLogger("aioclient.response")
 DEFAULT_LIMIT = 2**18  # as aiohttp's read_bufsize
 
 _EVERYTHING = sys.maxsize
-_TURN = 2**20  # bytes that are decoded in a row: 2 to 4 ms of the event loop's time
-_STEP_COST = 2**14  # what a step may take even if it gives nothing, in bytes of decoding
-_MERGE_COUNT = 2**10  # pieces that are merged into one when they come as tiny chunks ...
+_TURN = 2**20  # bytes that are decoded without interruption: 2 to 4 ms of the event loop's time
+_STEP_COST = 2**14  # the cost of a step with no output, in bytes of decoding
+_MERGE_COUNT = 2**10  # pieces that are merged into one when they are tiny ...
 _MERGE_SIZE = 2**19  # ... of less than half a kilobyte on average
 
 
 class BodySource(Protocol):
-    """The connection as its body's stream sees it."""
+    """The connection as the stream of its body uses it."""
 
     def pause_reading(self) -> None:
         """Stop reading from the socket."""
 
     def resume_reading(self) -> None:
-        """Go on reading from the socket."""
+        """Continue reading from the socket."""
 
     def abort(self) -> None:
-        """Close the socket: the rest of the body is of no use."""
+        """Close the socket: the rest of the body is useless."""
 
 
 class LineTooLongError(ClientPayloadError, LineTooLong):
-    """A line of the body is longer than allowed; it can still be read in another way."""
+    """A line of the body is longer than allowed; the body can still be read in another way."""
 
     def __init__(self, start: bytes, limit: int) -> None:
         super().__init__(start, limit)
@@ -77,7 +77,7 @@ class LineTooLongError(ClientPayloadError, LineTooLong):
 
 
 class StreamReader:
-    """A body that is still coming, or being decoded.
+    """A body that is still coming, or still being decoded.
 
     Read it with one call at a time, from one task::
 
@@ -88,15 +88,14 @@ class StreamReader:
         everything = await response.content.read()
 
     Args:
-        source: the connection to pause and resume; None when everything is here already.
-        loop: the event loop to wait on; None means the one that runs when a reader first waits.
-        limit: undecoded bytes: the connection is paused above twice as many.
-        decoder: undoes the content coding; None when there is none.
-        max_size: decoded bytes that the body may have; None means any number.
+        source: the connection to pause and resume; None if the body is complete.
+        loop: the event loop to wait on; None means the running one at the first wait.
+        limit: undecoded bytes; above twice as many the connection is paused.
+        decoder: decodes the content coding; None if there is none.
+        max_size: the largest number of decoded bytes; None means any number.
 
-    Every reading method raises ``BodyTooLargeError`` when there are more than *max_size*,
-    ``ContentDecodingError`` when the coding cannot be undone, what the connection failed with, and
-    RuntimeError when another call waits already.
+    Every reading method raises ``BodyTooLargeError`` for more than *max_size* bytes, ``ContentDecodingError`` if the
+    coding cannot be decoded, the error of the connection, and RuntimeError while another call waits.
     """
 
     __slots__ = (
@@ -148,26 +147,26 @@ class StreamReader:
         self._decoder = decoder
         self._is_coded = decoder is not None
         self._ready = PieceQueue()
-        # What was fed: the ready bytes themselves when there is nothing to decode.
+        # The input: already the result when there is nothing to decode.
         self._incoming = self._ready if decoder is None else PieceQueue()
         self._max_decoded = _EVERYTHING if max_size is None else max_size
         self._max_raw = self._max_decoded if decoder is None else _EVERYTHING
         self._decoded = 0
         self.total_raw_bytes = 0
-        """Bytes that came from the connection, before decoding."""
-        """When its last byte came, in the event loop's time; None before, and for a body that came with its head."""
+        """Bytes received from the connection, before decoding."""
+        """When the last byte came, in the event loop's time; None before, and for a body that came with its head."""
         self._waiter: asyncio.Future[None] | None = None
         self._end_waiter: asyncio.Future[None] | None = None
         self._eof_callbacks: list[Callable[[], None]] | None = None
-        # The number of incoming bytes at which feeding has more to do than to append: the reader
-        # has what it waits for, or the connection is to be paused. 0 when nothing may come now.
+        # The number of incoming bytes from which on feeding does more than append: it wakes the reader, or pauses the
+        # connection. 0 if no bytes are allowed now.
         self._idle_mark = self._high + 1
         self._mark = self._idle_mark
         self._paused = False
         self._eof = False
         self._exception: BaseException | None = None
-        # Where HTTP chunks end: positions in the decoded body, and before decoding in the raw one.
-        # They take memory too, so that many of them pause the connection as well, as in aiohttp.
+        # The ends of HTTP chunks: positions in the decoded body, and in the raw one before decoding. They take memory
+        # too, so that many of them also pause the connection, as in aiohttp.
         self._max_chunk_ends = max(4, limit // 16)
         self._chunk_ends: deque[int] = deque()
         self._encoded_ends: deque[int] = deque()
@@ -188,11 +187,11 @@ class StreamReader:
         max_size: int | None = None,
         limit: int = DEFAULT_LIMIT,
     ) -> Self:
-        """Return a stream over a *body* that is here already.
+        """Return a stream over a complete *body*.
 
-        *lenient*: what follows the data of its *content_encoding* is ignored.
+        *lenient*: bytes after the data of its *content_encoding* are ignored.
 
-        What is wrong with *content_encoding* or with the size is raised by the reading methods.
+        Faults in *content_encoding* or the size are raised by the reading methods.
         """
         decoder = None if content_encoding is None else decoder_for(content_encoding, lenient)
         stream = cls(None, limit=limit, decoder=decoder, max_size=max_size)
@@ -201,12 +200,12 @@ class StreamReader:
         return stream
 
     def pull(self) -> None:
-        """Keep the source paused unless a reader waits for more than there is; call it before anything comes."""
+        """Keep the source paused unless a reader waits for more; call it before anything comes."""
         self._limit = 0
         self._mark = self._idle_mark = 1
         self._paused = True
 
-    # What the connection calls
+    # For the connection
 
     def feed_data(self, data: bytes) -> None:
         """Take a piece of the raw body; it must not change afterwards."""
@@ -226,7 +225,7 @@ class StreamReader:
             self._reach_mark()
 
     def feed_chunk_end(self) -> None:
-        """Note that an HTTP chunk ends here (RFC 9112, section 7.1); empty ones do not count."""
+        """Note the end of an HTTP chunk (RFC 9112, section 7.1); empty chunks are ignored."""
         if self._merging:
             self._merge_tiny_pieces()
             return
@@ -244,7 +243,7 @@ class StreamReader:
             self._wake()
 
     def feed_eof(self) -> None:
-        """Note that the body is complete; the connection may go on to other things."""
+        """Note that the body is complete; the connection may continue with other exchanges."""
         if self._idle_mark:
             self._eof = True
             if self._paused:
@@ -254,10 +253,10 @@ class StreamReader:
                 _call(callback)
 
     def set_exception(self, exc: BaseException, exc_cause: BaseException | None = None) -> None:
-        """End the body with an error, and with *exc_cause* as its cause; readers get it after the bytes before it.
+        """End the body with an error, and *exc_cause* as its cause; readers get it after the bytes before it.
 
-        A ``TotalTimeoutError`` they get at once: the time for the bytes is over as well. It is ignored when the body
-        is complete, or ended with another error before.
+        They get a ``TotalTimeoutError`` at once: the time for the bytes is over as well. The error is ignored if the
+        body is complete, or has ended with another error.
         """
         if self._idle_mark:
             if exc_cause is not None:
@@ -268,7 +267,7 @@ class StreamReader:
             self._end()
 
     def _fail(self, exc: BaseException) -> None:
-        """End the body with an error found here."""
+        """End the body with an error found while decoding."""
         if self._exception is None:
             self._exception = exc
             source = self._source
@@ -287,7 +286,7 @@ class StreamReader:
 
     def _reach_mark(self) -> None:
         if not self._idle_mark:
-            dropped = self._incoming.drop_last()  # what comes after an error helps nobody
+            dropped = self._incoming.drop_last()  # bytes after an error are useless
             self.total_raw_bytes -= len(dropped)
             if self._eof:
                 raise RuntimeError("feed_data() after feed_eof(): the body was complete")
@@ -325,16 +324,16 @@ class StreamReader:
             self._unmerged = 0
             self._unmerged_from = self.total_raw_bytes
 
-    # What readers call
+    # For readers
 
     @property
     def total_bytes(self) -> int:
-        """Decoded bytes that there have been for readers so far, taken or not."""
+        """Decoded bytes that readers could have taken so far."""
         return self._decoded if self._is_coded else self.total_raw_bytes
 
     @property
     def is_coded(self) -> bool:
-        """Whether reading undoes a content coding."""
+        """Whether reading decodes a content coding."""
         return self._is_coded
 
     def exception(self) -> BaseException | None:
@@ -342,13 +341,13 @@ class StreamReader:
         return self._exception
 
     def is_eof(self) -> bool:
-        """Tell whether the whole raw body is here; it may still have to be read and decoded."""
+        """Tell whether the whole raw body has arrived; it may not be read or decoded yet."""
         return self._eof
 
     def on_eof(self, callback: Callable[[], None]) -> None:
-        """Call *callback* once the whole raw body is here, now if it is; never if the body fails.
+        """Call *callback* when the whole raw body has arrived, at once if it has; never if the body fails.
 
-        What it raises is logged.
+        Its exceptions are logged.
         """
         if self._eof:
             _call(callback)
@@ -356,20 +355,20 @@ class StreamReader:
             self._eof_callbacks = [*(self._eof_callbacks or ()), callback]
 
     def get_read_buffer_limits(self) -> tuple[int, int]:
-        """Return how many undecoded bytes must be left for the connection to go on, and above how many it pauses."""
+        """Return below how many undecoded bytes the connection continues, and above how many it pauses."""
         return self._limit, self._high
 
     def at_eof(self) -> bool:
         """Tell whether the body is complete and everything was read.
 
-        Of a body with a content coding the last read, which returns nothing, confirms the end.
+        If the body has a content coding, the end is confirmed by the last read, which returns nothing.
         """
         return (
             self._eof and not self._ready.size and self._decoder is None and self._exception is None
         )
 
     async def read(self, n: int = -1) -> bytes:
-        """Return up to *n* bytes, at least one unless the body is at its end; -1: all the rest."""
+        """Return up to *n* bytes, at least one unless the body has ended; -1: all the rest."""
         if n == 0:
             return b""
         if n < 0:
@@ -379,7 +378,7 @@ class StreamReader:
         return self._take(n)
 
     async def readany(self) -> bytes:
-        """Return what is there, waiting only if there is nothing; empty at the body's end."""
+        """Return the available bytes, waiting only if there are none; empty at the body's end."""
         if not self._ready.size or self._waiter is not None:
             await self._fill(1, "readany")
         return self._take(_EVERYTHING)
@@ -388,8 +387,8 @@ class StreamReader:
         """Return *n* bytes.
 
         Raises:
-            asyncio.IncompleteReadError: the body ends before; ``partial`` has the bytes before its
-                end, which are then read.
+            asyncio.IncompleteReadError: the body ends earlier; ``partial`` has the bytes up to its end, which count as
+            read.
         """
         if self._ready.size < n or self._waiter is not None:
             await self._fill(n, "readexactly")
@@ -399,21 +398,21 @@ class StreamReader:
         return data
 
     async def readline(self, *, max_line_length: int | None = None) -> bytes:
-        """Return a line with its line feed; at the body's end, what is left.
+        """Return a line with its line feed; at the body's end, the rest.
 
         Raises:
-            LineTooLongError: there is no line feed within *max_line_length* bytes (None: twice the
-                limit of the buffer). Nothing was taken.
+            LineTooLongError: there is no line feed within *max_line_length* bytes (None: twice the limit of the
+                buffer). Nothing was taken.
         """
         limit = max_line_length or self._high
         return self._line_of_first_piece(limit) or await self._read_until(b"\n", limit, "readline")
 
     async def readuntil(self, separator: bytes = b"\n", *, max_size: int | None = None) -> bytes:
-        """Return the bytes up to *separator* and with it; at the body's end, what is left.
+        """Return the bytes up to and including *separator*; at the body's end, the rest.
 
         Raises:
-            LineTooLongError: it does not end within *max_size* bytes (None: twice the limit of the
-                buffer). Nothing was taken.
+            LineTooLongError: there is no *separator* within *max_size* bytes (None: twice the limit of the buffer).
+                Nothing was taken.
             ValueError: *separator* is empty.
         """
         if not separator:
@@ -421,10 +420,10 @@ class StreamReader:
         return await self._read_until(separator, max_size or self._high, "readuntil")
 
     async def readchunk(self) -> tuple[bytes, bool]:
-        """Return the next bytes and whether an HTTP chunk ends behind them.
+        """Return the next bytes and whether an HTTP chunk ends after them.
 
-        A body that is not chunked gives its bytes as they come, with False. ``(b"", False)`` is the
-        body's end, ``(b"", True)`` the end of a chunk whose bytes were given before.
+        A body that is not chunked returns its bytes as they come, with False. ``(b"", False)`` is the body's end,
+        ``(b"", True)`` the end of a chunk whose bytes were returned before.
         """
         if (not self._ready.size and not self._chunk_ends) or self._waiter is not None:
             self._wants_chunk_end = True
@@ -442,9 +441,9 @@ class StreamReader:
         return (data, False)
 
     def read_nowait(self, n: int = -1) -> bytes:
-        """Return up to *n* bytes of what is there, possibly none; -1: all of it.
+        """Return up to *n* of the available bytes, possibly none; -1: all of them.
 
-        Of a body with a content coding that is at most what one turn of decoding gives.
+        If the body has a content coding, at most the bytes of one turn of decoding are returned.
         """
         if self._waiter is not None:
             raise self._occupied("read_nowait")
@@ -457,9 +456,9 @@ class StreamReader:
         return self._take(n)
 
     def unread_data(self, data: bytes) -> None:
-        """Put *data*, read before, back in front of what is to be read.
+        """Put *data*, read before, back in front.
 
-        It is for parsers that read too far, such as ``aiohttp.MultipartReader``.
+        This is for parsers that read too far, such as ``aiohttp.MultipartReader``.
         """
         if self._waiter is not None:
             raise self._occupied("unread_data")
@@ -467,9 +466,9 @@ class StreamReader:
             self._ready.put_back(bytes(data))
 
     async def prefetch(self, n: int) -> None:
-        """Wait until *n* bytes can be read without waiting, or the body is at its end.
+        """Wait until *n* bytes can be read without waiting, or the body has ended.
 
-        Bytes that come before an error, which is raised, stay here too.
+        An error is raised; the bytes before it stay readable.
         """
         pieces: list[bytes] = []
         try:
@@ -480,7 +479,7 @@ class StreamReader:
             self.unread_data(b"".join(pieces))
 
     def peek(self, n: int) -> bytes:
-        """Return up to *n* bytes of what is there without taking them; empty too where a read would raise."""
+        """Return up to *n* of the available bytes without taking them; empty too where a read would raise."""
         if self._decoder is not None and self._waiter is None and self._decoder is not RAW:
             self._decode(n)
         return self._ready.peek(n)
@@ -488,12 +487,12 @@ class StreamReader:
     # Undecoded
 
     async def read_raw(self, n: int = -1) -> bytes:
-        """Return up to *n* bytes as they came, before any content coding is undone; -1: all the rest.
+        """Return up to *n* undecoded bytes, as they came; -1: all the rest.
 
-        They count towards *max_size*, and are not told to a trace.
+        They count towards *max_size*, and traces do not see them.
 
         Raises:
-            RuntimeError: a part of the body was decoded already. Afterwards, every method that decodes raises it.
+            RuntimeError: a part of the body was already decoded. After this call, every decoding method raises it.
         """
         if n == 0:
             return b""
@@ -508,16 +507,16 @@ class StreamReader:
         return data
 
     def iter_raw(self) -> "_Iterator":
-        """Iterate over the body as it comes and as it came, before any content coding is undone; see ``read_raw()``."""
+        """Iterate over the undecoded body as it comes; see ``read_raw()``."""
         return _Iterator(self.read_raw, _EVERYTHING)
 
     def tee(
         self, write: Callable[[bytes], object], end: Callable[[BaseException | None], object]
     ) -> None:
-        """Show each piece to *write* as it comes, undecoded; see ``ClientResponse.tee()``.
+        """Pass each undecoded piece to *write* as it comes; see ``ClientResponse.tee()``.
 
         Raises:
-            RuntimeError: a part of the body was read already.
+            RuntimeError: a part of the body was already read.
         """
         if self._waiter is not None:
             raise self._occupied("tee")
@@ -535,9 +534,9 @@ class StreamReader:
         incoming.pieces.branches.append(branch)
 
     async def wait_eof(self) -> None:
-        """Wait until the whole raw body is here, while another task reads it, or until it fails.
+        """Wait until the whole raw body has arrived, while another task reads it, or until it fails.
 
-        The connection is paused as usual: what nobody reads may never come to its end.
+        The connection is paused as usual: an unread body may never arrive completely.
         """
         if self._idle_mark:
             if self._end_waiter is not None:
@@ -552,7 +551,7 @@ class StreamReader:
             raise self._exception
 
     def iter_chunked(self, n: int) -> "_Iterator":
-        """Iterate over the body by at most *n* bytes."""
+        """Iterate over the body in pieces of at most *n* bytes."""
         if n < 1:
             raise ValueError(f"iter_chunked({n}): a chunk must have at least one byte")
         return _Iterator(self.read, n)
@@ -562,14 +561,14 @@ class StreamReader:
         return _Iterator(self.readany)
 
     def iter_chunks(self) -> "_ChunkIterator":
-        """Iterate over what ``readchunk()`` returns."""
+        """Iterate over the results of ``readchunk()``."""
         return _ChunkIterator(self)
 
     def __aiter__(self) -> "_Iterator":
         return _Iterator(self.readline)
 
     if not TYPE_CHECKING:
-        # What "for" asks when there is no __iter__, with which the stream would count as an iterable.
+        # "for" uses it when there is no __iter__; with an __iter__ the stream would count as an iterable.
         def __getitem__(self, index: object) -> object:
             raise TypeError(
                 "use 'async for' with response.content, which comes while it is read: lines as it is, "
@@ -594,13 +593,13 @@ class StreamReader:
             words.append("a reader waits")
         return f"<StreamReader {', '.join(words)}>"
 
-    # How they do it
+    # Implementation
 
     async def _read_everything(self) -> bytes:
         if self._waiter is not None:
             raise self._occupied("read")
         if not self._eof or self._decoder is not None or self._exception is not None:
-            # Nobody asks for chunk ends any more: a million tiny chunks must not be kept apart.
+            # Nobody asks for chunk ends any more: a million tiny chunks must not stay separate.
             self._chunk_ends.clear()
             self._encoded_ends.clear()
             self._unmerged = 0
@@ -613,7 +612,7 @@ class StreamReader:
         return self._take(_EVERYTHING)
 
     def _line_of_first_piece(self, limit: int) -> bytes:
-        """Take a line that is whole in the first piece, as most are; empty when it is not."""
+        """Take a line that is complete in the first piece, as most are; empty if it is not."""
         ready = self._ready
         if not ready.size or self._waiter is not None:
             return b""
@@ -627,8 +626,8 @@ class StreamReader:
         ready = self._ready
         pieces = ready.pieces
         overlap = len(separator) - 1
-        tail = b""  # what was searched of a separator that may be cut between pieces
-        index = searched = 0  # pieces, and the bytes in them: none is searched twice
+        tail = b""  # the searched bytes that may begin a separator, cut between pieces
+        index = searched = 0  # pieces, and their bytes: none is searched twice
         while True:
             end = 0
             while index < len(pieces):
@@ -668,7 +667,7 @@ class StreamReader:
         return data
 
     async def _fill(self, wanted: int, caller: str) -> None:  # noqa: C901
-        """Wait until *wanted* bytes are ready, or the body's end. With fewer, raise its error."""
+        """Wait until *wanted* bytes are ready, or the body has ended; raise its error if there are fewer."""
         if self._waiter is not None:
             raise self._occupied(caller)
         ready = self._ready
@@ -682,10 +681,10 @@ class StreamReader:
                     return
                 if turn_is_over:
                     if self._exception is not None and not ready.size:
-                        raise self._broken()  # what came before it decodes to nothing at all
+                        raise self._broken()  # the bytes before it decode to nothing
                     mark = None
                 elif self._decoder is not None:
-                    # As little input as there is may give enough, but everything can come in bulk.
+                    # Little input may give enough bytes, but all of it may come at once.
                     mark = max(self._limit, 1) if wanted == _EVERYTHING else 1
             if mark is not None:
                 if self._wants_chunk_end and self._chunk_ends:
@@ -702,7 +701,7 @@ class StreamReader:
                 self._mark = self._idle_mark
 
     def _begin_raw(self, caller: str) -> None:
-        """Decode nothing from here on."""
+        """Stop decoding from here on."""
         if self._waiter is not None:
             raise self._occupied(caller)
         if not self._is_coded or self._decoder is RAW:
@@ -718,7 +717,7 @@ class StreamReader:
             self._fail(body_too_large(self._max_raw))
 
     async def _fill_raw(self, wanted: int) -> None:
-        """Wait until *wanted* undecoded bytes are here, or the body's end. With fewer, raise its error."""
+        """Wait until *wanted* undecoded bytes are here, or the body has ended; raise its error if there are fewer."""
         incoming = self._incoming
         self._merging = wanted == _EVERYTHING
         try:
@@ -737,7 +736,7 @@ class StreamReader:
             self._merging = False
 
     def _begin_to_wait(self, mark: int | None) -> "asyncio.Future[None]":
-        """Return what is done at *mark* incoming bytes, or the end; None: in the loop's next round."""
+        """Return a future for *mark* incoming bytes, or the end; None: for the loop's next iteration."""
         loop = self._loop or asyncio.get_running_loop()
         waiter = self._waiter = loop.create_future()
         if mark is None:
@@ -751,7 +750,7 @@ class StreamReader:
     def _decode(self, wanted: int) -> bool:  # noqa: C901
         """Decode until *wanted* bytes are ready, all input is used, or the turn is over.
 
-        Return whether the turn is over. What is wrong with the body becomes its error.
+        Return whether the turn is over. A fault in the body becomes its error.
         """
         decoder = self._decoder
         encoded = self._incoming
@@ -795,7 +794,7 @@ class StreamReader:
         return False
 
     def _pass_chunk_ends(self) -> None:
-        """Turn the ends of chunks that were decoded into positions in the decoded body."""
+        """Convert the ends of decoded chunks into positions in the decoded body."""
         raw = self.total_raw_bytes - self._incoming.size
         ends = self._encoded_ends
         while ends and ends[0] <= raw:
@@ -806,7 +805,7 @@ class StreamReader:
                 self._chunk_ends.append(position)
 
     def _broken(self) -> BaseException:
-        """Return the body's error, to be raised now and ever after: what is left is of no use."""
+        """Return the body's error, to be raised now and by all later calls: the rest is useless."""
         self._ready.clear()
         self._chunk_ends.clear()
         if self._decoder is not None:
@@ -830,7 +829,7 @@ def _call(callback: Callable[[], None]) -> None:
 
 
 class _Iterator:
-    """The bytes that one reading method gives, call by call, until there are none."""
+    """The results of one reading method, call by call, until the body's end."""
 
     __slots__ = ("_arguments", "_read")
 
@@ -849,7 +848,7 @@ class _Iterator:
 
 
 class _ChunkIterator:
-    """What ``readchunk()`` gives, until the body's end."""
+    """The results of ``readchunk()``, until the body's end."""
 
     __slots__ = ("_stream",)
 

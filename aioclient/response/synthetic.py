@@ -1,14 +1,14 @@
-"""Responses made of parts, without a connection: what stands for their exchange, and what carries their bodies.
+"""Responses made of parts, without a connection: their exchange, and the source of their bodies.
 
 The rules of a body from an async iterable:
 
-- It is asked for a piece when a reader waits for one, never ahead of that.
-- One task does so from the first read to the end, so that timeouts and context managers around its ``yield`` work. A
-  cancelled read does not disturb it: the piece is there for the next one.
-- The call's total limit counts; ``sock_read`` is about sockets, and does not.
-- What it raises, the reader gets. If it is cancelled by somebody else, that is a ``ClientPayloadError``.
-- It is closed (``aclose()``, where it has that) when it ended, failed, or nobody wants it: the response was released,
-  closed or forgotten, or the call's time is over. ``async with`` waits for that, and so does ``await
+- It is asked for a piece when a reader waits for one, never earlier.
+- One task does that from the first read to the end, so that timeouts and context managers around its ``yield`` work. A
+  cancelled read does not disturb it: the next read gets the piece.
+- The call's total limit applies; ``sock_read`` is about sockets, and does not.
+- The reader gets its exceptions. If something else cancels it, the reader gets a ``ClientPayloadError``.
+- It is closed (``aclose()``, if it has that) when it has ended, failed, or is no longer needed: the response was
+  released, closed or forgotten, or the call's time is over. ``async with`` waits for that, and so does ``await
   response.release()``.
 """
 
@@ -28,15 +28,15 @@ from .body_stream import open_stream, stream_of
 from .lease import Connection
 from .stream import StreamReader
 
-# An iterator that never waits must not hold the event loop: after as much it gets a turn, as an upload.
+# An iterator that never waits must not block the event loop: after so much it gets a turn, as in an upload.
 TURN_BYTES: Final = 2**20
 TURN_PIECES: Final = 256
 
-_tasks: "set[asyncio.Task[None]]" = set()  # the event loop itself holds them weakly
+_tasks: "set[asyncio.Task[None]]" = set()  # the event loop itself references them weakly
 
 
 class SyntheticExchange(Exchange):
-    """The exchange that a response from parts is said to come from."""
+    """The exchange of a response made of parts."""
 
     __slots__ = ("_timings",)
 
@@ -46,7 +46,7 @@ class SyntheticExchange(Exchange):
 
     @property
     def timings(self) -> Timings:
-        """The timings that were given."""
+        """The given timings."""
         return self._timings
 
     def __repr__(self) -> str:
@@ -91,23 +91,23 @@ class Puller:
         self._stream.pull()
         self._task: asyncio.Task[None] | None = None
         self._wanted: asyncio.Future[None] | None = None
-        self._running = False  # whether the task asks for pieces, and is to be cancelled
+        self._running = False  # whether the task asks for pieces, and must be cancelled
         self._ended = False
         self._kept: list[ref[Lease]] = []
         self._lease: ref[Connection] | None = None
 
     def begin(self) -> tuple[StreamReader, Connection]:
-        """Return the stream, and what the response holds of it; to drop that is no mistake, and ends the body."""
+        """Return the stream, and the response's lease; dropping that is no mistake, and ends the body."""
         lease = Connection(self, self._exchange)
         lease.warns = False
         self._lease = ref(lease)
         return self._stream, lease
 
     def keep(self, leases: "list[ref[Lease]]") -> None:
-        """Release *leases* when the body ends: it may be made of theirs."""
+        """Release *leases* when the body ends: it may read from their responses."""
         self._kept += leases
 
-    # What the stream calls
+    # For the stream
 
     def pause_reading(self) -> None:
         """Ask for no more pieces."""
@@ -123,10 +123,10 @@ class Puller:
             wanted.set_result(None)
 
     def abort(self) -> None:
-        """End the body: what the stream has got is no good."""
+        """End the body: the received bytes are invalid."""
         self.release(self._exchange)
 
-    # What the response calls, by its hold
+    # For the response, through its lease
 
     @property
     def loop(self) -> asyncio.AbstractEventLoop:
@@ -134,7 +134,7 @@ class Puller:
         return self._loop
 
     def release(self, exchange: Exchange) -> "Ending | None":
-        """End the body; return what waits until the iterator is closed."""
+        """End the body; return an awaitable for the closed iterator."""
         if self._loop.is_closed():
             return None
         if not self._ended:
@@ -146,7 +146,7 @@ class Puller:
         if task is None:
             task = self._start(self._close(self._pieces))
         elif task is asyncio.current_task(self._loop):
-            return None  # by the iterator itself, or because a piece was too much
+            return None  # called by the iterator itself, or because a piece was too large
         elif self._running:
             task.cancel()
         return Ending(task)
@@ -156,13 +156,13 @@ class Puller:
         self.release(exchange)
 
     def retire(self) -> None:
-        """Do nothing: it is in no pool."""
+        """Do nothing: it is not in a pool."""
 
     async def wait_sent(self, exchange: Exchange) -> None:
-        """Return: there is nothing to be sent."""
+        """Return: there is nothing to send."""
 
     def take_over(self, exchange: Exchange) -> None:
-        """Refuse: no other protocol can be spoken."""
+        """Return None: there is no other protocol."""
 
     # The task
 
@@ -235,7 +235,7 @@ class Puller:
         return error
 
     async def _close(self, pieces: Any) -> None:
-        """Close the iterator, and release what it may have read from."""
+        """Close the iterator, and release the responses that it may have read from."""
         try:
             if hasattr(pieces, "aclose"):
                 await pieces.aclose()
@@ -258,10 +258,10 @@ class Puller:
 
 
 def response_fields(headers: LooseHeaders | None) -> "CIMultiDictProxy[str]":
-    """Return the fields of a response in the form that it has them.
+    """Return the fields of a response in their usual form.
 
     Raises:
-        TypeError, ValueError: a name or value cannot be one.
+        TypeError, ValueError: a name or value is invalid.
     """
     if isinstance(headers, CIMultiDictProxy):
         return headers
@@ -280,10 +280,10 @@ def synthetic_body(
     *,
     decoded: bool,
 ) -> "tuple[bytes | None, StreamReader | None, Connection | None, CIMultiDictProxy[str]]":
-    """Return what a response has of a *body*: its bytes or its stream, the hold on that, and the trailers.
+    """Return what a response needs of a *body*: its bytes or its stream, the lease for that, and the trailers.
 
     Raises:
-        TypeError: it is neither bytes nor an async iterable; a trailer is no field.
+        TypeError: it is neither bytes nor an async iterable; a trailer is not a field.
     """
     request = exchange.request
     if body is None:
@@ -309,7 +309,7 @@ def synthetic_body(
 
 
 class Ending:
-    """The wait for a task that ends a body; who is cancelled meanwhile does not disturb it."""
+    """The wait for a task that ends a body; cancelling the wait does not cancel the task."""
 
     __slots__ = ("_task",)
 
@@ -321,6 +321,6 @@ class Ending:
 
 
 async def wait_for_end(ending: object) -> None:
-    """Wait for what ``release()`` returned; that of a user's subclass may return anything."""
+    """Wait for the result of ``release()``; that of a user's subclass may be anything."""
     if isinstance(ending, Awaitable):
         await ending

@@ -1,4 +1,4 @@
-"""Who follows one call, as the engine knows it."""
+"""The observer of one call, as the engine knows it."""
 
 from typing import TypeAlias
 
