@@ -1,4 +1,4 @@
-"""The way to the server: pool, resolver, dial, TLS."""
+"""Connections to servers: the pool, the resolver, dialling, TLS."""
 
 from ..response.lease import Connection
 from .base import BaseConnector

@@ -1,12 +1,12 @@
-"""Which servers may be connected to: a decision on plain values, made for each address that is about to be dialled.
+"""Which servers may be connected to: a decision on plain values, for each address before it is dialled.
 
-Against *server-side request forgery*: a program that fetches URLs which others name must not be talked into fetching
-from the machine it runs on, its neighbours, or the metadata service of its cloud. What counts is the address, not the
-name: a name may resolve to a public address now and to 127.0.0.1 a moment later.
+Protection against *server-side request forgery*: a program that fetches URLs from others must not be tricked into
+fetching from its own machine, its neighbours, or the metadata service of its cloud. The address decides, not the name:
+a name may resolve to a public address now and to 127.0.0.1 a moment later.
 
-An IPv6 address may stand for an IPv4 one. Those are decoded and judged as what they stand for, besides: IPv4-mapped
-(RFC 4291, 2.5.5.2), IPv4-compatible (2.5.5.1), translated (RFC 2765), NAT64 (RFC 6052), 6to4 (RFC 3056), Teredo (RFC
-4380: server and client) and ISATAP (RFC 5214).
+An IPv6 address may embed an IPv4 address, which is then judged too: IPv4-mapped (RFC 4291, 2.5.5.2), IPv4-compatible
+(2.5.5.1), translated (RFC 2765), NAT64 (RFC 6052), 6to4 (RFC 3056), Teredo (RFC 4380: server and client) and ISATAP
+(RFC 5214).
 """
 
 from collections.abc import Iterable
@@ -28,7 +28,7 @@ __all__ = ("AddressPolicy", "Denial")
 Address = IPv4Address | IPv6Address
 Network = IPv4Network | IPv6Network
 
-# The first that fits names the rule. From the IANA registries of special-purpose addresses; metadata services first.
+# The first match names the rule. From the IANA registries of special-purpose addresses; metadata services first.
 _SPECIAL_IPV4: Final = tuple(
     (IPv4Network(network), rule)
     for network, rule in (
@@ -90,15 +90,15 @@ _COMPATIBLE: Final = IPv6Network("::/96")
 _MAPPED: Final = IPv6Network("::ffff:0:0/96")
 _TRANSLATED: Final = IPv6Network("::ffff:0:0:0/96")
 _ISATAP: Final = (
-    0x5EFE  # the upper half of the interface identifier, but for its universal/local bit
+    0x5EFE  # the upper half of the interface identifier, without its universal/local bit
 )
 _LOOPBACK_NAME: Final = "localhost"  # and names below it (RFC 6761, section 6.3)
-# A connection for http carries ws too.
+# A connection for http also carries ws.
 _SCHEMES: Final = {"http": "http", "ws": "http", "https": "https", "wss": "https"}
 
 
 class Denial(NamedTuple):
-    """What is not allowed, and by which rule; together they are a sentence."""
+    """What is denied, and the rule that denies it; together they are a sentence."""
 
     subject: str
     rule: str
@@ -112,25 +112,25 @@ class Denial(NamedTuple):
 class AddressPolicy:
     """Which servers a connector may connect to; as ``TCPConnector(address_policy=...)``.
 
-    Every address is judged when it is about to be dialled: those that a name resolved to, those written into a URL,
-    those of each redirect, and a proxy's own. Of several addresses of a name the denied ones are left out; when none
-    is left, the request fails with ``AddressNotAllowedError``.
+    Every address is judged before it is dialled: the addresses of a name, those written in a URL, those of each
+        redirect, and a proxy's own. Denied addresses of a name are left out; if none remains, the request fails with
+        ``AddressNotAllowedError``.
 
     Args:
-        public: Allow the addresses of the public internet, and no others: no private, loopback, link-local,
-            multicast, reserved or otherwise special one, nor one that stands for such a one.
-        networks: Allow these too; without *public*, only these. None: no restriction but *public*.
-        denied_networks: Deny these, whatever the others say.
+        public: Allow only addresses of the public internet: no private, loopback, link-local, multicast, reserved or
+            otherwise special address, nor one that embeds such an address.
+        networks: Allow these too; without *public*, only these. None: *public* alone decides.
+        denied_networks: Deny these, whatever the other rules are.
         hosts: Allow only these hosts: ``"example.com"``, ``"*.example.com"`` (names below it, not itself), or an
             address. None for any.
-        trusted_hosts: Do not judge the addresses of these hosts, written in the same way. It trusts whoever answers
-            for their names.
+        trusted_hosts: Do not judge the addresses of these hosts, written in the same way. This trusts everybody who
+            controls their DNS.
         ports: Allow only these; None for any.
         schemes: Allow only these, ``"http"`` or ``"https"``; ``ws`` counts as ``http`` and ``wss`` as ``https``. None
             for both.
 
     Raises:
-        ValueError: One of them is not what it should be.
+        ValueError: An argument is invalid.
     """
 
     public: bool
@@ -162,7 +162,7 @@ class AddressPolicy:
             None if schemes is None else _schemes(schemes),
         )
         for field, value in zip(fields(self), values, strict=True):
-            object.__setattr__(self, field.name, value)  # frozen for everybody else
+            object.__setattr__(self, field.name, value)  # frozen for everything else
 
     @classmethod
     def public_only(
@@ -175,7 +175,7 @@ class AddressPolicy:
         ports: Iterable[int] | None = None,
         schemes: Iterable[str] | None = None,
     ) -> Self:
-        """Return the policy for programs that fetch what others name: ``AddressPolicy(public=True, ...)``."""
+        """Return the policy for programs that fetch URLs from others: ``AddressPolicy(public=True, ...)``."""
         return cls(
             public=True,
             networks=networks,
@@ -187,10 +187,10 @@ class AddressPolicy:
         )
 
     def judge_target(self, scheme: str, host: str, port: int) -> Denial | None:
-        """Return why a server must not be asked at all, before its name is looked up; None if it may be.
+        """Return why a server must not be contacted, before its name is looked up; None if it may be.
 
-        A host that is an address, or always the loopback, is judged as such: this is all that can be known where the
-        name is looked up by somebody else, such as a proxy.
+        A host that is an address, or always the loopback, is judged as such. If a proxy looks the name up, this is the
+        only possible check.
         """
         if self.schemes is not None and _SCHEMES[scheme] not in self.schemes:
             return Denial(f"the scheme {scheme}", f"is not in schemes={sorted(self.schemes)}")
@@ -204,7 +204,7 @@ class AddressPolicy:
         return self.judge_address(host, host) if _parsed(host) is not None else None
 
     def judge_address(self, host: str, address: str) -> Denial | None:
-        """Return why *address*, one of *host*, must not be connected to; None if it may be."""
+        """Return why *address*, one of those of *host*, must not be connected to; None if it may be."""
         if self.trusted_hosts and _is_among(host, self.trusted_hosts):
             return None
         found = _parsed(address)
@@ -244,16 +244,16 @@ class AddressPolicy:
 
 
 def _plain(value: object) -> object:
-    """Return a field's value as the argument that makes it."""
+    """Return a field's value in the form of the constructor's argument."""
     if isinstance(value, tuple):
         return [str(each) for each in value]
     return sorted(value) if isinstance(value, frozenset) else value
 
 
 def _parsed(text: str) -> Address | None:
-    """Return the address that *text* is, an IPv4-mapped one as the IPv4 address; None for a name."""
+    """Return *text* as an address, an IPv4-mapped one as the IPv4 address; None for a name."""
     try:
-        # Without the zone of IPv6: it tells where an address is, not what it is.
+        # Without the IPv6 zone: it names an interface and does not change the kind of address.
         address = ip_address(text.partition("%")[0] if ":" in text else text)
     except ValueError:
         return None
@@ -263,7 +263,7 @@ def _parsed(text: str) -> Address | None:
 
 
 def _embedded(address: Address) -> tuple[IPv4Address, ...]:
-    """Return the IPv4 addresses that an IPv6 address stands for."""
+    """Return the IPv4 addresses that an IPv6 address embeds."""
     if isinstance(address, IPv4Address):
         return ()
     number = int(address)
@@ -282,7 +282,7 @@ def _embedded(address: Address) -> tuple[IPv4Address, ...]:
 
 
 def _special(address: Address) -> str | None:
-    """Return what is special about *address*; None if it is one of the public internet."""
+    """Return what is special about *address*; None if it belongs to the public internet."""
     if isinstance(address, IPv4Address):
         return next((rule for network, rule in _SPECIAL_IPV4 if address in network), None)
     for network, rule in _SPECIAL_IPV6:
@@ -313,7 +313,7 @@ def _networks(argument: str, texts: Iterable[str]) -> tuple[Network, ...]:
 
 
 def _short(value: object) -> str:
-    """Return the ``repr`` of what a caller gave, or its beginning."""
+    """Return the ``repr`` of a caller's value, or its beginning."""
     text = repr(value)
     return text if len(text) <= 300 else f"{text[:297]}..."
 
@@ -325,7 +325,7 @@ def _hosts(argument: str, texts: Iterable[str]) -> tuple[str, ...]:
 
 
 def _host(argument: str, text: str) -> str:
-    """Return *text* as URLs have it: lower case, A-labels, no trailing dot."""
+    """Return *text* in the form of URLs: lower case, A-labels, no trailing dot."""
     if not isinstance(cast(object, text), str):
         raise ValueError(f"{argument}: a host is a str, found {type(text).__name__}")
     name = text.removeprefix("*.")

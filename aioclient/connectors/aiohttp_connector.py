@@ -1,11 +1,10 @@
-"""Connectors of aiohttp's: their settings are taken over, the connections are made here.
+"""Support for aiohttp's connectors: their settings are used, the connections are made by a connector of ours.
 
-The connector itself never gets a connection. As long as sessions use it there is one pool that stands for it, which
-all of them share; the pool is closed with the last of them. A session that owns its connector closes aiohttp's as
-well, as aiohttp's session does.
+The aiohttp connector itself never gets a connection. All sessions that use it share one replacement, which is closed
+with the last of them. A session that owns its connector also closes aiohttp's, as aiohttp's session does.
 
-A subclass may add to aiohttp's class and set other defaults. What it overrides would not be called here, and is
-refused; unless it is for proxies alone, which the session then takes none of.
+A subclass may add to aiohttp's class and set other defaults. An overridden method would never be called here, so it is
+refused, unless it is only for proxies: then the session accepts no proxies.
 """
 
 import asyncio
@@ -20,7 +19,7 @@ from .shutdown import Closing
 from .tcp import TCPConnector
 from .unix import UnixConnector
 
-# What aiohttp calls for a request that goes by a proxy, and for no other.
+# aiohttp calls these only for requests through a proxy.
 _FOR_PROXIES: Final = frozenset(
     ("_create_proxy_connection", "_update_proxy_auth_header_and_build_proxy_req")
 )
@@ -29,7 +28,7 @@ _KNOWN: Final = (aiohttp.TCPConnector, aiohttp.UnixConnector)
 
 
 class ConnectorReplacement:
-    """A connector of aiohttp's, and the pool that stands for it."""
+    """An aiohttp connector, and the connector of ours that replaces it."""
 
     __slots__ = ("__weakref__", "_original", "_sessions", "connector")
 
@@ -48,7 +47,7 @@ class ConnectorReplacement:
         self._sessions += 1
 
     def leave(self, *, owner: bool) -> Coroutine[Any, Any, None]:
-        """Note that a session uses it no longer; close it after the last one, or when it was the *owner*.
+        """Note that a session no longer uses it; close it after the last session, or when the session was the *owner*.
 
         Raises:
             RuntimeError: its event loop runs in another thread.
@@ -64,7 +63,7 @@ class ConnectorReplacement:
             await self._original.close()
 
     def leave_nowait(self) -> None:
-        """As ``leave()``, where nobody can wait."""
+        """As ``leave()``, where nothing can be awaited."""
         self._sessions -= 1
         if not self._sessions:
             self.connector.close().close()
@@ -78,10 +77,10 @@ _replacements: "WeakKeyDictionary[aiohttp.BaseConnector, ReferenceType[Connector
 def replacement_for(
     original: aiohttp.BaseConnector, loop: asyncio.AbstractEventLoop
 ) -> ConnectorReplacement:
-    """Return the pool that stands for *original*, the same one for all sessions that use it now.
+    """Return the replacement for *original*, the same one for all sessions that use it now.
 
     Raises:
-        TypeError: it is not aiohttp's TCP or Unix connector, or overrides what they do.
+        TypeError: it is not aiohttp's TCP or Unix connector, or overrides methods of it.
         RuntimeError: it is closed, or belongs to another event loop than *loop*.
     """
     if original.closed:
@@ -114,14 +113,14 @@ def _check_kind(original: aiohttp.BaseConnector) -> None:
 
 
 def takes_proxies(original: aiohttp.BaseConnector) -> bool:
-    """Tell whether requests may go by a proxy: by TCP, if the connector has nothing of its own for that."""
+    """Tell whether requests may use a proxy: over TCP, if the connector overrides nothing for that."""
     return isinstance(original, aiohttp.TCPConnector) and _FOR_PROXIES.isdisjoint(
         _overridden(original, aiohttp.TCPConnector)
     )
 
 
 def _overridden(original: aiohttp.BaseConnector, base: type) -> Iterator[str]:
-    """Tell the names that a subclass of *base*, or the object itself, has in place of those of *base*."""
+    """Yield the names that a subclass of *base*, or the object itself, overrides."""
     kind = type(original)
     for each in kind.__mro__[: kind.__mro__.index(base)]:
         for name in vars(each):
@@ -133,7 +132,7 @@ def _overridden(original: aiohttp.BaseConnector, base: type) -> Iterator[str]:
 
 
 def _like(original: aiohttp.BaseConnector) -> BaseConnector:
-    """Return a connector of ours with the settings of *original*, which has no public names for most of them."""
+    """Return a connector of ours with the settings of *original*, most of which have no public names."""
     private = cast(Any, original)
     pool: dict[str, Any] = {
         "limit": original.limit,
@@ -155,11 +154,10 @@ def _like(original: aiohttp.BaseConnector) -> BaseConnector:
         happy_eyeballs_delay=private._happy_eyeballs_delay,
         interleave=private._interleave,
         socket_factory=private._socket_factory,
-        ssl_shutdown_timeout=private._ssl_shutdown_timeout
-        or None,  # 0 is what it has if nothing was said
+        ssl_shutdown_timeout=private._ssl_shutdown_timeout or None,  # 0 is its default
     )
 
 
 def _address(infos: Any) -> tuple[str, int] | None:
-    """Return the local address that aiohttp keeps as what ``getaddrinfo()`` would say of it."""
+    """Return the local address, which aiohttp keeps as a result of ``getaddrinfo()``."""
     return None if not infos else infos[0][4][:2]

@@ -1,12 +1,11 @@
-"""What all connectors have: settings, the way of a request, the end.
+"""The base of all connectors: settings, the path of a request, the end.
 
-A connector is the last step of the chain. It gives each request a connection (a reused one if there is one, else a
-new one, else a place in the queue), runs the exchange on it, and takes the connection back when the response's body
-has ended. Its parts:
+A connector is the last step of the chain. It gets each request a connection (an idle one, a new one, or a place in the
+queue), runs the exchange on it, and takes the connection back when the response's body has ended. Its parts:
 
 ===============  =====================================================================
 ``pool``         which connection a request may use: bookkeeping only
-``driver``       performs what the pool decides, and hears what connections report
+``driver``       carries out the pool's decisions, and receives the reports of connections
 ``dialling``     makes connections, with TLS and within the time allowed
 ``shutdown``     what is open, and the wait until it is closed
 ``binding``      the event loop and the process
@@ -42,39 +41,40 @@ from .private_names import ConnectorPrivateNames
 from .shutdown import Closing, OpenSockets, closed_error
 from .tls import Fingerprint, own_context_for
 
-KEEPALIVE_TIMEOUT: Final = 15.0  # seconds, as aiohttp's
+KEEPALIVE_TIMEOUT: Final = 15.0  # seconds, as in aiohttp
 
 live_connectors: "WeakSet[BaseConnector]" = WeakSet()
 
 
 class BaseConnector(ConnectorPrivateNames):
-    """A pool of connections and the way to make them.
+    """A pool of connections, and the code that opens them.
 
     Args:
-        keepalive_timeout: seconds for which an idle connection may be reused, 15 by default; None for ever, 0 as
-            ``force_close``. A server that announces less (``Keep-Alive: timeout=...``) is heeded.
+        keepalive_timeout: seconds for which an idle connection may be reused, 15 by default; None forever, 0 as
+            ``force_close``. A shorter time announced by the server (``Keep-Alive: timeout=...``) is respected.
         force_close: close each connection after one response.
         limit: connections at a time, idle ones included; 0 or None for no limit.
         limit_per_host: connections at a time to one host, port and TLS setting; 0 for no limit.
-        retry_stale: repeat a request whose reused connection the server had closed, when nothing of a response came
-            and the method is idempotent or nothing of the request left (RFC 9112, section 9.3.1); and, whatever its
-            method, one that an HTTP/2 server says it has not worked on (RFC 9113, section 8.7). Once.
-        lenient, http2: what sessions that use this connector take for theirs, unless they are given one.
-        http2_connections: connections that speak HTTP/2 to one origin at a time, 1 by default; who finds no room on
-            them waits as for any other connection.
-        http2_ping: seconds of silence after which a server that speaks HTTP/2 is asked whether it is there; one that
-            does not answer within 20 s is given up, with all that is under way on that connection. None for never.
-        http2_stream_window: bytes of a response over HTTP/2 that may come ahead of its reader, 1 MiB by default.
-        http2_connection_window: bytes of all of them on one connection, 16 MiB by default (RFC 9113, section 5.2).
+        retry_stale: repeat a request once whose reused connection the server had closed, if no byte of a response came
+            and either the method is idempotent or nothing of the request was sent (RFC 9112, section 9.3.1); also,
+            whatever its method, a request that an HTTP/2 server says it has not processed (RFC 9113, section 8.7).
+        lenient, http2: the defaults of sessions that use this connector.
+        http2_connections: HTTP/2 connections to one origin at a time, 1 by default; a request that finds no room on
+        them waits as for any other connection.
+        http2_ping: seconds of silence after which a ping is sent to an HTTP/2 server; if it does not answer within 20
+        s, the connection is closed and its exchanges fail. None for never.
+        http2_stream_window: bytes of an HTTP/2 response that may come ahead of its reader, 1 MiB by default.
+        http2_connection_window: the same for all responses on one connection, 16 MiB by default (RFC 9113, section
+        5.2).
         enable_cleanup_closed: does nothing (deprecated: the event loop does it now).
-        loop: must be the loop of the first session (deprecated: it is anyway).
+        loop: must be the loop of the first session (deprecated: it always is).
 
     Raises:
         ValueError: ``force_close`` and a ``keepalive_timeout`` are both given.
     """
 
     takes_proxies = False
-    """Whether requests may go by a proxy; a connector to one place only has no use for one."""
+    """Whether requests may use a proxy; a connector to a single place has no use for one."""
 
     def __init__(
         self,
@@ -138,12 +138,12 @@ class BaseConnector(ConnectorPrivateNames):
 
     @property
     def lenient(self) -> bool:
-        """Whether sessions that use it read responses leniently, unless they say otherwise."""
+        """The default of ``lenient`` for sessions that use it."""
         return self._lenient
 
     @property
     def http2(self) -> HTTP2Option:
-        """Whether sessions that use it ask for HTTP/2, unless they say otherwise."""
+        """The default of ``http2`` for sessions that use it."""
         return self._http2
 
     @property
@@ -158,7 +158,7 @@ class BaseConnector(ConnectorPrivateNames):
 
     @property
     def verify_ssl(self) -> bool:
-        """Whether certificates are verified against authorities, for requests that say nothing."""
+        """Whether certificates are verified against authorities, for requests that set no ``ssl=``."""
         setting = self._dialler.ssl
         if isinstance(setting, SSLContext):
             return setting.verify_mode == CERT_REQUIRED
@@ -166,9 +166,9 @@ class BaseConnector(ConnectorPrivateNames):
 
     @property
     def ssl_context(self) -> SSLContext:
-        """The context of requests that say nothing; unless it was given, it is made now, on this thread.
+        """The context for requests that set no ``ssl=``; unless it was given, it is made now, on this thread.
 
-        It is this connector's alone. Connections made before it was asked for, or changed, stay in use.
+        Only this connector uses it. Connections that were made before stay in use when it is changed.
         """
         if self._dialler.own_context is None:
             self._dialler.own_context = own_context_for(self._dialler.ssl)
@@ -176,7 +176,7 @@ class BaseConnector(ConnectorPrivateNames):
 
     @property
     def fingerprint(self) -> bytes | None:
-        """The SHA-256 digest of the pinned certificate; None for no pin."""
+        """The SHA-256 digest of the pinned certificate; None if none is pinned."""
         return self._dialler.ssl.fingerprint if isinstance(self._dialler.ssl, Fingerprint) else None
 
     def statistics(self) -> PoolStatistics:
@@ -195,7 +195,7 @@ class BaseConnector(ConnectorPrivateNames):
         return self._exchange(request, key)
 
     async def _send_to_proxy(self, request: Request, key: ConnectionKey) -> ClientResponse:
-        """Send *request* to an HTTP proxy that forwards it; the subclass knows how."""
+        """Send *request* to an HTTP proxy that forwards it; implemented by the subclass."""
         raise NotImplementedError
 
     async def _exchange(
@@ -204,7 +204,7 @@ class BaseConnector(ConnectorPrivateNames):
         key: ConnectionKey,
         proxy_fields: Sequence[tuple[str, str]] | None = None,
     ) -> ClientResponse:
-        """Send *request* on a connection of the pool, a second time if the first one was stale.
+        """Send *request* on a connection of the pool, and again if the connection was stale.
 
         *proxy_fields* are for a proxy that forwards it.
         """
@@ -217,7 +217,7 @@ class BaseConnector(ConnectorPrivateNames):
         if connection is None:
             connection = self._driver.share(key)
             if connection is None:
-                check_head(exchange)  # before anybody dials for it
+                check_head(exchange)  # before a connection is dialled for it
                 connection = await self._driver.obtain(exchange, self._connect)
         elif connection.has_input():
             connection = await self._driver.obtain(exchange, self._connect, connection)
@@ -250,10 +250,12 @@ class BaseConnector(ConnectorPrivateNames):
         return response
 
     async def _tell(self, exchange: Exchange, connection: HttpConnection, trace: CallTrace) -> None:
-        """Tell *trace* of the connection found for *exchange*, and of the fields that go out next."""
+        """Report to *trace* the connection of *exchange*, and the fields that are sent next."""
         try:
             phases = exchange.phases
-            if phases is None or phases.connect is None:  # it was not dialled for this one
+            if (
+                phases is None or phases.connect is None
+            ):  # the connection was not dialled for this exchange
                 await trace.connection_reuseconn()
             if trace.wants_headers:
                 fields = connection.outgoing(exchange)
@@ -265,10 +267,10 @@ class BaseConnector(ConnectorPrivateNames):
         phases.sending = self._binding.bound_loop.time()
 
     def bind(self, loop: asyncio.AbstractEventLoop) -> None:
-        """Belong to *loop*, that of the first session.
+        """Bind it to *loop*, the loop of the first session.
 
         Raises:
-            RuntimeError: the connector belongs to another loop already.
+            RuntimeError: the connector is already bound to another loop.
         """
         if self._binding.loop is loop:
             return
@@ -283,7 +285,7 @@ class BaseConnector(ConnectorPrivateNames):
         self._binding.bind(loop)
 
     async def _connect(self, request: Request, key: ConnectionKey, dial: Dial) -> HttpConnection:
-        """Make a connection for *key*; the subclass knows how.
+        """Make a connection for *key*; implemented by the subclass.
 
         Raises:
             ClientConnectorError: it could not be made.
@@ -293,10 +295,10 @@ class BaseConnector(ConnectorPrivateNames):
     # The end
 
     def close(self, *, abort_ssl: bool = False) -> Closing:
-        """Close all connections and fail all who wait or dial; await it for the end of the last socket.
+        """Close all connections, and fail all waiting requests and dials; await it for the end of the last socket.
 
         Args:
-            abort_ssl: close TLS connections without a goodbye.
+            abort_ssl: close TLS connections without close_notify.
 
         Raises:
             RuntimeError: the connector's event loop runs in another thread.
@@ -313,7 +315,7 @@ class BaseConnector(ConnectorPrivateNames):
         return Closing(self._wait_closed())
 
     def _shut(self) -> None:
-        """Begin to close; a subclass ends more."""
+        """Begin to close; a subclass closes more."""
         self._driver.shut()
 
     async def _wait_closed(self) -> None:
@@ -323,7 +325,7 @@ class BaseConnector(ConnectorPrivateNames):
             await self._sockets.wait_closed(loop, self._dialler.close_time)
 
     def disown(self) -> None:
-        """Let go of all connections, in a process that was forked off: they are the other process's."""
+        """Drop all connections, in a forked process: they belong to the parent process."""
         self._sockets.disown()
 
     async def __aenter__(self) -> Self:
@@ -339,7 +341,7 @@ class BaseConnector(ConnectorPrivateNames):
 
     def __del__(self, _warn: Callable[..., None] = warnings.warn) -> None:
         driver = getattr(self, "_driver", None)
-        if driver is None:  # __init__ has raised
+        if driver is None:  # the constructor failed
             return
         sockets = self._sockets
         if sockets.closed or not sockets.connections or self._binding.is_forked:

@@ -1,4 +1,4 @@
-"""The event loop and the process that the sockets of a connector belong to."""
+"""The event loop and the process of a connector's sockets."""
 
 import asyncio
 import os
@@ -6,7 +6,7 @@ from typing import cast
 
 
 class Binding:
-    """Where a connector belongs: to *loop*, or with None to that of the first session that gets it."""
+    """The owner of a connector's sockets: *loop*, or with None the loop of the first session."""
 
     __slots__ = ("_pid", "loop")
 
@@ -15,18 +15,18 @@ class Binding:
         self._pid = os.getpid()
 
     def bind(self, loop: asyncio.AbstractEventLoop) -> None:
-        """Belong to *loop* and to the current process."""
+        """Bind it to *loop* and to the current process."""
         self.loop = loop
         self._pid = os.getpid()
 
     @property
     def bound_loop(self) -> asyncio.AbstractEventLoop:
-        """The loop, where there is one for certain: nothing is sent before."""
+        """The loop, once it is known: nothing is sent before."""
         return cast(asyncio.AbstractEventLoop, self.loop)
 
     @property
     def is_forked(self) -> bool:
-        """Whether this is a copy in another process than the one that owns the sockets."""
+        """Whether this is a copy in a forked process, which does not own the sockets."""
         return os.getpid() != self._pid
 
     @property
@@ -42,5 +42,5 @@ class Binding:
 
     @property
     def is_usable(self) -> bool:
-        """Whether the event loop can still close sockets, and they are this process's to close."""
+        """Whether the event loop can still close sockets, and this process owns them."""
         return self.loop is not None and not self.loop.is_closed() and not self.is_forked

@@ -1,4 +1,4 @@
-"""Making connections: within which time, on which socket, with which TLS."""
+"""Making connections: the time limits, the socket, TLS."""
 
 import asyncio
 import errno
@@ -27,14 +27,14 @@ from .shutdown import CLOSE_TIME, CLOSE_TURNS, OpenSockets, closed_error
 from .sockets import Create, make_transport
 from .tls import HTTP1, HTTP2, Setting, TLSPlan, plan_tls
 
-# Bytes taken from a socket at a time, as asyncio's own loops do; less costs more system calls for large bodies.
+# Bytes read from a socket at a time, as in asyncio's own loops; fewer cost more system calls for large bodies.
 READ_SIZE: Final = 256 * 1024
 
 
 class Dial:
-    """A connection being made: until when, and what is missing so far, for the error that says so.
+    """A connection being made: its time limit, and the missing part, for the error text.
 
-    ``phases`` takes the seconds of each phase; ``trace`` is told of them, if there is one.
+    ``phases`` records the seconds of each phase; they are reported to ``trace``, if there is one.
     """
 
     __slots__ = ("missing", "phases", "timeout", "trace")
@@ -49,20 +49,20 @@ class Dial:
 
 
 Connect = Callable[[Request, ConnectionKey, Dial], Awaitable[HttpConnection]]
-"""How a connector makes a connection: its ``_connect()``."""
+"""Makes a connection: the ``_connect()`` of a connector."""
 
 
 class Dialler:
-    """It makes connections that report to *owner*, and notes in *sockets* what must be closed at the end.
+    """Makes connections that report to *owner*, and registers in *sockets* what must be closed at the end.
 
     Attributes:
-        ssl: How to speak TLS, for requests that set no ``ssl=``.
-        own_context: The context made of it, once somebody has asked for it and may have changed it.
-        protocols: What makes a connection for a key of another protocol than HTTP/1.1, by that one's name in ALPN.
-            The connection is an ``asyncio.Protocol``, too.
-        http2: How HTTP/2 is spoken.
-        conn_timeout: Seconds for one new connection; None for what the request allows.
-        close_time: Seconds in which a server may answer the goodbye of a TLS connection.
+        ssl: The TLS setting for requests that set no ``ssl=``.
+        own_context: The context for that setting, once a user has asked for it and may have changed it.
+        protocols: Constructors of connections for keys that allow more than HTTP/1.1, by the protocol's name in ALPN.
+            Each connection is also an ``asyncio.Protocol``.
+        http2: The settings of HTTP/2.
+        conn_timeout: Seconds for one new connection; None for the request's own limit.
+        close_time: Seconds for a server to answer the close_notify of TLS.
     """
 
     __slots__ = (
@@ -95,21 +95,22 @@ class Dialler:
         self._buffer: memoryview | None = None
 
     def may_carry_many(self, key: ConnectionKey) -> bool:
-        """Tell whether connections of *key* may carry several exchanges at a time: another protocol is spoken besides.
+        """Tell whether connections of *key* may carry several exchanges at a time, because another protocol may be
+        spoken.
 
-        Without TLS nothing is chosen, and what stands for HTTP/1.1 is spoken.
+        Without TLS nothing is negotiated, and the protocol in HTTP/1.1's place is spoken.
         """
         return key.http2 or (bool(self.protocols) and (key.is_ssl or HTTP1 in self.protocols))
 
     async def dial(
         self, exchange: Exchange, start: float, phases: Phases, connect: Connect
     ) -> HttpConnection:
-        """Make a connection for *exchange*, which has a slot for it, with *connect*; *start* is when it asked for one.
+        """Make a connection for *exchange*, which has a slot, with *connect*; *start* is when it asked for one.
 
         Raises:
             ClientConnectorError: it could not be made.
             ClientConnectionError: the connector was closed, or the server closed the connection at once.
-            ConnectTimeoutError, TotalTimeoutError: there was no time left.
+            ConnectTimeoutError, TotalTimeoutError: the time was over.
         """
         request, key = exchange.request, exchange.key
         timeout = request.timeout
@@ -158,10 +159,10 @@ class Dialler:
             self._sockets.discard_dial(dial.timeout)
 
     async def plan(self, request: Request, key: ConnectionKey) -> TLSPlan | None:
-        """Return how to speak TLS with the key's host; None without TLS.
+        """Return the TLS plan for the key's host; None without TLS.
 
         Raises:
-            ClientConnectorError: nobody can, by that name or with that setting.
+            ClientConnectorError: TLS is impossible with that name or setting.
         """
         if not key.is_ssl:
             return None
@@ -182,13 +183,13 @@ class Dialler:
         dial: Dial,
         peer: ConnectionKey | None = None,
     ) -> HttpConnection:
-        """Make a connection of a connected socket: with *create*, a method of the event loop, and TLS by *plan*.
+        """Make a connection from a connected socket: with *create*, a method of the event loop, and TLS by *plan*.
 
-        The handshake is with *peer* where that is another one than the key's host.
+        The handshake is with *peer* if that is not the key's host.
 
         Raises:
-            OSError: the TLS handshake failed, or agreed on a protocol that is not HTTP/1.1.
-            ServerFingerprintMismatch: another certificate is pinned; not one byte of a request was sent.
+            OSError: the TLS handshake failed, or negotiated a protocol other than HTTP/1.1.
+            ServerFingerprintMismatch: the certificate is not the pinned one; no byte of a request was sent.
         """
         self._sockets.handshakes.add(sock)
         if plan is None:
@@ -196,7 +197,8 @@ class Dialler:
             try:
                 await make_transport(create, sock, cast(asyncio.Protocol, connection))
             except BaseException:
-                # Cancelled at the end of it, uvloop has called connection_made() and never calls connection_lost().
+                # When it is cancelled at its end, uvloop has called connection_made() and will never call
+                # connection_lost().
                 self._sockets.discard(connection)
                 raise
         else:
@@ -214,12 +216,12 @@ class Dialler:
         dial: Dial,
         peer: ConnectionKey | None = None,
     ) -> HttpConnection:
-        """Make a connection within *outer*, through which bytes go on to the key's host; TLS by *plan*.
+        """Make a connection inside *outer*, which passes bytes on to the key's host; TLS by *plan*.
 
-        *outer* is a transport that ``start_tls()`` takes; it is closed if this fails.
+        *outer* is a transport that ``start_tls()`` accepts; it is closed if this fails.
 
         Raises:
-            OSError, ServerFingerprintMismatch: as ``establish()``.
+            OSError, ServerFingerprintMismatch: as for ``establish()``.
         """
         if plan is None:
             connection = self._new_connection(HTTP2 if key.http2 else HTTP1, key)
@@ -253,11 +255,11 @@ class Dialler:
         plan: TLSPlan,
         spoken: Collection[str] = (HTTP1,),
     ) -> tuple[asyncio.Transport, str]:
-        """Speak TLS within *outer* by *plan*; return its transport, whose protocol is *protocol*, and what ALPN chose.
+        """Start TLS inside *outer* by *plan*; return its transport, with *protocol*, and the protocol chosen by ALPN.
 
         Raises:
-            OSError: the handshake failed, or agreed on a protocol that is not one of *spoken*; *outer* is closed.
-            ServerFingerprintMismatch: another certificate is pinned; the same.
+            OSError: the handshake failed, or negotiated a protocol that is not in *spoken*; *outer* is closed.
+            ServerFingerprintMismatch: the certificate is not the pinned one; *outer* is closed.
         """
         try:
             secured = await self._binding.bound_loop.start_tls(
@@ -267,7 +269,7 @@ class Dialler:
                 server_hostname=plan.server_hostname,
                 ssl_shutdown_timeout=self.close_time,
             )
-            # uvloop does not tell of a loss within the handshake.
+            # uvloop does not report a loss during the handshake.
             if secured is None or outer.is_closing():
                 raise OSError(errno.ECONNRESET, "the connection was closed within the handshake")
             return secured, plan.check(secured, spoken)
@@ -297,12 +299,12 @@ class Dialler:
         )
 
 
-# A context that serves many requests is the reason for one warning.
+# A context that serves many requests causes one warning only.
 _warned: "WeakSet[SSLContext]" = WeakSet()
 
 
 def _warn_of_context(context: SSLContext, key: ConnectionKey) -> None:
-    """Warn, once, that a handshake with a user's *context* did not choose HTTP/2; nobody can ask what it offers."""
+    """Warn, once, that a handshake with a user's *context* did not choose HTTP/2; its offer cannot be read back."""
     if context in _warned:
         return
     _warned.add(context)
@@ -316,7 +318,7 @@ def _warn_of_context(context: SSLContext, key: ConnectionKey) -> None:
 async def _connect_traced(
     connect: Connect, request: Request, key: ConnectionKey, dial: Dial, trace: CallTrace
 ) -> HttpConnection:
-    """Make a connection, and tell *trace* before and after."""
+    """Make a connection, and report to *trace* before and after."""
     await trace.connection_create_start()
     connection = await connect(request, key, dial)
     try:

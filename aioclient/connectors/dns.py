@@ -1,9 +1,9 @@
 """The default resolver: DNS by aiodns, and the system where DNS cannot answer.
 
-c-ares, the library below aiodns, remembers answers on its own: for their time to live or an hour, failures among
-them, and it offers no way to turn that off. Two caches would make neither's limits hold. So a *channel*, which is what
-remembers, is used for one second and then replaced; that costs 0.1 ms. It is closed when its last lookup has ended:
-each has a thread, an inotify instance and four more descriptors. While `MAX_CHANNELS` wait for name servers that do not
+c-ares, the library below aiodns, caches answers itself: for their time to live or an hour, failures too, and this
+cannot be turned off. With two caches the limits of neither would apply. So a *channel*, which contains the cache, is
+used for one second and then replaced; that costs 0.1 ms. It is closed when its last lookup has ended: each channel has
+a thread, an inotify instance and four more descriptors. While `MAX_CHANNELS` channels wait for name servers that do not
 answer, the newest one is not replaced.
 """
 
@@ -21,18 +21,16 @@ from .resolver import NUMERIC, TimedResult
 
 __all__ = ("DefaultResolver", "ThreadedResolver")
 
-CHANNEL_TIME: Final = 1.0  # seconds; also the least that an answer is kept above
-MAX_CHANNELS: Final = (
-    4  # 24 descriptors; a lookup that nobody answers takes up to a quarter of a minute
-)
+CHANNEL_TIME: Final = 1.0  # seconds; it is also the shortest time for which an answer is cached
+MAX_CHANNELS: Final = 4  # 24 descriptors; an unanswered lookup takes up to a quarter of a minute
 
-# Only addresses of families that this machine has; macOS takes some flags only where AI_MASK has them.
+# Only addresses of families that this machine has; macOS accepts some flags only if AI_MASK has them.
 _CONFIGURED_FAMILIES: Final = socket.AI_ADDRCONFIG & getattr(socket, "AI_MASK", -1)
 
 _LONGEST_TTL: Final = 2**31 - 1  # seconds (RFC 2181, section 8)
 
-# What c-ares answers when asking the system would bring nothing new, or nothing soon. Everything
-# else, such as no name server in reach, is about c-ares itself.
+# Errors of c-ares after which asking the system would bring nothing new, or not soon. All others, such as no reachable
+# name server, are about c-ares itself.
 _NO_SUCH_NAME = (aiodns.error.ARES_ENOTFOUND, aiodns.error.ARES_ENODATA)
 _GAVE_UP = (
     aiodns.error.ARES_ETIMEOUT,
@@ -44,7 +42,7 @@ _GAVE_UP = (
 
 
 class ThreadedResolver(aiohttp.ThreadedResolver):
-    """Ask the system for addresses, as every program does, in threads of the library's own.
+    """Ask the system for addresses, as every program does, in the library's own threads.
 
     aiohttp's class of this name uses the event loop's default executor, whose threads may all wait for requests.
 
@@ -65,7 +63,7 @@ class ThreadedResolver(aiohttp.ThreadedResolver):
 
 
 class _Channel:
-    """An aiodns resolver, when it is too old, and how many lookups it has to end."""
+    """An aiodns resolver, its expiry, and the number of its running lookups."""
 
     __slots__ = ("dns", "end", "running")
 
@@ -78,19 +76,17 @@ class _Channel:
 class DefaultResolver(AbstractResolver):
     """Ask DNS by aiodns, without a thread for each name, and the system where aiodns cannot answer.
 
-    The system is asked in a thread when aiodns cannot be set up or finds no name server, and for
-    the names that it may know from elsewhere than DNS: those without a dot, and those that end in
-    `.local` (mDNS, RFC 6762). It is not asked again what DNS has answered or failed to answer in
-    time: names that do not exist would pile up in the threads.
+    The system is asked in a thread if aiodns cannot be set up or finds no name server, and for names that it may know
+    from other sources than DNS: names without a dot, and names that end in `.local` (mDNS, RFC 6762). It is not asked
+    again if DNS has answered, or has failed to answer in time: lookups of missing names would pile up in the threads.
 
-    Each result carries `ttl`, the seconds for which DNS says it holds.
+    Each result has a `ttl`, the seconds for which it is valid in DNS.
 
     Args:
-        nameservers: IP addresses of the servers to ask, with or without a port: "10.0.0.53",
-            "127.0.0.1:5353". None asks those that the system is configured for. With servers of
-            your own the system is never asked.
-        timeout: Seconds for the first attempt at each server; None leaves it to c-ares, which
-            begins with 2 s or what the server's past answers suggest.
+        nameservers: IP addresses of the servers to ask, with or without a port: "10.0.0.53", "127.0.0.1:5353". None
+            asks the system's configured servers. With this argument the system is never asked.
+        timeout: Seconds for the first attempt at each server; None leaves it to c-ares, which begins with 2 s or an
+            estimate from earlier answers.
         tries: Attempts at each server; None is 3.
 
     Raises:
@@ -120,7 +116,7 @@ class DefaultResolver(AbstractResolver):
         """Return the addresses of *host*.
 
         Raises:
-            OSError: There are none, or nobody answered.
+            OSError: There are none, or no server answered.
         """
         channel = await self._current_channel()
         if channel is not None:
@@ -134,17 +130,17 @@ class DefaultResolver(AbstractResolver):
         return await self._threaded.resolve(host, port, family)
 
     def clear(self) -> None:
-        """Forget what c-ares remembers: the next lookup asks."""
+        """Drop the cache of c-ares: the next lookup asks."""
         self._channel = None
 
     async def close(self) -> None:
-        """Cancel the lookups that run, and free what aiodns holds."""
+        """Cancel running lookups, and free the resources of aiodns."""
         self._channel = None
         while self._channels:
             await self._channels.pop().dns.close()
 
     async def _current_channel(self) -> _Channel | None:
-        """Return the channel for new lookups; None where aiodns does not work."""
+        """Return the channel for new lookups; None if aiodns does not work."""
         if self._unavailable:
             return None
         loop = asyncio.get_running_loop()
@@ -164,7 +160,8 @@ class DefaultResolver(AbstractResolver):
                 raise OSError(
                     None, f"the name servers {self._nameservers!r} cannot be asked: {error}"
                 ) from error
-            # An event loop it does not work on, such as Windows' proactor loop; or the end of the interpreter.
+            # aiodns does not work on some event loops, such as Windows' proactor loop, or at the end of the
+            # interpreter.
             self._unavailable = True
             return None
         channel = _Channel(dns, loop.time() + CHANNEL_TIME)
@@ -172,11 +169,11 @@ class DefaultResolver(AbstractResolver):
         return channel
 
     async def _close_unused(self) -> None:
-        """Close the channels that were replaced and whose lookups have ended; it does not suspend."""
+        """Close the replaced channels whose lookups have ended; it does not suspend."""
         unused = [each for each in self._channels if each is not self._channel and not each.running]
         self._channels.difference_update(unused)
         for channel in unused:
-            # Dropping the last reference would do the same, but the tracebacks of failed lookups have some more.
+            # Dropping the last reference would do the same, but the tracebacks of failed lookups contain references.
             await channel.dns.close()
 
     async def _ask(
@@ -190,13 +187,13 @@ class DefaultResolver(AbstractResolver):
         except aiodns.error.DNSError as error:
             text = error.args[1] if len(error.args) > 1 else "no answer"
             raise OSError(None, text) from error
-        except (ValueError, RuntimeError) as error:  # pycares cannot ask for it
+        except (ValueError, RuntimeError) as error:  # pycares refuses the name
             raise _unknown_name(error) from error
         finally:
             channel.running -= 1
             if not channel.running and channel is not self._channel:
                 await self._close_unused()
-        # A name holds no longer than any of the names that led to it.
+        # A name is valid no longer than any alias that led to it.
         led = min((cname.ttl for cname in answer.cnames), default=_LONGEST_TTL)
         return [
             TimedResult(
@@ -228,17 +225,17 @@ def _ask_system(host: str, port: int, family: int) -> list[ResolveResult]:
         )
         for its, _, proto, _, address in cast(
             "list[Any]", found
-        )  # its type knows Pythons without IPv6
+        )  # its type allows Pythons without IPv6
     ]
 
 
 def _unknown_name(error: Exception) -> OSError:
-    """Return the error for a name with an empty label, one of more than 63 characters, or worse."""
+    """Return the error for an invalid name: an empty label, one of more than 63 characters, or worse."""
     return OSError(None, f"no name that can be looked up: {error}")
 
 
 def _with_scope(host: str, port: int, flow: int = 0, scope: int = 0) -> str:
-    """Return the address; a link-local one leads nowhere without its scope."""
+    """Return the address; a link-local one is useless without its scope."""
     return f"{host}%{scope}" if scope else host
 
 

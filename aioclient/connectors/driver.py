@@ -1,7 +1,7 @@
-"""The driver of the pool: it performs what the bookkeeping decides, with sockets and time.
+"""The driver of the pool: it carries out the pool's decisions, with sockets and timers.
 
-It counts a slot from the moment it is reserved until the connection is idle or closed, so that no cancellation can
-lose one.
+It counts a slot from the moment it is reserved until the connection is idle or closed, so that a cancellation never
+loses one.
 """
 
 import asyncio
@@ -31,16 +31,16 @@ from .pool import Grant, Open, Pool, Ticket
 from .shutdown import OpenSockets, closed_error
 from .tickets import TicketState
 
-# The event loop reads what lies in a socket within two; TLS tickets come in pairs.
+# The event loop reads the data in a socket within two iterations; TLS tickets come in pairs.
 SETTLE_TURNS: Final = 8
 
 
 class PoolDriver:
-    """It gives each exchange a connection of *pool*, and takes back those that report that they are idle or closed.
+    """Gives each exchange a connection of *pool*, and takes back connections that report that they are idle or closed.
 
     Args:
         pool: the bookkeeping.
-        sockets: where open sockets are noted.
+        sockets: the registry of open sockets.
         binding: the event loop.
         force_close: close each connection after one response.
 
@@ -69,7 +69,7 @@ class PoolDriver:
         self._pool = pool
         self._sockets = sockets
         self._binding = binding
-        self._reuses = not force_close  # False once the connector is closed, too
+        self._reuses = not force_close  # also False once the connector is closed
         self._weak_self = WeakOwner(self)
         self._sweeper: asyncio.TimerHandle | None = None
         self.dialler = Dialler(self._weak_self, sockets, binding, keep_alive=not force_close)
@@ -84,9 +84,9 @@ class PoolDriver:
         *,
         fresh: bool = False,
     ) -> HttpConnection:
-        """Reserve a slot and dial with *connect*, or wait for either; *fresh* takes no connection that was idle.
+        """Reserve a slot and dial with *connect*, or wait for either; *fresh* takes no idle connection.
 
-        *found* is one of the pool, whose slot is reserved, and whose socket has something to read.
+        *found* is a connection of the pool with a reserved slot, whose socket has something to read.
         """
         loop = self._binding.bound_loop
         start = loop.time()
@@ -100,11 +100,11 @@ class PoolDriver:
                 self._drop(place.evict)
             leads = isinstance(place, Open) and place.leads
         if found is not None:
-            if found.carries_many and not found.idle:  # others use it now: it is shared
+            if found.carries_many and not found.idle:  # others use it by now: it is shared
                 phases.sending = loop.time()
                 return found
             if fresh:
-                self._drop(found)  # the slot stays ours
+                self._drop(found)  # we keep the slot
             elif not found.has_input() or await self._settle(found):
                 phases.sending = loop.time()
                 return found
@@ -120,7 +120,7 @@ class PoolDriver:
         return connection
 
     def share(self, key: ConnectionKey) -> HttpConnection | None:
-        """Keep room for an exchange on a connection of *key* in use, and return it; None if none has room."""
+        """Reserve room for an exchange on a busy connection of *key*, and return it; None if none has room."""
         while True:
             connection = self._pool.share(key)
             if connection is None:
@@ -133,7 +133,9 @@ class PoolDriver:
     async def _find_place(
         self, exchange: Exchange, start: float
     ) -> "HttpConnection | Open[HttpConnection]":
-        """Return the permission to dial, or a connection: in use, and room is kept on it, or idle, with its slot."""
+        """Return the permission to dial, or a connection: a busy one with reserved room, or an idle one with its
+        slot.
+        """
         loop = self._binding.bound_loop
         while True:
             place = self._ask(exchange.key, start)
@@ -150,7 +152,7 @@ class PoolDriver:
     def _ask(
         self, key: ConnectionKey, now: float
     ) -> "HttpConnection | Open[HttpConnection] | Ticket[ConnectionKey, HttpConnection]":
-        """Return a connection to share, the permission to dial, or what to wait with for either."""
+        """Return a connection to share, the permission to dial, or a ticket to wait with."""
         if not self._reuses or not self.dialler.may_carry_many(key):
             decision = self._pool.reserve(key)
             return decision if isinstance(decision, Open) else decision.ticket
@@ -161,7 +163,9 @@ class PoolDriver:
         return answer if isinstance(answer, Open) else answer.ticket
 
     def _dialled(self, connection: HttpConnection, leads: bool) -> None:
-        """Tell the pool what was dialled: its first exchange is there, and others may have the rest of its room."""
+        """Report a dialled connection to the pool: its first exchange is known, and others may use the rest of its
+        room.
+        """
         if connection.carries_many:
             connection.reserve()
         if not leads:
@@ -176,9 +180,9 @@ class PoolDriver:
             self._perform(grant)
 
     def _not_dialled(self, key: ConnectionKey, leads: bool, error: BaseException) -> None:
-        """Give the slot of a dial back, which ended with *error*; those who joined it fail as it did.
+        """Give back the slot of a dial that ended with *error*; the requests that joined it fail with the same error.
 
-        If it only took its own request too long, or that was cancelled, one of them dials.
+        If only its own request timed out or was cancelled, one of the others dials.
         """
         now = self._binding.bound_loop.time()
         if leads and (isinstance(error, TimeoutError) or not isinstance(error, ClientError)):
@@ -194,9 +198,10 @@ class PoolDriver:
         self._perform(self._pool.release(key, None, now))
 
     async def _settle(self, connection: HttpConnection) -> bool:
-        """Let the event loop read what lies in *connection*'s socket; tell whether a request may be sent on it then.
+        """Let the event loop read the data in *connection*'s socket; tell whether a request may be sent on it
+        afterwards.
 
-        If not, it is closed, and its slot stays ours: see "RFC 9112, section 9.2" in ``protocols.http1``.
+        If not, it is closed, and we keep its slot: see "RFC 9112, section 9.2" in ``protocols.http1``.
         """
         connection.opened = False
         try:
@@ -225,9 +230,9 @@ class PoolDriver:
     async def _wait(
         self, ticket: "Ticket[ConnectionKey, HttpConnection]", exchange: Exchange, start: float
     ) -> HttpConnection | None:
-        """Wait in the pool: for a connection, or (None) for the permission to dial; or to ask again, if it shared.
+        """Wait in the pool for a connection, or (None) for the permission to dial, or to ask again after a shared dial.
 
-        The pool's limit counts for those who wait for a slot, not for who has joined another request's dial.
+        The pool's limit applies to the wait for a slot, not to the wait for another request's dial.
         """
         loop = self._binding.bound_loop
         request = exchange.request
@@ -254,7 +259,7 @@ class PoolDriver:
                 await trace.connection_queued_end()
         except BaseException as error:
             if waiter.done() and not waiter.cancelled():
-                waiter.exception()  # so that one nobody awaits any more is not reported as lost
+                waiter.exception()  # mark it as retrieved, in case nothing awaits it any more
             shared, joined = ticket.shared, ticket.state is TicketState.JOINED
             connection = self._take_over(ticket)
             self._perform(self._pool.cancel(ticket, loop.time()))
@@ -264,7 +269,7 @@ class PoolDriver:
                 raise self._wait_error(request, cast(Limit, limit), joined) from None
             if isinstance(error, _Closed):
                 raise closed_error(request) from None
-            if isinstance(error, ClientConnectorError):  # the dial was another request's
+            if isinstance(error, ClientConnectorError):  # the dial belonged to another request
                 add_request(error, request, exchange.key)
             raise
         finally:
@@ -273,7 +278,7 @@ class PoolDriver:
         return self._take_over(ticket)
 
     def _take_over(self, ticket: "Ticket[ConnectionKey, HttpConnection]") -> HttpConnection | None:
-        """Take what was granted to *ticket*, with its slot if one was; None if no connection, or it has died since."""
+        """Take the connection granted to *ticket*, with its slot if there is one; None if there is none, or it died."""
         connection = ticket.connection
         if connection is None:
             return None
@@ -314,10 +319,10 @@ class PoolDriver:
             return TotalTimeoutError(request.method, request.url, limit.seconds, found)
         return PoolTimeoutError(request.method, request.url, limit.seconds, found, limit.phase)
 
-    # What connections report
+    # Reports of connections
 
     def connection_made(self, connection: HttpConnection) -> None:
-        """Note that a socket is open."""
+        """Register an open socket."""
         self._sockets.connections.add(connection)
 
     def connection_idle(self, connection: HttpConnection) -> None:
@@ -334,14 +339,14 @@ class PoolDriver:
             self._arm_sweeper()
 
     def room_changed(self, connection: HttpConnection) -> None:
-        """Let others share a connection as far as it has room."""
+        """Offer the connection's room to other requests."""
         if connection.opened and self._reuses and connection.carries_many:
             key = connection.key
             for grant in self._pool.offer(key, connection, connection.room):
                 self._perform(grant)
 
     def connection_closed(self, connection: HttpConnection) -> None:
-        """Forget a connection that was idle, or take back the slot of one that was in use."""
+        """Forget an idle connection, or take back the slot of a busy one."""
         if connection.opened and not self._pool.discard(connection):
             if connection.carries_many:
                 self._pool.offer(connection.key, connection, 0)
@@ -349,11 +354,11 @@ class PoolDriver:
             self._perform(self._pool.release(connection.key, None, now))
 
     def connection_gone(self, connection: HttpConnection) -> None:
-        """Note that a socket was closed for good."""
+        """Note that a socket is closed."""
         self._sockets.discard(connection)
 
     def _perform(self, grant: "Grant[ConnectionKey, HttpConnection] | None") -> None:
-        """Hand a freed slot to the waiter who is next."""
+        """Hand a freed slot to the next waiter."""
         if grant is None:
             if self._sweeper is None and not self._sockets.closed:
                 self._arm_sweeper()
@@ -363,13 +368,13 @@ class PoolDriver:
         ticket, connection = grant.ticket, grant.connection
         if connection is not None:
             if not ticket.shared:
-                connection.opened = False  # the slot is the ticket's until its owner wakes
+                connection.opened = False  # the ticket has the slot until its owner wakes
             elif connection.broken:
                 ticket.connection = None
             else:
                 connection.reserve()
             if ticket.shared and self._sweeper is None and not self._sockets.closed:
-                self._arm_sweeper()  # no slot went with it: what came back may be idle now
+                self._arm_sweeper()  # no slot went with it: the connection may be idle now
         waiter = cast("asyncio.Future[None]", ticket.waiter)
         if not waiter.done():
             waiter.set_result(None)
@@ -388,7 +393,7 @@ class PoolDriver:
             self._sweeper = None
 
     def sweep(self) -> None:
-        """Close the connections that were idle for too long."""
+        """Close the connections that have been idle for too long."""
         self._sweeper = None
         for connection in self._pool.expire(self._binding.bound_loop.time()):
             self._drop(connection)
@@ -396,20 +401,20 @@ class PoolDriver:
 
     @staticmethod
     def _drop(connection: HttpConnection) -> None:
-        """Close a connection that the pool has forgotten already: it holds no slot any more."""
+        """Close a connection that the pool has already forgotten: it has no slot any more."""
         connection.opened = False
         connection.close()
 
     # The end
 
     def shut(self) -> None:
-        """Fail all who wait or dial, close idle connections and abort the others."""
+        """Fail all waiting requests and dials, close idle connections and abort the others."""
         sockets = self._sockets
         sockets.closed = True
         self._reuses = False
         self._disarm_sweeper()
         if not self._binding.is_usable:
-            # To say goodbye on a socket shared with the parent process would end the parent's connection.
+            # close_notify on a socket shared with the parent process would end the parent's connection.
             sockets.connections.clear()
             return
         sockets.end_dials()
@@ -420,7 +425,7 @@ class PoolDriver:
         sockets.end_connections()
 
     def abandon(self) -> None:
-        """Close what is idle, from any thread; a response that is still read may be read to its end."""
+        """Close idle connections, from any thread; a response that is still read may be read to its end."""
         sockets = self._sockets
         sockets.closed = True
         self._reuses = False
@@ -431,9 +436,9 @@ class PoolDriver:
 
 
 class WeakOwner:
-    """The owner of connections and timers, by a weak reference to its *driver*.
+    """The owner of connections and timers, with a weak reference to its *driver*.
 
-    The event loop keeps connections and timers, and they must not keep a driver that has lost its connector.
+    The event loop references connections and timers; they must not keep a driver alive whose connector is gone.
     """
 
     __slots__ = ("_driver",)
@@ -450,7 +455,7 @@ class WeakOwner:
             connection.abort()
 
     def connection_idle(self, connection: HttpConnection) -> None:
-        """Pass it on; without a driver it can carry no other request."""
+        """Pass it on; without a driver it can carry no further request."""
         driver = self._driver()
         if driver is not None:
             driver.connection_idle(connection)

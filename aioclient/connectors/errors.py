@@ -1,4 +1,4 @@
-"""Translate what the event loop raises while connecting: one table, the most specific first."""
+"""Translates exceptions of the event loop while connecting: one table, the most specific first."""
 
 import errno
 import os
@@ -30,7 +30,7 @@ _NOT_STRICT: Final = (
     "proxies that inspect TLS often send such ones: have it issued anew, or relax the check in an SSLContext and pass "
     "it as ssl=: context.verify_flags &= ~ssl.VERIFY_X509_STRICT"
 )
-# What to do, as a note below the traceback: by OpenSSL's code of a refused certificate …
+# Advice, as a note below the traceback: by OpenSSL's code for a refused certificate …
 _CERTIFICATE_ADVICE: Final = {
     9: "the certificate is not valid yet: are the clocks of both machines right?",
     10: "the certificate has expired: the server needs a new one",
@@ -40,8 +40,8 @@ _CERTIFICATE_ADVICE: Final = {
     26: "the certificate is for another purpose: the server needs one for server authentication",
     62: "the certificate is for another name: ask for that one, or pass it as server_hostname=",
     64: "the certificate is for another address: ask for a name, or pass one as server_hostname=",
-    # The codes that OpenSSL has for its strict mode alone, from "Path length invalid for non-CA cert" to "Certificate
-    # public key has explicit ECC parameters"; "Missing Authority Key Identifier" is 85.
+    # OpenSSL's codes for its strict mode, from "Path length invalid for non-CA cert" to "Certificate public key has
+    # explicit ECC parameters"; "Missing Authority Key Identifier" is 85.
     **dict.fromkeys(range(80, 95), _NOT_STRICT),
 }
 # … and by OpenSSL's reason for a failed handshake.
@@ -54,7 +54,7 @@ _TLS_ADVICE: Final = {
 }
 
 
-# OpenSSL's reasons for what a server answers that does not speak TLS.
+# OpenSSL's reasons when a server answers without TLS.
 _NOT_TLS: Final = frozenset(("WRONG_VERSION_NUMBER", "RECORD_LAYER_FAILURE", "HTTP_REQUEST"))
 _EXPIRED: Final = 10  # OpenSSL's code
 _PLACE_IN_SSL: Final = re.compile(r" ?\(_ssl\.c:[0-9]+\)").sub
@@ -73,7 +73,7 @@ def add_request(error: ClientConnectorError, request: Request, key: ConnectionKe
 
 
 def dns_error(key: ConnectionKey, error: OSError) -> LookupFailedError:
-    """Return the error that stands for *error* of a lookup for *key*."""
+    """Return our error for *error* of a lookup for *key*."""
     cause = _with_text(error, "the resolver gave up without a reason", None)
     found = LookupFailedError(_as_aiohttp(key), cause)
     found.found = f"no address of {key.host} was found: {cause.strerror}"
@@ -81,14 +81,14 @@ def dns_error(key: ConnectionKey, error: OSError) -> LookupFailedError:
 
 
 def unix_error(path: str, key: ConnectionKey, error: OSError) -> UnixConnectError:
-    """Return the error that stands for *error* of an attempt to connect to the socket at *path*."""
+    """Return our error for *error* of an attempt to connect to the socket at *path*."""
     found = UnixConnectError(path, _as_aiohttp(key), error)
     found.found = _in_words(error, key)
     return found
 
 
 def policy_error(key: ConnectionKey, denials: Sequence[Denial]) -> AddressNotAllowedError:
-    """Return the error for a server of which nothing is allowed; *denials* has one entry at least."""
+    """Return the error for a server without an allowed address; *denials* has at least one entry."""
     rule = ", and ".join(str(denial) for denial in denials)
     error = PermissionError(errno.EACCES, rule)
     return AddressNotAllowedError(_as_aiohttp(key), error, denials[0].address, rule)
@@ -97,7 +97,7 @@ def policy_error(key: ConnectionKey, denials: Sequence[Denial]) -> AddressNotAll
 def proxy_error(
     proxy: ConnectionKey, error: OSError, key: ConnectionKey, dialled: tuple[str, ...] = ()
 ) -> ProxyConnectError:
-    """Return the error that stands for *error* of an attempt to reach *proxy*, on the way to *key*."""
+    """Return our error for *error* of an attempt to reach *proxy*, on the way to *key*."""
     found = ProxyConnectError(_as_aiohttp(proxy), error)
     found.found = _in_words(error, proxy)
     found.dialled = dialled
@@ -110,7 +110,7 @@ def proxy_error(
 def connect_error(
     key: ConnectionKey, error: OSError, dialled: tuple[str, ...] = ()
 ) -> ConnectError | TLSError | CertificateError:
-    """Return the error that stands for *error* of a connection attempt for *key*; *dialled* are the addresses tried."""
+    """Return our error for *error* of a connection attempt for *key*; *dialled* are the addresses tried."""
     aiohttp_key = _as_aiohttp(key)
     found: ConnectError | TLSError | CertificateError
     advice: str | None = None
@@ -119,7 +119,7 @@ def connect_error(
         advice = _CERTIFICATE_ADVICE.get(error.verify_code)
     elif isinstance(error, ssl.SSLError):
         found = TLSError(aiohttp_key, error)
-        advice = _TLS_ADVICE.get(getattr(error, "reason", None) or "")  # of OpenSSL's errors only
+        advice = _TLS_ADVICE.get(getattr(error, "reason", None) or "")  # OpenSSL's errors have it
     else:
         cause = _with_text(
             error, "the server closed the connection within the TLS handshake", errno.ECONNRESET
@@ -134,7 +134,7 @@ def connect_error(
 
 
 def _in_words(error: OSError, key: ConnectionKey) -> str:
-    """Return what happened, in one line, without what the event loop or OpenSSL say about themselves."""
+    """Return what happened, in one line, without internals of the event loop or OpenSSL."""
     text = _PLACE_IN_SSL("", error.strerror or str(error))
     if isinstance(error, ssl.SSLCertVerificationError):
         if error.verify_code != _EXPIRED:
@@ -154,14 +154,14 @@ def _in_words(error: OSError, key: ConnectionKey) -> str:
 
 
 def _with_text(error: OSError, otherwise: str, number: int | None) -> OSError:
-    """Return *error* with text and number, those given where it has none: event loops and resolvers raise such ones."""
+    """Return *error* with a text and number, by default the given ones: event loops and resolvers leave them out."""
     if error.strerror:
         return error
-    # Only of the standard library's it is known what they are made of.
+    # Only for classes of the standard library the constructor's arguments are known.
     kind = type(error) if type(error).__module__ in ("builtins", "socket") else OSError
     return kind(error.errno or number, str(error) or otherwise)
 
 
 def _as_aiohttp(key: ConnectionKey) -> Any:
-    """Return *key* for aiohttp's annotations, which ask for its own; its code reads host, port and ssl of any."""
+    """Return *key* for aiohttp's annotations, which require its own class; its code only reads host, port and ssl."""
     return key

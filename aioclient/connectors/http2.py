@@ -1,4 +1,4 @@
-"""HTTP/2 as an option: what ``http2=`` and its kin may be, and the package that it needs."""
+"""HTTP/2 as an option: the values of ``http2=`` and related arguments, and the package that it needs."""
 
 from dataclasses import dataclass
 from importlib.util import find_spec
@@ -11,11 +11,11 @@ from ..protocols.http2.settings import LocalSettings
 
 @dataclass(frozen=True, slots=True)
 class HTTP2Settings:
-    """How connections of a connector speak HTTP/2.
+    """The HTTP/2 settings of a connector's connections.
 
     Attributes:
-        local: What servers are told of windows.
-        ping: Seconds of silence after which the server is asked whether it is there; None for never.
+        local: Our settings for servers: the windows.
+        ping: Seconds of silence after which a ping is sent; None for never.
     """
 
     local: LocalSettings
@@ -23,10 +23,10 @@ class HTTP2Settings:
 
 
 def http2_settings(ping: float | None, stream_window: int, connection_window: int) -> HTTP2Settings:
-    """Return the settings that a connector's arguments say.
+    """Return the settings from a connector's arguments.
 
     Raises:
-        TypeError, ValueError: one of them cannot be.
+        TypeError, ValueError: one of them is invalid.
     """
     for name, window in (("stream", stream_window), ("connection", connection_window)):
         if isinstance(window, bool) or not isinstance(window, int):
@@ -39,10 +39,10 @@ def http2_settings(ping: float | None, stream_window: int, connection_window: in
 
 
 def require_http2(value: object) -> HTTP2Option:
-    """Return *value*, an ``http2=`` argument, if it can be done as asked.
+    """Return *value*, an ``http2=`` argument, if it is possible.
 
     Raises:
-        TypeError, ValueError: it is none.
+        TypeError, ValueError: it is invalid.
         MissingExtraError: it asks for HTTP/2, and the package that encodes its fields is not installed.
     """
     option = check_http2(value)
@@ -57,7 +57,7 @@ def check_connections(value: object) -> int:
     """Return *value*, an ``http2_connections=`` argument.
 
     Raises:
-        TypeError, ValueError: it is no number from 1 on.
+        TypeError, ValueError: it is not a number from 1 on.
     """
     if isinstance(value, bool) or not isinstance(value, int):
         raise TypeError(f"http2_connections must be an int, found {value!r}")

@@ -5,7 +5,7 @@ from typing import NamedTuple
 
 
 class Limit(NamedTuple):
-    """What ends a wait: the phase that says so, its seconds, and when that is in the loop's time."""
+    """The limit that ends a wait: its phase, its seconds, and its end in the loop's time."""
 
     phase: str
     seconds: float
@@ -22,6 +22,6 @@ def earliest(limits: Iterable[tuple[str, float | None, float | None]]) -> Limit 
 
 
 def ends(start: float, **phases: float | None) -> Iterator[tuple[str, float | None, float | None]]:
-    """Return the limits of phases that begin at *start*: each with its seconds and its end."""
+    """Yield the limits of phases that begin at *start*: each with its seconds and its end."""
     for phase, seconds in phases.items():
         yield phase, seconds, None if seconds is None else start + seconds

@@ -1,7 +1,7 @@
-"""Addresses that are given and not looked up, as curl's ``--resolve``: ``{"a.example:443": "127.0.0.1"}``.
+"""Given addresses that need no lookup, as curl's ``--resolve``: ``{"a.example:443": "127.0.0.1"}``.
 
 The key is a host and a port; ``*`` as the host stands for all hosts without an entry of their own. The value is an IP
-address or several, in the order in which they are tried. Host, SNI and certificate stay the URL's.
+address or several, in the order in which they are tried. Host, SNI and certificate are those of the URL.
 """
 
 from collections.abc import Iterable, Mapping
@@ -16,10 +16,10 @@ ResolveLike = Mapping[str, str | Iterable[str]]
 
 
 class Overrides:
-    """Addresses by host and port.
+    """Given addresses by host and port.
 
     Raises:
-        ValueError: A key is no host and port, or a value no IP address.
+        ValueError: A key is not host and port, or a value is not an IP address.
     """
 
     __slots__ = ("_addresses",)
@@ -28,7 +28,7 @@ class Overrides:
         self._addresses = {_place(key): _addresses(key, value) for key, value in resolve.items()}
 
     def find(self, host: str, port: int) -> tuple[str, ...] | None:
-        """Return the addresses that are given for *host*, which may end with a dot; None if there are none."""
+        """Return the given addresses of *host*, which may end with a dot; None if there are none."""
         known = self._addresses
         return known.get((host.rstrip("."), port)) or known.get(("*", port))
 
@@ -47,7 +47,7 @@ def _place(key: str) -> tuple[str, int]:
         name = canonical_host(host.removeprefix("[").removesuffix("]"))
     except ValueError as error:
         raise ValueError(f"resolve: {key!r} begins with no host: {error}") from error
-    # A zone of IPv6 as it is dialled.
+    # An IPv6 zone in the form for dialling.
     return name.replace("%25", "%", 1), port
 
 

@@ -1,75 +1,69 @@
 """Which connection a request may use: bookkeeping only, no event loop, no clock, no socket.
 
-The driver asks here, and then does what the answer says: send on a connection, dial, wait, close.
+The driver asks the pool, and does what the answer says: send on a connection, dial, wait, close.
 
-A *slot* is the permission to have a socket in use. A request takes it, and `release()` gives it back.
-It belongs to a key (everything that makes two connections different). A connection that carries one
-exchange at a time holds a slot for that exchange; one that carries many holds one slot from the
-first of them until none is left. A request comes in by one of these ways:
+A *slot* is the permission to have a socket in use. A request takes it, and `release()` gives it back. It belongs to a
+key (everything that makes two connections different). A connection that carries one exchange at a time has a slot for
+that exchange; one that carries many has one slot from its first exchange until it is idle. A request gets a connection
+in one of these ways:
 
 ===========  ========================================================================
 `reuse()`    an idle connection of the same key, the most recently used one
-`share()`    a connection in use that has room for another exchange: no slot is taken
-`reserve()`  `Open`: dial. Called when the others found none
-`reserve()`  `Wait`: no slot is free; the `Grant` comes later from a `release()`
+`share()`    a busy connection that has room for another exchange: no slot is taken
+`reserve()`  `Open`: dial. Called if the others found nothing
+`reserve()`  `Wait`: no slot is free; the `Grant` comes later, from a `release()`
 `join()`     as `reserve()`, for a key whose connections may carry many exchanges
-`join()`     `Join`: such a connection is being dialled; wait for what comes of it
+`join()`     `Join`: such a connection is being dialled; wait for its outcome
 ===========  ========================================================================
 
 The rules:
 
-1. Two gates. A request passes its host's gate (`limit_per_host`), then the total one (`limit`). One
-   that passed the first and waits at the second counts for its host already. A key is a host here.
-2. Idle connections count at both gates. They never keep a request waiting: at its host's gate the
-   least recently used idle connection of that host is closed, at the total gate that of all hosts.
-   So while someone waits at the total gate nothing is idle anywhere, and while someone waits
-   at a host's gate nothing of that host is idle.
-3. First come, first served, at each gate, and nobody overtakes. By rule 2 an idle connection is
-   proof that nobody waits for it, and a gate that has room has no queue: `reuse()` and `reserve()`
-   need not look at the queues.
-4. A slot that comes back opens both gates by one. The first at its host's gate steps forward to the
-   end of the total queue; then the first in the total queue gets the slot. With nobody in the total
-   queue before, the two steps hand the slot to the host's own next request. With somebody there the
-   host's next one has to stand behind them, although the connection is its own: else a busy
-   host would starve all others.
-5. Who gets the slot gets the connection too, if it has the same key. If not, the connection is
-   closed and the new owner dials: the limits are limits on sockets.
-6. A waiter that gives up leaves its queue; one that had been granted the slot passes it on, by
-   rule 4.
-7. The most recently used idle connection goes out first, so that spare ones grow old; one that was
-   idle for `keepalive_timeout` goes out no more. `expire()` hands over those to be closed.
-8. A server may announce that it closes idle connections sooner. Such a connection goes out no more
-   shortly before that. `expire()` need not find it at once: it is closed with those that are
-   older, or when its server closes it.
+1. Two gates. A request passes its host's gate (`limit_per_host`), then the total gate (`limit`). A request that passed
+   the first and waits at the second already counts for its host. Here a key is a host.
+2. Idle connections count at both gates, but never keep a request waiting: at its host's gate the least recently used
+   idle connection of that host is closed, at the total gate that of all hosts. So while a request waits at the total
+   gate no connection is idle, and while a request waits at a host's gate no connection of that host is idle.
+3. Each gate is first come, first served, without overtaking. By rule 2 an idle connection means that nobody waits for
+   it, and a gate with room has no queue: `reuse()` and `reserve()` need not look at the queues.
+4. A slot that comes back opens both gates by one. The first request at its host's gate moves to the end of the total
+   queue; then the first in the total queue gets the slot. If the total queue was empty, these two steps hand the slot
+   to the host's own next request. Otherwise the host's next request queues behind the others, although the connection
+   is of its key: else a busy host would starve all others.
+5. The request that gets the slot also gets the connection, if it has the same key. If not, the connection is closed and
+   the request dials: the limits are limits on sockets.
+6. A request that gives up leaves its queue; if it had been granted the slot, the slot passes on by rule 4.
+7. The most recently used idle connection is reused first, so that spare ones age; one that was idle for
+   `keepalive_timeout` is not reused. `expire()` returns those to be closed.
+8. A server may announce that it closes idle connections sooner. Such a connection is not reused shortly before that
+   time. `expire()` need not find it at once: it is closed together with older ones, or by its server.
 
-Connections that carry many exchanges at a time have these rules besides. They concern requests that
-came by `join()`; those that came by `reserve()` want a connection of their own.
+Connections that carry many exchanges at a time have further rules. They concern requests of `join()`; requests of
+`reserve()` want a connection of their own.
 
-9. A connection in use is *shared* while it has room, as `offer()` reports. A share takes one of the room
-   and no slot: the limits are limits on sockets. The connection that was offered first goes out
-   as long as it has room, and no idle one does then, so that the others run empty and grow old.
-10. Room that is offered goes to the requests of its key that wait, at whichever gate, in the order in
-   which they came. They leave the queues. So while a request waits no connection of its key has
-   room (rule 11 apart), and `reuse()` need not look at the queues here either.
-11. A share overtakes the first request at the total gate: it waits for a slot that a busy connection
-   might never give back. It is overtaken at most `OVERTAKINGS` times for each slot. From then on
-   only its own key is served until it has left: connections run empty, and the first that does
-   gives its slot up. Then the requests that were held up get their shares.
-12. At most one dial of a key *leads*: that of the first request that may dial. Others join it, and take
-   neither a slot nor a place at a gate. A slot that comes free is not given to a waiter that can
-   join such a dial: it joins, and the slot goes to the next one.
-13. If the dialled connection carries many, its room is offered. Of the requests for which there is none
-   the first goes on to the gates, to lead the next dial, and the others join that. If it carries one,
-   all of them go on to the gates, in the order in which they joined, and for `http1_only.KNOWN_FOR` seconds
-   no dial of the key leads. If the dial fails, they fail. If the request that leads gives up,
-   the first of the others goes on to the gates and leads.
-14. Of a key whose connections carry many there are at most `shared_connections`; `limit_per_host` may allow
-   fewer. Who finds no room on them waits at its host's gate.
-15. A connection that becomes idle while nobody waits at a gate goes to the first request that waits for
-   a dial of its key.
+9. A busy connection is *shared* while it has room, as reported by `offer()`. A share takes one place of the room and no
+   slot: the limits are limits on sockets. The connection that was offered first is used as long as it has room, before
+   any idle one, so that the others become idle and age.
+10. Room that is offered goes to the waiting requests of its key, at either gate, in the order in which they came. They
+    leave the queues. So while a request waits no connection of its key has room (except by rule 11), and `reuse()` need
+    not look at the queues here either.
+11. A share overtakes the first request at the total gate, which waits for a slot that a busy connection might never
+    give back. It is overtaken at most `OVERTAKINGS` times for each slot. After that only its own key is served until it
+    has left the queue: connections become idle, and the first one gives up its slot. Then the delayed requests get
+    their shares.
+12. At most one dial of a key *leads*: that of the first request that may dial. Other requests join it, and take neither
+    a slot nor a place at a gate. A freed slot is not given to a waiter that can join such a dial: it joins, and the
+    slot goes to the next one.
+13. If the dialled connection carries many, its room is offered. Of the requests that find no room, the first one goes
+    to the gates, to lead the next dial, and the others join that. If it carries one, all of them go to the gates, in
+    the order in which they joined, and for `http1_only.KNOWN_FOR` seconds no dial of the key leads. If the dial fails,
+    they fail. If the leading request gives up, the first of the others goes to the gates and leads.
+14. A key whose connections carry many has at most `shared_connections` of them; `limit_per_host` may allow fewer. A
+    request that finds no room on them waits at its host's gate.
+15. A connection that becomes idle while nobody waits at a gate goes to the first request that waits for a dial of its
+    key.
 
-No operation looks at more than the two ends of a queue. Those that return many connections,
-tickets or grants take a step for each.
+No operation looks at more than the two ends of a queue. Operations that return many connections, tickets or grants take
+one step for each.
 """
 
 import math
@@ -86,11 +80,11 @@ from .tickets import Grant, Host, Join, Open, Sharing, Ticket, TicketState, Wait
 __all__ = ("Grant", "Join", "Open", "Pool", "PoolStatistics", "Ticket", "Wait")
 
 OVERTAKINGS: Final = 100
-"""Shares for each slot while a request waits for a slot. If a dial costs as much as ten exchanges, then changing
-connections after a hundred costs a tenth; nginx let a connection carry as many for years."""
+"""Shares for each slot while a request waits for one. If a dial costs as much as ten exchanges, changing connections
+after a hundred costs a tenth; nginx's limit of exchanges on a connection was the same for years."""
 
-# Seconds before the announced end of an idle connection from which on it is not used: a request takes time to
-# arrive, and the server's clock began to run when it had sent its response.
+# Seconds before the announced end of an idle connection during which it is not used: a request takes time to arrive,
+# and the server's clock started when it had sent its response.
 _MARGIN = 1.0
 
 K = TypeVar("K", bound=Hashable)
@@ -99,25 +93,25 @@ C = TypeVar("C", bound=Hashable)
 
 @dataclass(frozen=True, slots=True)
 class PoolStatistics:
-    """What a pool holds at one moment, and what it has done since it was made.
+    """What a pool holds at one moment, and what it has counted since it was made.
 
     Attributes:
-        limit: Most connections in use and idle together; 0 is no limit.
+        limit: Largest number of connections, in use and idle together; 0 is no limit.
         limit_per_host: The same for one key.
-        in_use: Slots held, those included whose connection is still being dialled.
+        in_use: Slots taken, including those whose connection is still being dialled.
         idle: Connections open and not in use.
         waiting: Requests in a queue.
         waiting_at_hosts: How many of these wait at the gate of their host.
-        joining: Requests that wait for a connection which another request is dialling.
-        hosts: Keys that have any of these.
-        opened: Connections dialled with success.
-        reused: Times a request got an idle connection, or one that was just given back.
-        shared: Times a request got a connection which others were using at the time.
-        joined: Requests that waited for a connection which another request dialled.
+        joining: Requests that wait for a connection that another request dials.
+        hosts: Keys with any of these.
+        opened: Connections dialled successfully.
+        reused: Times a request got an idle connection, or one that was just released.
+        shared: Times a request got a connection that other requests were using.
+        joined: Requests that waited for a connection that another request dialled.
         waited: Requests that had to queue.
         evicted: Connections closed to make room for another one.
         expired: Connections closed because they were idle for `keepalive_timeout`.
-        lost: Idle connections that the other side closed.
+        lost: Idle connections closed by the other side.
     """
 
     limit: int
@@ -139,13 +133,13 @@ class PoolStatistics:
 
 
 class Pool(Generic[K, C]):
-    """Slots, idle connections and queues of one connector; the module's text has the rules.
+    """Slots, idle connections and queues of one connector; the module's docstring has the rules.
 
     Args:
-        limit: Most connections, in use and idle, in all; 0 for no limit.
-        limit_per_host: Most connections of one key; 0 for no limit.
-        keepalive_timeout: Seconds an idle connection may be used again; None for ever.
-        shared_connections: Most connections of one key that carry many exchanges; 0 for no limit but the others.
+        limit: Largest number of connections, in use and idle, in all; 0 for no limit.
+        limit_per_host: Largest number of connections of one key; 0 for no limit.
+        keepalive_timeout: Seconds for which an idle connection may be reused; None forever.
+        shared_connections: Largest number of connections of one key that carry many exchanges; 0 for no separate limit.
 
     Raises:
         ValueError: a limit is not a whole number from 0 on, or the timeout is negative or NaN.
@@ -192,8 +186,8 @@ class Pool(Generic[K, C]):
         self._idle: OrderedDict[C, Host[K, C]] = OrderedDict()  # of all hosts, oldest first
         self._queues: Queues[K, C] = Queues()
         self._queue = self._queues.total
-        self._overtaken = 0  # shares since the first in that queue is its first
-        # Hosts that have both waiters and room, by rule 11.
+        self._overtaken = 0  # shares since the first request in that queue became its first
+        # Hosts that have both waiters and room, because of rule 11.
         self._paused: OrderedDict[Host[K, C], None] = OrderedDict()
         self._http1_only: Http1OnlyKeys[K] = Http1OnlyKeys()
         self._in_use = 0
@@ -208,7 +202,7 @@ class Pool(Generic[K, C]):
         """Take a slot with the most recently used idle connection of *key*.
 
         Returns:
-            The connection; None if none is idle, or none is young enough, or one in use has room. Then call `share()`,
+            The connection; None if none is idle, or none is young enough, or a busy one has room. Then call `share()`
             if connections of the key may carry many exchanges, and then `reserve()` or `join()`.
         """
         host = self._hosts.get(key)
@@ -218,7 +212,7 @@ class Pool(Generic[K, C]):
             return None
         connection, expiry = host.idle.popitem()
         if expiry <= now:
-            # The newest is too old, so nearly always all are. They are closed by expire() or for their room.
+            # The newest is too old, so all are, nearly always. expire() closes them, or they are evicted.
             host.idle[connection] = expiry
             return None
         del self._idle[connection]
@@ -228,9 +222,9 @@ class Pool(Generic[K, C]):
         return connection
 
     def share(self, key: K) -> C | None:
-        """Share a connection of *key* that is in use; None if none has room. No slot is taken.
+        """Share a busy connection of *key*; return None if none has room. No slot is taken.
 
-        Call it before `join()`, and never begin an exchange on it without having kept room there.
+        Call it before `join()`, and never begin an exchange on it without reserved room there.
         """
         host = self._hosts.get(key)
         if host is None or host.sharing is None:
@@ -240,7 +234,7 @@ class Pool(Generic[K, C]):
     def reserve(self, key: K) -> Open[C] | Wait[K, C]:
         """Take a slot for a new connection, or queue for a slot.
 
-        Call it when `reuse()` gave None, or when the request needs a connection of its own.
+        Call it if `reuse()` returned None, or if the request needs a connection of its own.
         """
         host = self._hosts.get(key)
         if host is None:
@@ -248,9 +242,9 @@ class Pool(Generic[K, C]):
         return self._enter(host)
 
     def join(self, key: K, now: float) -> Open[C] | Wait[K, C] | Join[K, C]:
-        """Join the dial of a connection that may carry many exchanges; if none is under way, do as `reserve()`.
+        """Join the dial of a connection that may carry many exchanges; if there is no such dial, do as `reserve()`.
 
-        Call it when `reuse()` and `share()` gave None.
+        Call it if `reuse()` and `share()` returned None.
         """
         host = self._hosts.get(key)
         if host is None:
@@ -271,13 +265,13 @@ class Pool(Generic[K, C]):
         return Open(entered.evict, sharing.dial)
 
     def offer(self, key: K, connection: C, room: int) -> Sequence[Grant[K, C]]:
-        """Note how many more exchanges a connection in use can carry; 0 when it is full, is to end or was lost.
+        """Note how many more exchanges a busy connection can carry; 0 if it is full, about to end or lost.
 
-        Shares are counted down at once, here. Call it when the room changes otherwise, and when a connection that was
-        idle begins its first exchange.
+        Shares are counted down here, at once. Call it when the room changes for another reason, and when an idle
+        connection begins its first exchange.
 
         Returns:
-            The grants to carry out, for those who waited for room.
+            The grants to carry out, for requests that waited for room.
         """
         host = self._hosts.get(key)
         if host is None or connection in self._idle:
@@ -322,7 +316,7 @@ class Pool(Generic[K, C]):
         return self._go_on(host, now)
 
     def dial_failed(self, key: K) -> Sequence[Ticket[K, C]]:
-        """End the dial that others could join, and return their tickets: they fail as it did. Its slot stays taken."""
+        """End the dial that others could join, and return their tickets: they fail too. Its slot stays taken."""
         sharing = self._end_dial(self._hosts[key])
         joined = tuple(sharing.joined)
         for ticket in joined:
@@ -330,7 +324,7 @@ class Pool(Generic[K, C]):
         return joined
 
     def give_up(self, key: K, now: float) -> Grant[K, C] | None:
-        """End the dial that others could join since its own request has ended, and give its slot back.
+        """End the dial that others could join, because its own request has ended, and give its slot back.
 
         Returns:
             The grant to carry out if another request gets the slot.
@@ -354,14 +348,12 @@ class Pool(Generic[K, C]):
 
         Args:
             key: The key the slot was taken for.
-            connection: The connection if it may be used again; None if it was closed or never
-                opened.
-            now: The time, on the clock that `reuse()` and `expire()` are told.
-            announced: Seconds after which the server closes it when it is idle; None if it did not
-                say.
+            connection: The connection if it may be reused; None if it was closed or never opened.
+            now: The time, on the clock of `reuse()` and `expire()`.
+            announced: Seconds of idleness after which the server closes it; None if it did not announce any.
 
         Returns:
-            The grant to carry out if someone waited for the slot.
+            The grant to carry out if a request waited for the slot.
 
         Raises:
             RuntimeError: no slot of the key is in use: it was released twice.
@@ -394,10 +386,10 @@ class Pool(Generic[K, C]):
         return _chain(further) if further else None
 
     def cancel(self, ticket: Ticket[K, C], now: float) -> Grant[K, C] | None:
-        """Take a request that gave up out of its queue; a slot it was granted goes to the next one.
+        """Take a request that gave up out of its queue; a granted slot goes to the next one.
 
-        Do not call it for a ticket whose slot is released by `release()`. A second call does
-        nothing. Room that was granted comes back when the connection is offered.
+        Do not call it for a ticket whose slot is released by `release()`. A second call does nothing. Granted room
+        comes back when the connection is offered.
 
         Returns:
             The grant to carry out if the slot goes to another waiter.
@@ -425,7 +417,7 @@ class Pool(Generic[K, C]):
         """Forget an idle connection that the other side closed.
 
         Returns:
-            False if it was not idle: whoever uses it gives its slot back.
+            False if it was not idle: its user gives the slot back.
         """
         host = self._idle.pop(connection, None)
         if host is None:
@@ -436,7 +428,7 @@ class Pool(Generic[K, C]):
         return True
 
     def expire(self, now: float) -> list[C]:
-        """Forget the connections idle for `keepalive_timeout`, and return them to be closed."""
+        """Forget the connections that were idle for `keepalive_timeout`, and return them; the caller closes them."""
         expired: list[C] = []
         while self._idle:
             connection, host = next(iter(self._idle.items()))
@@ -450,7 +442,7 @@ class Pool(Generic[K, C]):
         return expired
 
     def next_expiry(self) -> float | None:
-        """Return when `expire()` has something to do next; None if nothing idle ever expires."""
+        """Return when `expire()` has something to do next; None if no idle connection ever expires."""
         if not self._idle:
             return None
         connection, host = next(iter(self._idle.items()))
@@ -458,7 +450,7 @@ class Pool(Generic[K, C]):
         return None if expiry == math.inf else expiry
 
     def clear(self) -> list[C]:
-        """Forget all idle connections, and return them to close; slots and queues stay."""
+        """Forget all idle connections, and return them; the caller closes them. Slots and queues stay."""
         connections = list(self._idle)
         for connection, host in self._idle.items():
             del host.idle[connection]
@@ -468,7 +460,9 @@ class Pool(Generic[K, C]):
 
     @property
     def tickets(self) -> list[Ticket[K, C]]:
-        """Those who wait: the total queue in order, then of each host its queue and those who joined its dial."""
+        """The waiting tickets: the total queue in order, then for each host its queue and those that joined its
+        dial.
+        """
         tickets = list(self._queue)
         for host in self._hosts.values():
             tickets.extend(host.queue or ())
@@ -507,7 +501,7 @@ class Pool(Generic[K, C]):
     # Slots
 
     def _enter(self, host: Host[K, C], ticket: Ticket[K, C] | None = None) -> Open[C] | Wait[K, C]:
-        """Pass the gates of *host*, by rules 1, 2 and 14; else wait at one of them, with *ticket* if there is one."""
+        """Pass the gates of *host*, by rules 1, 2 and 14; or wait at one of them, with *ticket* if given."""
         limit = self._limit_per_host
         if host.sharing is not None and host.sharing.carries_many:
             limit = min(limit, self._shared_connections)
@@ -530,9 +524,9 @@ class Pool(Generic[K, C]):
     def _pass_on(
         self, host: Host[K, C], connection: C | None, now: float, further: list[Grant[K, C]]
     ) -> Grant[K, C] | None:
-        """Give a slot of *host* to the next one, by rules 4, 5, 12 and 15; None if nobody takes it.
+        """Give a slot of *host* to the next request, by rules 4, 5, 12 and 15; None if none takes it.
 
-        To *further* go the shares that are granted since the first at the total gate has left.
+        *further* collects the shares that are granted because the first request at the total gate has left.
         """
         if host.queue:
             self._queues.admit_next(host)
@@ -540,7 +534,7 @@ class Pool(Generic[K, C]):
             host.taken -= 1
         queue = self._queue
         while queue:
-            ticket, _ = queue.popitem(last=False)  # it counts for its host already
+            ticket, _ = queue.popitem(last=False)  # it already counts for its host
             is_own = ticket.host is host
             if ticket.joins and self._joins_instead(ticket, is_own and connection is not None, now):
                 if self._overtaken:
@@ -594,7 +588,7 @@ class Pool(Generic[K, C]):
         return _take_room(sharing)
 
     def _serve(self, host: Host[K, C], sharing: Sharing[K, C], grants: list[Grant[K, C]]) -> None:
-        """Give the room that *host* has to those who wait, by rules 10 and 11."""
+        """Give the room of *host* to waiting requests, by rules 10 and 11."""
         while sharing.room and sharing.waiting:
             ticket = next(iter(sharing.waiting))
             if self._queue:
@@ -611,7 +605,7 @@ class Pool(Generic[K, C]):
             grants.append(Grant(ticket, ticket.connection))
 
     def _resume(self, grants: list[Grant[K, C]]) -> None:
-        """Serve those who were kept waiting by rule 11, as far as it allows now."""
+        """Serve the requests delayed by rule 11, as far as it allows now."""
         while self._paused:
             first = self._queues.first
             if first is not None and first.joins and first.host in self._paused:
@@ -625,14 +619,16 @@ class Pool(Generic[K, C]):
                 self._serve(host, host.sharing, grants)
 
     def _first_left(self, grants: list[Grant[K, C]]) -> None:
-        """Count anew since the first at the total gate has left, and serve those who were held up for it."""
+        """Restart the count of rule 11, because the first at the total gate has left, and serve the delayed
+        requests.
+        """
         self._overtaken = 0
         self._resume(grants)
 
     # Dials that others may join
 
     def _joins_instead(self, ticket: Ticket[K, C], has_connection: bool, now: float) -> bool:
-        """Let *ticket*, which is next, join a dial if it can; else the slot is its own, and its dial leads."""
+        """Let *ticket*, the next one, join a dial if it can; otherwise it gets the slot, and its dial leads."""
         sharing = ticket.host.sharing
         if has_connection or sharing is None or not sharing.dial:
             self._queues.settle(ticket, TicketState.SLOT)
@@ -644,7 +640,7 @@ class Pool(Generic[K, C]):
         return True
 
     def _let_lead(self, ticket: Ticket[K, C], now: float) -> None:
-        """Let others join the dial of *ticket*, unless that is known to be of no use."""
+        """Let others join the dial of *ticket*, unless the key is known to speak only HTTP/1.1."""
         sharing = ticket.host.sharing
         if sharing is not None and not self._http1_only.knows(ticket.key, now):
             ticket.leads = sharing.dial = True
@@ -660,7 +656,7 @@ class Pool(Generic[K, C]):
         return sharing
 
     def _go_on(self, host: Host[K, C], now: float) -> list[Grant[K, C]]:
-        """Let those who had joined a dial of *host* pass the gates, until one of them leads the next dial."""
+        """Let the requests that had joined a dial of *host* pass the gates, until one of them leads the next dial."""
         grants: list[Grant[K, C]] = []
         sharing = host.sharing
         while sharing is not None and sharing.joined and not sharing.dial:
@@ -676,7 +672,7 @@ class Pool(Generic[K, C]):
 
 
 def _take_room(sharing: Sharing[K, C]) -> C:
-    """Take one of the room of the connection that was offered first."""
+    """Take one place of the connection that was offered first."""
     connection = next(iter(sharing.room))
     left = sharing.room[connection] - 1
     if left:

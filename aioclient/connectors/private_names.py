@@ -1,4 +1,4 @@
-"""Private names of aiohttp's connectors that other people's code is known to read; they are no interface."""
+"""Private names of aiohttp's connectors that other code is known to read; they are no interface."""
 
 from collections import deque
 from operator import attrgetter
@@ -6,7 +6,7 @@ from typing import Any
 
 
 def _conns(connector: Any) -> dict[Any, deque[tuple[Any, float]]]:
-    """Return the idle connections by their keys, each with a time that stands for nothing; a copy."""
+    """Return a copy of the idle connections by their keys, each with a dummy time."""
     found: dict[Any, deque[tuple[Any, float]]] = {}
     for connection in connector._pool._idle:
         found.setdefault(connection.key, deque()).append((connection, 0.0))
@@ -14,7 +14,7 @@ def _conns(connector: Any) -> dict[Any, deque[tuple[Any, float]]]:
 
 
 class ConnectorPrivateNames:
-    """The names, to be read."""
+    """The names, read-only."""
 
     _conns = property(_conns)
     _limit = property(attrgetter("limit"))

@@ -1,7 +1,7 @@
-"""Requests by way of a proxy: forwarded by it, or through a tunnel that it opens.
+"""Requests through a proxy: forwarded by it, or in a tunnel that it opens.
 
 =================  =======================  ==============================================================
-the proxy is       the URL is               what it is asked
+the proxy is       the URL is               what it is asked for
 =================  =======================  ==============================================================
 ``http(s)``        ``http``                 the request itself, with all of its URL (RFC 9112, section 3.2.2)
 ``http(s)``        ``https``, ``ws(s)``     ``CONNECT`` host and port; the request goes through the tunnel
@@ -9,7 +9,7 @@ the proxy is       the URL is               what it is asked
 ``socks4(a)``      any                      the same
 =================  =======================  ==============================================================
 
-Of a request that goes through a tunnel the proxy learns host and port, and of the session nothing at all.
+If a request goes through a tunnel, the proxy learns its host and port, and nothing else.
 """
 
 import asyncio
@@ -48,7 +48,7 @@ _AUTHENTICATION_REQUIRED: Final = 407  # Proxy Authentication Required (RFC 9110
 
 
 class ProxiedConnector(BaseConnector):
-    """A connector whose requests may go by a proxy; the subclass knows how an address is reached.
+    """A connector whose requests may use a proxy; the subclass implements how an address is reached.
 
     All arguments are those of ``BaseConnector``.
     """
@@ -67,11 +67,11 @@ class ProxiedConnector(BaseConnector):
         raise NotImplementedError
 
     async def _send_to_proxy(self, request: Request, key: ConnectionKey) -> ClientResponse:
-        """Send *request* to an HTTP proxy that forwards it, a second time when the proxy wants its challenge answered.
+        """Send *request* to an HTTP proxy that forwards it, and again if the proxy sends a challenge.
 
         Raises:
-            ProxyRefusedError: it wants other credentials (407).
-            BodyConsumedError: it wants the request again, whose body cannot be sent twice.
+            ProxyRefusedError: it demands other credentials (407).
+            BodyConsumedError: the request must be sent again, and its body cannot be.
         """
         proxy = cast(Proxy, key.proxy)
         target = absolute_form(request)
@@ -97,8 +97,8 @@ class ProxiedConnector(BaseConnector):
 
         Raises:
             ClientProxyConnectionError: the proxy cannot be reached, or breaks the connection.
-            ProxyRefusedError: an HTTP proxy opens no tunnel.
-            MissingExtraError: for SOCKS a package is missing.
+            ProxyRefusedError: an HTTP proxy refuses the tunnel.
+            MissingExtraError: SOCKS needs a package that is missing.
             ClientConnectorError: TLS with the proxy or the server failed.
         """
         loop = asyncio.get_running_loop()
@@ -127,7 +127,7 @@ class ProxiedConnector(BaseConnector):
                     raise unreached from unreached.__cause__
                 continue
             except ProxyRefusedError as error:
-                # On a connection of its own: few proxies keep one after a refusal.
+                # On a new connection: few proxies keep one open after a refusal.
                 headers = cast("CIMultiDictProxy[str]", error.headers)
                 wanted = error.status == _AUTHENTICATION_REQUIRED
                 if again or not wanted or not self._logins.learn(proxy, headers):
@@ -148,7 +148,7 @@ class ProxiedConnector(BaseConnector):
 
     @staticmethod
     async def _near_plan(proxy: Proxy) -> TLSPlan | None:
-        """Return how to speak TLS with *proxy*; None without TLS."""
+        """Return the TLS plan for *proxy*; None without TLS."""
         if not proxy.address.is_ssl:
             return None
         try:
@@ -168,14 +168,16 @@ class ProxiedConnector(BaseConnector):
     async def _hosts_for(
         self, proxy: Proxy, request: Request, key: ConnectionKey, dial: Dial
     ) -> list[str | None]:
-        """Return what a SOCKS proxy is asked for: a name where it looks names up itself, else addresses, in turn."""
+        """Return the hosts to ask a SOCKS proxy for: a name if the proxy resolves names, else addresses, tried in
+        turn.
+        """
         require_socks()
         origin = request.origin
         if proxy.scheme in REMOTE_DNS_SCHEMES and not origin.is_ip:
             return [origin.host]
         found = await self._addresses(origin.dns_name, key, dial)
         addresses = [address["host"].partition("%")[0] for address in found]
-        # Which of them the proxy can reach is not known; every one has IPv4.
+        # It is unknown which of them the proxy can reach; every proxy has IPv4.
         addresses.sort(key=lambda address: ":" in address)
         if proxy.is_socks4:
             addresses = [address for address in addresses if ":" not in address]
@@ -193,11 +195,11 @@ class ProxiedConnector(BaseConnector):
         host: str | None,
         dial: Dial,
     ) -> tuple[TransportWire | None, socket.socket]:
-        """Return the socket of an open tunnel, or with TLS to the proxy the wire in it.
+        """Return the socket of an open tunnel; with TLS to the proxy, the wire of the tunnel.
 
         Raises:
-            ConnectTimeoutError: the proxy does not answer in full within ``sock_read``, as a server must not be silent
-                for longer.
+            ConnectTimeoutError: the proxy does not answer completely within ``sock_read``, the limit for a silent
+                server too.
         """
         loop = asyncio.get_running_loop()
         sock = await self._dial_proxy(proxy, key, dial)
@@ -224,7 +226,7 @@ class ProxiedConnector(BaseConnector):
                         dial.missing = f"no answer from the proxy {proxy}"
                         await ask_for_connection(loop, sock, proxy, host, key.port)
             except TimeoutError as error:
-                if not limit.expired():  # of the system's, on this connection
+                if not limit.expired():  # it is the system's timeout of this connection
                     raise proxy_error(proxy.address, error, key) from error
                 raise ConnectTimeoutError(
                     request.method, request.url, silence, dial.missing, "sock_read"
@@ -244,7 +246,7 @@ class ProxiedConnector(BaseConnector):
     async def _secure(
         self, wire: TransportWire, sock: socket.socket, proxy: Proxy, plan: TLSPlan, dial: Dial
     ) -> None:
-        """Speak TLS with an ``https`` proxy; nothing is sent to one that does not."""
+        """Start TLS with an ``https`` proxy; nothing is sent to a proxy without TLS."""
         dial.missing = f"no TLS handshake with the proxy {proxy}"
         loop = asyncio.get_running_loop()
         plain = BeforeTLS()

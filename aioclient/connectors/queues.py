@@ -1,4 +1,4 @@
-"""The queues of the pool: who waits where, and in which order. Which request is next is in ``pool``."""
+"""The queues of the pool: their order and their counts. Which request is next is decided in ``pool``."""
 
 from collections import OrderedDict
 from collections.abc import Hashable
@@ -11,14 +11,14 @@ C = TypeVar("C", bound=Hashable)
 
 
 class Queues(Generic[K, C]):
-    """The total queue, the queue of each host, and those who joined a dial.
+    """The total queue, the queue of each host, and the tickets that joined a dial.
 
     Attributes:
-        total: Those at the total gate, in order.
-        at_hosts: How many wait at the gates of their hosts.
-        joining: How many wait for a dial that they joined.
+        total: The tickets at the total gate, in order.
+        at_hosts: How many tickets wait at the gates of their hosts.
+        joining: How many tickets wait for a dial that they joined.
         waited: How often a request had to queue at a gate.
-        joined: How often one joined a dial.
+        joined: How often a request joined a dial.
     """
 
     __slots__ = ("at_hosts", "joined", "joining", "total", "waited")
@@ -32,7 +32,7 @@ class Queues(Generic[K, C]):
 
     @property
     def first(self) -> Ticket[K, C] | None:
-        """The first one at the total gate."""
+        """The first ticket at the total gate."""
         return next(iter(self.total), None)
 
     def add(self, ticket: Ticket[K, C], at: TicketState) -> Wait[K, C]:
@@ -57,7 +57,9 @@ class Queues(Generic[K, C]):
         self.joined += 1
 
     def admit_next(self, host: Host[K, C]) -> None:
-        """Let the first at the gate of *host* through, if there is one, since one has left that counted for it."""
+        """Let the first ticket at the gate of *host* through, if there is one, because another one that counted
+        left.
+        """
         if host.queue:
             ticket, _ = host.queue.popitem(last=False)
             self.at_hosts -= 1
@@ -67,7 +69,7 @@ class Queues(Generic[K, C]):
             host.taken -= 1
 
     def remove(self, ticket: Ticket[K, C]) -> None:
-        """Take *ticket* out of the queue where it waits; it may go on to another one."""
+        """Take *ticket* out of its queue; it may move to another one."""
         host = ticket.host
         if ticket.state is TicketState.AT_TOTAL:
             del self.total[ticket]
@@ -80,13 +82,13 @@ class Queues(Generic[K, C]):
             self.joining -= 1
 
     def end(self, ticket: Ticket[K, C], state: TicketState) -> None:
-        """Take *ticket* out for good: it was granted something, or cancelled."""
+        """Take *ticket* out for good: it was granted, or cancelled."""
         self.remove(ticket)
         self.settle(ticket, state)
 
     @staticmethod
     def settle(ticket: Ticket[K, C], state: TicketState) -> None:
-        """Note what became of *ticket*, which is in no queue any more."""
+        """Note the final state of *ticket*, which is in no queue any more."""
         ticket.state = state
         if ticket.joins and ticket.host.sharing is not None:
             del ticket.host.sharing.waiting[ticket]

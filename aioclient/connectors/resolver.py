@@ -1,19 +1,19 @@
-"""Names to addresses: what is known without asking, and the cache in front of any resolver.
+"""Names to addresses: answers that need no lookup, and the cache in front of any resolver.
 
-`aiohttp.abc.AbstractResolver` is the seam: what implements it can be plugged in.
+Any implementation of `aiohttp.abc.AbstractResolver` can be used.
 
 The rules of `CachingResolver`:
 
-1. What `resolve=` gives is not looked up. An IP address needs no lookup; nor does `localhost`, or a
-   name under it, which is always the loopback interface (RFC 6761, section 6.3).
-2. One lookup for all who ask for the same at the same time. Who gives up leaves the others alone;
-   when the last one gives up the lookup is cancelled.
-3. Of an answer each address counts once, and `MAX_ADDRESSES` of them. Answers are kept for as long
-   as their records say, between 1 s and 10 min, or for `ttl` seconds; failures are not kept. At most
-   `max_size` answers are kept; the least recently used one goes first.
-4. Who asks again gets the addresses of each family in turn, so that connections spread over them;
-   which family stands where stays as the resolver ordered it (RFC 6724).
-5. After `close()`, and for those who wait when it is called, asking raises.
+1. Addresses given with `resolve=` are not looked up. An IP address needs no lookup; nor does `localhost`, or a name
+   under it, which is always the loopback interface (RFC 6761, section 6.3).
+2. Simultaneous requests for the same name share one lookup. A request that gives up does not affect the others; when
+   the last one gives up the lookup is cancelled.
+3. Each address of an answer is used once, and at most `MAX_ADDRESSES` of them. Answers are cached for the time of their
+   records, between 1 s and 10 min, or for `ttl` seconds; failures are not cached. At most `max_size` answers are
+   cached; the least recently used one is dropped first.
+4. Repeated calls return the addresses of each family rotated, so that connections spread over them; the positions of
+   the families stay as the resolver ordered them (RFC 6724).
+5. After `close()`, calls raise, and so do calls that wait at that time.
 """
 
 import asyncio
@@ -38,19 +38,19 @@ __all__ = ("CachingResolver", "AddressSource", "TimedResult")
 
 Key = tuple[str, int, int]  # host, port, family
 
-# Seconds. The bounds of what records say: below, a name would be looked up for nearly each connection, above, a change
-# would not be noticed for long. And what is kept when they say nothing, as aiohttp does.
+# Seconds. The bounds for the time of records: with less, a name would be looked up for nearly each connection; with
+# more, a change would not be noticed for long. And the time without records, as in aiohttp.
 MIN_TTL: Final = 1.0
 MAX_TTL: Final = 600.0
 DEFAULT_TTL: Final = 10.0
 
-# Of a name; they are dialled until one answers. Names of many machines have 8 to 16; an answer of DNS has room for
-# thousands, which would make a request a scan, and its error a book.
+# At most this many addresses of a name are dialled. Names of many machines have 8 to 16; a DNS answer has room for
+# thousands, which would turn a request into a scan and make its error huge.
 MAX_ADDRESSES: Final = 64
 
 CLOSE_TIME: Final = 2.0  # seconds
 
-# What addresses are told to be: neither host nor port needs to be looked up.
+# `getaddrinfo` flags: host and port are numeric.
 NUMERIC: Final = int(socket.AI_NUMERICHOST | socket.AI_NUMERICSERV)
 
 _MAX_PORT: Final = 65535
@@ -59,21 +59,21 @@ TTL = float | Literal["record"] | None
 
 
 class TimedResult(ResolveResult, total=False):
-    """What a resolver found, and for how many seconds it holds; any resolver may say so."""
+    """An address of a resolver with the seconds for which it is valid; any resolver may return it."""
 
     ttl: float
 
 
 @runtime_checkable
 class Forgetful(Protocol):
-    """A resolver that remembers answers itself, and can forget them."""
+    """A resolver with a cache of its own that can be cleared."""
 
     def clear(self) -> None:
-        """Forget them."""
+        """Clear the cache."""
 
 
 class _Answer:
-    """The addresses of a host, and when they are too old."""
+    """The addresses of a host, and when they expire."""
 
     __slots__ = ("_addresses", "_turn", "expiry")
 
@@ -83,7 +83,7 @@ class _Answer:
         self.expiry = expiry
 
     def next(self) -> list[ResolveResult]:
-        """Return the addresses; each time those of a family begin with the next one."""
+        """Return the addresses; each call starts each family with its next address."""
         families: dict[int, list[ResolveResult]] = {}
         for address in self._addresses:
             families.setdefault(address["family"], []).append(address)
@@ -100,7 +100,7 @@ class _Answer:
 
 
 class _Lookup:
-    """One lookup that runs, and who waits for its end, in the order of coming."""
+    """A running lookup, and the requests that wait for it, in their order."""
 
     __slots__ = ("task", "waiters")
 
@@ -109,7 +109,7 @@ class _Lookup:
         self.waiters: dict[asyncio.Future[_Answer], None] = {}
 
     def fail(self, error: BaseException) -> None:
-        """Raise *error* in all who wait."""
+        """Raise *error* in all waiting requests."""
         for waiter in self.waiters:
             if not waiter.done():
                 waiter.set_exception(error)
@@ -126,24 +126,24 @@ class AddressSource(Enum):
 
     @property
     def takes_time(self) -> bool:
-        """Whether there is an answer to wait for."""
+        """Whether an answer has to be waited for."""
         return self not in (AddressSource.NAME, AddressSource.CACHE)
 
 
 class CachingResolver(AbstractResolver):
-    """Answers from the cache where it can, and asks the resolver behind it where not.
+    """Answers from the cache if possible, and otherwise asks another resolver.
 
     Args:
-        resolver: Whom to ask.
+        resolver: The resolver to ask.
         owns_resolver: Whether `close()` closes it.
-        ttl: Seconds an answer is kept; None for ever. "record": as its records say, at least
-            `MIN_TTL` and at most `MAX_TTL`, and `DEFAULT_TTL` if they say nothing.
-        overrides: What is given and not looked up.
-        max_size: Most answers kept; 0 turns the cache off. Rule 2 stays.
+        ttl: Seconds for which an answer is cached; None forever. "record": the time of its records, at least `MIN_TTL`
+            and at most `MAX_TTL`, or `DEFAULT_TTL` if they have none.
+        overrides: Given addresses, which are not looked up.
+        max_size: Largest number of cached answers; 0 turns the cache off. Rule 2 still applies.
         clock: The time in seconds.
 
     Raises:
-        ValueError: `ttl` or `max_size` is negative or no number.
+        ValueError: `ttl` or `max_size` is negative or not a number.
     """
 
     def __init__(
@@ -168,14 +168,14 @@ class CachingResolver(AbstractResolver):
         self._clock = clock
         self._answers: OrderedDict[Key, _Answer] = OrderedDict()
         self._lookups: dict[Key, _Lookup] = {}
-        self._tasks: set[asyncio.Task[_Answer]] = set()  # those given up and not yet over, too
+        self._tasks: set[asyncio.Task[_Answer]] = set()  # including abandoned ones that still run
         self._closed = False
 
     def cached(self, host: str, port: int = 0, family: int = 0) -> list[ResolveResult] | None:
-        """Return what is known of *host* without a lookup; None when it takes one.
+        """Return the addresses of *host* if no lookup is needed; otherwise None.
 
         Raises:
-            OSError: *host* is an IP address of another family, or given none of this one.
+            OSError: *host* is an IP address of another family, or its given addresses are.
         """
         if self._overrides:
             given = self._overrides.find(host, port)
@@ -192,7 +192,7 @@ class CachingResolver(AbstractResolver):
         return answer.next()
 
     def source(self, host: str, port: int = 0, family: int = 0) -> AddressSource:
-        """Return where `resolve()` would take the addresses of *host* from at this moment."""
+        """Return where `resolve()` would get the addresses of *host* at this moment."""
         key = host, port, family
         if self._overrides and self._overrides.find(host, port) is not None:
             return AddressSource.NAME
@@ -211,8 +211,8 @@ class CachingResolver(AbstractResolver):
         """Return the addresses of *host*: at least one.
 
         Raises:
-            OSError: There are none, nobody answered, or the answer is not a list of addresses;
-                whatever else a resolver of the user's raises is passed on.
+            OSError: There are none, no server answered, or the answer is not a list of addresses; any other exception
+                of a user's resolver is passed on.
             ClientConnectionError: The resolver is closed, or was closed meanwhile.
         """
         if self._closed:
@@ -224,7 +224,7 @@ class CachingResolver(AbstractResolver):
         lookup = self._lookups.get(key)
         if lookup is None:
             lookup = self._begin(key)
-        # One for each, apart from the task: to cancel any of them cancels no other one.
+        # One future each, separate from the task: cancelling one of them cancels no other.
         waiter: asyncio.Future[_Answer] = asyncio.get_running_loop().create_future()
         lookup.waiters[waiter] = None
         try:
@@ -237,7 +237,7 @@ class CachingResolver(AbstractResolver):
         return answer.next()
 
     def clear(self, host: str | None = None, port: int | None = None) -> None:
-        """Forget the answers for *host* and *port*, or all when neither is given.
+        """Drop the answers for *host* and *port*, or all if neither is given.
 
         Raises:
             ValueError: Only one of them is given.
@@ -254,11 +254,11 @@ class CachingResolver(AbstractResolver):
 
     @property
     def cached_hosts(self) -> Mapping[tuple[str, int], list[ResolveResult]]:
-        """A snapshot of the answers kept, by host and port."""
+        """A snapshot of the cached answers, by host and port."""
         return MappingProxyType({key[:2]: answer.all() for key, answer in self._answers.items()})
 
     def shut(self) -> None:
-        """Fail those who wait and cancel the lookups; ``close()`` waits for their end."""
+        """Fail waiting calls and cancel the lookups; ``close()`` waits for their end."""
         self._closed = True
         self._answers.clear()
         for (host, *_), lookup in self._lookups.items():
@@ -268,15 +268,15 @@ class CachingResolver(AbstractResolver):
             task.cancel()
 
     async def close(self) -> None:
-        """Fail those who wait, cancel the lookups, and close the default resolver.
+        """Fail waiting calls, cancel the lookups, and close the default resolver.
 
-        A resolver of the user's that does not let itself be cancelled is left alone after `CLOSE_TIME`.
+        A user's resolver that ignores its cancellation is abandoned after `CLOSE_TIME`.
         """
         self.shut()
         tasks = list(self._tasks)
         try:
             if tasks:
-                # The resolver is closed when nothing of it runs any more, not under its feet.
+                # The resolver is closed only when none of its lookups runs any more.
                 await asyncio.wait(tasks, timeout=CLOSE_TIME)
         finally:
             if self._owns_resolver:
@@ -303,7 +303,7 @@ class CachingResolver(AbstractResolver):
         self._tasks.discard(task)
         error = None if task.cancelled() else task.exception()
         if self._lookups.get(key) is not lookup:
-            return  # closed, or nobody waits any more
+            return  # closed, or nothing waits any more
         del self._lookups[key]
         if task.cancelled():
             lookup.fail(OSError(None, f"the resolver gave up the lookup of {key[0]}"))
@@ -329,7 +329,7 @@ def _distinct(found: Iterable[ResolveResult]) -> list[ResolveResult]:
     """Return each address and port once, `MAX_ADDRESSES` at most.
 
     Raises:
-        OSError: One of them is not an IP address with a port; a name would be looked up by the event loop.
+        OSError: One of them is not an IP address with a port; the event loop would look up a name.
     """
     known: dict[tuple[str, int], ResolveResult] = {}
     try:
@@ -351,16 +351,16 @@ def _check_address(host: object, port: object) -> None:
 
 
 def _ttl_of(addresses: Iterable[ResolveResult]) -> float:
-    """Return for how many seconds all of *addresses* hold, within the bounds."""
+    """Return for how many seconds all of *addresses* are valid, within the bounds."""
     ttls = [cast(TimedResult, address).get("ttl") for address in addresses]
     known = [float(ttl) for ttl in ttls if ttl is not None]
-    # In this order no number is below the least, not even NaN.
+    # In this order no result is below the minimum, not even for NaN.
     return max(MIN_TTL, min(MAX_TTL, *known)) if known else DEFAULT_TTL
 
 
 @lru_cache(maxsize=1024)
 def _own_addresses(host: str) -> tuple[str, ...] | None:
-    """Return the addresses that *host* says itself: an IP address, or a name of the loopback; None for others."""
+    """Return the addresses that *host* itself means: an IP address, or a loopback name; None for others."""
     name = host.rstrip(".").lower()
     if name == "localhost" or name.endswith(".localhost"):
         return "::1", "127.0.0.1"
@@ -372,7 +372,7 @@ def _own_addresses(host: str) -> tuple[str, ...] | None:
 
 
 def _given(host: str, port: int, family: int, addresses: Iterable[str]) -> list[ResolveResult]:
-    """Return *addresses* of the family as a resolver would."""
+    """Return *addresses* of the family in the form of a resolver."""
     found = [
         ResolveResult(
             hostname=host,

@@ -1,4 +1,4 @@
-"""The end of a connector: what must be closed, the wait for it, and what ``close()`` returns."""
+"""The end of a connector: the open sockets, the wait for them, and the result of ``close()``."""
 
 import asyncio
 import os
@@ -12,20 +12,20 @@ from ..message.request import Request
 from ..protocols.connection import HttpConnection
 from ..warning import warn_legacy
 
-# Seconds for TLS goodbyes, of one connection and in close(); then it is aborted.
+# Seconds for close_notify of TLS, of one connection and in close(); then it is aborted.
 CLOSE_TIME: Final = 2.0
-# A socket of a failed handshake is closed one round of the event loop later, or a few; more than enough.
+# The socket of a failed handshake is closed one or a few iterations of the event loop later; this is more than enough.
 CLOSE_TURNS: Final = 100
 
 
 class OpenSockets:
-    """What must end before a connector is closed for good.
+    """Everything that must end before a connector is closed.
 
     Attributes:
         closed: Whether the connector was closed: no more connections are made.
-        connections: Those with an open socket.
-        dials: The time limits of connections being made; one that expires ends its dial.
-        handshakes: Sockets that have no connection yet, those of failed handshakes included, until they are collected.
+        connections: The connections with an open socket.
+        dials: The time limits of connections being made; expiring one ends its dial.
+        handshakes: Sockets that have no connection yet, including those of failed handshakes, until they are collected.
     """
 
     __slots__ = ("_all_gone", "closed", "connections", "dials", "handshakes")
@@ -38,7 +38,7 @@ class OpenSockets:
         self._all_gone = asyncio.Event()
 
     def check_open(self, request: Request) -> None:
-        """Refuse *request* once the connector is closed.
+        """Refuse *request* if the connector is closed.
 
         Raises:
             ClientConnectionError: it is.
@@ -47,12 +47,12 @@ class OpenSockets:
             raise closed_error(request)
 
     def discard(self, connection: HttpConnection) -> None:
-        """Forget a connection whose socket was closed for good."""
+        """Remove a connection whose socket is closed."""
         self.connections.discard(connection)
         self._note_end()
 
     def discard_dial(self, limit: asyncio.Timeout) -> None:
-        """Forget a dial that has ended, by its time limit."""
+        """Remove a dial that has ended, by its time limit."""
         self.dials.discard(limit)
         self._note_end()
 
@@ -74,7 +74,7 @@ class OpenSockets:
                 connection.abort()
 
     def abort(self) -> None:
-        """Abort all connections, and wait no longer for dials that do not end."""
+        """Abort all connections, and stop waiting for dials that do not end."""
         for connection in tuple(self.connections):
             connection.abort()
         self.dials.clear()
@@ -97,11 +97,10 @@ class OpenSockets:
             timer.cancel()
 
     def disown(self) -> None:
-        """Close the file descriptors, in a process that was forked off, and nothing else.
+        """Close the file descriptors, in a forked process, and nothing else.
 
-        The connections are the other process's, which goes on with them: a goodbye would end them there, too, and the
-        event loop's selector is one for both. A number keeps standing for something, so that nobody else's file gets
-        closed with it.
+        The connections belong to the parent process, which still uses them: close_notify would end them there, and both
+        share the event loop's selector. The numbers stay in use, so that no other file is closed by mistake.
         """
         nothing = os.open(os.devnull, os.O_RDWR)
         open_sockets = [
@@ -118,19 +117,19 @@ class OpenSockets:
 
 
 def closed_error(request: Request) -> ClientConnectionError:
-    """Return the error of a request that a closed connector did not send."""
+    """Return the error for a request that a closed connector did not send."""
     return ClientConnectionError(f"{request.label}: not sent, the connector is closed")
 
 
-# Those that nobody awaits; the event loop itself holds tasks weakly.
+# Tasks that nothing awaits; the event loop itself references tasks weakly.
 _ends: "set[asyncio.Task[None]]" = set()
 
 
 class Closing(Coroutine[Any, Any, None]):
-    """The wait for the last socket of a connector that was told to close.
+    """The wait for the last socket of a connector that was closed.
 
-    ``close()`` was no coroutine in aiohttp 2. Code that does not await it closes the connector all the same, and is
-    warned; what is left to wait for then goes on in a task.
+    ``close()`` was not a coroutine in aiohttp 2. Code that does not await it also closes the connector, and gets a
+    warning; the rest of the wait then runs in a task.
     """
 
     __slots__ = ("_begun", "_end")
@@ -140,17 +139,17 @@ class Closing(Coroutine[Any, Any, None]):
         self._begun = False
 
     def send(self, value: Any) -> Any:
-        """Go on (what a coroutine has)."""
+        """Resume it (coroutine protocol)."""
         self._begun = True
         return self._end.send(value)
 
     def throw(self, *error: Any) -> Any:
-        """Raise inside (what a coroutine has)."""
+        """Raise inside it (coroutine protocol)."""
         self._begun = True
         return self._end.throw(*error)
 
     def close(self) -> None:
-        """Wait for nothing (what a coroutine has)."""
+        """Stop waiting (coroutine protocol)."""
         self._begun = True
         self._end.close()
 

@@ -29,8 +29,8 @@ from .shutdown import CLOSE_TIME
 from .sockets import SocketFactory, addr_infos_of, open_socket
 from .tls import merge_ssl
 
-NO_TIME: Final = 1e-9  # event loops take no 0
-# Of which an answer of the resolver is told.
+NO_TIME: Final = 1e-9  # event loops do not accept 0
+# The sources for which the resolver's answer is traced.
 _ASKED: Final = (AddressSource.RESOLVER, AddressSource.UNCACHED)
 
 
@@ -38,27 +38,27 @@ class TCPConnector(ProxiedConnector):
     """Connections over TCP.
 
     Args:
-        ssl: for requests that say nothing: True verifies certificates, False does not, an ``SSLContext`` or a
+        ssl: for requests that set no ``ssl=``: True verifies certificates, False does not, an ``SSLContext`` or a
             ``Fingerprint`` decides for itself, ``"system"`` lets the system verify (macOS, Windows: an extra).
         verify_ssl, ssl_context, fingerprint: the older spellings of *ssl*.
         family: ``socket.AF_INET``, ``AF_INET6``, or 0 or None for both.
         local_addr: (host, port) to bind to.
         resolver: an ``aiohttp.abc.AbstractResolver``; by default aiodns, or threads where it does not work.
         resolve: addresses that are not looked up: ``{"a.example:443": "127.0.0.1", "*:80": ["::1", "127.0.0.1"]}``.
-        use_dns_cache: whether addresses are kept.
-        ttl_dns_cache: seconds for which; None for ever. ``"record"``: as DNS says, between 1 s and 10 min, and 10 s
-            with a resolver that does not tell.
-        dns_cache_max_size: hosts that are kept.
-        address_policy: which servers may be connected to; None for any. Programs that fetch what others name want
+        use_dns_cache: whether addresses are cached.
+        ttl_dns_cache: seconds for which addresses are cached; None forever. ``"record"``: the time in DNS, between 1 s
+            and 10 min, or 10 s with a resolver that does not return it.
+        dns_cache_max_size: number of cached hosts.
+        address_policy: which servers may be connected to; None for any. Programs that fetch URLs from others need
             ``AddressPolicy.public_only()``.
-        happy_eyeballs_delay: seconds between two attempts at different addresses (RFC 8305); None tries one after
-            the other.
+        happy_eyeballs_delay: seconds between two attempts at different addresses (RFC 8305); None tries one after the
+            other.
         interleave: addresses of one family before the first of the other.
-        socket_factory: makes the socket for an address, given as ``socket.getaddrinfo()`` has it; for options that
-            must be set before it connects.
-        ssl_shutdown_timeout: seconds in which a server may answer the goodbye of a TLS connection that is closed, 2 by
-            default; 0 waits for no answer. ``close()`` takes no longer either.
-        timeout_ceil_threshold: taken because aiohttp has it; nothing is rounded here.
+        socket_factory: makes the socket for an address, given as by ``socket.getaddrinfo()``; for options that must be
+            set before it connects.
+        ssl_shutdown_timeout: seconds for a server to answer the close_notify of a TLS connection, 2 by default; 0 waits
+            for no answer. ``close()`` takes no longer either.
+        timeout_ceil_threshold: accepted because aiohttp has it; nothing is rounded here.
 
     All further arguments are those of ``BaseConnector``.
     """
@@ -157,10 +157,11 @@ class TCPConnector(ProxiedConnector):
             raise connect_error(key, error) from error
 
     def _check_target(self, origin: Origin, key: ConnectionKey) -> None:
-        """Ask the address policy about a server, before anybody looks its name up.
+        """Ask the address policy about a server, before its name is looked up.
 
-        ``_addresses()`` asks about addresses that are looked up here. Where a proxy looks them up, this is all that
-        can be asked. A connection to a proxy carries requests to one server only, so it is asked once for each.
+        ``_addresses()`` checks the addresses that are looked up here. If a proxy looks them up, this is the only
+        possible check. A connection to a proxy carries requests to one server only, so one check for each connection is
+        enough.
 
         Raises:
             AddressNotAllowedError: the policy denies it.
@@ -175,10 +176,10 @@ class TCPConnector(ProxiedConnector):
     async def _addresses(
         self, dns_name: str, key: ConnectionKey, dial: Dial
     ) -> list[ResolveResult]:
-        """Return the addresses of *dns_name*: the only way from a name to what may be dialled.
+        """Return the addresses of *dns_name*: every dialled address comes from here.
 
         Raises:
-            ClientConnectorDNSError: it has none, or nobody knows.
+            ClientConnectorDNSError: it has none, or the lookup failed.
             AddressNotAllowedError: the address policy denies all of them.
         """
         dial.missing = f"no address of {dns_name}"
@@ -234,23 +235,23 @@ class TCPConnector(ProxiedConnector):
 
     @property
     def use_dns_cache(self) -> bool:
-        """Whether addresses are kept."""
+        """Whether addresses are cached."""
         return self._use_dns_cache
 
     @property
     def dns_cache(self) -> bool:
-        """Whether addresses are kept (deprecated: an earlier name of ``use_dns_cache``)."""
+        """Whether addresses are cached (deprecated: an earlier name of ``use_dns_cache``)."""
         warn_legacy("connector.dns_cache", "use connector.use_dns_cache")
         return self._use_dns_cache
 
     @property
     def cached_hosts(self) -> Mapping[tuple[str, int], list[ResolveResult]]:
-        """A snapshot of the addresses kept, by host and port (deprecated: nothing takes its place)."""
+        """A snapshot of the cached addresses, by host and port (deprecated, without replacement)."""
         warn_legacy("connector.cached_hosts", "there is no other way to see the addresses kept")
         return self._resolver.cached_hosts
 
     def clear_dns_cache(self, host: str | None = None, port: int | None = None) -> None:
-        """Forget the addresses of *host* and *port*, or all when neither is given.
+        """Drop the cached addresses of *host* and *port*, or all if neither is given.
 
         Raises:
             ValueError: only one of them is given.
@@ -273,7 +274,7 @@ class TCPConnector(ProxiedConnector):
 def _allowed(
     addresses: list[ResolveResult], host: str, key: ConnectionKey, policy: AddressPolicy
 ) -> list[ResolveResult]:
-    """Return the addresses that *policy* does not deny; raise when none is left."""
+    """Return the addresses that *policy* allows; raise if none remains."""
     denials = [policy.judge_address(host, address["host"]) for address in addresses]
     allowed = [
         address for address, denial in zip(addresses, denials, strict=True) if denial is None
@@ -284,7 +285,7 @@ def _allowed(
 
 
 async def _tell_begin(trace: CallTrace, host: str, source: AddressSource) -> None:
-    """Tell *trace* where the addresses of *host* will come from; of a name that says its own there is nothing."""
+    """Report to *trace* where the addresses of *host* will come from; nothing if they need no lookup."""
     if source in (AddressSource.CACHE, AddressSource.LOOKUP):
         await trace.dns_cache_hit(host)
     elif source in _ASKED:

@@ -1,13 +1,13 @@
-"""What the pool keeps for each key, and what it answers: plain values without rules.
+"""The data of the pool for each key, and its answers: plain values without rules.
 
-The rules are in ``pool``. By them a ticket goes through these states; it begins in one of ``FIRST``:
+The rules are in ``pool``. A ticket goes through these states; it begins in one of ``FIRST``:
 
 =============  ===================================================================================
-``AT_HOST``    it waits at the gate of its host, which has as many connections as it may
-``AT_TOTAL``   it has passed that one, counts for its host, and waits at the total gate
-``JOINED``     it waits for a connection that another request is dialling
+``AT_HOST``    it waits at the gate of its host, which has as many connections as allowed
+``AT_TOTAL``   it has passed that gate, counts for its host, and waits at the total gate
+``JOINED``     it waits for a connection that another request dials
 ``SLOT``       it was granted a slot, with an idle connection of its key or to dial
-``SHARE``      it was granted room on a connection that others are using; no slot came with it
+``SHARE``      it was granted room on a connection that others use, without a slot
 ``CANCELLED``  its request gave up, or the dial that it had joined failed
 =============  ===================================================================================
 """
@@ -24,7 +24,7 @@ C = TypeVar("C", bound=Hashable)
 
 
 class TicketState(Enum):
-    """Where a ticket is, in the words of its repr."""
+    """The states of a ticket, in the words of its repr."""
 
     AT_HOST = "waiting at its host's gate"
     AT_TOTAL = "waiting at the total gate"
@@ -58,16 +58,16 @@ NEXT: Final[Mapping[TicketState, frozenset[TicketState]]] = {
 
 
 class Sharing(Generic[K, C]):
-    """What is kept for a key whose connections may carry many exchanges at a time."""
+    """The data of a key whose connections may carry many exchanges at a time."""
 
     __slots__ = ("carries_many", "dial", "joined", "room", "waiting")
 
     def __init__(self) -> None:
         self.carries_many = False  # whether one of its connections did
-        self.dial = False  # whether one is under way that others may join
-        # Those in use that are not full → how many more exchanges they can carry.
+        self.dial = False  # whether there is a dial that others may join
+        # The busy connections with room → how many more exchanges they can carry.
         self.room: OrderedDict[C, int] = OrderedDict()
-        self.joined: OrderedDict[Ticket[K, C], None] = OrderedDict()  # those who wait for the dial
+        self.joined: OrderedDict[Ticket[K, C], None] = OrderedDict()  # waiting for the dial
         # All tickets of `Pool.join()`, wherever they wait, in the order in which they came.
         self.waiting: OrderedDict[Ticket[K, C], None] = OrderedDict()
 
@@ -81,21 +81,21 @@ class Host(Generic[K, C]):
         self.key = key
         self.taken = 0  # slots in use, and tickets in the total queue
         self.idle: OrderedDict[C, float] = OrderedDict()  # connection → when it expires
-        self.queue: OrderedDict[Ticket[K, C], None] | None = None  # few hosts ever have one
+        self.queue: OrderedDict[Ticket[K, C], None] | None = None  # most hosts never have one
         self.sharing: Sharing[K, C] | None = None  # None for HTTP/1.1
 
 
 class Ticket(Generic[K, C]):
-    """The place of a request in a queue, and what it was granted.
+    """The place of a request in a queue, and later its grant.
 
     Attributes:
-        waiter: The driver's: whatever it wakes when the grant comes.
-        connection: The one that was granted, or None to dial; the driver sets it to None when that one dies before it
-            is used.
-        state: Where it is.
+        waiter: Set by the driver: what the grant wakes.
+        connection: The granted connection, or None to dial; the driver sets it to None if that connection dies before
+            its use.
+        state: Its state.
         leads: Whether others may join the dial for which a slot was granted.
-        joins: Whether it takes a share, and joins a dial or leads one: `Pool.join()` made it.
-        host: What the pool keeps for its key.
+        joins: Whether it may take a share, and joins or leads a dial: `Pool.join()` made it.
+        host: The pool's data for its key.
     """
 
     __slots__ = ("connection", "host", "joins", "leads", "state", "waiter")
@@ -110,7 +110,7 @@ class Ticket(Generic[K, C]):
 
     @property
     def key(self) -> K:
-        """The key the request waits for."""
+        """The key that the request waits for."""
         return self.host.key
 
     @property
@@ -120,7 +120,7 @@ class Ticket(Generic[K, C]):
 
     @property
     def shared(self) -> bool:
-        """Whether a share of a connection was granted: no slot came with it."""
+        """Whether a share of a connection was granted, without a slot."""
         return self.state is TicketState.SHARE
 
     def __repr__(self) -> str:
@@ -131,8 +131,8 @@ class Ticket(Generic[K, C]):
 class Open(NamedTuple, Generic[C]):
     """A slot is reserved: close `evict`, if there is one, and dial.
 
-    `leads` tells that others may join the dial: end it with `Pool.dialled_many()`, `dialled_one()`,
-    `dial_failed()` or `give_up()`.
+    `leads` is whether others may join the dial: end it with `Pool.dialled_many()`, `dialled_one()`, `dial_failed()` or
+    `give_up()`.
     """
 
     evict: C | None = None
@@ -146,7 +146,7 @@ class Wait(NamedTuple, Generic[K, C]):
 
 
 class Join(NamedTuple, Generic[K, C]):
-    """A dial is under way: wait for the `Grant` of `ticket`, or for the dial's error; or `Pool.cancel()` it."""
+    """A dial exists: wait for the `Grant` of `ticket`, or for the dial's error; or `Pool.cancel()` it."""
 
     ticket: Ticket[K, C]
 
@@ -154,11 +154,11 @@ class Join(NamedTuple, Generic[K, C]):
 class Grant(NamedTuple, Generic[K, C]):
     """The owner of `ticket` need not wait any more.
 
-    Where `ticket.shared`, it may begin an exchange on `connection`, which has kept room for it. Else it has a slot:
-    give it `connection`, or let it dial if that is None.
+    If `ticket.shared`, it may begin an exchange on `connection`, which has reserved room for it. Otherwise it has a
+    slot: give it `connection`, or let it dial if that is None.
 
-    `close` is the connection whose place the new one takes: close it. `also` are the grants that
-    this one made possible.
+    `close` is the connection that the new one replaces: close it. `also` are further grants that this one made
+    possible.
     """
 
     ticket: Ticket[K, C]

@@ -1,18 +1,18 @@
-"""What `ssl=` may be, and the TLS contexts that come of it.
+"""The values of `ssl=`, and their TLS contexts.
 
 ===================  ==========================================================================
 `True`, `None`       OpenSSL verifies the certificate against the authorities it finds, and its name
 `"system"`           the system verifies it, as its browsers do, and its name
-`False`              nothing is verified: anyone on the way can read and change the connection
+`False`              nothing is verified: anyone on the network path can read and change the connection
 an `SSLContext`      the context decides, and it is used as it is
 a `Fingerprint`      the server's certificate is the pinned one
 ===================  ==========================================================================
 
-`coerce_ssl()` gives each of them the form that stands in a connection key. Forms that are equal
-ask for the same; so no connection made with one setting serves a request with another.
+`coerce_ssl()` converts each of them to the form in a connection key. Equal forms have the same effect, so a connection
+made with one setting never serves a request with another.
 
-Contexts of our own are made once in a process, when they are first needed, and never on the event
-loop: reading the authorities takes some 20 to 40 ms, in which no other request would go on.
+Our own contexts are made once in a process, when they are first needed, and never on the event loop: loading the
+authorities takes 20 to 40 ms, during which no other request would progress.
 """
 
 import asyncio
@@ -43,8 +43,8 @@ __all__ = (
     "ssl_context_for",
 )
 
-# Where the system's authorities are not in files, which OpenSSL reads. Elsewhere truststore would read
-# the same files as OpenSSL does, but anew for each connection: 20 ms.
+# Systems whose authorities are not in files that OpenSSL reads. Elsewhere truststore would read the same files as
+# OpenSSL, but again for each connection: 20 ms.
 _OTHER_STORES: Final = ("darwin", "win32")
 
 HTTP1: Final = "http/1.1"
@@ -61,8 +61,8 @@ class Fingerprint:
 
     Args:
         sha256_digest: 32 bytes, or 64 hexadecimal digits with or without colons.
-        verify: Verify the certificate against the system's authorities, and its name, besides. By
-            default the digest is all that counts, which suits self-signed certificates.
+        verify: Also verify the certificate against the system's authorities, and its name. By default only the digest
+            is checked, which suits self-signed certificates.
 
     Raises:
         ValueError: It is not a SHA-256 digest.
@@ -81,7 +81,7 @@ class Fingerprint:
 
     @property
     def verify(self) -> bool:
-        """Whether the certificate is verified besides."""
+        """Whether the certificate is verified as well."""
         return self._verify
 
     def check(self, transport: asyncio.BaseTransport) -> None:
@@ -90,15 +90,15 @@ class Fingerprint:
         The caller must close the connection when this raises.
 
         Raises:
-            ServerFingerprintMismatch: The digest is another one. `got` is empty when the server
-                showed no certificate, or when the connection has no TLS.
+            ServerFingerprintMismatch: The digest differs. `got` is empty if the server sent no certificate, or the
+                connection has no TLS.
         """
         tls = transport.get_extra_info("ssl_object")
         certificate = None if tls is None else tls.getpeercert(binary_form=True)
         got = b"" if certificate is None else sha256(certificate).digest()
         if got != self._digest:
             peer = transport.get_extra_info("peername")
-            # The peer of a Unix socket is a path.
+            # The peer name of a Unix socket is a path.
             host, port = peer[:2] if isinstance(peer, tuple) else (str(peer or ""), 0)
             raise ServerFingerprintMismatch(self._digest, got, host, port)
 
@@ -143,8 +143,8 @@ def coerce_ssl(value: object) -> Setting:
     `None` becomes True, and an `aiohttp.Fingerprint` ours.
 
     Raises:
-        TypeError: It is none of what the module's text names.
-        MissingExtraError: It is "system", and this system's store needs a package that is missing.
+        TypeError: It is none of the values in the module's docstring.
+        MissingExtraError: It is "system", and this system needs a package that is missing.
     """
     if value is None:
         return True
@@ -173,10 +173,10 @@ def merge_ssl(
     ssl_context: ssl.SSLContext | None = None,
     fingerprint: bytes | str | None = None,
 ) -> Setting:
-    """Return the one setting that `ssl=` and its three older spellings say.
+    """Return the one setting given by `ssl=` and its three older spellings.
 
-    Each older spelling warns with LegacyParameterWarning, at the line that called the library;
-    `verify_ssl=True` says nothing and does not.
+    Each older spelling warns with LegacyParameterWarning, at the line that called the library; `verify_ssl=True` has no
+    effect and does not warn.
 
     Args:
         ssl: As for `coerce_ssl()`.
@@ -185,7 +185,7 @@ def merge_ssl(
         fingerprint: A digest for `ssl=Fingerprint(digest)`.
 
     Raises:
-        ValueError: More than one of them says something, or the fingerprint is not a SHA-256 one.
+        ValueError: More than one of them is set, or the fingerprint is not a SHA-256 one.
         TypeError: As for `coerce_ssl()`.
     """
     result = coerce_ssl(ssl)
@@ -208,18 +208,18 @@ def merge_ssl(
 
 _Context = ssl.SSLContext  # where a parameter is called ssl
 
-# Who verifies, and whether HTTP/2 is offered. All load authorities but for those with False, which verify nothing and
-# take 0.2 ms to make.
+# Who verifies, and whether HTTP/2 is offered. All contexts load authorities, except those with False, which verify
+# nothing and are made in 0.2 ms.
 _Kind = tuple[bool | Literal["system"], bool]
 _contexts: dict[_Kind, ssl.SSLContext] = {}
-# One thread for all who wait in one event loop.
+# One thread for all waiting requests of an event loop.
 _being_made: "WeakKeyDictionary[asyncio.AbstractEventLoop, dict[_Kind, asyncio.Future[_Context]]]" = WeakKeyDictionary()
 
 
 def ssl_context_for(option: object) -> ssl.SSLContext:
-    """Return the context to connect with for *option*, an `ssl=` argument; nobody must change it.
+    """Return the context to connect with for *option*, an `ssl=` argument; do not change it.
 
-    The first time it may take 40 ms: `plan_tls()` is for those who must not wait that long.
+    The first call may take 40 ms: use `plan_tls()` where that is too long.
 
     Raises:
         TypeError, MissingExtraError: As for `coerce_ssl()`.
@@ -229,9 +229,9 @@ def ssl_context_for(option: object) -> ssl.SSLContext:
 
 
 def own_context_for(setting: Setting, *, http2: bool = False) -> ssl.SSLContext:
-    """Return a context to connect with that nobody else has, and that may be changed; it takes 20 to 40 ms to make.
+    """Return a new context, which may be changed; making it takes 20 to 40 ms.
 
-    *http2*: offer HTTP/2, too.
+    *http2*: offer HTTP/2 too.
     """
     return setting if isinstance(setting, ssl.SSLContext) else _new_context(_kind(setting, http2))
 
@@ -243,7 +243,7 @@ def _kind(setting: "bool | Fingerprint | Literal['system']", http2: bool) -> _Ki
 def _make(kind: _Kind) -> ssl.SSLContext:
     context = _contexts.get(kind)
     if context is None:
-        # No lock, which a fork at the wrong time would leave locked: of two threads one works in vain.
+        # Without a lock, which a fork at the wrong time would leave locked: at worst two threads make the same context.
         context = _contexts.setdefault(kind, _new_context(kind))
     return context
 
@@ -251,12 +251,12 @@ def _make(kind: _Kind) -> ssl.SSLContext:
 def _new_context(kind: _Kind) -> ssl.SSLContext:
     verifier, http2 = kind
     if verifier == "system" and sys.platform in _OTHER_STORES:
-        import truststore  # an extra, and not needed elsewhere
+        import truststore  # an extra, only needed here
 
         context: ssl.SSLContext = truststore.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
     elif verifier:
         context = ssl.create_default_context()
-        # A name in the subject's CN counts for nothing (RFC 9525, section 2); OpenSSL still takes it.
+        # A name in the subject's CN is ignored (RFC 9525, section 2); OpenSSL would still accept it.
         context.hostname_checks_common_name = False
         context.sslobject_class = _Handshake
     else:
@@ -271,7 +271,7 @@ def _new_context(kind: _Kind) -> ssl.SSLContext:
 
 
 class _Handshake(ssl.SSLObject):
-    """One that notes in the error for a refused certificate until when the chain was valid, as ``not_after``."""
+    """Adds to the error for a refused certificate until when the chain was valid, as ``not_after``."""
 
     def do_handshake(self) -> None:
         try:
@@ -282,7 +282,7 @@ class _Handshake(ssl.SSLObject):
 
 
 def _end_of_chain(tls: ssl.SSLObject) -> str | None:
-    """Return the date on which the first certificate of the peer's chain expires; None where Python does not tell."""
+    """Return the earliest expiry date in the peer's chain; None if Python does not report it."""
     ask = getattr(getattr(tls, "_sslobj", None), "get_unverified_chain", None)
     ends = [certificate.get_info()["notAfter"] for certificate in (ask and ask()) or ()]
     if not ends:
@@ -306,7 +306,7 @@ async def _context(
     if kind not in making:
         making[kind] = loop.run_in_executor(SETTINGS, _make, kind)
         making[kind].add_done_callback(lambda done: _made(making, kind, done))
-    return await asyncio.shield(making[kind])  # to cancel one who waits does not cancel the others
+    return await asyncio.shield(making[kind])  # cancelling one waiter does not cancel the others
 
 
 def _made(
@@ -314,14 +314,14 @@ def _made(
 ) -> None:
     del making[kind]
     if not done.cancelled():
-        done.exception()  # all who waited may be gone
+        done.exception()  # mark it as retrieved: all waiters may be gone
 
 
 @dataclass(frozen=True, slots=True)
 class TLSPlan:
-    """What a TLS handshake needs: the context, the name to ask for and to verify, and a pin.
+    """The parameters of a TLS handshake: the context, the name for SNI and verification, and a pin.
 
-    ``is_users``: somebody else made the context, or may have changed it, and knows which protocols it offers.
+    ``is_users``: a user made the context, or may have changed it, so that its protocols are unknown.
     """
 
     context: ssl.SSLContext
@@ -330,12 +330,12 @@ class TLSPlan:
     is_users: bool = False
 
     def check(self, transport: asyncio.BaseTransport, spoken: Collection[str] = (HTTP1,)) -> str:
-        """Check what the handshake brought, and return the protocol to speak, one of *spoken* by its name in ALPN.
+        """Check the result of the handshake, and return the protocol to speak, one of *spoken* by its name in ALPN.
 
         Call it before the first request byte.
 
         Raises:
-            ServerFingerprintMismatch: Another certificate is pinned.
+            ServerFingerprintMismatch: The certificate is not the pinned one.
             ssl.SSLError: ALPN chose another protocol, which a user's context offered.
         """
         if self.pin is not None:
@@ -360,15 +360,15 @@ async def plan_tls(
     *,
     http2: bool = False,
 ) -> TLSPlan:
-    """Return how to secure a connection to *server_hostname* with the `ssl=` setting *option*.
+    """Return the TLS plan for a connection to *server_hostname* with the `ssl=` setting *option*.
 
-    *context*, if given, was made for that setting and takes the place of the process's own. *http2*: contexts of our
-    own offer HTTP/2, too.
+    *context*, if given, was made for that setting and replaces the shared one. *http2*: our own contexts offer HTTP/2
+    too.
 
-    A zone at the end of an IPv6 address is of this machine; no certificate knows it.
+    The zone of an IPv6 address is local to this machine and is left out of the certificate check.
 
     Raises:
-        OSError: No handshake can ask for *server_hostname*, or the context cannot be made.
+        OSError: *server_hostname* is impossible in a handshake, or the context cannot be made.
     """
     setting = coerce_ssl(option)
     name = server_hostname.partition("%")[0]
@@ -382,7 +382,7 @@ async def plan_tls(
 
 
 def check_server_name(name: str) -> None:
-    """Raise OSError for a name that `ssl` refuses, with ValueError, when the connection is there already."""
+    """Raise OSError for a name that `ssl` would refuse, with ValueError, only after the connection is open."""
     try:
         encoded = name.encode("idna")  # as `ssl` does
         if not encoded or encoded.startswith(b".") or b"\0" in encoded:

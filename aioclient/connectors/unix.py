@@ -17,20 +17,20 @@ from .dialling import Dial
 from .errors import connect_error, unix_error
 from .tls import merge_ssl
 
-RETRY_AFTER = 0.01  # seconds; a full queue of the server's socket tells nobody when it has room
+RETRY_AFTER = 0.01  # seconds; nothing reports when the full queue of the server's socket has room
 
 
 class UnixConnector(BaseConnector):
-    """Connections to one Unix domain socket, whatever host the URL names.
+    """Connections to one Unix domain socket, whatever host the URL has.
 
     Args:
         path: of the socket in the file system.
-        ssl: for ``https`` requests that say nothing: True verifies certificates, False does not, an ``SSLContext`` or
-            a ``Fingerprint`` decides for itself, ``"system"`` lets the system verify (macOS: an extra).
+        ssl: for ``https`` requests that set no ``ssl=``: True verifies certificates, False does not, an ``SSLContext``
+            or a ``Fingerprint`` decides for itself, ``"system"`` lets the system verify (macOS: an extra).
         verify_ssl, ssl_context, fingerprint: the older spellings of *ssl*.
-        conn_timeout: seconds for one new connection (deprecated: ``ClientTimeout(sock_connect=...)`` says it).
+        conn_timeout: seconds for one new connection (deprecated: use ``ClientTimeout(sock_connect=...)``).
 
-    The host of the URL goes into the ``Host`` field, and is the name that a certificate is checked for. All further
+    The host of the URL is sent in the ``Host`` field, and is the name that a certificate must have. All further
     arguments are those of ``BaseConnector``.
     """
 
@@ -81,7 +81,7 @@ class UnixConnector(BaseConnector):
 
     @property
     def path(self) -> str:
-        """Where the socket is in the file system."""
+        """The path of the socket in the file system."""
         return self._path
 
     async def _connect(self, request: Request, key: ConnectionKey, dial: Dial) -> HttpConnection:
@@ -106,7 +106,7 @@ async def _open_socket(loop: asyncio.AbstractEventLoop, path: str) -> socket.soc
         try:
             sock.setblocking(False)
             await loop.sock_connect(sock, path)
-            # asyncio takes "the queue is full" (EAGAIN) for "under way", and then for success.
+            # asyncio mistakes "the queue is full" (EAGAIN) for "in progress", and then for success.
             sock.getpeername()
         except OSError as error:
             sock.close()

@@ -1,1 +1,1 @@
-"""Proxies: which one a request goes by, and the way through it."""
+"""Proxies: the choice of the proxy for a request, and the protocols to open a tunnel."""

@@ -1,19 +1,19 @@
-"""What NO_PROXY says: the hosts that are reached without a proxy.
+"""NO_PROXY: the hosts that are reached without a proxy.
 
 ====================  ============================================================================
 ``a.test``            the host, and all below it; so does ``.a.test``
 ``*.a.test``          all below it
-``a.test:8080``       the same, on this port only; a port may stand behind addresses too
+``a.test:8080``       the same, on this port only; a port may follow addresses too
 ``192.0.2.1``         the address, in any spelling; ``::1``, ``[::1]`` and ``[::1]:8080`` are IPv6
 ``192.0.2.0/24``      a network; ``127/8`` is ``127.0.0.0/8``
 ``localhost``         the loopback interface: ``localhost``, all below it, ``127.0.0.0/8``, ``::1``
 ``*``                 every host
 ====================  ============================================================================
 
-Commas or spaces part the entries. Hosts and entries are brought to one form before they are compared: lower case,
-A-label, no trailing dot, no zone of an IPv6 address, an IPv4-mapped address as the IPv4 one. A name is never looked
-up, so no entry with an address matches a name, except ``localhost``, which is always the loopback interface
-(RFC 6761, section 6.3). An entry that is none of these matches nothing.
+Commas or spaces separate the entries. Hosts and entries are compared in a canonical form: lower case, A-label, no
+trailing dot, no zone of an IPv6 address, an IPv4-mapped address as the IPv4 one. Names are never looked up, so an entry
+with an address never matches a name, except ``localhost``, which is always the loopback interface (RFC 6761, section
+6.3). Any other entry matches nothing.
 """
 
 import re
@@ -44,7 +44,8 @@ class Bypass:
     """The hosts that a ``NO_PROXY`` names.
 
     Raises:
-        ValueError: It has more than 64 Ki characters. To leave some out would send to a proxy what it must not see.
+        ValueError: It has more than 64 Ki characters. Ignoring some would send requests to a proxy that must not see
+            them.
     """
 
     __slots__ = ("_below", "_everything", "_hosts", "_networks")
@@ -55,7 +56,7 @@ class Bypass:
                 f"no_proxy has {len(text)} characters, more than the {MAX_URL} allowed"
             )
         self._everything = False
-        # By name: the ports it is named with, None for any.
+        # By name: the ports of its entries, None for any.
         self._hosts: dict[str, set[int | None]] = {}
         self._below: dict[str, set[int | None]] = {}
         self._networks: list[tuple[Network, int | None]] = []
@@ -82,7 +83,7 @@ class Bypass:
                 self._networks += [(loopback, port) for loopback in _LOOPBACK]
 
     def covers(self, host: str, port: int) -> bool:
-        """Tell whether *host*, as an ``Origin`` has it, is reached without a proxy at *port*."""
+        """Tell whether *host*, in the form of ``Origin.host``, is reached without a proxy at *port*."""
         if self._everything:
             return True
         host = host.partition("%")[0]
@@ -106,7 +107,7 @@ class Bypass:
 
 
 def canonical_name(host: str) -> str | None:
-    """Return a host name in the form that an ``Origin`` has, or None if it is no host's name."""
+    """Return a host name in the form of ``Origin.host``, or None if it is not a valid host name."""
     try:
         name = canonical_host(host.rstrip("."))
     except ValueError:
@@ -119,7 +120,7 @@ def _names(ports: set[int | None] | None, port: int) -> bool:
 
 
 def _addresses(host: str) -> tuple[Address, ...]:
-    """Return the address that *host* is; both that ``localhost`` and the names below it are."""
+    """Return the address that *host* is; for ``localhost`` and names below it, both of its addresses."""
     if host == "localhost" or host.endswith(".localhost"):
         return _LOCALHOST
     try:
@@ -135,7 +136,7 @@ def _unmapped(address: Address) -> Address:
 
 
 def _network(text: str) -> Network | None:
-    """Return the network, or the address as one, that an entry names; None if it names none."""
+    """Return the network, or the address as a network, of an entry; None if it is neither."""
     if (short := _SHORT_NETWORK.fullmatch(text)) is not None:
         missing = 3 - short[1].count(".")
         text = f"{short[1]}{'.0' * missing}/{short[2]}"
@@ -150,7 +151,7 @@ def _network(text: str) -> Network | None:
 
 
 def _split_port(entry: str) -> tuple[str, int | None]:
-    """Return the host of an entry without brackets, and the port behind it."""
+    """Return the host of an entry without brackets, and its port."""
     if entry.startswith("["):
         host, _, rest = entry[1:].partition("]")
         colon, digits = rest[:1], rest[1:]
@@ -161,5 +162,5 @@ def _split_port(entry: str) -> tuple[str, int | None]:
     if not colon:
         return host, None
     port = port_of(digits) if colon == ":" else None
-    # With anything else for a port it is no host either.
+    # With an invalid port it is not a host either.
     return (host, port) if port else ("", None)

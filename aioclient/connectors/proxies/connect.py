@@ -1,8 +1,8 @@
 """Asking an HTTP proxy for a tunnel (RFC 9110, section 9.3.6).
 
-The request is written and its answer read by what serves every other request and response, limits included. After a
-2xx the bytes are the server's: of ``Content-Length`` and ``Transfer-Encoding`` in such an answer nothing is believed,
-and a byte that came along with it is nobody's answer to anything.
+The request is written and its answer is read by the same code as every other request and response, including the
+limits. After a 2xx the bytes belong to the server: ``Content-Length`` and ``Transfer-Encoding`` in such an answer are
+ignored, and a byte that comes with it is an error.
 """
 
 import errno
@@ -22,7 +22,7 @@ from .wire import Wire
 
 
 def authority(origin: Origin) -> str:
-    """Return host and port of *origin*, as ``CONNECT`` has them (RFC 9112, section 3.2.3)."""
+    """Return host and port of *origin*, in the form for ``CONNECT`` (RFC 9112, section 3.2.3)."""
     host = origin.host.partition("%")[0]
     return f"{f'[{host}]' if ':' in host else host}:{origin.port}"
 
@@ -30,13 +30,13 @@ def authority(origin: Origin) -> str:
 async def ask_for_tunnel(
     wire: Wire, request: Request, proxy: Proxy, fields: list[tuple[str, str]]
 ) -> None:
-    """Let *proxy* open a tunnel for *request*; it is told *fields*, and of the request no more than its origin.
+    """Let *proxy* open a tunnel for *request*; it gets *fields*, and learns only the request's origin.
 
     Raises:
         ProxyRefusedError: it answered anything but 2xx.
-        ServerProtocolError: its answer is not HTTP/1.1, or something came behind it.
+        ServerProtocolError: its answer is not HTTP/1.1, or bytes follow it.
         OSError: the connection broke, or ended before an answer.
-        ValueError: a field must not reach the wire.
+        ValueError: a field is invalid on the wire.
     """
     target = authority(request.origin)
     asked = _request_for(request, target)
@@ -73,7 +73,7 @@ async def ask_for_tunnel(
 def refusal(
     request: Request, proxy: Proxy, status: int, reason: str, headers: "CIMultiDictProxy[str]"
 ) -> ProxyRefusedError:
-    """Return the error that says what *proxy* answered to *request*."""
+    """Return the error for *proxy*'s answer to *request*."""
     error = ProxyRefusedError(
         request.info, cast(Any, request.history), status=status, message=reason, headers=headers
     )
@@ -82,7 +82,7 @@ def refusal(
 
 
 def _request_for(request: Request, target: str) -> Request:
-    """Return the ``CONNECT`` for *request*: it knows nothing of its path, its fields and its credentials."""
+    """Return the ``CONNECT`` for *request*, without its path, its fields and its credentials."""
     options = request.options
     asked = request.hop(
         "CONNECT",

@@ -1,14 +1,14 @@
-"""Which proxy a request goes by: a decision on values, made anew for each hop and remembered for each origin.
+"""Which proxy a request uses: a decision on values, for each hop, cached by origin.
 
-Sources are asked in turn: what the session was given, then the environment. The first that says something of an
-origin decides, and by its most specific key:
+The rules are asked in turn: those of the session, then those of the environment. The first with an entry for the origin
+decides, by its most specific key:
 
 1. ``https://a.test:8443``, ``all://a.test:8443``
 2. ``https://a.test``, ``all://a.test``
 3. ``https``, ``all``
 
-``ws`` and ``wss`` are asked for first where they are meant, then ``http`` and ``https``. A host that a source's
-``no_proxy`` names is reached directly, whatever other sources say.
+For ``ws`` and ``wss`` these keys come first, then ``http`` and ``https``. A host in the ``no_proxy`` of rules is
+reached directly, whatever other rules are.
 """
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -24,24 +24,22 @@ from .bypass import Bypass, canonical_name
 
 SCHEMES: Final = ("http", "https", "ws", "wss", "all")
 _ALSO: Final = {"ws": "http", "wss": "https"}
-_REMEMBERED: Final = (
-    1024  # origins; a program that asks for more of them decides a little more often
-)
+_REMEMBERED: Final = 1024  # origins; with more of them some decisions are repeated
 
 ProxyOrNone = str | URL | Proxy | Direct | None
 LoginOf = Callable[[str], ProxyAuthLike | None]
-"""Tells the login for a proxy on a host, a canonical one."""
+"""Returns the login for a proxy on a canonical host."""
 
 
 class ProxyOptions(NamedTuple):
-    """What is said of proxies beside their URLs; None says nothing."""
+    """Settings of proxies besides their URLs; None is not set."""
 
     auth: ProxyLogin | None = None
     headers: LooseHeaders | None = None
     ssl: SSLOption | None = None
 
     def complete(self, proxy: Proxy) -> Proxy:
-        """Return *proxy* with what it does not say itself."""
+        """Return *proxy* with these settings for those that it lacks."""
         return proxy.changed(
             self.auth if proxy.auth is None else None,
             None if proxy.headers else self.headers,
@@ -52,8 +50,7 @@ class ProxyOptions(NamedTuple):
 class ProxyRules(NamedTuple):
     """Proxies by key, and the hosts that need none.
 
-    A proxy that is a str was not looked at yet: what is wrong with one in the environment concerns only requests
-    that would go by it.
+    A proxy that is a str was not parsed yet: an invalid one in the environment only affects requests that would use it.
     """
 
     table: Mapping[str, Proxy | str | None]
@@ -62,7 +59,7 @@ class ProxyRules(NamedTuple):
 
 
 class Proxies:
-    """The sources of a session, in the order in which they are asked."""
+    """The rules of a session, in the order in which they are asked."""
 
     __slots__ = ("_chosen", "_sources")
 
@@ -74,7 +71,7 @@ class Proxies:
         """Return the proxy for *origin*; None to go there directly.
 
         Raises:
-            InvalidUrlClientError: the environment names one that is none.
+            InvalidUrlClientError: the environment's URL of the proxy is invalid.
         """
         asked = origin.scheme, origin.host, origin.port
         try:
@@ -105,9 +102,9 @@ class Always:
 
 
 class OverridingTable:
-    """The proxies of a session, of which the one for *origin* is told more by a call.
+    """The proxies of a session; the one for *origin* gets further settings from a call.
 
-    What the call says is for that proxy: a redirect that leads to another one does not take it along.
+    The call's settings are for that proxy only: a redirect that uses another proxy does not apply them.
     """
 
     __slots__ = ("_changed", "_first", "_table")
@@ -124,7 +121,7 @@ class OverridingTable:
 
 
 class WithLogins:
-    """A table whose HTTP proxies, where they have no login of their own, get one by their host."""
+    """A table that adds a login, by host, to HTTP proxies without one."""
 
     __slots__ = ("_login_of", "_table")
 
@@ -157,7 +154,7 @@ def decide(sources: Iterable[ProxyRules], scheme: str, host: str, port: int) -> 
 
 
 def keys_for(scheme: str, host: str, port: int) -> list[str]:
-    """Return the keys under which a proxy for an origin may stand, the most specific first."""
+    """Return the keys for a proxy of an origin, the most specific first."""
     schemes = [scheme, _ALSO[scheme], "all"] if scheme in _ALSO else [scheme, "all"]
     bare = host.partition("%")[0]
     places = (f"://{bare}:{port}", f"://{bare}", "")
@@ -165,11 +162,11 @@ def keys_for(scheme: str, host: str, port: int) -> list[str]:
 
 
 def proxy_rules(proxies: Mapping[str, ProxyOrNone], settings: ProxyOptions) -> ProxyRules:
-    """Return what a ``proxies=`` mapping says.
+    """Return the rules of a ``proxies=`` mapping.
 
     Raises:
-        ValueError: a key or a proxy is none.
-        TypeError: *proxies* is no mapping of str.
+        ValueError: a key or a proxy is invalid.
+        TypeError: *proxies* is not a mapping with str keys.
     """
     if not isinstance(proxies, Mapping):
         raise TypeError(
@@ -187,7 +184,7 @@ def proxy_rules(proxies: Mapping[str, ProxyOrNone], settings: ProxyOptions) -> P
 
 
 def read_proxy(value: ProxyOrNone, settings: ProxyOptions) -> Proxy | None:
-    """Return a proxy that was given in any spelling, completed by *settings*; None for ``DIRECT``, None and ""."""
+    """Return a proxy given in any form, completed by *settings*; None for ``DIRECT``, None and ""."""
     if not value or value is DIRECT:
         return None
     proxy = value if isinstance(value, Proxy) else Proxy(value)

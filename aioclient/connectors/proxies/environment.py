@@ -1,8 +1,8 @@
-"""The proxies that the environment's variables name.
+"""The proxies in environment variables.
 
-``http_proxy``, ``https_proxy``, ``all_proxy`` and ``no_proxy``, in lower or upper case; lower case wins, and an empty
-value says "none". In a CGI program, which ``REQUEST_METHOD`` tells, ``HTTP_PROXY`` is not a variable but a header
-field ``Proxy`` of whoever sent the request: it is left alone.
+``http_proxy``, ``https_proxy``, ``all_proxy`` and ``no_proxy``, in lower or upper case; lower case takes precedence,
+and an empty value means "none". In a CGI program, where ``REQUEST_METHOD`` is set, ``HTTP_PROXY`` is not a variable but
+the ``Proxy`` header field of the request: it is ignored.
 """
 
 from collections.abc import Mapping
@@ -16,11 +16,11 @@ _VARIABLES = ("http", "https", "ws", "wss", "all")
 def rules_of_environment(
     environ: Mapping[str, str], settings: ProxyOptions | None = None
 ) -> ProxyRules | None:
-    """Return what *environ* says of proxies; None when it names none.
+    """Return the proxy rules of *environ*; None if it names no proxy.
 
-    A proxy without a scheme is an ``http`` one, as other programs take it.
+    A proxy without a scheme is an ``http`` one, as in other programs.
     """
-    variables = dict(environ)  # where names have no case it folds them, and would answer for both
+    variables = dict(environ)  # where names ignore case, it would return the same for both
     table: dict[str, str | None] = {}
     for name in _VARIABLES:
         value = _value(variables, f"{name}_proxy")

@@ -1,4 +1,4 @@
-"""What proxies are told of who asks: a Basic field at once, a digest once a challenge is known."""
+"""Credentials for proxies: Basic at once, a digest once a challenge is known."""
 
 from collections import OrderedDict
 from secrets import token_hex
@@ -10,11 +10,11 @@ from ...message.digest import Challenge, answer, strongest
 from ...message.headers import PROXY_AUTHORIZATION
 from ...message.proxy import Proxy
 
-_REMEMBERED: Final = 256  # proxies; one that was forgotten is asked for its challenge again
+_REMEMBERED: Final = 256  # proxies; a forgotten one is asked for its challenge again
 
 
 class _State:
-    """The challenge of one proxy, and how many answers it got."""
+    """The challenge of one proxy, and how many answers were made."""
 
     __slots__ = ("challenge", "count")
 
@@ -24,10 +24,10 @@ class _State:
 
 
 class Logins:
-    """The challenges of the proxies that are shown digests.
+    """The challenges of proxies with digest credentials.
 
-    What is known of one proxy is never used for another, nor for other credentials with the same one: the key is the
-    proxy with all that it is told. A new challenge replaces the one before, of whatever realm.
+    A challenge is used only for the same proxy with the same credentials: the key is the whole proxy value. A new
+    challenge replaces the previous one, whatever its realm.
     """
 
     __slots__ = ("_states",)
@@ -36,7 +36,7 @@ class Logins:
         self._states: OrderedDict[Proxy, _State] = OrderedDict()
 
     def fields(self, proxy: Proxy, method: str, target: str) -> list[tuple[str, str]]:
-        """Return the fields that *proxy* gets with a request for *target*."""
+        """Return the fields for *proxy* in a request for *target*."""
         fields = proxy.fields()
         login = proxy.auth
         if login is None or not login.digest:
@@ -57,7 +57,7 @@ class Logins:
         return fields
 
     def learn(self, proxy: Proxy, headers: "CIMultiDictProxy[str]") -> bool:
-        """Take the challenge of a 407 response; return whether it can be answered."""
+        """Store the challenge of a 407 response; return whether it can be answered."""
         if proxy.auth is None or not proxy.auth.digest:
             return False
         challenge = strongest(headers.getall("Proxy-Authenticate", ()))

@@ -1,7 +1,7 @@
 """Asking a SOCKS proxy for a connection: SOCKS4, SOCKS4a and SOCKS5 (RFC 1928, RFC 1929).
 
-python-socks speaks the protocol, on a socket that we have connected: so addresses, deadlines and cancellation are as
-everywhere. It reads exactly the answer; what follows that is the server's.
+python-socks speaks the protocol on a socket that we have connected, so addresses, deadlines and cancellation work as
+everywhere. It reads exactly the answer; the bytes after that are the server's.
 """
 
 import asyncio
@@ -12,21 +12,21 @@ from typing import Any, Final, Self
 from ...exceptions import MissingExtraError
 from ...message.proxy import Proxy
 
-# python-socks wants a limit of its own; ours are those of the call, which may have none.
+# python-socks requires a limit; ours are those of the call, which may have none.
 _NO_LIMIT: Final = 365 * 86400.0
 
 
-# What a proxy answers when it is this address that it cannot reach; another one of the host may do.
+# Answers of a proxy that cannot reach this address; another address of the host may work.
 _UNREACHABLE5: Final = frozenset((1, 3, 4, 5, 6, 8))  # RFC 1928, section 6
-_UNREACHABLE4: Final = frozenset((91,))  # the one answer for all that fails
+_UNREACHABLE4: Final = frozenset((91,))  # the only answer for failures
 
 
 class UnreachableError(OSError):
-    """A SOCKS proxy reaches nothing at an address."""
+    """A SOCKS proxy cannot reach an address."""
 
 
 class _Connected:
-    """What python-socks takes for the way to its proxy: it is there already."""
+    """What python-socks uses to connect to its proxy: here the connection exists already."""
 
     __slots__ = ("_sock",)
 
@@ -39,7 +39,9 @@ class _Connected:
 
 
 class _Octets(str):
-    """Text that goes out as UTF-8: python-socks counts characters and encodes them as ASCII, and asks nothing else."""
+    """A str that is encoded as UTF-8: python-socks counts characters and encodes them as ASCII, and does nothing
+    else.
+    """
 
     __slots__ = ()
 
@@ -52,7 +54,7 @@ class _Octets(str):
 
 
 def require_socks() -> tuple[Any, Any]:
-    """Return the package that speaks SOCKS, and its class of a proxy for asyncio.
+    """Return the package that speaks SOCKS, and its proxy class for asyncio.
 
     Raises:
         MissingExtraError: it is not installed.
@@ -87,7 +89,7 @@ async def ask_for_connection(
         proxy.port,
         None if login is None else _Octets(login.login),
         None if login is None else _Octets(login.password),
-        rdns=True,  # a name is sent as it is: to look it up, or not, was decided before
+        rdns=True,  # a name is sent as it is: whether to resolve it was decided before
         forward=_Connected(sock),
         loop=loop,
     )
@@ -97,12 +99,12 @@ async def ask_for_connection(
         unreachable = _UNREACHABLE4 if proxy.is_socks4 else _UNREACHABLE5
         kind = UnreachableError if error.error_code in unreachable else OSError
         raise kind(errno.ECONNREFUSED, f"the SOCKS proxy answered: {error}") from error
-    except ValueError as error:  # what stands for an address in the answer is none
+    except ValueError as error:  # the address in the answer is invalid
         raise OSError(errno.EPROTO, f"the SOCKS proxy's answer is broken: {error}") from error
 
 
 def _check_name(host: str) -> None:
-    """Raise OSError if no SOCKS message can hold *host*: its length has one byte, as that of each label in DNS."""
+    """Raise OSError if *host* is too long for a SOCKS message: its length has one byte, like that of a DNS label."""
     if len(host) > 255 or (":" not in host and any(len(label) > 63 for label in host.split("."))):
         raise OSError(
             errno.ENAMETOOLONG,

@@ -1,24 +1,24 @@
-"""The bytes between client and proxy before there is a connection: sent, and received as they come."""
+"""The bytes exchanged with a proxy before the connection to the server exists."""
 
 import asyncio
 import socket
 from typing import Any, Final, Protocol, cast
 
-READ_SIZE: Final = 16 * 1024  # bytes at a time; the answer of a proxy is a few hundred
+READ_SIZE: Final = 16 * 1024  # bytes at a time; the answer of a proxy has a few hundred
 
 
 class Wire(Protocol):
-    """Where a proxy is spoken with."""
+    """A byte stream to a proxy."""
 
     async def send(self, data: bytes) -> None:
         """Send all of *data*."""
 
     async def receive(self, most: int = READ_SIZE) -> bytes:
-        """Return what comes next, at least one byte and at most so many; nothing at the end."""
+        """Return the next bytes, at least one and at most *most*; none at the end."""
 
 
 class SocketWire:
-    """A connected socket: what is not received stays in it, for whoever takes it over."""
+    """A connected socket: unread bytes stay in it for its next user."""
 
     __slots__ = ("_loop", "_sock")
 
@@ -31,12 +31,12 @@ class SocketWire:
         await self._loop.sock_sendall(self._sock, data)
 
     async def receive(self, most: int = READ_SIZE) -> bytes:
-        """Return what comes next, at least one byte and at most so many; nothing at the end."""
+        """Return the next bytes, at least one and at most *most*; none at the end."""
         return await self._loop.sock_recv(self._sock, most)
 
 
 class TransportWire(asyncio.Protocol):
-    """A transport, with TLS to the proxy."""
+    """A transport, for TLS to the proxy."""
 
     __slots__ = ("_data", "_ended", "_error", "_loop", "_waiter", "transport")
 
@@ -50,7 +50,7 @@ class TransportWire(asyncio.Protocol):
 
     @property
     def unread(self) -> bool:
-        """Whether something came that nobody has received."""
+        """Whether there are unread bytes."""
         return bool(self._data)
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
@@ -78,11 +78,11 @@ class TransportWire(asyncio.Protocol):
             self._waiter.set_result(None)
 
     async def send(self, data: bytes) -> None:
-        """Hand *data* to the transport: a request for a tunnel is never more than it takes."""
+        """Pass *data* to the transport: a request for a tunnel always fits its buffer."""
         cast(asyncio.Transport, self.transport).write(data)
 
     async def receive(self, most: int = READ_SIZE) -> bytes:
-        """Return what comes next, at least one byte and at most so many; nothing at the end.
+        """Return the next bytes, at least one and at most *most*; none at the end.
 
         Raises:
             OSError: the connection broke.
@@ -101,13 +101,13 @@ class TransportWire(asyncio.Protocol):
 
 
 class Nested(asyncio.Transport):
-    """A TLS transport of asyncio's that may carry TLS itself.
+    """A TLS transport of asyncio that may carry TLS itself.
 
-    asyncio takes its own for that, and until Python 3.11.8 and 3.12.2 fails when it has to close one at once: a
-    handshake inside that went wrong ended when its time was up, 60 s later. Everything else is passed on.
+    asyncio uses its own class for that, and until Python 3.11.8 and 3.12.2 that fails when it has to close at once: a
+    failed inner handshake ended only after its timeout of 60 s. Everything else is passed on.
     """
 
-    _start_tls_compatible = True  # what asyncio asks of a transport
+    _start_tls_compatible = True  # asyncio requires it of a transport
 
     def __init__(self, transport: asyncio.Transport) -> None:
         super().__init__()
@@ -117,23 +117,23 @@ class Nested(asyncio.Transport):
         self._transport.abort()
 
     def get_extra_info(self, name: str, default: Any = None) -> Any:
-        """Return what is known of the connection."""
+        """Return extra information about the connection."""
         return self._transport.get_extra_info(name, default)
 
     def set_protocol(self, protocol: asyncio.BaseProtocol) -> None:
-        """Let *protocol* have what comes."""
+        """Pass incoming data to *protocol*."""
         self._transport.set_protocol(protocol)
 
     def get_protocol(self) -> asyncio.BaseProtocol:
-        """Return what has it now."""
+        """Return the current protocol."""
         return self._transport.get_protocol()
 
     def is_closing(self) -> bool:
-        """Tell whether it is closed, or about to be."""
+        """Tell whether it is closed, or closing."""
         return self._transport.is_closing()
 
     def close(self) -> None:
-        """Close it when all is sent."""
+        """Close it after everything is sent."""
         if not self._transport.is_closing():  # see Http1Connection.close()
             self._transport.close()
 
@@ -158,9 +158,9 @@ class Nested(asyncio.Transport):
         self._transport.write(data)
 
     def get_write_buffer_size(self) -> int:
-        """Return how many bytes are to be sent."""
+        """Return the number of unsent bytes."""
         return self._transport.get_write_buffer_size()
 
     def set_write_buffer_limits(self, high: int | None = None, low: int | None = None) -> None:
-        """Set how many of them are too many."""
+        """Set the limits of the write buffer."""
         self._transport.set_write_buffer_limits(high, low)
