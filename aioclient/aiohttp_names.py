@@ -7,6 +7,8 @@ its ``AttributeError`` says what to use instead.
 from importlib import import_module
 from typing import Final
 
+import aiohttp
+
 # Modules: ours of the same meaning, or aiohttp's own.
 _MODULES: Final = {
     "client_exceptions": "aioclient.exceptions",
@@ -16,6 +18,7 @@ _MODULES: Final = {
     "helpers": "aiohttp.helpers",
     "http": "aiohttp.http",
     "http_exceptions": "aiohttp.http_exceptions",
+    "http_websocket": "aiohttp.http_websocket",
     "multipart": "aiohttp.multipart",
     "tracing": "aiohttp.tracing",
     "typedefs": "aiohttp.typedefs",
@@ -48,6 +51,7 @@ _HINTS: Final = {
     "client": "its classes are those of aioclient itself",
     "client_reqrep": "its classes are those of aioclient itself",
     "client_ws": "its classes are those of aioclient itself",
+    "log": "the loggers here are children of logging.getLogger('aioclient')",
     "resolver": "aioclient.DefaultResolver and ThreadedResolver resolve here; AsyncResolver is aiohttp's",
     "set_zlib_backend": "it changes aiohttp's decoding and none here; aiohttp.set_zlib_backend is aiohttp's",
     "streams": "aioclient.StreamReader is the class of response.content",
@@ -64,7 +68,7 @@ def alias_of(name: str) -> object:
     if name in _MODULES:
         return import_module(_MODULES[name])
     if name in _NAMES:
-        return getattr(import_module("aiohttp"), name)
+        return getattr(aiohttp, name)
     text = f"module 'aioclient' has no attribute {name!r}"
     if name in _HINTS:
         text += f": {_HINTS[name]}"

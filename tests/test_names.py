@@ -1,6 +1,7 @@
 """The package's names: what code that imports aiohttp's client finds here."""
 
 import importlib
+import sys
 
 import aiohttp
 import pytest
@@ -66,6 +67,7 @@ def test_names_passed_on(name: str) -> None:
         ("helpers", "BasicAuth"),
         ("http", "HttpVersion"),
         ("http_exceptions", "LineTooLong"),
+        ("http_websocket", "WSMsgType"),
         ("multipart", "MultipartWriter"),
         ("tracing", "TraceConfig"),
         ("typedefs", "StrOrURL"),
@@ -81,7 +83,16 @@ def test_modules(name: str, inside: str) -> None:
         assert found is getattr(importlib.import_module(f"aiohttp.{name}"), inside)
 
 
-@pytest.mark.parametrize("name", [*ELSEWHERE, "client", "streams", "test_utils"])
+@pytest.mark.parametrize("name", PASSED_ON)
+def test_in_place_of_aiohttp(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """They are found, too, where a program has put this package in aiohttp's place, for a library to import."""
+    monkeypatch.setitem(sys.modules, "aiohttp", aioclient)
+    found = importlib.import_module("aiohttp")
+    assert found is aioclient
+    assert getattr(found, name) is getattr(aiohttp, name)
+
+
+@pytest.mark.parametrize("name", [*ELSEWHERE, "client", "log", "streams", "test_utils"])
 def test_names_that_are_elsewhere(name: str) -> None:
     """What would be another thing here is not there, and the error says what is."""
     with pytest.raises(AttributeError, match=f"has no attribute '{name}': .*") as caught:
