@@ -1,16 +1,17 @@
 # Every target sets up what it needs in its own virtual environment, .venv, and does it again only
 # when setup.cfg or pyproject.toml change. Nothing has to be activated, exported or installed first.
 #
-#   make demo     show the main job on an embedded server
-#   make test     run the tests               make test T=tests/test_session.py   some of them
-#   make check    format, lint, import rules, types, docs: silent when all is well
-#   make bench    measure against other clients
-#   make tables   make the docs' tables of rows, weaknesses and parameters
-#   make drawings make the docs' drawings from the code and the benchmark's results
-#   make docs     build the pages into docs/_build/html
-#   make pictures look at the built pages in headless Chromium
-#   make format   format the code and fix what can be fixed
-#   make clean    remove what was built       make distclean   and the environment
+#   make demo      show the main job on an embedded server
+#   make test      run the tests               make test T=tests/test_session.py   some of them
+#   make libraries run the tests of libraries with an environment of their own
+#   make check     format, lint, import rules, types, docs: silent when all is well
+#   make bench     measure against other clients
+#   make tables    make the docs' tables of rows, weaknesses and parameters
+#   make drawings  make the docs' drawings from the code and the benchmark's results
+#   make docs      build the pages into docs/_build/html
+#   make pictures  look at the built pages in headless Chromium
+#   make format    format the code and fix what can be fixed
+#   make clean     remove what was built       make distclean   and the environment
 
 VENV := .venv
 BIN := $(VENV)/bin
@@ -21,7 +22,7 @@ T ?=
 export PIP_DISABLE_PIP_VERSION_CHECK = 1
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test check format bench tables drawings docs pictures clean distclean
+.PHONY: help demo test libraries check format bench tables drawings docs pictures clean distclean
 .DELETE_ON_ERROR:
 
 help:
@@ -61,6 +62,14 @@ demo: $(VENV)/.installed-demo
 
 test: $(VENV)/.installed-test
 	@$(BIN)/pytest $(or $(T),--numprocesses=auto --maxprocesses=8)
+
+# pytest-asyncio's plugin, which one of them brings, has settings of its own to ask for.
+libraries:
+	@$(MAKE) --no-print-directory VENV=$(VENV)-libraries run-libraries
+
+.PHONY: run-libraries
+run-libraries: $(VENV)/.installed-libraries
+	@PYTEST_DISABLE_PLUGIN_AUTOLOAD=1 $(BIN)/pytest $(or $(T),tests/libraries/group)
 
 # Runs a command; shows what it printed only when it failed.
 quietly = @log=$$(mktemp) && if $(1) >"$$log" 2>&1; then rm -f "$$log"; \
@@ -127,4 +136,4 @@ clean:
 	    2>/dev/null || true
 
 distclean: clean
-	@rm -rf $(VENV)
+	@rm -rf $(VENV) $(VENV)-libraries

@@ -73,6 +73,17 @@ def test_documented(table: str) -> None:
     assert f"``{table}``" in page
 
 
+@pytest.mark.parametrize(
+    "name", sorted(set(names_of(GROUPS["libraries"])) - {"aioclient", "pytest", "trustme"})
+)
+def test_libraries(name: str) -> None:
+    """Each library that has its own environment stands on the page about moving, and has a test."""
+    page = (ROOT / "docs/how-to/move-from-aiohttp.rst").read_text(encoding="utf-8")
+    assert f"    * - {name}\n" in page
+    short = name.removesuffix(".py").removesuffix("-py").replace("-", "_")
+    assert (ROOT / f"tests/libraries/group/test_{short}.py").is_file()
+
+
 def test_versions() -> None:
     """The versions of Python that are claimed are those that the docs say CI ran."""
     classifiers = SETTINGS["metadata"]["classifiers"]
