@@ -40,8 +40,9 @@ from ...response.lease import Connection, TakenOver
 from ...response.stream import StreamReader
 from ..connection import Owner
 from ..leftovers import input_poll, read_leftovers
+from ..request_fields import expects_continue
 from ..watch import Watch
-from .head import encode_head, expects_continue, outgoing_fields
+from .head import encode_head, outgoing_fields
 from .losses import lost_error, unsent_error
 from .response import ResponseReader
 from .sending import Sender

@@ -13,9 +13,9 @@ from ...exchange import ALL, Exchange
 from ...message.body import Body
 from ...message.request import Request
 from ...message.timings import Phases
+from ..request_fields import expects_continue
 from ..send_queue import unsent_bytes
 from ..watch import Watch
-from .head import expects_continue
 from .upload import ChunkWriter, CountingWriter, write_traced
 
 # What an upload may write before the event loop gets a turn, although the socket takes all of it: a body whose source

@@ -31,8 +31,8 @@ from ...message.request import Request
 from ...response.client_response import ClientResponse
 from ...response.lease import TakenOver
 from ..connection import Owner
-from ..http1.head import outgoing_fields
 from ..leftovers import input_poll, read_leftovers
+from ..request_fields import METHODS_WITH_BODY, exchange_fields
 from .codec import Codec
 from .errors import ConnectionFailure, ErrorCode
 from .losses import connection_error, unsent_error
@@ -42,7 +42,6 @@ from .stream_exchange import StreamExchange
 
 PING: Final = b"aioclien"  # 8 bytes (section 6.7)
 PING_LIMIT: Final = 20.0  # seconds for the answer
-_METHODS_WITH_BODY: Final = frozenset(("POST", "PUT", "PATCH"))
 _GONE: Final = ConnectionFailure(ErrorCode.NO_ERROR, "the connection was closed")
 
 
@@ -297,7 +296,7 @@ class Http2Connection(asyncio.Protocol):
             and request.own_headers is None
             and request.cookie is None
             and request.authorization is None
-            and request.method not in _METHODS_WITH_BODY
+            and request.method not in METHODS_WITH_BODY
             and not request.options.chunked
             and (plain := request.defaults.plain_block()) is not None
         ):
@@ -305,7 +304,7 @@ class Http2Connection(asyncio.Protocol):
                 self._plain = plain
                 self._plain_fields = tuple(request.defaults.fields.items())
             return self._plain_fields
-        return tuple(outgoing_fields(exchange).items())
+        return tuple(exchange_fields(exchange).items())
 
     # What arrives
 

@@ -14,8 +14,8 @@ from ...message.body import Body
 from ...message.headers import shown_text
 from ...message.request import Request
 from ...message.timings import Phases
-from ..http1.head import expects_continue
 from ..http1.upload import CountingWriter, write_traced
+from ..request_fields import expects_continue
 from .codec import Codec
 from .states import CLOSED
 from .streams import Stream

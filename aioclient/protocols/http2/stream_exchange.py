@@ -15,8 +15,8 @@ from ...response.body_stream import open_stream
 from ...response.client_response import ClientResponse
 from ...response.lease import Connection, LeasedConnection
 from ...response.stream import StreamReader
-from ..http1.head import expects_continue
 from ..http1.response import FORBIDDEN_TRAILERS
+from ..request_fields import expects_continue
 from .codec import Codec
 from .losses import reason_of, stream_error
 from .sending import BodySender
