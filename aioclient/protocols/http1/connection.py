@@ -10,7 +10,7 @@ The rules:
 * What the server sent before the connection broke is read before anybody hears that it broke.
 * A response whose body arrived with its head is delivered as bytes. Otherwise the body goes to a ``StreamReader``,
   which pauses the socket when nobody reads.
-* Limits of time are ``watch.py``'s, sending a body is ``sending.py``'s; the states are those of ``states.py``.
+* Limits of time are ``watch.py``'s, sending a body is ``body_sender.py``'s; the states are those of ``states.py``.
 """
 
 import asyncio
@@ -33,19 +33,20 @@ from ...exchange import ALL, NOTHING, PART, Exchange
 from ...message.headers import CONTENT_ENCODING
 from ...message.origin import ConnectionKey
 from ...message.request import Request
-from ...message.timings import Phases
 from ...response.body_stream import open_stream
 from ...response.client_response import ClientResponse
 from ...response.lease import Connection, TakenOver
 from ...response.stream import StreamReader
+from ..body_writers import CountingWriter
 from ..connection import Owner
 from ..leftovers import input_poll, read_leftovers
 from ..request_fields import expects_continue
 from ..watch import Watch
+from .body_sender import Sender
+from .chunk_writer import ChunkWriter
 from .head import encode_head, outgoing_fields
 from .losses import lost_error, unsent_error
 from .response import ResponseReader
-from .sending import Sender
 from .states import CLOSED, DRAINING, IDLE, STREAMING, SWITCHED, WAITING, ConnectionState
 
 DRAIN_LIMIT: Final = (
@@ -195,11 +196,10 @@ class Http1Connection(asyncio.Protocol):
             transport.write(head + body.data)
         else:
             exchange.sent = PART
-            exchange.phases = phases = exchange.phases or Phases()
-            phases.sending = self._loop.time()
-            phases.send = None
             transport.write(head)
-            self._sender.begin(exchange, body, chunked)
+            sender = self._sender
+            writer = ChunkWriter(sender) if chunked else CountingWriter(sender, request, body)
+            sender.begin(exchange, body, writer)
         self._watch.begin(request.deadline, request.timeout.sock_read)
         return waiter
 

@@ -1,11 +1,11 @@
 """HTTP/2 (RFC 9113): a codec without I/O, and the connection that gives it a socket and time.
 
-===================  ================================================================================
-``connection.py``    the ``asyncio.Protocol`` behind the seam of protocols
-``stream_exchange.py``  one exchange on it: its response on the way up
-``sending.py``       … and its body on the way down
-``losses.py``        what is said of a response that does not come, or not whole
-===================  ================================================================================
+=======================  ================================================================================
+``connection.py``        the ``asyncio.Protocol`` behind the seam of protocols
+``stream_exchange.py``   one exchange on it: its response on the way up
+``stream_sender.py``     … and its body on the way down
+``losses.py``            what is said of a response that does not come, or not whole
+=======================  ================================================================================
 
 ``codec.py`` is the whole connection without them: bytes in, streams with news out, and the bytes to send. Below it:
 

@@ -10,17 +10,17 @@ from multidict import CIMultiDict, CIMultiDictProxy
 from ...exceptions import ClientConnectionError, ClientPayloadError
 from ...exchange import ALL, PART, Exchange
 from ...message.headers import CONTENT_ENCODING
-from ...message.timings import Phases
 from ...response.body_stream import open_stream
 from ...response.client_response import ClientResponse
 from ...response.lease import Connection, LeasedConnection
 from ...response.stream import StreamReader
+from ..body_writers import CountingWriter
 from ..http1.response import FORBIDDEN_TRAILERS
 from ..request_fields import expects_continue
 from .codec import Codec
 from .losses import reason_of, stream_error
-from .sending import BodySender
 from .states import CLOSED, WHOLE
+from .stream_sender import StreamSender
 from .streams import Stream
 
 VERSION: Final = HttpVersion(2, 0)
@@ -72,7 +72,7 @@ class StreamExchange:
         self.last_activity = now
         self.over = False
         self._reader: StreamReader | None = None
-        self._sender: BodySender | None = None
+        self._sender: StreamSender | None = None
         # Weak: the response alone keeps its lease, so that dropping the one ends the other.
         self._lease: ref[Connection] | None = None
         self._trailers: CIMultiDict[str] | None = None
@@ -112,10 +112,8 @@ class StreamExchange:
             self.codec.send(stream, body.data, end=True)
         else:
             exchange.sent = PART
-            exchange.phases = phases = exchange.phases or Phases()
-            phases.sending = self.loop.time()
-            phases.send = None
-            self._sender = BodySender(self, body)
+            self._sender = sender = StreamSender(self, self.loop)
+            sender.begin(exchange, body, CountingWriter(sender, request, body))
 
     def drained(self) -> None:
         """Go on sending: all that was handed over is sent."""

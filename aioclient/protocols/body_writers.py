@@ -1,13 +1,13 @@
-"""Writing a request body that is not a short run of bytes (RFC 9112, sections 6 and 7)."""
+"""Writing a request body that is not a short run of bytes: counted, and with a trace that is told of it."""
 
 from typing import Protocol
 
-from ...body import CompressedBody
-from ...exceptions import BodySizeError
-from ...message.body import Body, BodyWriter
-from ...message.headers import CONTENT_LENGTH
-from ...message.request import Request
-from ...response.trace import CallTrace
+from ..body import CompressedBody
+from ..exceptions import BodySizeError
+from ..message.body import Body, BodyWriter
+from ..message.headers import CONTENT_LENGTH
+from ..message.request import Request
+from ..response.trace import CallTrace
 
 
 class Sink(Protocol):
@@ -15,25 +15,6 @@ class Sink(Protocol):
 
     async def write(self, data: bytes | bytearray | memoryview) -> None:
         """Write *data*."""
-
-
-class ChunkWriter:
-    """Writes a body of unknown length in chunks (section 7.1)."""
-
-    __slots__ = ("_sink",)
-
-    def __init__(self, sink: Sink) -> None:
-        self._sink = sink
-
-    async def write(self, chunk: bytes | bytearray | memoryview) -> None:
-        """Write one chunk; an empty one, which would end the body, is left out."""
-        data = bytes(chunk)
-        if data:
-            await self._sink.write(b"%x\r\n%b\r\n" % (len(data), data))
-
-    async def finish(self) -> None:
-        """Write the last chunk."""
-        await self._sink.write(b"0\r\n\r\n")
 
 
 class CountingWriter:
