@@ -83,7 +83,7 @@ from .message.request import Auth, Request, RequestInfo
 from .message.retry_budget import RetryBudget, RetryBudgetStatistics
 from .message.timeout import ClientTimeout
 from .message.timings import Timings
-from .middlewares.auth import NO_AUTH, BasicAuth, Netrc
+from .middlewares.auth import NO_AUTH, BasicAuth, BearerAuth, DigestAuth, Netrc
 from .middlewares.rate_limit import (
     LimitStore,
     MemoryStore,
@@ -127,6 +127,7 @@ __all__ = (
     "Auth",
     "BaseConnector",
     "BasicAuth",
+    "BearerAuth",
     "BodyPartReader",
     "ClientHandlerType",
     "ClientMiddlewareType",
@@ -141,6 +142,7 @@ __all__ = (
     "CookieJar",
     "DIRECT",
     "DefaultResolver",
+    "DigestAuth",
     "DigestAuthMiddleware",
     "DoHResolver",
     "DummyCookieJar",

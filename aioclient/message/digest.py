@@ -7,9 +7,12 @@
 
 import hashlib
 import re
-from collections.abc import Callable, Iterable
+from collections import OrderedDict
+from collections.abc import Callable, Hashable, Iterable
 from functools import partial
-from typing import Final, NamedTuple
+from typing import Any, Final, Generic, NamedTuple, TypeVar
+
+K = TypeVar("K", bound=Hashable)
 
 MAX_CHALLENGES: Final = 16 * 1024  # characters; real challenges have a few hundred
 
@@ -44,6 +47,10 @@ _TOKEN68: Final = re.compile(r"[A-Za-z0-9\-._~+/]+=*[ \t]*(?=,|$)")
 _ESCAPED: Final = re.compile(r"\\(.)", re.DOTALL)
 
 
+AUTH: Final = "auth"
+AUTH_INT: Final = "auth-int"
+
+
 class Challenge(NamedTuple):
     """A Digest challenge of a server or proxy.
 
@@ -55,7 +62,7 @@ class Challenge(NamedTuple):
     nonce: str
     opaque: str | None = None
     algorithm: str | None = None
-    qop: bool = True
+    qop: str = AUTH
     stale: bool = False
     userhash: bool = False
 
@@ -91,8 +98,11 @@ def challenges(values: Iterable[str]) -> list[tuple[str, dict[str, str]]]:
     return found
 
 
-def strongest(values: Iterable[str]) -> Challenge | None:
-    """Return the strongest Digest challenge in the fields' *values* that can be answered; None if there is none."""
+def strongest(values: Iterable[str], *, integrity: bool = False) -> Challenge | None:
+    """Return the strongest Digest challenge in the fields' *values* that can be answered; None if there is none.
+
+    With *integrity* one that wants the body covered can be, too; where the server leaves the choice, it is not.
+    """
     best: tuple[int, Challenge] | None = None
     for scheme, parameters in challenges(values):
         if scheme != "digest" or "realm" not in parameters or not parameters.get("nonce"):
@@ -101,15 +111,15 @@ def strongest(values: Iterable[str]) -> Challenge | None:
         folded = "MD5" if algorithm is None else algorithm.upper()
         if folded not in _RANKS:
             continue
-        qop = parameters.get("qop")
-        if qop is not None and "auth" not in [word.strip().lower() for word in qop.split(",")]:
-            continue  # auth-int alone: it covers the body
+        qop = _chosen_qop(parameters.get("qop"), integrity)
+        if qop is None:
+            continue
         challenge = Challenge(
             parameters["realm"],
             parameters["nonce"],
             parameters.get("opaque"),
             algorithm,
-            qop is not None,
+            qop,
             parameters.get("stale", "").lower() == "true",
             parameters.get("userhash", "").lower() == "true",
         )
@@ -119,8 +129,25 @@ def strongest(values: Iterable[str]) -> Challenge | None:
     return None if best is None else best[1]
 
 
+def _chosen_qop(offered: str | None, integrity: bool) -> str | None:
+    """Return which quality of protection to answer with; None for none of those that are *offered*."""
+    if offered is None:
+        return ""
+    words = [word.strip().lower() for word in offered.split(",")]
+    if AUTH in words:
+        return AUTH
+    return AUTH_INT if integrity and AUTH_INT in words else None
+
+
 def answer(
-    challenge: Challenge, login: str, password: str, method: str, uri: str, count: int, cnonce: str
+    challenge: Challenge,
+    login: str,
+    password: str,
+    method: str,
+    uri: str,
+    count: int,
+    cnonce: str,
+    body: bytes = b"",
 ) -> str:
     """Return the value of the ``Authorization`` or ``Proxy-Authorization`` field.
 
@@ -132,6 +159,7 @@ def answer(
         uri: its target, exactly as in the request line.
         count: number of requests answered for this nonce, this one included: starts at 1.
         cnonce: random text without quotes, new for each answer.
+        body: of the request, where the challenge wants it covered.
     """
     name = (challenge.algorithm or "MD5").upper()
     session = name.endswith("-SESS")
@@ -143,10 +171,13 @@ def answer(
     secret = digest(f"{login}:{challenge.realm}:{password}")
     if session:
         secret = digest(f"{secret}:{challenge.nonce}:{cnonce}")
-    asked = digest(f"{method}:{uri}")
+    asked = f"{method}:{uri}"
+    if challenge.qop == AUTH_INT:
+        asked = f"{asked}:{make(body).hexdigest()}"
+    asked = digest(asked)
     number = f"{count:08x}"
     if challenge.qop:
-        response = digest(f"{secret}:{challenge.nonce}:{number}:{cnonce}:auth:{asked}")
+        response = digest(f"{secret}:{challenge.nonce}:{number}:{cnonce}:{challenge.qop}:{asked}")
     else:
         response = digest(f"{secret}:{challenge.nonce}:{asked}")
     user = digest(f"{login}:{challenge.realm}") if challenge.userhash else login
@@ -162,12 +193,60 @@ def answer(
     if challenge.opaque is not None:
         parts.append(f"opaque={_quoted(challenge.opaque)}")
     if challenge.qop:
-        parts += ["qop=auth", f"nc={number}"]
+        parts += [f"qop={challenge.qop}", f"nc={number}"]
     if challenge.qop or session:
         parts.append(f"cnonce={_quoted(cnonce)}")
     if challenge.userhash:
         parts.append("userhash=true")
     return f"Digest {', '.join(parts)}"
+
+
+def nonce_in(values: Iterable[str]) -> str | None:
+    """Return the nonce that the ``Authentication-Info`` fields' *values* name for the next request; None for none.
+
+    RFC 7616, section 3.5.
+    """
+    for value in values:
+        for _, parameters in challenges([f"Digest {value}"]):
+            if parameters.get("nextnonce"):
+                return parameters["nextnonce"]
+    return None
+
+
+class Nonces(Generic[K]):
+    """The last challenge of each of those that ask for digests, and how many answers it got.
+
+    What is known of one is never used for another, and a new challenge replaces the one before, of whatever realm. Of
+    more than *most* the one that is longest unused is forgotten, and asks again.
+    """
+
+    __slots__ = ("_most", "_states")
+
+    def __init__(self, most: int = 256) -> None:
+        self._most = most
+        self._states: OrderedDict[K, list[Any]] = OrderedDict()
+
+    def __len__(self) -> int:
+        return len(self._states)
+
+    def learn(self, key: K, challenge: Challenge) -> None:
+        """Answer *challenge* from now on."""
+        self._states[key] = [challenge, 0]
+        self._states.move_to_end(key)
+        if len(self._states) > self._most:
+            self._states.popitem(last=False)
+
+    def known(self, key: K) -> Challenge | None:
+        """Return the challenge to answer; None before there was one."""
+        state = self._states.get(key)
+        return None if state is None else state[0]
+
+    def count(self, key: K) -> int:
+        """Return the number of the next answer to it."""
+        state = self._states[key]
+        state[1] += 1
+        count: int = state[1]
+        return count
 
 
 def _quoted(text: str) -> str:

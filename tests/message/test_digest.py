@@ -5,7 +5,14 @@ import re
 
 import pytest
 
-from aioclient.message.digest import MAX_CHALLENGES, Challenge, answer, challenges, strongest
+from aioclient.message.digest import (
+    MAX_CHALLENGES,
+    Challenge,
+    Nonces,
+    answer,
+    challenges,
+    strongest,
+)
 
 # RFC 7616, section 3.9.1.
 RFC = (
@@ -77,9 +84,40 @@ class TestAnswers:
         )
         assert said["algorithm"] == "SHA-512-256"
 
+    @pytest.mark.rows("AUTH-06")
+    def test_the_body(self) -> None:
+        """auth-int covers the body, and is answered only where that is asked for and nothing else is offered."""
+        only = 'Digest realm="r", nonce="n", qop="auth-int"'
+        assert strongest([only]) is None
+        challenge = strongest([only], integrity=True)
+        assert challenge is not None
+        assert challenge.qop == "auth-int"
+        field = answer(challenge, "u", "p", "POST", "/", 1, "c", b"body")
+
+        def md5(text: str) -> str:
+            return hashlib.md5(text.encode()).hexdigest()
+
+        covered = md5(f"POST:/:{md5('body')}")
+        said = parameters(field)
+        assert said["response"] == md5(f"{md5('u:r:p')}:n:00000001:c:auth-int:{covered}")
+        assert said["qop"] == "auth-int"
+        both = strongest(['Digest realm="r", nonce="n", qop="auth-int, auth"'], integrity=True)
+        assert both is not None
+        assert both.qop == "auth"
+
+    def test_nonces(self) -> None:
+        """Each key has a challenge and a count of its own; the one that was learned first is forgotten first."""
+        nonces: Nonces[str] = Nonces(2)
+        for key in "abc":
+            nonces.learn(key, Challenge("r", key))
+        assert nonces.known("a") is None
+        assert [nonces.count("b"), nonces.count("b"), nonces.count("c")] == [1, 2, 1]
+        nonces.learn("b", Challenge("r", "new"))
+        assert nonces.count("b") == 1
+
     def test_without_qop(self) -> None:
         """A challenge without qop is answered as RFC 2069 has it: no count, no cnonce."""
-        field = answer(Challenge("r", "n", qop=False), "u", "p", "GET", "/", 7, "c")
+        field = answer(Challenge("r", "n", qop=""), "u", "p", "GET", "/", 7, "c")
         assert parameters(field).keys() == {"username", "realm", "nonce", "uri", "response"}
         assert parameters(field)["response"] == "f23121ca97143c6b358da620220c83b4"
 
@@ -196,5 +234,5 @@ class TestChallenges:
     def test_hostile(self, value: str) -> None:
         """Reading takes a step for each character, however a challenge is made (a hang would end the test)."""
         assert strongest([value]) is None
-        assert strongest([value, 'Digest realm="r", nonce="n"']) == Challenge("r", "n", qop=False)
+        assert strongest([value, 'Digest realm="r", nonce="n"']) == Challenge("r", "n", qop="")
         assert len(challenges([value])) <= MAX_CHALLENGES

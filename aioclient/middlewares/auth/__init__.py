@@ -1,11 +1,14 @@
 """Credentials: evaluated on every attempt, for the origin they were given for.
 
-- ``basic``: Basic, and every spelling of ``auth=``;
+- ``basic``: Basic, and every spelling of ``auth=``; ``bearer``, ``digest``: the other schemes;
+- ``scope``: for which requests they are; ``identity``: who they are, for caches;
 - ``step``: the step of the chain that lets a request's credentials write themselves into it;
 - ``netrc``, ``netrc_file``: the step instead of it where a netrc file may have some.
 """
 
 from .basic import NO_AUTH, AuthLike, BasicAuth, coerce_auth, credentials_in
+from .bearer import BearerAuth
+from .digest import DigestAuth
 from .netrc import Netrc, NetrcLike, NetrcStep, coerce_netrc
 from .step import authenticate
 
@@ -13,6 +16,8 @@ __all__ = (
     "NO_AUTH",
     "AuthLike",
     "BasicAuth",
+    "BearerAuth",
+    "DigestAuth",
     "Netrc",
     "NetrcLike",
     "NetrcStep",

@@ -188,7 +188,7 @@ def coerce_auth(value: AuthLike) -> Auth:
         return value
     if isinstance(value, tuple):
         return _of_tuple(value)
-    if isinstance(value, Auth):
+    if isinstance(value, Auth) and not isinstance(value, type):
         return value
     function: object = value
     if callable(function):

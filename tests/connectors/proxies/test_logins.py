@@ -259,7 +259,7 @@ def test_few_are_remembered() -> None:
     headers = CIMultiDictProxy(CIMultiDict({"Proxy-Authenticate": 'Digest realm="r", nonce="n"'}))
     for number in range(1000):
         assert logins.learn(Proxy(f"http://p{number}.test", auth=LOGIN), headers)
-    assert len(logins._states) == 256
+    assert len(logins._nonces) == 256
     last, first = Proxy("http://p999.test", auth=LOGIN), Proxy("http://p0.test", auth=LOGIN)
     assert len(logins.fields(last, "GET", "http://a.test/")) == 1
     assert logins.fields(first, "GET", "http://a.test/") == []

@@ -1,0 +1,24 @@
+"""Where credentials may go, beside what the session and redirects decide."""
+
+from collections.abc import Iterable
+
+from yarl import URL
+
+from ...message.headers import AUTHORIZATION
+from ...message.origin import origins_of
+from ...message.request import Request
+
+
+class Scope:
+    """Credentials for some origins, or for any; they leave alone a field that the caller gave."""
+
+    __slots__ = ("_origins",)
+
+    def __init__(self, origins: Iterable[str | URL] | None) -> None:
+        self._origins = None if origins is None else origins_of("origins", origins)
+
+    def applies(self, request: Request) -> bool:
+        """Tell whether *request* gets these credentials."""
+        return (
+            self._origins is None or request.origin in self._origins
+        ) and AUTHORIZATION not in request.fields
