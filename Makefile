@@ -78,8 +78,8 @@ quietly = @log=$$(mktemp) && if $(1) >"$$log" 2>&1; then rm -f "$$log"; \
 sphinx = $(BIN)/sphinx-build --quiet --fail-on-warning --fresh-env --doctree-dir docs/_build/doctrees
 
 # All of them run, side by side, so that one failure does not hide the next.
-CHECKS := check-format check-lint check-imports check-types check-user-code check-tables \
-    check-docs
+CHECKS := check-format check-lint check-imports check-types check-user-code check-completeness \
+    check-tables check-docs
 .PHONY: $(CHECKS)
 
 check: $(VENV)/.installed-test $(VENV)/.installed-check $(VENV)/.installed-docs
@@ -100,6 +100,10 @@ check-types:
 # What type checkers say to the code of users.
 check-user-code:
 	$(call quietly,$(BIN)/python -m tests.typing)
+
+# How much of the public interface has a type that every checker reads alike.
+check-completeness:
+	$(call quietly,$(BIN)/python .ci/completeness.py)
 
 # The tables that name tests and parameters, and the drawings, say what is true now.
 check-tables:

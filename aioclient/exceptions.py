@@ -258,11 +258,11 @@ def bad_url(url: object) -> str:
 class _Timeout(Exception):
     """The data of every timeout error: the request, the phase's limit in seconds, and what was missing."""
 
-    phase = ""
+    phase: str = ""
 
     def __init__(self, method: str, url: URL, limit: float | None, found: str) -> None:
         self.method = method
-        self.url = public(url)
+        self.url: URL = public(url)
         self.limit = limit
         self.found = found
         super().__init__()  # OSError, a base of TimeoutError, would take arguments for errno and strerror
@@ -290,7 +290,7 @@ class TotalTimeoutError(_Timeout, TimeoutError):
 class PoolTimeoutError(_Timeout, ConnectionTimeoutError):
     """No slot of the connector's pool became free within ``ClientTimeout.pool`` (or ``connect``)."""
 
-    phase = "pool"
+    phase: str = "pool"
 
     def __init__(
         self, method: str, url: URL, limit: float | None, found: str, phase: str = "pool"
@@ -723,7 +723,7 @@ class AddressNotAllowedError(ConnectingError, ClientConnectorError):
         super().__init__(connection_key, os_error)
         self.address = address
         self.rule = rule
-        self.args = (connection_key, os_error, address, rule)
+        self.args: tuple[Any, ...] = (connection_key, os_error, address, rule)
 
     def __str__(self) -> str:
         place = f"{self.host}:{self.port}"

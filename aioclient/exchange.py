@@ -92,14 +92,14 @@ class Exchange:
         began: float,
         proxy_fields: Sequence[tuple[str, str]] | None = None,
     ) -> None:
-        self.request = request
-        self.key = key
-        self.proxy_fields = proxy_fields
-        self.began = began
-        self.reused = False
-        self.sent = NOTHING
-        self.got_bytes = False
-        self.refused = False
+        self.request: Request = request
+        self.key: ConnectionKey = key
+        self.proxy_fields: Sequence[tuple[str, str]] | None = proxy_fields
+        self.began: float = began
+        self.reused: bool = False
+        self.sent: Sent = NOTHING
+        self.got_bytes: bool = False
+        self.refused: bool = False
         self.answered: float | None = None
         self.ended: float | None = None
         self.phases: Phases | None = None

@@ -26,7 +26,7 @@ class _Chunks(SourceBody):
             pieces = CollectingWriter()
             await self.write(pieces)
             self._kept = b"".join(pieces.written)
-            self.size = len(self._kept)
+            self.size: int = len(self._kept)
             self.replayable = True
             self.rewind()
         return self._kept

@@ -21,7 +21,7 @@ class BytesBody(Body):
 
     __slots__ = ("content_type", "data", "size")
 
-    headers = None
+    headers: Mapping[str, str] | None = None
     replayable = True
 
     data: bytes
@@ -30,7 +30,7 @@ class BytesBody(Body):
     def __init__(self, data: bytes, content_type: str | None = OCTET_STREAM) -> None:
         self.data = data
         self.size = len(data)
-        self.content_type = content_type
+        self.content_type: str | None = content_type
 
     async def write(self, writer: BodyWriter) -> None:
         """Send all of it."""

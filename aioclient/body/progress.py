@@ -44,8 +44,8 @@ class UploadTracker:
     )
 
     def __init__(self) -> None:
-        self.attempts = 0
-        self.bytes_written = 0
+        self.attempts: int = 0
+        self.bytes_written: int = 0
         self.upload_complete: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         self._bound = False
         self._begun = False  # the body of this attempt was begun to be sent

@@ -30,7 +30,7 @@ class SourceBody(Body):
         "size",
     )
 
-    data = None
+    data: bytes | None = None
 
     def __init__(
         self,
@@ -40,10 +40,10 @@ class SourceBody(Body):
         replayable: bool,
         headers: Mapping[str, str] | None = None,
     ) -> None:
-        self.size = size
-        self.content_type = content_type
-        self.replayable = replayable
-        self.headers = headers
+        self.size: int | None = size
+        self.content_type: str | None = content_type
+        self.replayable: bool = replayable
+        self.headers: Mapping[str, str] | None = headers
         self._started = False
         self._rewound = False
         self._under_way: asyncio.Future[None] | None = None  # of the send under way

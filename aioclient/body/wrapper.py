@@ -10,14 +10,14 @@ class BodyWrapper(Body):
 
     __slots__ = ("_body", "content_type", "headers", "replayable", "size")
 
-    data = None
+    data: bytes | None = None
 
     def __init__(self, body: Body, size: int | None, headers: Mapping[str, str] | None) -> None:
         self._body = body
-        self.size = size
-        self.headers = headers
-        self.content_type = body.content_type
-        self.replayable = body.replayable
+        self.size: int | None = size
+        self.headers: Mapping[str, str] | None = headers
+        self.content_type: str | None = body.content_type
+        self.replayable: bool = body.replayable
 
     @property
     def source(self) -> Body:

@@ -35,7 +35,7 @@ class ConnectorReplacement:
     def __init__(self, original: aiohttp.BaseConnector) -> None:
         self._original = original
         self._sessions = 0
-        self.connector = _like(original)
+        self.connector: BaseConnector = _like(original)
 
     @property
     def is_closed(self) -> bool:

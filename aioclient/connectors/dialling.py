@@ -42,10 +42,10 @@ class Dial:
     def __init__(
         self, when: float | None, missing: str, phases: Phases, trace: CallTrace | None
     ) -> None:
-        self.timeout = asyncio.timeout_at(when)
-        self.missing = missing
-        self.phases = phases
-        self.trace = trace
+        self.timeout: asyncio.Timeout = asyncio.timeout_at(when)
+        self.missing: str = missing
+        self.phases: Phases = phases
+        self.trace: CallTrace | None = trace
 
 
 Connect = Callable[[Request, ConnectionKey, Dial], Awaitable[HttpConnection]]
@@ -83,11 +83,11 @@ class Dialler:
         self, owner: Owner, sockets: OpenSockets, binding: Binding, *, keep_alive: bool
     ) -> None:
         self.protocols: dict[str, Callable[[ConnectionKey], HttpConnection]] = {}
-        self.http2 = HTTP2Settings(LocalSettings(), None)
+        self.http2: HTTP2Settings = HTTP2Settings(LocalSettings(), None)
         self.ssl: Setting = True
         self.own_context: SSLContext | None = None
         self.conn_timeout: float | None = None
-        self.close_time = CLOSE_TIME
+        self.close_time: float = CLOSE_TIME
         self._owner = owner
         self._sockets = sockets
         self._binding = binding

@@ -72,7 +72,9 @@ class PoolDriver:
         self._reuses = not force_close  # also False once the connector is closed
         self._weak_self = WeakOwner(self)
         self._sweeper: asyncio.TimerHandle | None = None
-        self.dialler = Dialler(self._weak_self, sockets, binding, keep_alive=not force_close)
+        self.dialler: Dialler = Dialler(
+            self._weak_self, sockets, binding, keep_alive=not force_close
+        )
 
     # A connection for an exchange
 

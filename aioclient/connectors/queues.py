@@ -25,10 +25,10 @@ class Queues(Generic[K, C]):
 
     def __init__(self) -> None:
         self.total: OrderedDict[Ticket[K, C], None] = OrderedDict()
-        self.at_hosts = 0
-        self.joining = 0
-        self.waited = 0
-        self.joined = 0
+        self.at_hosts: int = 0
+        self.joining: int = 0
+        self.waited: int = 0
+        self.joined: int = 0
 
     @property
     def first(self) -> Ticket[K, C] | None:

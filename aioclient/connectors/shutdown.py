@@ -31,7 +31,7 @@ class OpenSockets:
     __slots__ = ("_all_gone", "closed", "connections", "dials", "handshakes")
 
     def __init__(self) -> None:
-        self.closed = False
+        self.closed: bool = False
         self.connections: set[HttpConnection] = set()
         self.dials: set[asyncio.Timeout] = set()
         self.handshakes: WeakSet[socket.socket] = WeakSet()

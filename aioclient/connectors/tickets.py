@@ -63,8 +63,8 @@ class Sharing(Generic[K, C]):
     __slots__ = ("carries_many", "dial", "joined", "room", "waiting")
 
     def __init__(self) -> None:
-        self.carries_many = False  # whether one of its connections did
-        self.dial = False  # whether there is a dial that others may join
+        self.carries_many: bool = False  # whether one of its connections did
+        self.dial: bool = False  # whether there is a dial that others may join
         # The busy connections with room → how many more exchanges they can carry.
         self.room: OrderedDict[C, int] = OrderedDict()
         self.joined: OrderedDict[Ticket[K, C], None] = OrderedDict()  # waiting for the dial
@@ -78,8 +78,8 @@ class Host(Generic[K, C]):
     __slots__ = ("idle", "key", "queue", "sharing", "taken")
 
     def __init__(self, key: K) -> None:
-        self.key = key
-        self.taken = 0  # slots in use, and tickets in the total queue
+        self.key: K = key
+        self.taken: int = 0  # slots in use, and tickets in the total queue
         self.idle: OrderedDict[C, float] = OrderedDict()  # connection → when it expires
         self.queue: OrderedDict[Ticket[K, C], None] | None = None  # most hosts never have one
         self.sharing: Sharing[K, C] | None = None  # None for HTTP/1.1
@@ -103,10 +103,10 @@ class Ticket(Generic[K, C]):
     def __init__(self, host: Host[K, C], joins: bool = False) -> None:
         self.waiter: object = None
         self.connection: C | None = None
-        self.state = TicketState.CANCELLED
-        self.leads = False
-        self.joins = joins
-        self.host = host
+        self.state: TicketState = TicketState.CANCELLED
+        self.leads: bool = False
+        self.joins: bool = joins
+        self.host: Host[K, C] = host
 
     @property
     def key(self) -> K:

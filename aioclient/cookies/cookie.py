@@ -87,24 +87,24 @@ class Cookie:
         expires: str = "",
         quoted: bool = True,
     ) -> None:
-        self.name = name
-        self.value = value
-        self.coded_value = coded_value
-        self.domain = domain
-        self.path = path
-        self.host_only = host_only
-        self.secure = secure
-        self.http_only = http_only
-        self.same_site = same_site
+        self.name: str = name
+        self.value: str = value
+        self.coded_value: str = coded_value
+        self.domain: str = domain
+        self.path: str = path
+        self.host_only: bool = host_only
+        self.secure: bool = secure
+        self.http_only: bool = http_only
+        self.same_site: str = same_site
         self.deadline = deadline
-        self.max_age = max_age
-        self.expires = expires
+        self.max_age: str = max_age
+        self.expires: str = expires
         # Without its quotes this value would be two cookies, and the second one past every check.
         sent = coded_value if quoted or ";" in value else value
-        self.pair = f"{name}={sent}" if name else sent
-        self.size = encoded_length(self.pair)
-        self.created = 0
-        self.used = 0
+        self.pair: str = f"{name}={sent}" if name else sent
+        self.size: int = encoded_length(self.pair)
+        self.created: int = 0
+        self.used: int = 0
         self._morsel: Morsel[str] | None = None
         self._sent: Morsel[str] | None = None
 

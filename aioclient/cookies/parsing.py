@@ -40,15 +40,15 @@ class SetCookie:
     )
 
     def __init__(self, name: str, coded_value: str) -> None:
-        self.name = name
-        self.coded_value = coded_value
-        self.domain = ""
-        self.path = ""
-        self.secure = False
-        self.http_only = False
-        self.same_site = ""
-        self.max_age = ""
-        self.expires = ""
+        self.name: str = name
+        self.coded_value: str = coded_value
+        self.domain: str = ""
+        self.path: str = ""
+        self.secure: bool = False
+        self.http_only: bool = False
+        self.same_site: str = ""
+        self.max_age: str = ""
+        self.expires: str = ""
         self.delta: int | None = None
         self.deadline: float | None = None
 

@@ -66,15 +66,15 @@ class CookieStore:
     )
 
     def __init__(self, max_total: int, max_per_domain: int) -> None:
-        self.max_total = max_total
-        self.max_per_domain = max_per_domain
+        self.max_total: int = max_total
+        self.max_per_domain: int = max_per_domain
         # In the order of creation: a replaced cookie keeps its place.
         self.held: dict[Identity, Cookie] = {}
         self._buckets: dict[str, _Bucket] = {}
         # Secure cookies by name and by each domain that theirs domain-matches, cut to its last labels.
         self._secure: dict[tuple[str, str], dict[Identity, Cookie]] = {}
         self._heap: list[tuple[float, int, Cookie]] = []
-        self.next_expiry = math.inf
+        self.next_expiry: float = math.inf
         self.serial: Callable[[], int] = itertools.count(1).__next__
 
     def __len__(self) -> int:

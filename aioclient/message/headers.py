@@ -249,7 +249,7 @@ class DefaultHeaders:
     __slots__ = ("_auto", "_block", "_fields", "_plain", "_version", "given")
 
     def __init__(self, given: "CIMultiDict[str]", auto: Mapping[str, str] | None = None) -> None:
-        self.given = given
+        self.given: CIMultiDict[str] = given
         self._auto: Mapping[str, str] = {} if auto is None else auto
         self._version = -1
         self._fields = given

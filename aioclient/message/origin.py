@@ -94,25 +94,25 @@ class Origin:
     )
 
     def __init__(self, scheme: str, host: str, port: int) -> None:
-        self.scheme = scheme
-        self.port = port
-        self.is_tls = scheme in _SECURE_SCHEMES
+        self.scheme: str = scheme
+        self.port: int = port
+        self.is_tls: bool = scheme in _SECURE_SCHEMES
         if not host.islower():
             # As yarl has it, unless the URL was marked as encoded; names of network interfaces have case.
             name, percent, zone = host.partition("%")
             host = f"{name.lower()}{percent}{zone}"
         # A zone of an IPv6 address is written "%25eth0" in a URL (RFC 6874, section 2).
-        self.dns_name = host.replace("%25", "%", 1) if ":" in host else host
-        self.host = host.removesuffix(".")
-        self.is_ip = _is_ip(self.host)
+        self.dns_name: str = host.replace("%25", "%", 1) if ":" in host else host
+        self.host: str = host.removesuffix(".")
+        self.is_ip: bool = _is_ip(self.host)
         if self.is_ip:
             self.dns_name = self.dns_name.removesuffix(".")
         bare = self.host.partition("%")[0]
         field = f"[{bare}]" if ":" in bare else bare
         default_port = 443 if self.is_tls else 80
-        self.host_field = field if port == default_port else f"{field}:{port}"
-        self.key = ConnectionKey(host, port, self.is_tls, True)
-        self.http2_key = self.key._replace(http2=True)
+        self.host_field: str = field if port == default_port else f"{field}:{port}"
+        self.key: ConnectionKey = ConnectionKey(host, port, self.is_tls, True)
+        self.http2_key: ConnectionKey = self.key._replace(http2=True)
 
     def __eq__(self, other: object) -> bool:
         if not isinstance(other, Origin):

@@ -69,10 +69,10 @@ class ProxyLogin:
             if not isinstance(value, str):
                 raise ValueError(f"the {name} for a proxy must be a str, found {value!r}")
         codecs.lookup(encoding)
-        self.login = login
-        self.password = password
-        self.encoding = encoding
-        self.digest = digest
+        self.login: str = login
+        self.password: str = password
+        self.encoding: str = encoding
+        self.digest: bool = digest
 
     def basic(self) -> str:
         """Return the value of ``Proxy-Authorization`` for Basic."""
@@ -159,15 +159,15 @@ class Proxy:
                 )
         elif auth is not None:
             login = coerce_proxy_auth(auth)
-        self.scheme = parsed.scheme
+        self.scheme: str = parsed.scheme
         try:
-            self.origin = Origin(
+            self.origin: Origin = Origin(
                 parsed.scheme, parsed.raw_host or "", parsed.port or _DEFAULT_PORTS[parsed.scheme]
             )
         except ValueError as error:
             raise InvalidUrlClientError(_spelled(parsed), str(error)) from error
         self.auth = login
-        self.headers = proxy_fields(headers)
+        self.headers: tuple[tuple[str, str], ...] = proxy_fields(headers)
         self.ssl: SSLOption = True if ssl is None else ssl
         self._check()
 

@@ -228,18 +228,20 @@ class Request:
         session: "ref[Any]",  # weak, so that a response does not keep a forgotten session alive
         origin: Origin | None = None,  # of *url*, if it is known
     ) -> None:
-        self.method = method
+        self.method: str = method
         self._url = url
-        self.origin = origin_of(url) if origin is None else origin
-        self.defaults = defaults
-        self.given = headers  # merged over the session's; None for no difference
+        self.origin: Origin = origin_of(url) if origin is None else origin
+        self.defaults: DefaultHeaders = defaults
+        self.given: CIMultiDict[str] | None = (
+            headers  # merged over the session's; None for no difference
+        )
         self._headers: CIMultiDict[str] | None = None  # a step may have changed them
         self.content = content
-        self.options = options
-        self.timeout = timeout
-        self.deadline = deadline
-        self.auth = auth
-        self.cookies = cookies
+        self.options: RequestOptions = options
+        self.timeout: ClientTimeout = timeout
+        self.deadline: float | None = deadline
+        self.auth: Auth | None = auth
+        self.cookies: Mapping[str, str] | None = cookies
         self._session = session
         self.history: tuple[PastResponse, ...] = ()
         self.authorization: str | None = None

@@ -73,9 +73,9 @@ class RetryBudget:
             raise ValueError(f"minimum={minimum!r}; give a number of attempts, 0 or more")
         if not 0 < window < math.inf:
             raise ValueError(f"window={window!r}; give seconds, more than 0")
-        self.ratio = ratio
-        self.minimum = minimum
-        self.window = window
+        self.ratio: float = ratio
+        self.minimum: int = minimum
+        self.window: float = window
         self._part = window / PARTS
         self._traffic: dict[Hashable, _Traffic] = {}
         self._refused = 0

@@ -56,7 +56,7 @@ class Phases:
         self.tls: float | None = None
         self.sending: float | None = None
         self.send: float | None = 0.0
-        self.uploaded = 0
+        self.uploaded: int = 0
 
 
 def timings_between(

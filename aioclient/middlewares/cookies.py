@@ -34,7 +34,7 @@ class Cookies:
     __slots__ = ("_header_for", "_size", "jar")
 
     def __init__(self, jar: AbstractCookieJar) -> None:
-        self.jar = jar
+        self.jar: AbstractCookieJar = jar
         self._header_for: HeaderFor = self._header_of_morsels
         # What filter_cookies() of a user's own jar gives need not be what the jar counts.
         self._size: Callable[[], int] = lambda: 1

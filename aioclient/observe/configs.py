@@ -46,6 +46,6 @@ class TraceConfigs(list[TraceConfig]):
                 )
         for config in self:
             config.freeze()
-        self.signals = frozenset(
+        self.signals: frozenset[attrgetter[object]] = frozenset(
             signal for signal in SIGNALS if any(signal(config) for config in self)
         )

@@ -63,10 +63,12 @@ class RequestTrace:
         self._configs = configs
         self._signals = configs.signals
         self._followers: list[tuple[TraceConfig, SimpleNamespace]] = []
-        self.wants_headers = signals.HEADERS_SENT in configs.signals
-        self.wants_upload = signals.CHUNK_SENT in configs.signals
-        self.wants_body = signals.CHUNK_RECEIVED in configs.signals
-        self.stream_class = TracedStreamReader if self.wants_body else StreamReader
+        self.wants_headers: bool = signals.HEADERS_SENT in configs.signals
+        self.wants_upload: bool = signals.CHUNK_SENT in configs.signals
+        self.wants_body: bool = signals.CHUNK_RECEIVED in configs.signals
+        self.stream_class: type[TracedStreamReader | StreamReader] = (
+            TracedStreamReader if self.wants_body else StreamReader
+        )
         self.raised: BaseException | None = None
 
     def follow(self, request: Request) -> None:

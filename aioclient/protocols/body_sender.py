@@ -45,7 +45,7 @@ class BodySender:
         self._continue: asyncio.Future[bool] | None = None  # the wait for 100 Continue
         self._room: asyncio.Future[None] | None = None  # the wait until more may be written
         self._turn = 0  # bytes since the event loop's last turn
-        self.uploaded = 0
+        self.uploaded: int = 0
         self._phases = Phases()  # of the exchange whose body is sent
 
     def begin(self, exchange: Exchange, body: Body, writer: FinishingWriter) -> None:

@@ -36,7 +36,7 @@ class Watch:
         self._silence: float | None = None
         self._timer: asyncio.TimerHandle | None = None
         self._when = 0.0
-        self.last_activity = 0.0
+        self.last_activity: float = 0.0
 
     def begin(self, deadline: float | None, silence: float | None) -> None:
         """Watch until *deadline* (loop time), and for silences of so many seconds; None for no limit."""

@@ -139,14 +139,15 @@ class ClientResponse:
         lease: Connection | None,
     ) -> None:
         self._exchange = exchange
-        self.request = request = exchange.request
-        self.method = request.method
+        request = exchange.request
+        self.request: Request = request
+        self.method: str = request.method
         self._real_url = request.real_url
-        self.version = version
-        self.status = status
-        self.reason = reason
-        self.headers = headers
-        self.trailers = trailers
+        self.version: HttpVersion = version
+        self.status: int = status
+        self.reason: str = reason
+        self.headers: CIMultiDictProxy[str] = headers
+        self.trailers: CIMultiDictProxy[str] = trailers
         self._raw = raw
         self._content = content
         self._lease = lease

@@ -81,7 +81,7 @@ class Connection:
     def __init__(self, leased: LeasedConnection, exchange: Exchange) -> None:
         self._leased: LeasedConnection | None = leased
         self._exchange = exchange
-        self.warns = True
+        self.warns: bool = True
 
     @property
     def leased(self) -> LeasedConnection | None:

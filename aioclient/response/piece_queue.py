@@ -10,8 +10,8 @@ class PieceQueue:
 
     def __init__(self) -> None:
         self.pieces: deque[bytes] = deque()
-        self.offset = 0  # in the first piece
-        self.size = 0  # of all pieces, without taken bytes
+        self.offset: int = 0  # in the first piece
+        self.size: int = 0  # of all pieces, without taken bytes
 
     def append(self, piece: bytes) -> None:
         """Append *piece*."""

@@ -152,7 +152,7 @@ class StreamReader:
         self._max_decoded = _EVERYTHING if max_size is None else max_size
         self._max_raw = self._max_decoded if decoder is None else _EVERYTHING
         self._decoded = 0
-        self.total_raw_bytes = 0
+        self.total_raw_bytes: int = 0
         """Bytes received from the connection, before decoding."""
         """When the last byte came, in the event loop's time; None before, and for a body that came with its head."""
         self._waiter: asyncio.Future[None] | None = None

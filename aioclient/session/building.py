@@ -58,7 +58,7 @@ class RequestBuilder:
         loop: AbstractEventLoop,
         session: "ref[Any]",
     ) -> None:
-        self.settings = settings
+        self.settings: SessionSettings = settings
         self._defaults = defaults
         self._jar = jar
         self._loop = loop

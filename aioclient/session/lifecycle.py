@@ -42,12 +42,12 @@ class Lifecycle:
             raise RuntimeError(
                 "ClientSession() needs a running event loop: create it inside an async function"
             )
-        self.loop = running
-        self.closed = True  # until open()
+        self.loop: asyncio.AbstractEventLoop = running
+        self.closed: bool = True  # until open()
         self.connector: Transport | None = None
-        self.owner = owner
-        self.debug = self.loop.get_debug()
-        self.creation_site = CreationSite(self.loop)
+        self.owner: bool = owner
+        self.debug: bool = self.loop.get_debug()
+        self.creation_site: CreationSite = CreationSite(self.loop)
         self.reconnecting: set[ReconnectingWebSocket] = set()
         self._replacement: ConnectorReplacement | None = None
         self._pid = os.getpid()

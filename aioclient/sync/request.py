@@ -20,7 +20,7 @@ from ..message.headers import (
 from ..middlewares.auth import BasicAuth, credentials_in
 from ..middlewares.cookies import cookie_pairs
 from ..session.urls import parsed, with_params
-from .merging import hooks_of, query_of
+from .merging import Hook, hooks_of, query_of
 from .uploads import is_iterated, multipart
 
 Hooks = Mapping[str, Callable[..., Any] | Iterable[Callable[..., Any]]]
@@ -49,14 +49,14 @@ class PreparedRequest:
         hooks: Iterable[Callable[..., Any]] = (),
         auth: Any = None,
     ) -> None:
-        self.method = method
-        self.url = url
+        self.method: str = method
+        self.url: str = url
         self.headers: CIMultiDict[str] = CIMultiDict()
         if headers is not None:
             merge_into(self.headers, headers)
-        self.body = body
-        self.hooks = list(hooks)
-        self.auth = auth
+        self.body: Any = body
+        self.hooks: list[Hook] = list(hooks)
+        self.auth: Any = auth
 
     def copy(self) -> "PreparedRequest":
         """Return one that can be changed on its own."""
@@ -100,16 +100,16 @@ class Request:
         hooks: Hooks | None = None,
         json: Any = None,
     ) -> None:
-        self.method = method
-        self.url = url
-        self.headers = headers
-        self.files = files
-        self.data = data
-        self.params = params
-        self.auth = auth
-        self.cookies = cookies
-        self.hooks = hooks_of(hooks)
-        self.json = json
+        self.method: str = method
+        self.url: str | URL = url
+        self.headers: LooseHeaders | None = headers
+        self.files: Any = files
+        self.data: Any = data
+        self.params: Any = params
+        self.auth: Any = auth
+        self.cookies: Mapping[str, str] | None = cookies
+        self.hooks: list[Hook] = hooks_of(hooks)
+        self.json: Any = json
 
     def prepare(self) -> PreparedRequest:
         """Return it as it goes out, with nothing of a session.

@@ -63,7 +63,7 @@ class Response:
     __slots__ = ("__weakref__", "_encoding", "_raw", "_session", "response")
 
     def __init__(self, response: ClientResponse, session: "Closable | None" = None) -> None:
-        self.response = response
+        self.response: ClientResponse = response
         self._session = session  # one that was made for it, and is closed with it
         self._encoding: str | None = None
         self._raw: RawBody | None = None

@@ -18,8 +18,8 @@ class Http1Answer:
     """
 
     def __init__(self, method: str, head: Callable[[int, HeaderFields], None]) -> None:
-        self.body = bytearray()
-        self.ended = False
+        self.body: bytearray = bytearray()
+        self.ended: bool = False
         self._method = method
         self._on_head = head
         self._buffer = bytearray()

@@ -50,7 +50,7 @@ class H2Connection(H2Wire):
 
     def __init__(self, raw: RawConnection, settings: Mapping[int, int] | None) -> None:
         super().__init__(raw, settings)
-        self.index = raw.index
+        self.index: int = raw.index
         self.requests: list[H2Request] = []
         self._unseen: dict[int, _Arriving] = {}  # no script has their heads
         self._seen: dict[
@@ -234,7 +234,7 @@ class H2Server:
         require_hpack()
         self._script = script
         self._settings = settings
-        self.raw = RawServer(self._serve, unix_path=unix_path, ssl=ssl, host=host)
+        self.raw: RawServer = RawServer(self._serve, unix_path=unix_path, ssl=ssl, host=host)
         self.served: list[H2Connection] = []
 
     async def _serve(self, raw: RawConnection) -> None:

@@ -92,7 +92,7 @@ class H2Wire:
         self.gives_windows = True
         self.answers_settings = True
         self.answers_pings = True
-        self.send_window = WINDOW
+        self.send_window: int = WINDOW
         self.streams: dict[int, WireStream] = {}
         self._encoder = hpack.Encoder()
         self._decoder = hpack.Decoder()

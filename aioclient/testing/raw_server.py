@@ -79,7 +79,7 @@ class RawConnection(asyncio.Protocol):
     def __init__(self, server: "RawServer", index: int) -> None:
         self.index = index
         self.requests: list[RawRequest] = []
-        self.received = 0
+        self.received: int = 0
         self.begun = False
         self._server = server
         self._transport: asyncio.Transport | None = None
@@ -348,7 +348,7 @@ class RawServer:
         ssl: ssl_module.SSLContext | None = None,
         host: str = "127.0.0.1",
     ) -> None:
-        self.connections = 0
+        self.connections: int = 0
         self.requests: list[RawRequest] = []
         self.handshake_errors: list[OSError] = []
         self._script = script

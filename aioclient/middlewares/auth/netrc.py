@@ -51,8 +51,8 @@ class Netrc:
     def __init__(
         self, path: str | os.PathLike[str] | None = None, *, use_default: bool = False
     ) -> None:
-        self.path = None if path is None else Path(path)
-        self.use_default = use_default
+        self.path: Path | None = None if path is None else Path(path)
+        self.use_default: bool = use_default
 
     def find(self) -> Path | None:
         """Return the file's path; None when there is nowhere to look for it."""

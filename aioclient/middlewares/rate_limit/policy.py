@@ -174,7 +174,7 @@ class Learned:
     __slots__ = ("_bucket", "_left", "_policy", "_until", "given")
 
     def __init__(self) -> None:
-        self.given = 0
+        self.given: int = 0
         self._left: int | None = None
         self._until = _NEVER
         self._bucket: TokenBucket | None = None

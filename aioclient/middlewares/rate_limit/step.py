@@ -118,8 +118,8 @@ class RateLimit:
         ValueError, TypeError: an argument makes no sense, a rate of zero among them.
     """
 
-    argument: ClassVar = "rate_limit"
-    tidy: ClassVar = True
+    argument: ClassVar[str] = "rate_limit"
+    tidy: ClassVar[bool] = True
 
     def __init__(
         self,

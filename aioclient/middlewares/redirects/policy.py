@@ -85,10 +85,10 @@ class RedirectPolicy:
             )
         if decide is not None and not callable(decide):
             raise TypeError(f"decide must be callable, found {type(decide).__name__}")
-        self.keep_credentials = origins_of("keep_credentials", keep_credentials)
-        self.send_body = origins_of("send_body", send_body)
+        self.keep_credentials: frozenset[Origin] = origins_of("keep_credentials", keep_credentials)
+        self.send_body: frozenset[Origin] = origins_of("send_body", send_body)
         self.https_to_http: Downgrade = https_to_http
-        self.decide = decide
+        self.decide: Callable[[Redirect], Redirect | None] | None = decide
 
     def decided(
         self, status: int, method: str, url: URL, target: URL, *, has_body: bool

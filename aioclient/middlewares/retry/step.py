@@ -91,8 +91,8 @@ class Retry:
         ValueError, TypeError: an argument makes no sense.
     """
 
-    argument: ClassVar = "retry"
-    tidy: ClassVar = True
+    argument: ClassVar[str] = "retry"
+    tidy: ClassVar[bool] = True
 
     def __init__(
         self,
@@ -136,7 +136,7 @@ class Retry:
             )
         if not isinstance(budget, (RetryBudget, Unset)) and budget is not None:
             raise TypeError(f"budget must be a RetryBudget or None, found {type(budget).__name__}")
-        self.budget = RetryBudget() if isinstance(budget, Unset) else budget
+        self.budget: RetryBudget | None = RetryBudget() if isinstance(budget, Unset) else budget
         self._timeout = None if timeout is None else seconds("timeout", timeout)
         self._inspect = inspect
         self._make_key = _new_key if idempotency_key is True else idempotency_key

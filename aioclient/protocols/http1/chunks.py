@@ -101,9 +101,9 @@ class ChunkReader:
         self._left = 0  # bytes of the chunk that are still to come
         self._count = 0
         self._overhead = 0  # bytes of lines so far
-        self.size = 0
+        self.size: int = 0
         self.trailers: bytes | None = None
-        self.rest = b""
+        self.rest: bytes = b""
 
     def feed(self, data: bytes, pieces: list[bytes]) -> None:  # noqa: C901
         """Append the data in this segment to *pieces*, and after each chunk an empty piece.

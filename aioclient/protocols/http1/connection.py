@@ -118,13 +118,13 @@ class Http1Connection(asyncio.Protocol):
         keep_alive: bool = True,
     ) -> None:
         self._owner = owner
-        self.key = key
+        self.key: ConnectionKey = key
         self._loop = loop
         self._keep_alive = keep_alive
         self.transport: asyncio.Transport | None = None
-        self.exchanges = 0
-        self.opened = False
-        self.last_activity = 0.0  # when bytes came last, in the event loop's time
+        self.exchanges: int = 0
+        self.opened: bool = False
+        self.last_activity: float = 0.0  # when bytes came last, in the event loop's time
         self.idle_time: int | None = None  # seconds after which its server closes it, if it said so
         self._unread = b""  # what came behind the head of a 101
         self._state: ConnectionState = IDLE

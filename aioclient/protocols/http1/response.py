@@ -143,8 +143,8 @@ class ResponseReader:
         # What only the last response of a connection can set:
         self.error: ClientError | None = None
         self.upgrade: bytes | None = None
-        self.until_eof = False
-        self.extra = False
+        self.until_eof: bool = False
+        self.extra: bool = False
         self._head = b""  # the beginning of one whose end has not come
 
     def begin(self, request: Request, last: bool = False) -> None:
@@ -161,16 +161,16 @@ class ResponseReader:
         self.fields: CIMultiDict[str] = CIMultiDict()
         self._add_field: Callable[[str, str], None] = self.fields.add
         self.trailers: CIMultiDict[str] | None = None
-        self.status = 0
-        self.reason = ""
-        self.version_11 = True
+        self.status: int = 0
+        self.reason: str = ""
+        self.version_11: bool = True
         self.chunks: list[bytes] = []
-        self.head_done = False
-        self.complete = False
-        self.continued = False
-        self.keep = False
+        self.head_done: bool = False
+        self.complete: bool = False
+        self.continued: bool = False
+        self.keep: bool = False
         self.idle_time = None
-        self.body_bytes = 0
+        self.body_bytes: int = 0
         self._missing = 0
         self._chunks: ChunkReader | None = None
         self._head_bytes = 0  # of all heads, interim ones included

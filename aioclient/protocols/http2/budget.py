@@ -29,7 +29,7 @@ class Budget:
     __slots__ = ("_began", "left")
 
     def __init__(self) -> None:
-        self.left = FREE
+        self.left: int = FREE
         self._began = 0.0
 
     def spend(self, now: float, kind: str) -> None:

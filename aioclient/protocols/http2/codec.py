@@ -94,7 +94,7 @@ class Codec:
         self._budget = Budget()
         self._encoder = FieldEncoder()
         self._uploads = Uploads(DEFAULT_WINDOW)
-        self.open_streams = OpenStreams(self._out, self._uploads)
+        self.open_streams: OpenStreams = OpenStreams(self._out, self._uploads)
         self._responses = Responses(self.open_streams, local, self._budget, self._out)
         self._control = Control(
             self.open_streams, self._uploads, self._encoder, self._budget, self._out

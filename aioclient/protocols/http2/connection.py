@@ -97,12 +97,12 @@ class Http2Connection(asyncio.Protocol):
         ping: float | None = None,
     ) -> None:
         self._owner = owner
-        self.key = key
+        self.key: ConnectionKey = key
         self._loop = loop
-        self.codec = Codec(local)
+        self.codec: Codec = Codec(local)
         self.transport: asyncio.Transport | None = None
-        self.opened = False
-        self.exchanges = 0
+        self.opened: bool = False
+        self.exchanges: int = 0
         self._active: dict[Exchange, StreamExchange] = {}
         self._waiting: deque[StreamExchange] = deque()  # for room
         self._unsent: set[Exchange] = (
@@ -612,7 +612,7 @@ class BufferedHttp2Connection(Http2Connection, asyncio.BufferedProtocol):
         ping: float | None = None,
     ) -> None:
         super().__init__(owner, key, loop, local, ping)
-        self.buffer = buffer
+        self.buffer: memoryview = buffer
 
     def get_buffer(self, size_hint: int) -> memoryview:
         """Return where to read to (called by the event loop)."""

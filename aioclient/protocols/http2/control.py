@@ -74,13 +74,13 @@ class Control:
         self._encoder = encoder
         self._budget = budget
         self._out = out
-        self.peer = PeerSettings()
-        self.ready = False
-        self.acknowledged = False
+        self.peer: PeerSettings = PeerSettings()
+        self.ready: bool = False
+        self.acknowledged: bool = False
         self.goaway: int | None = None
-        self.goaway_code = 0
+        self.goaway_code: int = 0
         self.pong: bytes | None = None
-        self.answers = 0
+        self.answers: int = 0
 
     def take(self, kind: int, stream_id: int, flags: int, payload: bytes, now: float) -> None:
         """Take a frame.

@@ -55,11 +55,11 @@ class FieldList:
     def __init__(
         self, fields: list[tuple[str, str]], size: int, problem: str, added: tuple[Field, ...]
     ) -> None:
-        self.fields = fields
-        self.size = size
-        self.problem = problem
-        self.added = added
-        self.added_size = sum(field[2] for field in added)
+        self.fields: list[tuple[str, str]] = fields
+        self.size: int = size
+        self.problem: str = problem
+        self.added: tuple[Field, ...] = added
+        self.added_size: int = sum(field[2] for field in added)
         self.head: Any = None
 
 

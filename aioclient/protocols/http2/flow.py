@@ -24,8 +24,9 @@ class ReceiveWindow:
     __slots__ = ("left", "low", "size")
 
     def __init__(self, size: int) -> None:
-        self.size = self.left = size
-        self.low = size // 2
+        self.size: int = size
+        self.left: int = size
+        self.low: int = size // 2
 
     def give_back(self) -> int:
         """Return by how much to widen the window now: 0 as long as half of it is left."""

@@ -45,11 +45,11 @@ class OpenStreams:
         self._out = out
         self._uploads = uploads
         self.by_id: dict[int, Stream] = {}
-        self.next_id = 1
+        self.next_id: int = 1
         self.touched: list[Stream] = []
-        self.segment = 0
-        self.has_events = False
-        self.exhausted = False
+        self.segment: int = 0
+        self.has_events: bool = False
+        self.exhausted: bool = False
         # Those that were reset lately, and below which identifier that is not known any more.
         self._reset: dict[int, None] = {}
         self._forgotten = 0

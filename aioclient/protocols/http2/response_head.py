@@ -34,12 +34,12 @@ class ResponseHead:
     __slots__ = ("fields", "is_final", "length", "problem", "status")
 
     def __init__(self, found: FieldList) -> None:
-        self.status = 0
-        self.length = UNKNOWN
-        self.problem = _problem(found) or self._read(found.fields)
+        self.status: int = 0
+        self.length: int = UNKNOWN
+        self.problem: tuple[str, str] | None = _problem(found) or self._read(found.fields)
         fields = () if self.problem else found.fields[1:]
         self.fields: CIMultiDictProxy[str] = CIMultiDictProxy(CIMultiDict(fields))
-        self.is_final = self.problem is None and self.status >= 200
+        self.is_final: bool = self.problem is None and self.status >= 200
 
     def _read(self, fields: list[tuple[str, str]]) -> tuple[str, str] | None:
         name, value = fields[0] if fields else ("", "")

@@ -74,11 +74,11 @@ class Responses:
         self._block: list[bytes] = []
         self._block_flags = 0
         self._block_size = 0
-        self.block_id = 0
+        self.block_id: int = 0
         # The stream that the missing bytes of a DATA frame are for; None if nobody wants them.
         self._partial: Stream | None = None
         self._partial_flags = 0
-        self.missing = 0
+        self.missing: int = 0
 
     # DATA
 

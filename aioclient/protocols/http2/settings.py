@@ -90,12 +90,12 @@ class PeerSettings:
     )
 
     def __init__(self) -> None:
-        self.table_size = DEFAULT_TABLE_SIZE
-        self.max_streams = ASSUMED_STREAMS
-        self.initial_window = DEFAULT_WINDOW
-        self.frame_size = MIN_FRAME_SIZE
+        self.table_size: int = DEFAULT_TABLE_SIZE
+        self.max_streams: int = ASSUMED_STREAMS
+        self.initial_window: int = DEFAULT_WINDOW
+        self.frame_size: int = MIN_FRAME_SIZE
         self.field_list_size: int | None = None
-        self.extended_connect = 0
+        self.extended_connect: int = 0
 
     def apply(self, payload: bytes) -> None:
         """Take over what a SETTINGS frame says, in its order; unknown settings are ignored.

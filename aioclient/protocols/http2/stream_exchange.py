@@ -66,11 +66,11 @@ class StreamExchange:
 
     def __init__(self, connection: StreamConnection, exchange: Exchange, now: float) -> None:
         self._connection = connection
-        self.exchange = exchange
+        self.exchange: Exchange = exchange
         self.stream: Stream | None = None
         self.waiter: asyncio.Future[ClientResponse] | None = connection.loop.create_future()
-        self.last_activity = now
-        self.over = False
+        self.last_activity: float = now
+        self.over: bool = False
         self._reader: StreamReader | None = None
         self._sender: StreamSender | None = None
         # Weak: the response alone keeps its lease, so that dropping the one ends the other.

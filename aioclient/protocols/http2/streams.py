@@ -23,9 +23,9 @@ class Upload:
 
     def __init__(self) -> None:
         self.pieces: deque[memoryview] = deque()
-        self.unsent = 0
-        self.ended = False
-        self.queued = False
+        self.unsent: int = 0
+        self.ended: bool = False
+        self.queued: bool = False
 
 
 class Stream(ReceiveWindow):
@@ -80,27 +80,28 @@ class Stream(ReceiveWindow):
     def __init__(
         self, stream_id: int, method: str, owner: Any, room: int, window: int, ended: bool
     ) -> None:
-        self.size = self.left = room
-        self.low = room // 2
-        self.id = stream_id
-        self.method = method
-        self.owner = owner
+        self.size: int = room
+        self.left: int = room
+        self.low: int = room // 2
+        self.id: int = stream_id
+        self.method: str = method
+        self.owner: Any = owner
         self.state: StreamState = HALF_CLOSED_LOCAL if ended else OPEN
         self.part: ResponsePart = HEAD
         self.interim: list[ResponseHead] | None = None
-        self.interims = 0
+        self.interims: int = 0
         self.head: ResponseHead | None = None
         self.chunks: list[bytes] = []
-        self.received = 0
-        self.expected = UNKNOWN
-        self.bodiless = False
+        self.received: int = 0
+        self.expected: int = UNKNOWN
+        self.bodiless: bool = False
         self.trailers: list[tuple[str, str]] | None = None
         self.failure: StreamFailure | None = None
         self.stopped: int | None = None
-        self.window = window
+        self.window: int = window
         self.upload: Upload | None = None
-        self.paused = False
-        self.segment = 0
+        self.paused: bool = False
+        self.segment: int = 0
 
     @property
     def complete(self) -> bool:

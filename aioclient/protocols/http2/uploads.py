@@ -27,7 +27,7 @@ class Uploads:
     __slots__ = ("ready", "window")
 
     def __init__(self, window: int) -> None:
-        self.window = window
+        self.window: int = window
         self.ready: deque[Stream] = deque()
 
     @property

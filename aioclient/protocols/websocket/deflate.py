@@ -101,8 +101,8 @@ class Compressor:
     __slots__ = ("_stream", "bits", "no_takeover")
 
     def __init__(self, agreed: Deflate) -> None:
-        self.bits = agreed.client_bits if agreed.client_bits > 8 else 0
-        self.no_takeover = agreed.client_no_takeover
+        self.bits: int = agreed.client_bits if agreed.client_bits > 8 else 0
+        self.no_takeover: bool = agreed.client_no_takeover
         self._stream: zlib._Compress | None = None
 
     def compress(self, data: Buffer, bits: int = 0) -> bytes:

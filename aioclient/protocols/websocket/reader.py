@@ -117,10 +117,10 @@ class MessageReader:
         decompressor: Decompressor | None = None,
     ) -> None:
         self.queue: deque[Item] = deque()
-        self.size = 0
+        self.size: int = 0
         self.pings: deque[bytes] = deque(maxlen=MAX_PINGS)
-        self.has_events = False
-        self.stalled = False
+        self.has_events: bool = False
+        self.stalled: bool = False
         self.closed: int | None = None
         self.error: WebSocketError | None = None
         self._max_size = max_size
