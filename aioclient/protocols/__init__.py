@@ -1,1 +1,1 @@
-"""Bytes on one connection."""
+"""The protocols of one connection: HTTP/1.1, HTTP/2, WebSocket."""

@@ -16,10 +16,10 @@ from ..message.timings import Phases
 from .body_writers import write_traced
 from .request_fields import expects_continue
 
-# What an upload may write before the event loop gets a turn, although the socket takes all of it: a body whose source
-# never waits would keep everybody else from running, and the connection from hearing of an answer or of its loss.
+# Bytes that an upload may write before the event loop gets a turn, even if the socket accepts more: a body whose source
+# never waits would block all other tasks, and the connection would not notice a response or its loss.
 TURN_BYTES: Final = 1024 * 1024
-# Bytes that each write counts for besides its own, so that small ones count, too.
+# Bytes that each write counts in addition, so that small writes count too.
 TURN_WRITE: Final = 4 * 1024
 
 
@@ -46,7 +46,7 @@ class BodySender:
         self._room: asyncio.Future[None] | None = None  # the wait until more may be written
         self._turn = 0  # bytes since the event loop's last turn
         self.uploaded: int = 0
-        self._phases = Phases()  # of the exchange whose body is sent
+        self._phases = Phases()  # of the current exchange
 
     def begin(self, exchange: Exchange, body: Body, writer: FinishingWriter) -> None:
         """Send *body* with *writer*, which writes to this object."""
@@ -57,7 +57,7 @@ class BodySender:
         self._task = self._loop.create_task(self._send(exchange, body, writer))
 
     def answered(self, continued: bool) -> None:
-        """Go on, or not, because ``100 Continue`` or a final response came."""
+        """Continue, or stop, because ``100 Continue`` or a final response came."""
         if self._continue is not None and not self._continue.done():
             self._continue.set_result(continued)
 
@@ -81,7 +81,7 @@ class BodySender:
 
     @property
     def may_continue(self) -> bool | None:
-        """Whether ``100 Continue`` came; False when a final response did, None when neither."""
+        """Whether ``100 Continue`` came; False if a final response did, None if neither."""
         raise NotImplementedError
 
     def _finished(self, now: float) -> None:
@@ -146,7 +146,7 @@ class BodySender:
         except (KeyboardInterrupt, SystemExit, GeneratorExit):
             raise
         except BaseException as error:  # noqa: BLE001  (a user's iterable may raise anything)
-            # Whatever it is: nobody waits for this task, and the caller would wait for ever.
+            # Any exception: nothing awaits this task, and the caller would wait forever.
             if isinstance(error, Exception) and trace is not None and error is trace.raised:
                 self._fail(error)
             else:
@@ -157,13 +157,13 @@ class BodySender:
 
     def _fail(self, error: Exception) -> None:
         """End the exchange with an error of the body's source."""
-        self._task = None  # which is the task that runs here, and shall not be cancelled
+        self._task = None  # the running task, which must not be cancelled
         self._fail_exchange(error)
 
     async def _wait_for_continue(self, request: Request) -> bool:
-        """Wait for ``100 Continue``, or long enough; False when the final response came instead."""
+        """Wait for ``100 Continue``, or its time limit; return False if the final response came instead."""
         if (known := self.may_continue) is not None:
-            return known  # the server was faster than the start of this task
+            return known  # the server answered before this task started
         self._continue = self._loop.create_future()
         limit = request.options.expect100_timeout
         timer = None if limit is None else self._loop.call_later(limit, self.answered, True)

@@ -11,14 +11,14 @@ from ..response.trace import CallTrace
 
 
 class Sink(Protocol):
-    """Where the bytes go: the connection, which waits while its buffer is full."""
+    """The destination of the bytes: the connection, which waits while its buffer is full."""
 
     async def write(self, data: bytes | bytearray | memoryview) -> None:
         """Write *data*."""
 
 
 class CountingWriter:
-    """Writes a body of announced length, and makes sure that it has it."""
+    """Writes a body of announced length, and checks the length."""
 
     __slots__ = ("_request", "_sink", "_size", "_written")
 
@@ -33,7 +33,7 @@ class CountingWriter:
         """Write a piece of the body.
 
         Raises:
-            BodySizeError: it would exceed the announced length; nothing of it is written.
+            BodySizeError: it would exceed the announced length; nothing of this piece is written.
         """
         self._written += chunk.nbytes if isinstance(chunk, memoryview) else len(chunk)
         if self._size is not None and self._written > self._size:
@@ -43,7 +43,7 @@ class CountingWriter:
         await self._sink.write(chunk)
 
     async def finish(self) -> None:
-        """Check that the body is whole.
+        """Check that the body is complete.
 
         Raises:
             BodySizeError: it is shorter than announced.
@@ -56,7 +56,7 @@ class CountingWriter:
 
 
 async def write_traced(body: Body, writer: BodyWriter, request: Request, trace: CallTrace) -> None:
-    """Send *body*, and tell *trace* of each piece before: as its source gave it, not compressed yet."""
+    """Send *body*, and report each piece to *trace* before: as its source gave it, not compressed yet."""
     if not isinstance(body, CompressedBody):
         await body.write(_TracedWriter(writer, request, trace))
         return
@@ -66,7 +66,7 @@ async def write_traced(body: Body, writer: BodyWriter, request: Request, trace: 
 
 
 class _TracedWriter:
-    """Tells of each piece of the body before another writer writes it."""
+    """Reports each piece of the body before another writer writes it."""
 
     __slots__ = ("_request", "_trace", "_writer")
 
@@ -76,6 +76,6 @@ class _TracedWriter:
         self._trace = trace
 
     async def write(self, chunk: bytes | bytearray | memoryview) -> None:
-        """Write a piece of the body, once who follows the call was told."""
+        """Write a piece of the body after it was reported."""
         await self._trace.request_chunk_sent(self._request, chunk)
         await self._writer.write(chunk)

@@ -1,20 +1,20 @@
-"""The seam between the pool and the protocols: what a connection can do, and what its owner is told.
+"""The interface between the pool and the protocols: what a connection can do, and what it reports to its owner.
 
 A connection is a socket and a protocol that is spoken on it. It has room for some exchanges at a time: HTTP/1.1 for
-one, HTTP/2 for many. It encodes requests for its own wire, and knows nothing of pools, retries and redirects.
+one, HTTP/2 for many. It encodes requests, and does not know pools, retries and redirects.
 
 The life of an exchange on a connection:
 
 ==================  ===================================================================================
-``reserve()``       one exchange less may begin. Of a connection for one exchange the pool's slot says it, and
-                    also for the first one of a connection that was idle
-``begin()``         the request goes out, the future of its response comes back
-``cancel()``        nobody waits for the response any more, or reads its body; also before ``begin()``
-``release()``        nobody reads the rest of the body; drain the little that is missing
+``reserve()``       one exchange less may begin. For a connection with room for one, the pool's slot means the
+                    same, and also for the first exchange of an idle connection
+``begin()``         sends the request and returns the future of its response
+``cancel()``        nobody waits for the response or reads its body any more; also allowed before ``begin()``
+``release()``       nobody reads the rest of the body; it is drained if it is short
 ==================  ===================================================================================
 
-Between ``reserve()``, or the slot, and the end of the exchange there is exactly one of ``begin()`` and ``cancel()``
-first. An exchange that ends by itself needs neither of the last two.
+After ``reserve()``, or after the slot was taken, exactly one of ``begin()`` and ``cancel()`` comes first. An exchange
+that ends by itself needs neither of the last two.
 """
 
 import asyncio
@@ -30,12 +30,12 @@ from ..response.client_response import ClientResponse
 
 
 class HttpConnection(Protocol):
-    """A connection of whatever protocol.
+    """A connection of any protocol.
 
     Attributes:
-        key: Which exchanges it may carry.
+        key: The key of the exchanges that it may carry.
         carries_many: Whether it may carry several exchanges at a time.
-        opened: Whether it holds a slot of the pool (its owner's).
+        opened: Whether it has a slot of the pool; set by the owner.
         transport: The event loop's; None once it is lost.
     """
 
@@ -54,32 +54,32 @@ class HttpConnection(Protocol):
         """How many exchanges may begin now."""
 
     def reserve(self) -> None:
-        """Keep room for one exchange, until it begins or is cancelled; for connections that carry several.
+        """Reserve room for one exchange, until it begins or is cancelled; for connections that carry several.
 
-        The owner asks for it, and is not told of the room that is left: it may have granted more of it already.
+        The owner calls it, and gets no report of the remaining room: it may have granted more of it already.
         """
 
     def outgoing(self, exchange: Exchange) -> "CIMultiDict[str]":
-        """Return the fields with which *exchange* will go out.
+        """Return the fields that will be sent with *exchange*.
 
         Raises:
-            ValueError: as ``begin()``.
+            ValueError: as for ``begin()``.
         """
 
     def begin(self, exchange: Exchange) -> "asyncio.Future[ClientResponse]":
-        """Send the request of *exchange*; who stops waiting for its response calls ``cancel()``.
+        """Send the request of *exchange*; call ``cancel()`` to stop waiting for its response.
 
         Raises:
-            ValueError: the request must not reach the wire; nothing of it did.
+            ValueError: the request is invalid; nothing was sent.
             ServerDisconnectedError: the connection is closed; nothing was sent.
-            ClientOSError: the same, and it is known what broke it.
+            ClientOSError: the same, if the error that broke it is known.
         """
 
     def cancel(self, exchange: Exchange) -> None:
-        """End *exchange*, if it has not ended; others on the connection go on."""
+        """End *exchange*, if it has not ended; others on the connection continue."""
 
     def release(self, exchange: Exchange) -> None:
-        """Drain what nobody reads of the body of *exchange*, if little is missing, or cancel it."""
+        """Drain the unread rest of the body of *exchange* if it is short; otherwise cancel it."""
 
     async def wait_sent(self, exchange: Exchange) -> None:
         """Wait until the request of *exchange* was sent, or given up."""
@@ -96,59 +96,59 @@ class HttpConnection(Protocol):
 
     @property
     def ended(self) -> bool:
-        """Whether it carries no other exchange: the owner was told."""
+        """Whether it accepts no further exchange; the owner knows."""
 
     @property
     def broken(self) -> bool:
-        """Whether nothing can be sent on it any more, told to the owner or not."""
+        """Whether nothing can be sent on it any more, even if the owner does not know yet."""
 
     @property
     def gone(self) -> bool:
         """Whether its socket is closed."""
 
     def has_input(self) -> bool:
-        """Tell whether there is something to read that no exchange asked for, or the connection is broken.
+        """Tell whether there is input that no exchange asked for, or the connection is broken.
 
-        Then give the event loop a few turns, to read it, before the connection is used.
+        If so, let the event loop run a few iterations, to read it, before the connection is used.
         """
 
     def retire(self) -> None:
-        """Carry no exchange besides those under way, and close behind the last of them."""
+        """Accept no further exchange, and close after the last current one."""
 
     def close(self) -> None:
-        """Close the connection once what was written is sent."""
+        """Close the connection after everything that was written is sent."""
 
     def abort(self) -> None:
         """Close the connection now."""
 
     def early_end(self, request: Request) -> ClientError:
-        """Say that the connection ended before *request* was sent, and by what if that is known."""
+        """Return the error for a connection that ended before *request* was sent, with its cause if that is known."""
 
-    # For how long it may be kept
+    # How long it may be kept
 
     @property
     def last_activity(self) -> float:
-        """When something came last, in the event loop's time."""
+        """When bytes last came, in the event loop's time."""
 
     @property
     def idle_time(self) -> int | None:
-        """The seconds after which its server closes it if no request comes; None if it did not say."""
+        """The seconds of idleness after which its server closes it; None if the server did not announce any."""
 
 
 class Owner(Protocol):
-    """Who keeps connections, and what it is told of each."""
+    """The owner of connections, to which they report."""
 
     def connection_made(self, connection: HttpConnection) -> None:
         """Note that it has a socket now."""
 
     def connection_idle(self, connection: HttpConnection) -> None:
-        """Note that it carries no exchange any more, and can carry another one."""
+        """Note that it carries no exchange any more, and can carry another."""
 
     def room_changed(self, connection: HttpConnection) -> None:
-        """Note that it carries exchanges, and how many more may begin has changed; for those that carry several."""
+        """Note that it carries exchanges, and its room has changed; for connections that carry several."""
 
     def connection_closed(self, connection: HttpConnection) -> None:
-        """Note, once, that it carries no other exchange."""
+        """Note, once, that it accepts no further exchange."""
 
     def connection_gone(self, connection: HttpConnection) -> None:
         """Note that its socket is closed."""

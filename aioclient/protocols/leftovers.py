@@ -1,13 +1,12 @@
-"""What a socket holds that nobody has read yet.
+"""Bytes in a socket that nobody has read yet.
 
-Two moments need to know:
+They matter at two moments:
 
-* Before a connection is used again. Bytes or an end that already lie in its socket belong to no request of ours; the
-  next request must not be written, or they would be taken for its answer (RFC 9112, section 9.2). ``input_poll()``
-  looks, without reading.
+* Before a connection is reused. Bytes or an end in its socket belong to no request of ours; the next request must not
+  be written, or they would be taken for its response (RFC 9112, section 9.2). ``input_poll()`` checks without reading.
 * When a write has failed. A server that refuses an upload answers, closes, and the kernel resets the connection; the
-  answer is still in our socket, and event loops close that without a look. ``read_leftovers()`` reads it, and under
-  TLS ``LeftoversProtocol`` does, which stands between the socket's transport and the event loop's TLS protocol.
+  answer is still in our socket, but event loops close it without reading. ``read_leftovers()`` reads it; under TLS
+  ``LeftoversProtocol`` does, between the socket's transport and the event loop's TLS protocol.
 """
 
 import asyncio
@@ -20,14 +19,14 @@ from typing import Any, Final, cast
 
 # Bytes read at a time.
 _READ_SIZE: Final = 64 * 1024
-# What a kernel may hold for one socket is of this order (Linux: net.ipv4.tcp_rmem, 6 MiB).
+# The size of a kernel's buffer for one socket is of this order (Linux: net.ipv4.tcp_rmem, 6 MiB).
 _MOST: Final = 16 * 1024 * 1024
 
 
 def input_poll(transport: asyncio.BaseTransport) -> Callable[[float], object]:
     """Return a function that, called with 0, tells whether *transport*'s socket has bytes, an end or an error to read.
 
-    What it returns is true or false. Make it once for each connection: the call is then a single ``poll()``.
+    Make it once for each connection: each call is then a single ``poll()``.
     """
     sock = transport.get_extra_info("socket")
     descriptor = -1 if sock is None else sock.fileno()
@@ -45,12 +44,14 @@ def _nothing(timeout: float) -> bool:
 
 
 def read_leftovers(transport: asyncio.BaseTransport) -> Iterator[bytes]:
-    """Read what *transport*'s socket still holds, for ``connection_lost()``: the event loop closes it behind that."""
+    """Read the rest in *transport*'s socket, from ``connection_lost()``: the event loop closes the socket
+    afterwards.
+    """
     shown = transport.get_extra_info("socket")
     descriptor = -1 if shown is None else shown.fileno()
     if descriptor < 0:
         return
-    # The event loop shows its socket without recv().
+    # The event loop's socket object has no recv().
     sock = socket.socket(fileno=descriptor)
     read = 0
     try:
@@ -58,7 +59,7 @@ def read_leftovers(transport: asyncio.BaseTransport) -> Iterator[bytes]:
         while read < _MOST:
             try:
                 data = sock.recv(_READ_SIZE)
-            except OSError:  # nothing is left, and how the connection ended is known already
+            except OSError:  # nothing is left, and how the connection ended is already known
                 return
             if not data:
                 return
@@ -69,14 +70,14 @@ def read_leftovers(transport: asyncio.BaseTransport) -> Iterator[bytes]:
 
 
 class LeftoversProtocol(asyncio.BufferedProtocol):
-    """Feeds the event loop's TLS protocol what its socket holds, before it hears that the connection is lost.
+    """Feeds the rest in the socket to the event loop's TLS protocol, before that learns that the connection is lost.
 
-    Put it between the two with ``transport.set_protocol()`` once the handshake is done. What is read in the normal
-    course goes to the TLS protocol directly.
+    Put it between the two with ``transport.set_protocol()`` after the handshake. Normal reads go to the TLS protocol
+    directly.
 
     Args:
-        transport: The one of the socket.
-        secured: The one that the TLS protocol offers.
+        transport: The transport of the socket.
+        secured: The transport that the TLS protocol provides.
     """
 
     def __init__(self, transport: asyncio.Transport, secured: asyncio.Transport) -> None:
@@ -84,7 +85,7 @@ class LeftoversProtocol(asyncio.BufferedProtocol):
         self._transport = transport
         self._secured = secured
         self._tls = tls
-        # As attributes of the object they cost no call more for each read.
+        # As attributes of the object they cost no further call for each read.
         own: Any = self
         own.get_buffer = tls.get_buffer
         own.buffer_updated = tls.buffer_updated
@@ -93,16 +94,16 @@ class LeftoversProtocol(asyncio.BufferedProtocol):
         own.resume_writing = tls.resume_writing
 
     def connection_lost(self, error: Exception | None) -> None:
-        """Feed what is left, if the connection broke, and pass it on (called by the event loop)."""
+        """Feed the rest, if the connection broke, and pass the call on (called by the event loop)."""
         try:
-            if error is not None and not self._secured.is_closing():  # else nobody listens
+            if error is not None and not self._secured.is_closing():  # otherwise nobody reads
                 self._feed()
         finally:
             self._tls.connection_lost(error)
 
     def _feed(self) -> None:
         tls = self._tls
-        self._secured.resume_reading()  # TLS keeps back what a reader who is behind has not asked for
+        self._secured.resume_reading()  # while paused, TLS keeps data back
         for data in read_leftovers(self._transport):
             view = memoryview(data)
             while view:
@@ -114,19 +115,19 @@ class LeftoversProtocol(asyncio.BufferedProtocol):
 
 
 class BeforeTLS(asyncio.Protocol):
-    """Holds the transport of a socket until ``start_tls()``; a server has nothing to say before that."""
+    """Holds the transport of a socket until ``start_tls()``; a server must not send anything before that."""
 
     def __init__(self) -> None:
         self._transport: asyncio.Transport | None = None
         self._spoken = False
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        """Keep the transport, and read nothing yet (called by the event loop)."""
+        """Store the transport, and pause reading (called by the event loop)."""
         self._transport = cast(asyncio.Transport, transport)
         self._transport.pause_reading()
 
     def data_received(self, data: bytes) -> None:
-        """Note that the server does not speak TLS (called by uvloop, which reads all the same)."""
+        """Note that the server does not speak TLS (called by uvloop, which reads in spite of the pause)."""
         self._spoken = True
 
     def connection_lost(self, error: Exception | None) -> None:
@@ -152,7 +153,7 @@ class BeforeTLS(asyncio.Protocol):
 
 
 class AwaitingALPN(asyncio.Protocol):
-    """Keeps what comes behind a TLS handshake until it is known who reads it: ALPN says which protocol is spoken."""
+    """Stores the bytes after a TLS handshake until ALPN tells which protocol reads them."""
 
     def __init__(self) -> None:
         self._received: list[bytes] = []
@@ -161,7 +162,7 @@ class AwaitingALPN(asyncio.Protocol):
         self._error: Exception | None = None
 
     def data_received(self, data: bytes) -> None:
-        """Keep a segment (called by the event loop)."""
+        """Store a segment (called by the event loop)."""
         self._received.append(data)
 
     def eof_received(self) -> bool:
@@ -175,7 +176,7 @@ class AwaitingALPN(asyncio.Protocol):
         self._error = error
 
     def hand_over(self, transport: asyncio.Transport, protocol: asyncio.Protocol) -> None:
-        """Let *protocol* read from *transport*, first what came so far."""
+        """Let *protocol* read from *transport*, beginning with the stored bytes."""
         transport.set_protocol(protocol)
         protocol.connection_made(transport)
         for data in self._received:

@@ -1,7 +1,7 @@
 """The fields with which a request goes out, in whichever protocol, and whether its body waits for an answer.
 
-Framing has one rule: a request with a body carries exactly one of ``Content-Length`` and ``Transfer-Encoding``, and
-it tells the truth. What a user's own fields say against that raises before anything is sent.
+Framing has one rule: a request with a body has exactly one of ``Content-Length`` and ``Transfer-Encoding``, with a true
+value. A user's own field that contradicts it raises before anything is sent.
 """
 
 from collections.abc import Sequence
@@ -25,7 +25,7 @@ from ..message.headers import (
 )
 from ..message.request import Request
 
-# A body is expected with these, so its absence is said (RFC 9110, section 8.6).
+# Servers expect a body with these methods, so its absence is announced (RFC 9110, section 8.6).
 METHODS_WITH_BODY = frozenset(("POST", "PUT", "PATCH"))
 
 
@@ -63,7 +63,7 @@ def added_fields(
     more: Sequence[tuple[str, str]],
     keep_alive: bool,
 ) -> tuple[list[tuple[str, str]], bool]:
-    """Return what goes out before the caller's own *fields*, and whether the body follows in chunks."""
+    """Return what is sent before the caller's own *fields*, and whether the body is sent in chunks."""
     options = request.options
     added: list[tuple[str, str]] = []
     if HOST not in fields:
@@ -87,9 +87,9 @@ def added_fields(
 
 
 def expects_continue(request: Request) -> bool:
-    """Tell whether the body waits for ``100 Continue``, which HTTP/1.0 does not know (RFC 9110, section 10.1.1).
+    """Tell whether the body waits for ``100 Continue``, which HTTP/1.0 does not have (RFC 9110, section 10.1.1).
 
-    A field of the caller's own asks for it as ``expect100`` does.
+    The caller's own ``Expect`` field has the same effect as ``expect100``.
     """
     if request.options.http10:
         return False
@@ -136,7 +136,7 @@ def _check_coding(request: Request, values: list[str], lengths: list[str] | None
     """Check the caller's own ``Transfer-Encoding``.
 
     Raises:
-        ValueError: it is not ``chunked`` alone, or there is a length as well.
+        ValueError: it is not only ``chunked``, or there is a length as well.
     """
     if lengths is not None:
         raise _contradiction(
@@ -150,7 +150,7 @@ def _check_length(request: Request, values: list[str], chunked: bool) -> None:
     """Check the caller's own ``Content-Length``.
 
     Raises:
-        ValueError: it is not that of the body, not one decimal number, or the body is *chunked*.
+        ValueError: it is not the body's length, not one decimal number, or the body is *chunked*.
     """
     body = request.content
     lengths = [length.strip() for length in values]
@@ -179,7 +179,7 @@ def _contradiction(request: Request, fault: str) -> ValueError:
 def _add_description(
     request: Request, body: Body, fields: "CIMultiDict[str]", added: list[tuple[str, str]]
 ) -> None:
-    """Append the fields that describe the body, and those that ask what the server says to it."""
+    """Append the fields that describe the body, and ``Expect``."""
     options = request.options
     if not request.described:
         if body.headers is not None:

@@ -1,4 +1,4 @@
-"""How much of what was written has not reached the peer yet."""
+"""How many written bytes have not reached the peer yet."""
 
 import asyncio
 from array import array
@@ -17,15 +17,15 @@ else:
         count = array("i", (0,))
         try:
             fcntl.ioctl(descriptor, TIOCOUTQ, count)
-        except OSError:  # not for this kind of socket
+        except OSError:  # not supported for this kind of socket
             return 0
         return count[0]
 
 
 def unsent_bytes(transport: asyncio.Transport) -> int:
-    """Return how many bytes written to *transport* its peer's kernel has not taken, as far as the system knows.
+    """Return how many bytes written to *transport* its peer's kernel has not received, as far as the system knows.
 
-    A socket takes megabytes, which leave it at the peer's pace; the transport's own buffer shows nothing of that.
+    A socket accepts megabytes, which are sent at the peer's pace; the transport's own buffer does not show them.
     """
     sock = transport.get_extra_info("socket")
     descriptor = -1 if sock is None else sock.fileno()

@@ -1,7 +1,7 @@
-"""The limits of time over what a connection carries: a deadline, and the silence of the server.
+"""The time limits of a connection's exchanges: a deadline, and the longest silence of the server.
 
-A connection has one timer. It is armed once, and looks when it fires whether a limit has moved on meanwhile: so a
-request costs no timer, and a segment that arrives costs a store.
+A connection has one timer. When it fires, it checks whether a limit has moved meanwhile. So a request needs no timer of
+its own, and a received segment only stores the time.
 """
 
 import asyncio
@@ -9,13 +9,13 @@ from typing import Protocol
 
 
 class WatchedConnection(Protocol):
-    """What is watched, and what it is told."""
+    """The connection, as its watch uses it."""
 
     def is_at_work(self) -> bool:
-        """Tell whether the server's silence is no surprise: the request moves, or nobody reads the response."""
+        """Tell whether the server's silence is expected: the request makes progress, or nobody reads the response."""
 
     def deadline_passed(self) -> None:
-        """Note that the deadline is over."""
+        """Note that the deadline has passed."""
 
     def silence_passed(self, seconds: float) -> None:
         """Note that nothing came for so many *seconds*."""
@@ -39,7 +39,7 @@ class Watch:
         self.last_activity: float = 0.0
 
     def begin(self, deadline: float | None, silence: float | None) -> None:
-        """Watch until *deadline* (loop time), and for silences of so many seconds; None for no limit."""
+        """Watch until *deadline* (loop time), and for silences of *silence* seconds; None for no limit."""
         self._deadline = deadline
         self._silence = silence
         when = deadline
@@ -51,19 +51,19 @@ class Watch:
             self._arm(when)
 
     def end(self) -> None:
-        """Watch no longer. The timer stays, for whatever begins next."""
+        """Stop watching. The timer stays for the next exchange."""
         self._deadline = None
         self._silence = None
 
     def close(self) -> None:
-        """Cancel the timer, and forget what was watched."""
+        """Cancel the timer, and forget the connection."""
         self._watched = None
         if self._timer is not None:
             self._timer.cancel()
             self._timer = None
 
     def moved(self) -> None:
-        """Note that something moved now, if silences count."""
+        """Record progress, if silences count."""
         if self._silence is not None:
             self.last_activity = self._loop.time()
 
@@ -74,7 +74,7 @@ class Watch:
         self._when = when
 
     def _on_timer(self) -> None:
-        """See whether a limit is reached; arm the timer anew if not."""
+        """Check whether a limit is reached; otherwise start the timer again."""
         self._timer = None
         watched, deadline, silence = self._watched, self._deadline, self._silence
         if watched is None:

@@ -10,7 +10,7 @@ from ..watch import Watch
 
 
 class SendingConnection(Protocol):
-    """The connection, as far as it is sent on."""
+    """The connection, as its sender uses it."""
 
     transport: asyncio.Transport | None
 
@@ -20,7 +20,7 @@ class SendingConnection(Protocol):
 
     @property
     def may_continue(self) -> bool | None:
-        """Whether ``100 Continue`` came; False when a final response did, None when neither."""
+        """Whether ``100 Continue`` came; False if a final response did, None if neither."""
 
     def fail(self, error: Exception) -> None:
         """End the exchange with *error*."""
@@ -38,10 +38,10 @@ class Sender(BodySender):
         self._connection: SendingConnection | None = connection
         self._watch = watch
         self._congested = False
-        self._unsent = 0  # bytes, at the last look
+        self._unsent = 0  # bytes, at the last check
 
     def close(self) -> None:
-        """Give up what is being sent, and forget the connection."""
+        """Stop sending, and forget the connection."""
         self._connection = None
         super().close()
 
@@ -64,14 +64,14 @@ class Sender(BodySender):
         self._congested = True
 
     def resume(self) -> None:
-        """Let ``write()`` go on."""
+        """Let ``write()`` continue."""
         self._congested = False
         self._wake()
 
     def is_moving(self, transport: asyncio.Transport | None) -> bool:
-        """Tell whether the request is still on its way, and moves."""
+        """Tell whether the request is still being sent, and makes progress."""
         if self._task is not None and self._continue is None and not self._congested:
-            return True  # it is the turn of the body's source
+            return True  # waiting for the body's source
         unsent = 0 if transport is None else unsent_bytes(transport)
         moves = unsent != 0 and unsent != self._unsent
         self._unsent = unsent
@@ -88,7 +88,7 @@ class Sender(BodySender):
         if connection is None or connection.ended or transport is None:
             raise _closed()
         if transport.is_closing():
-            # It broke at the last write: the event loop reports it soon, and the answer first if there is one.
+            # It broke at the last write: the event loop will report it soon, after the response if there is one.
             await self._wait_for_room()
             raise _closed()
         transport.write(data)

@@ -12,7 +12,7 @@ class ChunkWriter:
         self._sink = sink
 
     async def write(self, chunk: bytes | bytearray | memoryview) -> None:
-        """Write one chunk; an empty one, which would end the body, is left out."""
+        """Write one chunk; an empty one, which would end the body, is skipped."""
         data = bytes(chunk)
         if data:
             await self._sink.write(b"%x\r\n%b\r\n" % (len(data), data))

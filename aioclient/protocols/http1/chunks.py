@@ -1,4 +1,4 @@
-"""Bodies in chunks (RFC 9112, section 7.1): which bytes are data, where they end, and what trailers come last.
+"""Bodies in chunks (RFC 9112, section 7.1): the data, their end, and the trailers.
 
 =========  ====================================================  ==================
 state      what comes                                            then
@@ -9,21 +9,21 @@ DATA_END   a line end                                            SIZE
 TRAILERS   field lines up to an empty one                        DONE
 =========  ====================================================  ==================
 
-A line is judged when it is whole, or when what came of it can no longer become one. So the outcome does not depend on
-how the bytes were cut into segments.
+A line is checked when it is complete, or when it can no longer become valid. So the result does not depend on how the
+bytes were split into segments.
 """
 
 import re
 from typing import Final
 
-# What chunk lines may take beside the data: one line's limit, 16 KiB for each MiB of data, and many short lines.
+# Limits on chunk lines besides the data: on one line, on 16 KiB for each MiB of data, and on many short lines.
 CHUNK_OVERHEAD: Final = 8190
 CHUNK_LINE: Final = 24
 MAX_TRAILERS: Final = 64 * 1024
-MAX_CHUNK: Final = 2**64 - 1  # bytes; what fits in a C integer, as everywhere
+MAX_CHUNK: Final = 2**64 - 1  # bytes; the largest C integer, a common limit
 
 _AFTER_LAST: Final = (
-    b"\r\n0\r\n\r\n"  # what follows the last chunk's data when there are no trailers
+    b"\r\n0\r\n\r\n"  # the bytes after the last chunk's data if there are no trailers
 )
 _PLAIN_LINE: Final = re.compile(rb"([0-9A-Fa-f]{1,16})\r\n")
 _LINE: Final = re.compile(
@@ -38,9 +38,9 @@ _EMPTY_LINE: Final = re.compile(rb"\n\r?+\n")
 
 
 def only_chunk(body: bytes) -> bytes | None:
-    """Return the data of a whole body in one chunk, as small ones are sent; None if *body* is anything else.
+    """Return the data of a complete body in one chunk, as small bodies are sent; None for any other *body*.
 
-    A ``ChunkReader`` comes to the same, for 25,000 instructions more.
+    A ``ChunkReader`` returns the same, with 25,000 instructions more.
     """
     if not body.endswith(_AFTER_LAST):
         return None
@@ -65,7 +65,7 @@ class BadChunksError(Exception):
         self.lenient = lenient
 
 
-# The states. Not an Enum: until Python 3.12 a member costs as much as a method call.
+# The states. Not an Enum: until Python 3.12 accessing a member costs as much as a method call.
 _SIZE: Final = 0
 _DATA: Final = 1
 _DATA_END: Final = 2
@@ -74,10 +74,10 @@ _DONE: Final = 4
 
 
 class ChunkReader:
-    """Takes the data out of one body.
+    """Extracts the data of one body.
 
-    ``trailers`` is None until the end is here; then it has the trailer section with the empty line that ends it, and
-    ``rest`` what came behind it. ``size`` is the number of bytes of data so far.
+    ``trailers`` is None until the end; then it is the trailer section with its final empty line, and ``rest`` has the
+    bytes after it. ``size`` is the number of bytes of data so far.
     """
 
     __slots__ = (
@@ -98,9 +98,9 @@ class ChunkReader:
         self._held = (
             b""  # the beginning of a line, or of the trailer section with the line end before it
         )
-        self._left = 0  # bytes of the chunk that are still to come
+        self._left = 0  # missing bytes of the chunk
         self._count = 0
-        self._overhead = 0  # bytes of lines so far
+        self._overhead = 0  # bytes of chunk lines so far
         self.size: int = 0
         self.trailers: bytes | None = None
         self.rest: bytes = b""
@@ -112,7 +112,7 @@ class ChunkReader:
             BadChunksError: the framing is broken.
         """
         at = 0
-        searched = len(self._held)  # bytes in which there is no end
+        searched = len(self._held)  # bytes without a line end
         if searched:
             data = self._held + data
             self._held = b""
@@ -132,7 +132,7 @@ class ChunkReader:
                     state = _DATA
                 else:
                     state = _TRAILERS
-                    at -= 1  # an empty line is known by the line end before it
+                    at -= 1  # an empty line is recognized by the line end before it
             elif state == _DATA:
                 missing = self._left
                 piece = data[at : at + missing]
@@ -200,7 +200,7 @@ class ChunkReader:
             raise BadChunksError("its chunk lines take more bytes than allowed")
 
     def _end_of_trailers(self, data: bytes, at: int, searched: int) -> bool:
-        """Take the trailer section that begins behind the line end at *at*; False if it is not whole."""
+        """Take the trailer section after the line end at *at*; return False if it is incomplete."""
         empty = _EMPTY_LINE.search(data, at + max(searched - 2, 0))
         stop = len(data) - 1 if empty is None else empty.start() + 1
         if stop - (at + 1) > MAX_TRAILERS:

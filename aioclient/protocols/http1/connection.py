@@ -3,11 +3,11 @@
 The rules:
 
 * One exchange at a time: a request is written, its response is read; then the connection is idle again.
-* It is handed back for reuse when the response is complete, nothing came after it, keep-alive holds, and the request
-  was written to its end and has left. In every other case it is closed.
-* Bytes while idle, or after the message's end, close the connection: they belong to no request (section 9.2). Those
-  that the event loop has not read yet count too: ``has_input()`` looks before the next request is written.
-* What the server sent before the connection broke is read before anybody hears that it broke.
+* It is reused if the response is complete, no bytes came after it, keep-alive applies, and the request was written
+  completely and has left the socket. Otherwise it is closed.
+* Bytes while it is idle, or after the message's end, close the connection: they belong to no request (section 9.2).
+  This includes bytes that the event loop has not read yet: ``has_input()`` checks before the next request is written.
+* Bytes that came before the connection broke are read before the loss is reported.
 * A response whose body arrived with its head is delivered as bytes. Otherwise the body goes to a ``StreamReader``,
   which pauses the socket when nobody reads.
 * Limits of time are ``watch.py``'s, sending a body is ``body_sender.py``'s; the states are those of ``states.py``.
@@ -51,17 +51,17 @@ from .states import CLOSED, DRAINING, IDLE, STREAMING, SWITCHED, WAITING, Connec
 
 DRAIN_LIMIT: Final = (
     64 * 1024
-)  # bytes read, undecoded, to save a connection whose body nobody wants
+)  # undecoded bytes that are read to keep a connection whose body nobody wants
 DRAIN_TIME: Final = 0.05  # seconds
-INLINE_BODY: Final = 256 * 1024  # bytes of a body that go out with the head in one write
-# Bytes of a body that a server reads together with the head, or soon: of a larger one an error status may be the answer
-# to the head alone.
+INLINE_BODY: Final = 256 * 1024  # bytes of a body that are written together with the head
+# Bytes of a body that a server reads together with the head, or soon. For a larger body an error status may have been
+# sent after the head alone.
 EARLY_BODY: Final = 64 * 1024
 _NO_TRAILERS: "CIMultiDictProxy[str]" = CIMultiDictProxy(CIMultiDict())
 
 
 class _ResponseClassError(Exception):
-    """A response class of the user raised ``raised``, which is the caller's to handle."""
+    """A user's response class raised ``raised``, which the caller gets."""
 
     def __init__(self, raised: Exception) -> None:
         super().__init__(raised)
@@ -72,11 +72,11 @@ class Http1Connection(asyncio.Protocol):
     """One HTTP/1.1 connection: an ``HttpConnection`` with room for one exchange.
 
     Args:
-        owner: who keeps it.
-        key: which exchanges it may carry.
+        owner: the owner that keeps it.
+        key: the key of the exchanges that it may carry.
         loop: the event loop.
         keep_alive: False to ask the server to close it after one response.
-        buffer: where the event loop reads to, for the subclass that has one.
+        buffer: the buffer that the event loop reads into, for the subclass with a buffer.
     """
 
     carries_many: ClassVar[bool] = False
@@ -134,12 +134,12 @@ class Http1Connection(asyncio.Protocol):
         self._exchange: Exchange | None = None
         self._waiter: asyncio.Future[ClientResponse] | None = None
         self._stream: StreamReader | None = None
-        # Weak: the response alone keeps its lease, so that dropping the one ends the other.
+        # Weak: only the response keeps its lease, so that dropping the response ends the lease.
         self._lease: ref[Connection] | None = None
-        self._remaining = 0  # bytes of a body of known length that are past the parser
-        self._drain_budget = 0  # bytes that may still be thrown away while draining
+        self._remaining = 0  # missing bytes of a body of known length that bypasses the parser
+        self._drain_budget = 0  # bytes that may still be drained
         self._reading_paused = False
-        self._loss: Exception | None = None  # what broke the connection while it was idle
+        self._loss: Exception | None = None  # the exception that broke the idle connection
         self._poll: Callable[[float], object] | None = None
 
     # The exchange
@@ -150,25 +150,25 @@ class Http1Connection(asyncio.Protocol):
         return 0 if self.broken or self._state is not IDLE else 1
 
     def reserve(self) -> None:
-        """Do nothing: who has the slot of this connection has its room."""
+        """Do nothing: the slot of this connection is its room."""
 
     def outgoing(self, exchange: Exchange) -> "CIMultiDict[str]":
-        """Return the fields with which *exchange* will go out."""
+        """Return the fields that will be sent with *exchange*."""
         return outgoing_fields(exchange, self._keep_alive)
 
     def begin(self, exchange: Exchange) -> "asyncio.Future[ClientResponse]":
-        """Send the request of *exchange*; who stops waiting for its response calls ``cancel()``.
+        """Send the request of *exchange*; call ``cancel()`` to stop waiting for its response.
 
         The future raises:
             ServerDisconnectedError: the connection ended before a response.
             ClientOSError: it broke.
-            ServerProtocolError: what came is not an HTTP/1.1 response, or its head is too large.
+            ServerProtocolError: the response is not HTTP/1.1, or its head is too large.
             TotalTimeoutError, ReadTimeoutError: no head within ``total`` or ``sock_read``.
 
         Raises:
-            ValueError: the request must not reach the wire; nothing of it did.
+            ValueError: the request is invalid; nothing was sent.
             ServerDisconnectedError: the connection is closed; nothing was sent.
-            ClientOSError: the same, and it is known what broke it.
+            ClientOSError: the same, if the error that broke it is known.
         """
         transport = self.transport
         request = exchange.request
@@ -206,19 +206,19 @@ class Http1Connection(asyncio.Protocol):
     def has_input(self) -> bool:
         """Tell whether the socket of an idle connection has something to read, or the connection is broken.
 
-        Then give the event loop a few turns, to read it, before the connection is used: TLS tickets come at any time
-        and mean nothing; of everything else the connection is closed.
+        If so, let the event loop run a few iterations, to read it, before the connection is used: TLS tickets come at
+        any time and are harmless; anything else closes the connection.
         """
         poll = self._poll
         if poll is None:
             if self.transport is None:
                 return True
             self._poll = poll = input_poll(self.transport)
-        transport = self.transport  # below is ``broken``, which would be a call more
+        transport = self.transport  # as ``broken``, without the cost of a call
         return bool(poll(0) or self._state is CLOSED or transport is None or transport.is_closing())
 
     def cancel(self, exchange: Exchange) -> None:
-        """Close the connection if *exchange* is still under way on it; hand it back if *exchange* has not begun."""
+        """Close the connection if *exchange* is active on it; make it idle if *exchange* has not begun."""
         if self._exchange is exchange or self._state is SWITCHED:
             self.abort()
         elif exchange.sent is NOTHING and self._state is IDLE:
@@ -226,7 +226,7 @@ class Http1Connection(asyncio.Protocol):
             self._owner.connection_idle(self)
 
     def _deliver(self, raw: bytes | None, lease: Connection | None = None) -> None:
-        """Hand the response to the waiting caller: whole (*raw*), or with a stream."""
+        """Deliver the response to the waiting caller: complete (*raw*), or with a stream."""
         waiter = self._waiter
         exchange = self._exchange
         if waiter is None or waiter.done() or exchange is None:
@@ -260,7 +260,7 @@ class Http1Connection(asyncio.Protocol):
         except Exception as error:
             raise _ResponseClassError(error) from error
         except BaseException as error:
-            # The caller takes only an Exception, and would leave the connection half closed.
+            # The caller expects an Exception; anything else would leave the connection half closed.
             crash = RuntimeError(f"the response class raised {error!r}")
             crash.__cause__ = error
             raise _ResponseClassError(crash) from error
@@ -274,7 +274,7 @@ class Http1Connection(asyncio.Protocol):
             coding = ",".join(fields.getall(CONTENT_ENCODING))
         return open_stream(request, coding, self, self._loop)
 
-    # What arrives
+    # Input
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """Begin (called by the event loop)."""
@@ -282,7 +282,7 @@ class Http1Connection(asyncio.Protocol):
         self._owner.connection_made(self)
 
     def data_received(self, data: bytes) -> None:
-        """Take a segment (called by the event loop)."""
+        """Process a segment (called by the event loop)."""
         exchange = self._exchange
         if exchange is None:
             self._take_unasked(data)
@@ -310,11 +310,11 @@ class Http1Connection(asyncio.Protocol):
                 if reader.continued:
                     self._sender.answered(True)
         except Exception as error:  # noqa: BLE001  (a user's response class may raise anything)
-            # The event loop would only log it, and the caller would wait for ever.
+            # The event loop would only log it, and the caller would wait forever.
             self._crash(error)
 
     def _take_unasked(self, data: bytes) -> None:
-        """Take what comes while no request is under way."""
+        """Process bytes that come while there is no exchange."""
         if self._state is SWITCHED:
             self._unread += data
             self.pause_reading()
@@ -322,7 +322,7 @@ class Http1Connection(asyncio.Protocol):
             self.abort()
 
     def _take_body(self) -> None:
-        """Pass on what a segment brought of a body that is not complete yet."""
+        """Pass on the part of an incomplete body that a segment brought."""
         reader = self._reader
         if self._state is DRAINING:
             self._drain(sum(map(len, reader.chunks)))
@@ -331,7 +331,7 @@ class Http1Connection(asyncio.Protocol):
         if self._state is WAITING:
             self._state = STREAMING
             self._deliver(None)
-            # The rest of a body of known length needs no reader: the segments are its pieces.
+            # The rest of a body of known length needs no parser: the segments are its pieces.
             self._remaining = reader.hand_over()
         self._feed_stream(self._stream)
 
@@ -346,7 +346,7 @@ class Http1Connection(asyncio.Protocol):
         chunks.clear()
 
     def _take_rest(self, data: bytes) -> None:
-        """Take a segment of a long body of known length."""
+        """Process a segment of a long body of known length."""
         remaining = self._remaining - len(data)
         if remaining < 0:
             self._reader.extra = True
@@ -361,10 +361,10 @@ class Http1Connection(asyncio.Protocol):
             self._finish(self._exchange)
 
     def _switch_protocol(self, rest: bytes) -> None:
-        """Speak HTTP no longer: the server has switched protocols (101)."""
+        """Stop speaking HTTP: the server has switched protocols (101)."""
         waiter = self._waiter
         if waiter is None or waiter.done():
-            self.abort()  # who asked for it has gone
+            self.abort()  # the request was cancelled
             return
         exchange = cast(Exchange, self._exchange)
         lease = Connection(self, exchange)
@@ -379,23 +379,25 @@ class Http1Connection(asyncio.Protocol):
         self.pause_reading()
 
     def take_over(self, exchange: Exchange) -> TakenOver | None:
-        """Return what another protocol reads from and writes to; None if the server has not switched, or is gone."""
+        """Return the connection for another protocol; None if the server has not switched, or the connection is
+        lost.
+        """
         return self if self._state is SWITCHED and self.transport is not None else None
 
     def take_rest(self) -> bytes:
-        """Return what came behind the head of the response."""
+        """Return the bytes after the head of the response."""
         rest, self._unread = self._unread, b""
         return rest
 
     def lost(self, error: Exception | None) -> None:
-        """Note that the transport was closed, as whoever took it over was told."""
+        """Note that the transport was closed; the new protocol passes its report on."""
         self.connection_lost(error)
 
     def eof_received(self) -> bool:
         """End the response, and let the transport close itself (called by the event loop).
 
-        Not left to ``connection_lost()``: the transport first sends what is still to be written, and a server that
-        has ended its half may never read it.
+        This does not wait for ``connection_lost()``: the transport first sends its buffer, and a server that has ended
+        its half may never read that.
         """
         try:
             if self._exchange is not None:
@@ -411,12 +413,14 @@ class Http1Connection(asyncio.Protocol):
         return False
 
     def _is_end_confirmed(self) -> bool:
-        """Tell whether the server ended the connection, or anybody may have cut it (RFC 9112, section 9.8)."""
+        """Tell whether the server itself ended the connection; anybody may have cut it otherwise (RFC 9112, section
+        9.8).
+        """
         tls = cast(asyncio.Transport, self.transport).get_extra_info("ssl_object")
         if tls is None:
             return True
         try:
-            ended: bool = tls.read(1) == b""  # after its close_notify; without one, more is wanted
+            ended: bool = tls.read(1) == b""  # after close_notify; without it, TLS wants more input
         except SSLError:
             return False
         return ended
@@ -424,7 +428,7 @@ class Http1Connection(asyncio.Protocol):
     def connection_lost(self, error: Exception | None) -> None:
         """End (called by the event loop)."""
         if error is not None and self._exchange is not None and self.transport is not None:
-            # With TLS it has been read already, see LeftoversProtocol.
+            # With TLS these bytes have been read already, see LeftoversProtocol.
             for data in read_leftovers(self.transport):
                 self.data_received(data)
                 if self.idle:
@@ -438,14 +442,14 @@ class Http1Connection(asyncio.Protocol):
         self._owner.connection_gone(self)
 
     def early_end(self, request: Request) -> ClientError:
-        """Say that the connection ended before *request* was sent, and by what if that is known."""
+        """Return the error for a connection that ended before *request* was sent, with its cause if that is known."""
         return unsent_error(request, self._loss, used=self.exchanges != 0)
 
     def _lose(self, exchange: Exchange, error: Exception | None) -> None:
-        """End *exchange* with what was lost with the connection."""
+        """End *exchange* with the error for the lost connection."""
         self.fail(lost_error(exchange, self._reader, self._remaining, error))
 
-    # Ends
+    # The end
 
     def _finish(self, exchange: Exchange) -> None:
         """Deliver the complete response of *exchange*, and become idle or close."""
@@ -483,10 +487,10 @@ class Http1Connection(asyncio.Protocol):
             self.abort()  # nobody waits for the rest of the upload any more
 
     def _is_early(self, request: Request) -> bool:
-        """Tell whether the answer came, or may have come, before the server has read all of *request*.
+        """Tell whether the response came, or may have come, before the server has read the whole *request*.
 
-        Nothing may follow then: servers lose count of the rest. squid, which refuses by the head alone, receives the
-        next request whole and never answers it, once in fifty times.
+        The connection must then not be reused, because servers lose track of the rest: squid, which refuses by the head
+        alone, in one of fifty cases receives the next request completely and never answers it.
         """
         body = request.content
         if body is None:
@@ -503,7 +507,7 @@ class Http1Connection(asyncio.Protocol):
         waiter = self._waiter
         if waiter is not None:
             if self._reader.head_done and isinstance(error, ClientPayloadError):
-                # The head was good: the caller gets the response, and the error where the body is read.
+                # The head was valid: the caller gets the response, and the error where the body is read.
                 try:
                     self._deliver(None)
                 except Exception as crash:  # noqa: BLE001  (as in data_received)
@@ -526,7 +530,7 @@ class Http1Connection(asyncio.Protocol):
     def _reported(self, error: Exception) -> Exception:
         """Return what the caller gets for *error*; report it to the event loop, unless a response class raised it.
 
-        It is a fault of this library then, and a caller who catches it would hide it.
+        Otherwise it is a bug of this library, and a caller that catches it would hide it.
         """
         if isinstance(error, _ResponseClassError):
             return error.raised
@@ -543,21 +547,21 @@ class Http1Connection(asyncio.Protocol):
     def _reject(self, waiter: "asyncio.Future[ClientResponse]", error: Exception) -> None:
         """Raise *error* in the waiting caller."""
         self._waiter = None
-        if isinstance(error, StopIteration):  # a future takes everything but this
+        if isinstance(error, StopIteration):  # a future accepts every other exception
             cause, error = error, RuntimeError(f"the response class raised {error!r}")
             error.__cause__ = cause
         if not waiter.done():
             waiter.set_exception(error)
 
     def _end_lease(self) -> None:
-        """Tell the response that it holds the connection no longer."""
+        """End the response's lease."""
         lease = None if self._lease is None else self._lease()
         if lease is not None:
             lease.end()
         self._lease = None
 
     def release(self, exchange: Exchange) -> None:
-        """Drain what nobody reads, up to 64 KiB or 50 ms, to keep the connection; or close it."""
+        """Drain the rest, up to 64 KiB or 50 ms, to keep the connection; otherwise close it."""
         if self._state is SWITCHED:
             self.abort()
             return
@@ -578,7 +582,7 @@ class Http1Connection(asyncio.Protocol):
         self._watch.begin(self._loop.time() + DRAIN_TIME, None)
 
     def retire(self) -> None:
-        """Leave the pool: the slot is free, and the connection is closed behind the body."""
+        """Leave the pool: the slot is free, and the connection is closed after the body."""
         if self.idle:
             self.close()
             return
@@ -592,10 +596,10 @@ class Http1Connection(asyncio.Protocol):
             self.abort()
 
     def close(self) -> None:
-        """Close the connection once what was written is sent."""
+        """Close the connection after everything that was written is sent."""
         transport = self.transport
         self._close_state()
-        # Not twice: until Python 3.11.3 a TLS transport then forgets its connection, and abort() fails.
+        # Not twice: until Python 3.11.3 a TLS transport then loses its connection, and abort() fails.
         if transport is not None and not transport.is_closing():
             transport.close()
 
@@ -607,7 +611,7 @@ class Http1Connection(asyncio.Protocol):
             transport.abort()
 
     def _close_state(self) -> None:
-        """Let go of timer, upload, parser and waiters; tell the owner, once."""
+        """Release timer, upload, parser and waiters; report to the owner, once."""
         if self._state is CLOSED:
             return
         self._state = CLOSED
@@ -629,12 +633,12 @@ class Http1Connection(asyncio.Protocol):
 
     @property
     def ended(self) -> bool:
-        """Whether the owner was told that the connection is closed."""
+        """Whether the connection is closed and the owner knows."""
         return self._state is CLOSED
 
     @property
     def broken(self) -> bool:
-        """Whether nothing can be sent on it any more, told to the owner or not."""
+        """Whether nothing can be sent on it any more, even if the owner does not know yet."""
         return self._state is CLOSED or self.transport is None or self.transport.is_closing()
 
     @property
@@ -644,18 +648,18 @@ class Http1Connection(asyncio.Protocol):
 
     @property
     def under_way(self) -> tuple[Exchange, ...]:
-        """The exchange under way, if there is one."""
+        """The current exchange, if there is one."""
         return () if self._exchange is None else (self._exchange,)
 
     @property
     def idle(self) -> bool:
-        """Whether no exchange is under way."""
+        """Whether there is no current exchange."""
         return self._exchange is None and self._state is not SWITCHED
 
     # Time
 
     def is_at_work(self) -> bool:
-        """Tell whether the server's silence is no surprise (asked by the watch)."""
+        """Tell whether the server's silence is expected (called by the watch)."""
         return self._reading_paused or self._sender.is_moving(self.transport)
 
     def deadline_passed(self) -> None:
@@ -701,14 +705,14 @@ class Http1Connection(asyncio.Protocol):
         self._sender.pause()
 
     def resume_writing(self) -> None:
-        """Let ``write()`` go on (called by the event loop)."""
+        """Let ``write()`` continue (called by the event loop)."""
         self._sender.resume()
 
     # The request body
 
     @property
     def may_continue(self) -> bool | None:
-        """Whether ``100 Continue`` came; False when a final response did, None when neither."""
+        """Whether ``100 Continue`` came; False if a final response did, None if neither."""
         reader = self._reader
         return reader.continued if reader.continued or reader.head_done else None
 
@@ -727,11 +731,11 @@ class Http1Connection(asyncio.Protocol):
 
 
 class BufferedHttp1Connection(Http1Connection, asyncio.BufferedProtocol):
-    """The same for asyncio's own event loops, reading into a buffer that lives on.
+    """The same for asyncio's own event loops, reading into a permanent buffer.
 
-    For a plain protocol they allocate 256 KiB for each read and give back what stayed empty: three system calls to
-    map, shrink and unmap memory, dearer than the read itself. uvloop has a buffer of its own. All connections of a
-    connector share one: a read and what is done with it are one step of their event loop.
+    For a plain protocol they allocate 256 KiB for each read and return the unused part: three system calls to map,
+    shrink and unmap memory, which cost more than the read itself. uvloop has a buffer of its own. All connections of a
+    connector share one buffer, because a read and its processing are one step of their event loop.
     """
 
     __slots__ = ("buffer",)
@@ -749,9 +753,9 @@ class BufferedHttp1Connection(Http1Connection, asyncio.BufferedProtocol):
         self.buffer: memoryview = buffer
 
     def get_buffer(self, size_hint: int) -> memoryview:
-        """Return where to read to (called by the event loop)."""
+        """Return the buffer to read into (called by the event loop)."""
         return self.buffer
 
     def buffer_updated(self, size: int) -> None:
-        """Take what was read (called by the event loop)."""
+        """Process the bytes that were read (called by the event loop)."""
         self.data_received(bytes(self.buffer[:size]))

@@ -20,12 +20,13 @@ from ..request_fields import METHODS_WITH_BODY, added_fields, exchange_fields, o
 
 
 def encode_head(exchange: Exchange, keep_alive: bool = True) -> tuple[bytes, bool, bool]:
-    """Return the bytes of the head of *exchange*, whether the body follows in chunks, and whether it is the last.
+    """Return the bytes of the head of *exchange*, whether the body is sent in chunks, and whether the request is the
+    last.
 
-    That is: whether its fields say that the connection carries none after it.
+    The last is true if its fields say that the connection carries no further request.
 
     Raises:
-        ValueError: a method, target, name or value that must not reach the wire, or fields that contradict the body.
+        ValueError: a method, target, name or value is invalid, or fields contradict the body.
     """
     request = exchange.request
     options = request.options
@@ -65,17 +66,17 @@ def encode_head(exchange: Exchange, keep_alive: bool = True) -> tuple[bytes, boo
 def ends_connection(fields: "CIMultiDict[str]") -> bool:
     """Tell whether a request with these fields is the last on its connection.
 
-    One that asked for another protocol in vain is, too: a server that had begun to switch would read the next
-    request as something else.
+    A failed request for another protocol is the last too: a server that had begun to switch would misread the next
+    request.
     """
     return CONNECTION in fields and (lists_token(fields, "close") or lists_token(fields, "upgrade"))
 
 
 def check_head(exchange: Exchange) -> None:
-    """Refuse what must not reach the wire, before a connection is made for it.
+    """Refuse an invalid request before a connection is made for it.
 
     Raises:
-        ValueError: as ``encode_head()``.
+        ValueError: as for ``encode_head()``.
     """
     encode_head(exchange)
 
@@ -83,13 +84,14 @@ def check_head(exchange: Exchange) -> None:
 def encode_head_for(
     request: Request, target: str, more: Sequence[tuple[str, str]], keep_alive: bool = True
 ) -> tuple[bytes, bool]:
-    """Return the same for a *target* of any form (RFC 9112, section 3.2).
+    """Return the same for a *target* in any form (RFC 9112, section 3.2).
 
-    *more* are fields for the proxy: the request's own come first. Only they hold credentials for one: a
-    ``Proxy-Authorization`` of the request itself is left out, since no server behind a proxy shall see it.
+    *more* are fields for the proxy; the request's own fields come first. Only *more* may contain the proxy's
+    credentials: a ``Proxy-Authorization`` of the request itself is left out, because no server behind a proxy may see
+    it.
 
     Raises:
-        ValueError: as ``encode_head()``.
+        ValueError: as for ``encode_head()``.
     """
     check_target(target)
     fields, block = own_fields(request), _own_block(request)
@@ -104,7 +106,7 @@ def outgoing_fields(exchange: Exchange, keep_alive: bool = True) -> "CIMultiDict
     """Return the fields that ``encode_head()`` encodes, in their order.
 
     Raises:
-        ValueError: as ``encode_head()``.
+        ValueError: as for ``encode_head()``.
     """
     _own_block(exchange.request)
     return exchange_fields(exchange, keep_alive)
@@ -118,7 +120,7 @@ def _own_block(request: Request) -> bytes:
 
 
 def absolute_form(request: Request) -> str:
-    """Return the target that a proxy is asked for, which forwards *request* (RFC 9112, section 3.2.2)."""
+    """Return the target for a proxy that forwards *request* (RFC 9112, section 3.2.2)."""
     return f"http://{request.origin.host_field}{request.url.raw_path_qs}"
 
 
@@ -129,7 +131,7 @@ def _begin(method: str, target: str, host_field: str) -> bytes:
 
 
 def _plain_framing(request: Request) -> bytes | None:
-    """Return the fields that frame and describe the body where the caller gave none; None if it is no usual body."""
+    """Return the fields that frame and describe the body if the caller set none; None for an unusual body."""
     body = request.content
     if body is None:
         return b"Content-Length: 0\r\n"

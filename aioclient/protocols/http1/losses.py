@@ -1,4 +1,4 @@
-"""What is said of a connection that ended too early."""
+"""The errors for a connection that ended too early."""
 
 from ...exceptions import (
     ClientError,
@@ -14,7 +14,7 @@ from .response import ResponseReader
 
 
 def unsent_error(request: Request, error: Exception | None, *, used: bool) -> ClientError:
-    """Say that the connection ended before *request* was sent, and by what *error* if that is known.
+    """Return the error for a connection that ended before *request* was sent, with its cause *error* if that is known.
 
     *used*: it had carried another request before.
     """
@@ -26,9 +26,9 @@ def unsent_error(request: Request, error: Exception | None, *, used: bool) -> Cl
 def lost_error(
     exchange: Exchange, reader: ResponseReader, remaining: int, error: Exception | None
 ) -> ClientError:
-    """Say what was lost with the connection: the response, the rest of its head or of its body.
+    """Return the error for a connection lost during an exchange: without the response, or within its head or body.
 
-    *remaining*: bytes of a body of known length that did not come, past the reader.
+    *remaining*: missing bytes of a body of known length that bypasses the parser.
     """
     label = exchange.request.label
     if reader.head_done:

@@ -1,8 +1,8 @@
-"""Heads that are not as RFC 9112 writes them, made so before they are parsed. Pure functions on bytes.
+"""Repairs response heads that deviate from RFC 9112 before they are parsed. Pure functions on bytes.
 
-``repaired()`` does what the RFC lets every client do with a response; ``lenient()`` what only ``lenient=True`` asks
-for. Neither believes a ``Content-Length`` beside ``Transfer-Encoding: chunked``, or a length that is not a number:
-where a message ends is never guessed. The page "Lenient reading" has a reason for each rule.
+``repaired()`` does what the RFC permits every client; ``lenient()`` does what only ``lenient=True`` permits. Neither
+uses a ``Content-Length`` beside ``Transfer-Encoding: chunked``, or an invalid length: the end of a message is never
+guessed. The page "Lenient reading" has a reason for each rule.
 """
 
 import re
@@ -23,14 +23,14 @@ _DECIDES_FRAMING: Final = (b"contentlength", b"transferencoding")
 
 
 def without_padding(head: bytes) -> bytes:
-    """Return *head* without the blanks at the end of its lines (RFC 9112, section 5.1)."""
+    """Return *head* without blanks at line ends (RFC 9112, section 5.1)."""
     return _PADDING.sub(b"", head)
 
 
 def unfolded(lines: bytes) -> bytes:
-    """Return field lines with each fold as a space (RFC 9112, section 5.2).
+    """Return field lines with each line fold replaced by a space (RFC 9112, section 5.2).
 
-    Lines before the first field that begin with a blank belong to no field and stay as they are.
+    Lines before the first field that begin with a blank belong to no field and stay unchanged.
     """
     if lines[:1] in (b" ", b"\t"):
         return lines
@@ -38,10 +38,11 @@ def unfolded(lines: bytes) -> bytes:
 
 
 def repaired(head: bytes, *, tunnel: bool) -> bytes:
-    """Return a *head* that the parser refused with what the RFC says about it done; the same one if that is nothing.
+    """Return a *head* that the parser refused, repaired as the RFC permits; the same object if nothing could be
+    repaired.
 
-    Folds become spaces. Equal values of ``Content-Length`` become one (RFC 9112, section 6.3). With *tunnel*, the
-    answer is a 2xx to CONNECT, in which framing fields count for nothing (RFC 9110, section 9.3.6).
+    Folds become spaces. Equal values of ``Content-Length`` become one (RFC 9112, section 6.3). With *tunnel*, it is a
+    2xx answer to CONNECT, in which framing fields are ignored (RFC 9110, section 9.3.6).
     """
     line, end, fields = head.partition(b"\r\n")
     fields = unfolded(fields)
@@ -61,15 +62,15 @@ def _with_one_length(fields: bytes) -> bytes:
 
 
 def lenient(head: bytes) -> bytes:
-    """Return *head*, whose lines may end with a bare LF, as the parser takes it."""
+    """Return *head*, whose lines may end with a bare LF, in a form that the parser accepts."""
     line, _, fields = head.partition(b"\n")
     return _status_line(_clean(line)) + b"\r\n" + lenient_fields(fields)
 
 
 def lenient_fields(lines: bytes) -> bytes:
-    """Return field lines, the empty one at their end included, as the parser takes them.
+    """Return field lines, including the final empty one, in a form that the parser accepts.
 
-    Lines that are not fields are dropped, unless they look like framing: those the parser shall refuse.
+    Lines that are not fields are dropped, unless they look like framing: the parser must refuse those.
     """
     fields: list[bytes] = []
     folds = False  # whether a line that begins with a blank continues a field
@@ -91,12 +92,12 @@ def lenient_fields(lines: bytes) -> bytes:
 
 
 def _clean(line: bytes) -> bytes:
-    """Return a line without its end, and with a space for what no value may hold (RFC 9110, section 5.5)."""
+    """Return a line without its end, and with spaces for invalid characters in its value (RFC 9110, section 5.5)."""
     return line.rstrip(b"\r").replace(b"\r", b" ").replace(b"\0", b" ")
 
 
 def _status_line(line: bytes) -> bytes:
-    """Return a status line as RFC 9112 has it; one that cannot be understood as it is."""
+    """Return a status line in the form of RFC 9112; an unintelligible one is returned unchanged."""
     match = _STATUS_LINE.match(line)
     if match is None:
         return line
@@ -110,7 +111,7 @@ _CODINGS: Final = re.compile(rb"(?<=\n)transfer-encoding: ([^\r\n]*+)\r\n", re.I
 
 
 def _without_identity(fields: bytes) -> bytes:
-    """Drop the transfer coding ``identity``, which RFC 2616 had for no coding."""
+    """Drop the transfer coding ``identity``, which meant no coding in RFC 2616."""
     values = _CODINGS.findall(b"\n" + fields)
     codings = [part.strip(b" \t") for value in values for part in value.split(b",")]
     left = [coding for coding in codings if coding.lower() != b"identity"]

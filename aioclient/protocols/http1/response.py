@@ -1,20 +1,20 @@
-"""Reading HTTP/1.1 responses (RFC 9112): bytes in, status, fields and body out. No I/O, no clock.
+"""Reading HTTP/1.1 responses (RFC 9112): from bytes to status, fields and body. No I/O, no clock.
 
-httptools takes heads and trailer sections apart, and gets nothing else; what it leaves open is decided here:
+httptools parses heads and trailer sections, and nothing else; what it does not check is checked here:
 
-* Limits. It has none: a head, its lines and fields, interim responses and trailers are counted.
-* The beginning of a head. It skips empty lines and takes RTSP; a response begins with ``HTTP/``.
-* The end of a message (section 6.3): it knows nothing of HEAD, of 204 and 304, of CONNECT. What comes behind the end
-  is noted as ``extra`` and belongs to no response.
+* Limits. It has none: the sizes of heads, lines, fields and trailers and the number of interim responses are limited.
+* The beginning of a head. It skips empty lines and accepts RTSP; a response must begin with ``HTTP/``.
+* The end of a message (section 6.3): it does not handle HEAD, 204, 304 and CONNECT. Bytes after the end set ``extra``
+  and belong to no response.
 * Framing. Only ``Transfer-Encoding: chunked``, once; only HTTP/1.x; only statuses from 100 to 999.
-* The reason phrase. It lets control characters through.
+* The reason phrase. It accepts control characters.
 * Trailers stay apart from the fields of the head.
-* What the RFC lets a client repair (folds, equal lengths) is repaired, and parsed again; what only some devices send
-  is accepted with ``lenient=True``.
+* Faults that the RFC lets a client repair (folds, equal lengths) are repaired, and the head is parsed again; faults
+  that only some devices send are accepted with ``lenient=True``.
 
-What is found wrong in a head is a ``ServerProtocolError``, in a body a ``ClientPayloadError``. A head is looked at
-when it is whole, and of a body that is not, nothing is judged that more bytes could change: the outcome does not
-depend on how the bytes were cut into segments.
+A fault in a head is a ``ServerProtocolError``, in a body a ``ClientPayloadError``. A head is checked when it is
+complete, and an incomplete body is checked only where further bytes cannot change the result: the result does not
+depend on how the bytes were split into segments.
 """
 
 import re
@@ -39,14 +39,12 @@ from ...message.request import Request
 from .chunks import MAX_TRAILERS, BadChunksError, ChunkReader, only_chunk
 from .repair import lenient, lenient_fields, repaired, unfolded, without_padding
 
-# aiohttp allows 128 fields of 8,190 bytes each; real heads stay far below what all of them may take together.
+# aiohttp allows 128 fields of 8,190 bytes each; the total size of real heads stays far below.
 MAX_HEAD: Final = 64 * 1024
-MAX_INTERIM: Final = (
-    16  # 1xx responses before the final one; Go's and curl's limits are of this order
-)
+MAX_INTERIM: Final = 16  # 1xx responses before the final one; Go's and curl's limits are similar
 
-# Fields that a trailer section must not carry: framing, routing, authentication, cookies, control, and the content's
-# form (RFC 9110, section 6.5.1).
+# Fields that are forbidden in a trailer section: framing, routing, authentication, cookies, control, and the form of
+# the content (RFC 9110, section 6.5.1).
 FORBIDDEN_TRAILERS: Final = frozenset(
     (
         "age",
@@ -91,17 +89,17 @@ _IDLE_TIME: Final = re.compile(
 
 
 class ResponseReader:
-    """Reads one response after the other from the bytes of a connection.
+    """Reads responses one after the other from the bytes of a connection.
 
-    Call ``begin()`` for each request, then ``feed()`` with what arrives, and look at what is known:
+    Call ``begin()`` for each request, then ``feed()`` with the received bytes, and check the results:
 
-    ``head_done``: status, reason and fields are here.
-    ``chunks``: pieces of the body that came since they were last taken out; an empty one ends an HTTP chunk.
-    ``complete``: the response is whole. ``keep``: the connection may carry another one, within ``idle_time`` seconds
-    if that is not None. ``extra``: something came after the end.
+    ``head_done``: status, reason and fields are known.
+    ``chunks``: new pieces of the body, until the caller takes them; an empty one ends an HTTP chunk.
+    ``complete``: the response is complete. ``keep``: the connection may carry another exchange, within ``idle_time``
+    seconds if that is not None. ``extra``: bytes came after the end.
     ``continued``: 100 Continue came.
-    ``error``: what was found wrong; nothing is read any more.
-    ``upgrade``: after a 101 that was asked for, the bytes that follow its head.
+    ``error``: the fault that was found; nothing is read any more.
+    ``upgrade``: after a requested 101, the bytes after its head.
     """
 
     __slots__ = (
@@ -136,21 +134,21 @@ class ResponseReader:
     )
 
     def __init__(self) -> None:
-        self._parser: Any = None  # None: another one is needed
+        self._parser: Any = None  # None: a new one is needed
         self._request: Any = None  # None between two responses
         self._lenient = False
         self.idle_time: int | None = None
-        # What only the last response of a connection can set:
+        # Set only by the last response of a connection:
         self.error: ClientError | None = None
         self.upgrade: bytes | None = None
         self.until_eof: bool = False
         self.extra: bool = False
-        self._head = b""  # the beginning of one whose end has not come
+        self._head = b""  # the beginning of an incomplete head
 
     def begin(self, request: Request, last: bool = False) -> None:
-        """Forget the response before, which was complete; the next one answers *request*.
+        """Forget the previous response, which was complete; the next one answers *request*.
 
-        *last*: the connection carries none after it, as the request itself says.
+        *last*: the request's own fields make it the last one on the connection.
         """
         lenient = request.options.lenient
         if self._parser is None or lenient or self._lenient:
@@ -173,46 +171,46 @@ class ResponseReader:
         self.body_bytes: int = 0
         self._missing = 0
         self._chunks: ChunkReader | None = None
-        self._head_bytes = 0  # of all heads, interim ones included
+        self._head_bytes = 0  # of all heads, including interim ones
         self._interim_count = 0
 
     def _new_parser(self) -> HttpResponseParser:
         parser = HttpResponseParser(self)
-        # Versions are judged here; the other leniency is for control characters, all else is repaired before.
+        # Versions are checked here; the other leniency is for control characters; everything else is repaired before.
         parser.set_dangerous_leniencies(lenient_version=True, lenient_headers=self._lenient)
         return parser
 
     def rest(self) -> None:
-        """Let go of the request and the body: an idle connection keeps neither in memory."""
+        """Drop the request and the body: an idle connection keeps neither in memory."""
         self._request = None
         self.chunks.clear()
         self._chunks = None
 
     def end(self) -> None:
-        """Let go of the parser, which refers to this reader; the connection is closed."""
+        """Drop the parser, which references this reader; the connection is closed."""
         self._parser = None
 
     def hand_over(self) -> int:
-        """Return how many bytes of a body of known length are missing, and read it no further.
+        """Return the number of missing bytes of a body of known length, and stop reading it.
 
-        The caller takes the rest of the body as it comes. The number is 0 when the length is not known beforehand.
+        The caller receives the rest of the body. The number is 0 if the length is not known in advance.
         """
         if self._missing:
-            self._parser = None  # it would wait for a body that it never gets
+            self._parser = None  # it would wait for the body
         return self._missing
 
     @property
     def only_interim(self) -> bool:
-        """Whether interim responses are all that came so far."""
+        """Whether only interim responses came so far."""
         return self._interim_count > 0 and not self.head_done and not self._head
 
     def feed(self, data: bytes) -> None:
-        """Read *data*, a segment of any size but 0."""
+        """Read *data*, a segment of at least one byte."""
         while not self.head_done:
             if self._head or self._lenient:
                 head, rest = self._split(data)
             else:
-                head, end, rest = data.partition(_HEAD_END)  # cheaper than to find it and to cut
+                head, end, rest = data.partition(_HEAD_END)  # cheaper than find() and slices
                 if end:
                     head += end
                 else:
@@ -228,7 +226,7 @@ class ResponseReader:
                 return
             data = rest
         size = len(data)
-        if size == self._missing:  # as nearly every response ends
+        if size == self._missing:  # nearly every response ends so
             self._missing = 0
             self.chunks.append(data)
             self.body_bytes += size
@@ -241,7 +239,9 @@ class ResponseReader:
     # The head
 
     def _split(self, data: bytes) -> tuple[bytes, bytes]:
-        """Return the head that *data* ends, and what follows it; nothing, and the head so far, when no end has come."""
+        """Return the head that *data* completes, and the bytes after it; if it is incomplete, b"" and the head so
+        far.
+        """
         held = len(self._head)
         if held:
             data = self._head + data
@@ -251,7 +251,7 @@ class ResponseReader:
         if end >= 0:
             end += len(_HEAD_END)
         else:
-            # Without CR it ends as well: a strict parser then says at once what is wrong.
+            # A head without CR also ends here: a strict parser then reports the fault at once.
             empty = _EMPTY_LINE.search(data, start)
             end = 0 if empty is None else empty.end()
         return data[:end], data[end:]
@@ -262,7 +262,7 @@ class ResponseReader:
             self._head = data
 
     def _may_begin(self, head: bytes) -> bool:
-        """Tell whether a response may begin so; else refuse it."""
+        """Tell whether *head* may be the beginning of a response; otherwise refuse it."""
         beginnings: tuple[bytes, ...] = (b"HTTP/",)
         start = head[:5]
         if self._lenient:
@@ -275,7 +275,7 @@ class ResponseReader:
         return False
 
     def _exceeds(self, size: int) -> bool:
-        """Tell whether heads of *size* bytes, interim ones included, are larger than allowed; then refuse the last."""
+        """Tell whether heads of *size* bytes, interim ones included, exceed the limit; then refuse the last one."""
         options = self._request.options
         limit = max(MAX_HEAD, options.max_line_size + options.max_field_size)
         if size <= limit:
@@ -284,8 +284,8 @@ class ResponseReader:
         return True
 
     def _read_head(self, head: bytes) -> None:
-        """Read a whole head, of an interim response or of the final one."""
-        # A look at the first bytes; asking httptools costs more.
+        """Read a complete head, of an interim response or of the final one."""
+        # Checking the first bytes is cheaper than asking httptools.
         self.version_11 = head[:9] == b"HTTP/1.1 "
         if not (self.version_11 or self._may_begin(head)):
             return
@@ -296,8 +296,8 @@ class ResponseReader:
         if self._lenient:
             head = lenient(head)
             self.version_11 = head[:9] == b"HTTP/1.1 "
-        # `replace()` returns the same object if there is nothing to replace, and is the cheapest look: `in` first tries
-        # to make a number of its operand, `find()` has slow arguments.
+        # `replace()` returns the same object if there is nothing to replace, and is the cheapest check: `in` first
+        # tries to convert its operand to a number, `find()` has slow arguments.
         elif _TAB in head or head.replace(b" \r\n", b"") is not head:
             head = without_padding(head)
         try:
@@ -315,7 +315,7 @@ class ResponseReader:
             self.reason = ""
 
     def _read_repaired(self, head: bytes, error: HttpParserError) -> None:
-        """Read a head that the parser refused with *error* once more, with what can be repaired repaired."""
+        """Repair a head that the parser refused with *error*, and read it again."""
         tunnel = self._request.method == "CONNECT" and head[9:10] == b"2"
         again = repaired(head, tunnel=tunnel)
         if again != head:
@@ -337,7 +337,7 @@ class ResponseReader:
     # The body
 
     def _read_body(self, data: bytes) -> None:
-        """Read what comes behind the final head."""
+        """Read the bytes after the final head."""
         if self.trailers is not None and not self.complete:
             self._read_chunks(data)
         elif self.until_eof:
@@ -357,7 +357,7 @@ class ResponseReader:
                 self.body_bytes += size
                 self._missing = missing - size
                 self.complete = size == missing
-                self._parser = None  # it would wait for a body that it never gets
+                self._parser = None  # it would wait for the body
 
     def _read_chunks(self, data: bytes) -> None:
         """Read a segment of a body in chunks."""
@@ -384,7 +384,7 @@ class ResponseReader:
             section = lenient_fields(section)
         elif len(section) > len(b"\r\n"):
             section = unfolded(section)
-        # Fields from here on are trailers: kept apart, never merged (RFC 9110, section 6.5.1).
+        # Fields from here on are trailers: kept separate, never merged (RFC 9110, section 6.5.1).
         self._add_field = self._add_trailer
         self._trailer_bytes = 0
         self._trailer_count = 0
@@ -398,22 +398,22 @@ class ResponseReader:
             self.complete = True
             self.extra = bool(chunks.rest)
 
-    # httptools' callbacks. What they raise, httptools replaces; so errors are kept in ``error`` first.
+    # httptools' callbacks. httptools replaces their exceptions, so errors are stored in ``error`` first.
 
     def on_status(self, reason: bytes) -> None:
-        """Take the reason phrase."""
+        """Store the reason phrase."""
         self.reason = "OK" if reason == b"OK" else reason.decode("utf-8", "surrogateescape")
 
     def on_header(self, name: bytes, value: bytes) -> None:
-        """Take a field of the head, or of the trailer section."""
+        """Store a field of the head, or of the trailer section."""
         try:
-            text = value.decode()  # at half the cost of naming the charset
+            text = value.decode()  # costs half as much as with a charset argument
         except UnicodeDecodeError:
             text = value.decode("utf-8", "surrogateescape")
         self._add_field(NAMES[name], text)
 
     def on_headers_complete(self) -> None:
-        """Judge the head, and say where the message ends (section 6.3)."""
+        """Check the head, and determine where the message ends (section 6.3)."""
         parser = self._parser
         request = self._request
         status = self.status = parser.get_status_code()
@@ -436,7 +436,7 @@ class ResponseReader:
             return
         method = request.method
         if method == "CONNECT" and status < 300:
-            # What follows is a tunnel, whatever the fields say of a body (RFC 9110, section 9.3.6).
+            # A tunnel follows, whatever the fields say about a body (RFC 9110, section 9.3.6).
             self._end_without_body()
             return
         chunked = TRANSFER_ENCODING in fields
@@ -462,13 +462,13 @@ class ResponseReader:
             self.idle_time = _idle_time(fields[KEEP_ALIVE])
 
     def _end_without_body(self) -> None:
-        """Complete the message, whatever the fields say of a body. The parser does not know and is used no more."""
+        """Complete the message, whatever its fields say about a body. The parser is replaced."""
         self.head_done = True
         self.complete = True
         self._parser = None
 
     def _check_version(self, version: str) -> None:
-        """Take higher minor versions as HTTP/1.1 (RFC 9110, section 2.5), and no other major one."""
+        """Treat higher minor versions as HTTP/1.1 (RFC 9110, section 2.5), and refuse other major versions."""
         self.version_11 = version != "1.0"
         if version[:2] != "1.":
             raise self._refuse(f"it speaks HTTP/{version}, not HTTP/1.1")
@@ -492,7 +492,7 @@ class ResponseReader:
             cast("CIMultiDict[str]", self.trailers).add(name, value)
 
     def _take_interim(self, status: int) -> None:
-        """Note a 1xx response, which is dropped unless it switches protocols."""
+        """Count a 1xx response, which is dropped unless it switches protocols."""
         if status < 100:
             raise self._refuse(f"{status} is not a status (RFC 9110, section 15)")
         if status == 101:
@@ -509,7 +509,7 @@ class ResponseReader:
             raise self._refuse(f"more than {MAX_INTERIM} interim (1xx) responses came first")
 
     def _check_sizes(self) -> None:
-        """Check the limits on lines and fields; only a head that could break one comes here."""
+        """Check the limits on lines and fields; called only for heads that could exceed one."""
         options = self._request.options
         if _size("HTTP/1.1 200 ", self.reason) > options.max_line_size:
             raise self._refuse_size(
@@ -526,7 +526,7 @@ class ResponseReader:
                 )
 
     def _check_transfer_coding(self) -> None:
-        """Accept ``chunked`` alone (section 6.1); every other coding, or a second one, is refused."""
+        """Accept only ``chunked`` (section 6.1); refuse every other or further coding."""
         codings = self.fields.getall(TRANSFER_ENCODING)
         if len(codings) > 1 or codings[0].strip().lower() != "chunked":
             raise self._refuse(
@@ -534,7 +534,7 @@ class ResponseReader:
             )
 
     def _says_keep_alive(self) -> bool:
-        """Tell what the parser cannot tell of a response without a body (section 9.3)."""
+        """Decide about keep-alive for a response without a body, where the parser cannot (section 9.3)."""
         if self._last or lists_token(self.fields, "close"):
             return False
         return self.version_11 or lists_token(self.fields, "keep-alive")
@@ -550,7 +550,7 @@ class ResponseReader:
         return error
 
     def _hint(self, head: bytes) -> None:
-        """Add to the error about *head* that ``lenient=True`` accepts it, if it does."""
+        """Add to the error about *head* that ``lenient=True`` accepts it, if that is true."""
         error = self.error
         if self._lenient or type(error) is not ServerProtocolError:
             return
@@ -582,13 +582,13 @@ class ResponseReader:
 
 
 def _size(name: str, value: str) -> int:
-    """Return the bytes of a field's name and value."""
+    """Return the size of a field's name and value in bytes."""
     if value.isascii():
         return len(name) + len(value)
     return len(name) + len(value.encode("utf-8", "surrogateescape"))
 
 
 def _idle_time(hint: str) -> int | None:
-    """Return the seconds that a ``Keep-Alive`` field gives an idle connection; None if it says nothing of them."""
+    """Return the idle seconds that a ``Keep-Alive`` field announces; None if it announces none."""
     found = _IDLE_TIME.search(hint)
     return None if found is None else int(found[1])

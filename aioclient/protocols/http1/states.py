@@ -1,12 +1,12 @@
-"""The states of a connection, and which follow which.
+"""The states of a connection, and the transitions between them.
 
 ===============  =====================================================================================
 ``IDLE``         no exchange; the next request may be written
-``WAITING``      a request goes out; the head of its response is not here, or its body not with it
-``STREAMING``    the response was handed over; its body goes to a stream, which somebody reads
-``DRAINING``     nobody wants the rest of the body; it is thrown away, to keep the connection
-``SWITCHED``     the server speaks another protocol now (101); what comes is somebody else's
-``CLOSED``       the end: nothing is written, nothing is read
+``WAITING``      a request is being sent; the head of its response, or a body with it, has not come
+``STREAMING``    the response was delivered; a reader takes its body from a stream
+``DRAINING``     nobody wants the rest of the body; it is read and dropped, to keep the connection
+``SWITCHED``     the server speaks another protocol now (101), whose code gets the bytes
+``CLOSED``       the end: nothing is written or read any more
 ===============  =====================================================================================
 """
 
@@ -16,7 +16,7 @@ from typing import Final
 
 
 class ConnectionState(Enum):
-    """What a connection is doing."""
+    """The states of a connection."""
 
     IDLE = "idle"
     WAITING = "waiting"
@@ -26,7 +26,7 @@ class ConnectionState(Enum):
     CLOSED = "closed"
 
 
-# Members looked up once: each look at a class costs an instruction of the interpreter more.
+# Members looked up once: accessing them through the class costs one more instruction of the interpreter.
 IDLE, WAITING, STREAMING = ConnectionState.IDLE, ConnectionState.WAITING, ConnectionState.STREAMING
 DRAINING, SWITCHED, CLOSED = (
     ConnectionState.DRAINING,

@@ -2,15 +2,16 @@
 
 The rules:
 
-* The connection that was taken over keeps its place in the pool; this one is told what arrives on its socket.
-* A frame is written in one piece: frames of concurrent senders never mix, and a cancelled sender leaves no half.
-* Who sends waits while the socket's buffer is full. Who does not receive pauses the socket, past ``QUEUE_LIMIT``.
-* Pings are answered when they come, whether or not somebody receives; while the peer does not read, only the latest.
+* The original connection keeps its place in the pool; this protocol gets the events of its socket.
+* A frame is written in one piece: frames of concurrent senders never mix, and a cancelled sender leaves no partial
+  frame.
+* A sender waits while the socket's buffer is full. If nobody receives, the socket is paused past ``QUEUE_LIMIT``.
+* Pings are answered when they come, even if nobody receives; while the peer does not read, only the latest one.
 * A violation is answered with its close code, and ends the connection. Messages that came right before it can still be
-  answered, by one who receives and does so at once.
-* What came before the connection broke counts: its end is noted behind it.
-* Who sends again and again gives the event loop its turn.
-* No task runs here, and one timer at most.
+  answered by a task that receives and answers at once.
+* Everything that came before the connection broke is delivered before its end is reported.
+* A task that keeps sending lets the event loop run in between.
+* There is no task here, and at most one timer.
 """
 
 import asyncio
@@ -45,11 +46,11 @@ from .message_waiter import MessageWaiter
 from .reader import QUEUE_LIMIT, MessageReader
 from .send_progress import SendProgress, send_progress
 
-# Messages sent one right behind the other before the event loop has its turn: it has to read, to answer pings and to
-# learn of a reset. A turn costs as much as two or three small messages.
+# Consecutive messages before the event loop gets a turn: it has to read, to answer pings and to notice a reset. A turn
+# costs as much as two or three small messages.
 BURST: Final = 64
-# From this one on who sends looks whether a write has failed: the event loop would tell of it in its next turn only. At
-# the sixth write to a broken connection asyncio begins to log them.
+# From this message on a sender checks whether a write has failed: the event loop would report it only in its next turn.
+# At the sixth write to a broken connection asyncio begins to log.
 LOOK: Final = 3
 
 
@@ -57,17 +58,17 @@ class WebSocketConnection(asyncio.Protocol):
     """One WebSocket connection.
 
     Attributes:
-        label: method and URL, as messages begin.
-        reader: what reads; its queue holds the messages.
-        waiter: the wait of the one task that receives.
+        label: method and URL: how messages begin.
+        reader: the reader; its queue holds the messages.
+        waiter: the wait of the one receiving task.
         paused: whether the socket is paused because nobody receives.
         ended: nothing comes any more and nothing can be sent.
         closing: a close frame was sent.
         code: the close code, once one is known.
-        error: what ended the connection, if it was not a close frame.
-        compressor: None when permessage-deflate was not agreed.
+        error: the exception that ended the connection; None after a close frame.
+        compressor: None if permessage-deflate was not negotiated.
         congested: the socket's buffer is full.
-        burst: messages sent since something came, or since a sender waited.
+        burst: messages sent since the last input, or since a sender waited.
     """
 
     __slots__ = (
@@ -128,11 +129,11 @@ class WebSocketConnection(asyncio.Protocol):
         self._pong_limit = pong_limit
         self._last_activity = 0.0
         self._pinged: float | None = None
-        self._outgoing = SendProgress(0, False)  # at the last ping, or the last look after it
+        self._outgoing = SendProgress(0, False)  # at the last ping, or the last check after it
         self._timer: asyncio.TimerHandle | None = None
 
     def start(self) -> None:
-        """Take over the socket, with what came behind the head of the response."""
+        """Take over the socket, with the bytes after the head of the response."""
         rest = self._taken.take_rest()
         self._transport.set_protocol(self)
         if self._heartbeat is not None:
@@ -143,10 +144,10 @@ class WebSocketConnection(asyncio.Protocol):
         if not self.paused and not self.ended:
             self._taken.resume_reading()
 
-    # What arrives
+    # Input
 
     def data_received(self, data: bytes) -> None:
-        """Take a segment (called by the event loop)."""
+        """Process a segment (called by the event loop)."""
         if self._heartbeat is not None:
             self._last_activity = self._loop.time()
         self.burst = 0
@@ -163,7 +164,7 @@ class WebSocketConnection(asyncio.Protocol):
                 waiter.wake()
 
     def _handle_events(self) -> None:
-        """See to what most segments do not bring: pings, too much, an end, a violation."""
+        """Handle the rare events of a segment: pings, a full queue, the end, a violation."""
         reader = self.reader
         reader.has_events = False
         if self.ended:
@@ -172,7 +173,7 @@ class WebSocketConnection(asyncio.Protocol):
         if reader.pings:
             self._answer_pings()
         if self.closing:
-            # Nobody receives any more: all that counts is the close frame.
+            # Nobody receives any more: only the close frame matters.
             reader.queue.clear()
             while reader.stalled:
                 reader.size = 0
@@ -191,7 +192,7 @@ class WebSocketConnection(asyncio.Protocol):
             self.pause()
 
     def _take_late(self) -> None:
-        """See to the rest of what had waited for room in the queue when the connection was lost."""
+        """Process the input that had to wait for space in the queue when the connection was lost."""
         reader = self.reader
         if reader.stalled:
             self.pause()
@@ -202,7 +203,7 @@ class WebSocketConnection(asyncio.Protocol):
             reader.queue.append(WSMessage(WSMsgType.ERROR, reader.error, None))
 
     def _answer_pings(self) -> None:
-        """Answer the pings that came, in their order and in one write."""
+        """Answer the received pings, in their order and in one write."""
         pings = self.reader.pings
         if self.closing or self.ended:
             pings.clear()
@@ -212,7 +213,7 @@ class WebSocketConnection(asyncio.Protocol):
             self._write(b"".join(frames))
 
     def _fail(self) -> None:
-        """End the connection for the violation that was read."""
+        """End the connection because of a violation."""
         error = self.reader.error
         if self.ended or error is None:
             return
@@ -230,17 +231,17 @@ class WebSocketConnection(asyncio.Protocol):
 
     def connection_lost(self, error: Exception | None) -> None:
         """End (called by the event loop)."""
-        # Who receives goes on later, when it is known what else came and that nothing can be sent any more.
+        # The receiver continues later, when all input is known and nothing can be sent any more.
         self.waiter.wake_soon()
         if error is not None and not self.ended:
-            for data in read_leftovers(self._transport):  # a close frame says more than the error
+            for data in read_leftovers(self._transport):  # a close frame is better than the error
                 self.data_received(data)
         self._lose(error)
         self._stop_timer()
         self._taken.lost(error)
 
     def _lose(self, error: Exception | None) -> None:
-        """Note that the connection is gone."""
+        """Note that the connection is lost."""
         if self.ended:
             return
         if self.reader.error is not None:
@@ -261,9 +262,9 @@ class WebSocketConnection(asyncio.Protocol):
         self._end(ABNORMAL, lost, report=False)
 
     def _end(self, code: int, error: Exception | None, *, report: bool = True) -> None:
-        """Note that nothing comes and nothing can be sent any more; wake all who wait.
+        """Note that nothing can be received or sent any more; wake all waiting tasks.
 
-        With *report* the one who receives gets *error* as a message, behind all that came before.
+        With *report* the receiver gets *error* as a message, after all messages that came before.
         """
         self.ended = True
         if self.code is None:
@@ -284,13 +285,13 @@ class WebSocketConnection(asyncio.Protocol):
     # Back-pressure
 
     def pause(self) -> None:
-        """Read no more from the socket until the queue is empty."""
+        """Stop reading from the socket until the queue is empty."""
         if not self.paused:
             self.paused = True
             self._taken.pause_reading()
 
     def resume(self) -> None:
-        """Read on; called when the last message was taken from the queue of a paused connection."""
+        """Continue reading; called when the last message was taken from the queue of a paused connection."""
         reader = self.reader
         reader.size = 0
         self.paused = False
@@ -303,7 +304,7 @@ class WebSocketConnection(asyncio.Protocol):
         self.congested = True
 
     def resume_writing(self) -> None:
-        """Let senders go on (called by the event loop)."""
+        """Let senders continue (called by the event loop)."""
         self.congested = False
         self._release_writers()
         if self.reader.pings:
@@ -315,7 +316,7 @@ class WebSocketConnection(asyncio.Protocol):
             if not waiter.done():
                 waiter.set_result(None)
 
-    # What goes out
+    # Output
 
     def write(self, first: int, payload: Buffer) -> None:
         """Write one frame, whose first byte is *first*."""
@@ -326,14 +327,14 @@ class WebSocketConnection(asyncio.Protocol):
             self._transport.write(frames)
 
     def send(self, opcode: int, payload: Buffer, compress: int | None = None) -> bool:
-        """Write one message or control frame; tell whether who sends has to wait with ``drain()``.
+        """Write one message or control frame; return whether the sender has to wait with ``drain()``.
 
         Args:
-            compress: None as agreed, 0 not, 9 to 15 with a window of so many bits.
+            compress: None as negotiated, 0 not at all, 9 to 15 with a window of so many bits.
 
         Raises:
             ClientConnectionResetError: the connection is closed or closing.
-            ValueError: a control frame of more than 125 bytes, or compression that was not agreed.
+            ValueError: a control frame of more than 125 bytes, or compression that was not negotiated.
         """
         if self.closing or self.ended:
             raise self.reset_error()
@@ -369,7 +370,7 @@ class WebSocketConnection(asyncio.Protocol):
         return compressor.compress(payload, bits)
 
     async def drain(self) -> None:
-        """Wait until the socket takes more, for a turn of the event loop at least.
+        """Wait until the socket accepts more, at least for one turn of the event loop.
 
         Raises:
             ClientConnectionResetError: the connection was closed meanwhile.
@@ -396,7 +397,7 @@ class WebSocketConnection(asyncio.Protocol):
     # The end
 
     def send_close(self, code: int, reason: bytes) -> None:
-        """Send a close frame, after which nothing else goes out (section 5.5.1).
+        """Send a close frame, after which nothing else is sent (section 5.5.1).
 
         Raises:
             ValueError: the code or the reason cannot be sent.
@@ -408,7 +409,7 @@ class WebSocketConnection(asyncio.Protocol):
             self._stop_timer()
 
     async def wait_closed(self, limit: float | None) -> bool:
-        """Wait for the peer's close frame, at most *limit* seconds; tell whether it, or the end, came."""
+        """Wait for the peer's close frame, at most *limit* seconds; return whether it, or the end, came."""
         reader = self.reader
         if reader.closed is None and not self.ended:
             reader.queue.clear()
@@ -425,7 +426,7 @@ class WebSocketConnection(asyncio.Protocol):
         return reader.closed is not None or self.ended
 
     def finish(self, limit: float | None) -> None:
-        """Close the socket, when what was written is sent, but *limit* seconds from now at the latest."""
+        """Close the socket after everything that was written is sent, but at most *limit* seconds from now."""
         lost = self.ended
         self._end(ABNORMAL, None)
         if not lost and limit is not None and self._transport.get_write_buffer_size():
@@ -438,14 +439,14 @@ class WebSocketConnection(asyncio.Protocol):
         self._taken.abort()
 
     def _shut(self) -> None:
-        """Close the socket; do not wait for a peer that may never read what is still to be sent."""
+        """Close the socket without waiting for a peer that may never read the rest."""
         if self.congested:
             self._taken.abort()
         else:
             self._taken.close()
 
     def get_extra_info(self, name: str, default: object = None) -> object:
-        """Return what the transport knows, while there is one."""
+        """Return extra information of the transport, while there is one."""
         transport = self._taken.transport
         if transport is None or transport.is_closing():
             return default
@@ -454,20 +455,20 @@ class WebSocketConnection(asyncio.Protocol):
     # The heartbeat
 
     def _on_timer(self) -> None:
-        """Ping a silent peer; end the connection with one that stays silent and takes nothing."""
+        """Ping a silent peer; end the connection if it stays silent and receives nothing."""
         self._timer = None
         if self.ended or self.closing:
             return
         now = self._loop.time()
         if self.paused:
-            self._last_activity = now  # it is we who do not read
+            self._last_activity = now  # we do not read
         interval = cast(float, self._heartbeat)
         pinged = self._pinged
         if pinged is not None and self._last_activity < pinged:
             limit = cast(float, self._pong_limit)
             before, self._outgoing = self._outgoing, send_progress(self._transport)
             if before.waiting and self._outgoing.taken > before.taken:
-                # The ping stands behind what the peer is still taking.
+                # The ping is queued behind data that the peer is still receiving.
                 self._timer = self._loop.call_at(now + limit, self._on_timer)
                 return
             self._end(
@@ -494,7 +495,7 @@ class WebSocketConnection(asyncio.Protocol):
 
 
 class BufferedWebSocketConnection(WebSocketConnection, asyncio.BufferedProtocol):
-    """The same where what comes is read into the buffer of the connection that was taken over."""
+    """The same, reading into the buffer of the original connection."""
 
     __slots__ = ("_buffer",)
 
@@ -504,9 +505,9 @@ class BufferedWebSocketConnection(WebSocketConnection, asyncio.BufferedProtocol)
         super().start()
 
     def get_buffer(self, size_hint: int) -> memoryview:
-        """Return where to read to (called by the event loop)."""
+        """Return the buffer to read into (called by the event loop)."""
         return self._buffer
 
     def buffer_updated(self, size: int) -> None:
-        """Take what was read (called by the event loop)."""
+        """Process the bytes that were read (called by the event loop)."""
         self.data_received(bytes(self._buffer[:size]))

@@ -1,7 +1,7 @@
-"""permessage-deflate (RFC 7692): what is offered and agreed, and the compression itself.
+"""permessage-deflate (RFC 7692): the offer, the agreement, and the compression itself.
 
-A message is compressed as one run of DEFLATE data, flushed to a byte boundary, without the four bytes that every such
-flush ends with (section 7.2.1). With context takeover the next message may refer to this one.
+A message is compressed as one run of DEFLATE data, flushed to a byte boundary, without the four bytes that end every
+such flush (section 7.2.1). With context takeover the next message may refer to this one.
 """
 
 import re
@@ -14,9 +14,9 @@ from .frames import Buffer
 
 NAME: Final = "permessage-deflate"
 TAIL: Final = b"\x00\x00\xff\xff"
-# As aiohttp and most servers: messages are small and many, and the higher levels cost twice for a few percent.
+# As in aiohttp and most servers: messages are small and many, and higher levels cost twice as much for a few percent.
 LEVEL: Final = 1
-# Ends of a DEFLATE stream (BFINAL) within one message; each costs a new decompressor. Real peers write none or one.
+# Ends of a DEFLATE stream (BFINAL) within one message; each needs a new decompressor. Real peers write at most one.
 MAX_STREAMS: Final = 16
 
 _PARAMETER: Final = re.compile(
@@ -26,12 +26,12 @@ _BITS: Final = frozenset(str(bits) for bits in range(8, 16))
 
 
 class TooLarge(Exception):
-    """A message inflates to more bytes than are allowed."""
+    """A message inflates to more bytes than allowed."""
 
 
 @dataclass(frozen=True, slots=True)
 class Deflate:
-    """What was agreed (section 7.1): the windows in bits, and whose context ends with each message."""
+    """The agreement (section 7.1): the windows in bits, and whose context ends with each message."""
 
     server_bits: int = 15
     client_bits: int = 15
@@ -40,18 +40,18 @@ class Deflate:
 
 
 def offer(bits: int) -> str:
-    """Return the value of ``Sec-WebSocket-Extensions`` that asks for windows of at most *bits*, both ways."""
+    """Return the value of ``Sec-WebSocket-Extensions`` that offers windows of at most *bits*, both ways."""
     if bits == 15:
         return f"{NAME}; client_max_window_bits"
     return f"{NAME}; client_max_window_bits={bits}; server_max_window_bits={bits}"
 
 
 def agreed_deflate(extensions: Sequence[str], bits: int) -> Deflate:
-    """Return what the server's answer to ``offer(bits)`` says; it names at least one extension.
+    """Return the agreement in the server's answer to ``offer(bits)``; it names at least one extension.
 
     Raises:
-        ValueError: it names another extension, one twice, or a parameter that is unknown, repeated, out of range or
-            more than was offered. The connection has to be failed then (section 7.1).
+        ValueError: it names another extension, or one twice, or a parameter that is unknown, repeated, out of range or
+            more than was offered. The connection must then fail (section 7.1).
     """
     if len(extensions) > 1:
         raise ValueError("more than one extension")
@@ -94,8 +94,8 @@ def agreed_deflate(extensions: Sequence[str], bits: int) -> Deflate:
 class Compressor:
     """Compresses the messages of one connection.
 
-    ``bits`` is its window; 0 when it cannot compress at all: zlib makes no window of 8 bits, and a message may always
-    go plain.
+    ``bits`` is its window; 0 if it cannot compress at all: zlib has no window of 8 bits, and a message may always be
+    sent uncompressed.
     """
 
     __slots__ = ("_stream", "bits", "no_takeover")
@@ -106,9 +106,9 @@ class Compressor:
         self._stream: zlib._Compress | None = None
 
     def compress(self, data: Buffer, bits: int = 0) -> bytes:
-        """Return *data*, a whole message, compressed; *bits* sets a window for this message alone."""
+        """Return *data*, a whole message, compressed; *bits* sets a window for this message only."""
         if bits:
-            # The peer's window moves on by this message: what the stream remembers lies elsewhere in it from now on.
+            # This message moves the peer's window, so the stream's context is not valid any more.
             self._stream = None
             stream = _new_stream(min(bits, self.bits))
         elif self._stream is None:
@@ -135,21 +135,21 @@ class Decompressor:
         self._streams = 0
 
     def feed(self, data: bytes, room: int | None, final: bool) -> bytes:
-        """Return what *data*, the next piece of a message, inflates to: at most *room* bytes, None for any number.
+        """Return the inflated *data*, the next piece of a message: at most *room* bytes, None for any number.
 
-        With *final* it is the last piece, and the next one begins another message.
+        With *final* it is the last piece, and the next piece begins another message.
 
         Raises:
-            TooLarge: it would be more than *room* bytes; no more than one byte over them was made.
+            TooLarge: it has more than *room* bytes; at most one byte more was inflated.
             zlib.error: it is not DEFLATE data.
         """
         stream = self._stream
         if stream is None:
             self._stream = stream = self._new_stream()
-        most = 0 if room is None else room + 1  # 0: zlib knows no limit then
+        most = 0 if room is None else room + 1  # 0 means no limit in zlib
         result = stream.decompress(data + TAIL if final else data, most)
         while stream.eof:
-            # The stream has ended within the message (section 7.2.3.4); what follows is a new one.
+            # The stream has ended within the message (section 7.2.3.4); a new one follows.
             rest = stream.unused_data
             self._streams += 1
             if self._streams > MAX_STREAMS:

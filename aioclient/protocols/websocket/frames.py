@@ -1,4 +1,4 @@
-"""Frames as they go out (RFC 6455, section 5): opcodes, close codes, headers, masks."""
+"""Outgoing frames (RFC 6455, section 5): opcodes, close codes, headers, masks."""
 
 import os
 from collections.abc import Callable, Iterator
@@ -16,7 +16,7 @@ PONG: Final = 0xA
 
 FIN: Final = 0x80
 RSV1: Final = (
-    0x40  # "this message is compressed", once permessage-deflate is agreed (RFC 7692, section 6)
+    0x40  # the message is compressed, if permessage-deflate was negotiated (RFC 7692, section 6)
 )
 MASKED: Final = 0x80
 MAX_CONTROL: Final = 125  # bytes of a control frame's payload (section 5.5)
@@ -30,20 +30,20 @@ INVALID_DATA: Final = 1007
 TOO_BIG: Final = 1009
 
 _MASKS_AT_ONCE: Final = (
-    64  # a system call for each mask would cost as much as the rest of a small frame
+    64  # one system call for each mask would cost as much as the rest of a small frame
 )
 _split_block = Struct("4s" * _MASKS_AT_ONCE).unpack
 
 _SMALL: Final = Struct("!BB4s").pack
 _MEDIUM: Final = Struct("!BBH4s").pack
 _LARGE: Final = Struct("!2xBBQ4s").pack_into
-_LARGE_ROOM: Final = bytes(16)  # for that head, with 2 bytes before it that are not sent
+_LARGE_ROOM: Final = bytes(16)  # for that header, with 2 unsent bytes before it
 
 Buffer = bytes | bytearray | memoryview
 
 
 def is_close_code(code: int) -> bool:
-    """Tell whether *code* may stand in a close frame: registered, or 3000 to 4999 for private use."""
+    """Tell whether *code* is valid in a close frame: registered, or 3000 to 4999 for private use."""
     return 1000 <= code <= 1003 or 1007 <= code <= 1014 or 3000 <= code <= 4999
 
 
@@ -61,7 +61,7 @@ def mask_with_integers(mask: bytes, data: bytearray) -> None:
 
 
 def _find_mask() -> Callable[[bytes, bytearray], None]:
-    """Return aiohttp's compiled function, which is private, or ours where it is not: ten times slower at 64 KiB."""
+    """Return aiohttp's compiled function, which is private, or else ours: ten times slower at 64 KiB."""
     try:
         found = import_module("aiohttp._websocket.mask")._websocket_mask_cython
     except (ImportError, AttributeError):
@@ -75,7 +75,7 @@ apply_mask: Final = _find_mask()
 def encode_frame(first: int, payload: Buffer, mask: bytes) -> Buffer:
     """Return a masked frame whose first byte (FIN, RSV and opcode) is *first*."""
     if type(payload) is memoryview:
-        payload = bytes(payload)  # its items may have more than a byte, or gaps between them
+        payload = bytes(payload)  # its items may be larger than a byte, or have gaps between them
     size = len(payload)
     if size < 2**16:
         data = bytearray(payload)
@@ -83,7 +83,7 @@ def encode_frame(first: int, payload: Buffer, mask: bytes) -> Buffer:
         if size < 126:
             return _SMALL(first, MASKED | size, mask) + data
         return _MEDIUM(first, MASKED | 126, size, mask) + data
-    # One copy instead of two: the head is written over what was masked in its place. 16 is a multiple of the mask's 4.
+    # One copy instead of two: the header is written over the masked bytes in its place. 16 is a multiple of 4.
     data = bytearray(_LARGE_ROOM) + payload
     apply_mask(mask, data)
     _LARGE(data, 0, first, MASKED | 127, size, mask)

@@ -1,8 +1,8 @@
-"""The opening handshake (RFC 6455, section 4): the fields of the request, and what its answer must say.
+"""The opening handshake (RFC 6455, section 4): the fields of the request, and the check of its answer.
 
-The client fails the connection when the server answers with anything but status 101, an ``Upgrade`` to ``websocket``,
-a ``Connection`` that lists ``upgrade``, the right ``Sec-WebSocket-Accept``, and only what was asked for of
-subprotocols and extensions (section 4.1).
+The client fails the connection unless the server answers with status 101, an ``Upgrade`` to ``websocket``, a
+``Connection`` that lists ``upgrade``, the right ``Sec-WebSocket-Accept``, and only offered subprotocols and extensions
+(section 4.1).
 """
 
 import base64
@@ -23,18 +23,18 @@ PROTOCOL: Final = "Sec-WebSocket-Protocol"
 
 
 class HandshakeFailure(Exception):
-    """The answer to the handshake is not what it must be; the text says what was found."""
+    """The answer to the handshake is invalid; the text says what was found."""
 
 
 class Agreed(NamedTuple):
-    """What client and server agreed on."""
+    """The agreement between client and server."""
 
     protocol: str | None
     deflate: deflate.Deflate | None
 
 
 def elements(values: Iterable[str]) -> list[str]:
-    """Return the elements of a field that is a list; empty ones are none (RFC 9110, section 5.6.1)."""
+    """Return the elements of a list field, without empty ones (RFC 9110, section 5.6.1)."""
     return [
         element for value in values for part in value.split(",") if (element := part.strip(" \t"))
     ]
@@ -46,14 +46,14 @@ def make_key(random: bytes) -> str:
 
 
 def accept_for(key: str) -> str:
-    """Return the ``Sec-WebSocket-Accept`` that answers *key*."""
+    """Return the ``Sec-WebSocket-Accept`` value for *key*."""
     return base64.b64encode(hashlib.sha1((key + _GUID).encode()).digest()).decode()
 
 
 def opening_fields(
     key: str, protocols: Sequence[str], origin: str | None, bits: int
 ) -> "CIMultiDict[str]":
-    """Return the fields that a request asks for WebSocket with; *bits* of window for compression, 0 for none."""
+    """Return the fields of an opening request; *bits* of window for compression, 0 for none."""
     fields: CIMultiDict[str] = CIMultiDict(
         {
             "Upgrade": "websocket",
@@ -74,7 +74,7 @@ def opening_fields(
 def check_answer(
     status: int, fields: "MultiMapping[str]", key: str, protocols: Sequence[str], bits: int
 ) -> Agreed:
-    """Return what the server agreed to.
+    """Return the server's agreement.
 
     Raises:
         HandshakeFailure: the answer breaks a rule of section 4.1.

@@ -1,6 +1,6 @@
-"""Messages that come in pieces: put together as the pieces come. No I/O.
+"""Messages in several frames or segments, assembled as they come. No I/O.
 
-Neither costs much more memory than its message, whatever the size of the pieces: small ones are copied into a buffer.
+The memory stays close to the size of the message, whatever the size of the pieces: small ones are copied into a buffer.
 """
 
 from codecs import utf_8_decode
@@ -11,13 +11,13 @@ from aiohttp import WebSocketError
 
 from .frames import INVALID_DATA
 
-# Bytes, or characters; what has less is copied into a buffer. An object of its own costs some 60 bytes more; a copy of
-# each network packet would cost time.
+# Bytes, or characters; a smaller piece is copied into a buffer. A separate object costs about 60 bytes; copying each
+# network packet would cost time.
 SMALL_PIECE: Final = 256
 
 
 def not_utf8(error: UnicodeDecodeError, before: int = 0) -> WebSocketError:
-    """Return the refusal of a text message, of which *before* bytes came before those of *error*."""
+    """Return the error for an invalid text message; *before* bytes of it came before those of *error*."""
     return WebSocketError(
         INVALID_DATA,
         f"a text message is not UTF-8: {error.reason} at byte {before + error.start}",
@@ -25,7 +25,7 @@ def not_utf8(error: UnicodeDecodeError, before: int = 0) -> WebSocketError:
 
 
 class BinaryParts:
-    """A message of bytes."""
+    """A binary message."""
 
     __slots__ = ("_pieces",)
 
@@ -33,7 +33,7 @@ class BinaryParts:
         self._pieces: list[bytes | bytearray] = []
 
     def add(self, data: bytes) -> None:
-        """Take the next piece."""
+        """Add the next piece."""
         pieces = self._pieces
         if len(data) >= SMALL_PIECE:
             pieces.append(data)
@@ -48,20 +48,20 @@ class BinaryParts:
 
 
 class TextParts:
-    """A message in UTF-8, each piece of which is decoded once, when it comes (RFC 6455, section 8.1)."""
+    """A text message; each piece is decoded once, when it comes (RFC 6455, section 8.1)."""
 
     __slots__ = ("_cut", "_pieces", "_position")
 
     def __init__(self) -> None:
         self._pieces: list[str | StringIO] = []
-        self._cut = b""  # the first bytes of a character whose others are not here yet
+        self._cut = b""  # the first bytes of an incomplete character
         self._position = 0  # of the first byte that is not decoded
 
     def add(self, data: bytes) -> None:
-        """Take the next piece.
+        """Add the next piece.
 
         Raises:
-            WebSocketError: it cannot be a part of UTF-8 text where it stands.
+            WebSocketError: it is invalid UTF-8 at this position.
         """
         if self._cut:
             data = self._cut + data
@@ -72,7 +72,7 @@ class TextParts:
         self._position += used
         self._cut = b"" if used == len(data) else data[used:]
         if len(self._cut) == 2 and self._cut[0] == 0xED and self._cut[1] > 0x9F:
-            self._check_end()  # a surrogate, whose third byte Python would wait for
+            self._check_end()  # a surrogate: Python would wait for its third byte
         pieces = self._pieces
         if len(text) >= SMALL_PIECE:
             pieces.append(text)

@@ -1,4 +1,4 @@
-"""How one task waits for what comes from the network, and continues the moment it is here.
+"""The wait of a task for input from the network, without a further iteration of the event loop.
 
 A future wakes its task in the next iteration of the event loop. For a message of 64 bytes that iteration (a look at the
 selector, a handle) costs a tenth of the whole exchange. ``MessageWaiter.wake()`` takes from the future the callback
@@ -33,9 +33,9 @@ class MessageWaiter:
         self.future: asyncio.Future[None] | None = None
 
     def expect(self) -> "asyncio.Future[None]":
-        """Return what to await until ``wake()`` or ``wake_soon()``. A cancelled wait takes nothing away.
+        """Return an awaitable for ``wake()`` or ``wake_soon()``. A cancelled wait loses nothing.
 
-        Set ``future`` to None when the wait has ended, in whichever way.
+        Set ``future`` to None when the wait has ended, in any way.
         """
         future: asyncio.Future[None] = asyncio.Future(loop=self._loop)
         self.future = future
@@ -46,7 +46,7 @@ class MessageWaiter:
         future = self.future
         if future is None:
             return
-        # They have no public name, but the same one in C and in Python, since contexts came.
+        # They have no public name, but the same private one in C and in Python since Python 3.7.
         callbacks: _Callbacks | None = getattr(future, "_callbacks", None)
         if callbacks and asyncio.current_task(self._loop) is None:
             callback, context = callbacks[0]
@@ -54,10 +54,10 @@ class MessageWaiter:
             future.set_result(None)
             context.run(callback, future)
         else:
-            # It is woken already, nobody awaits it yet, or a task runs.
+            # It is already woken, nothing awaits it yet, or a task runs.
             self.wake_soon()
 
     def wake_soon(self) -> None:
-        """Let the waiting task go on in the next round of the event loop."""
+        """Let the waiting task continue in the next iteration of the event loop."""
         if self.future is not None and not self.future.done():
             self.future.set_result(None)

@@ -1,20 +1,20 @@
-"""Reading frames (RFC 6455, section 5): bytes in, messages out. No I/O, no clock.
+"""Reading frames (RFC 6455, section 5): from bytes to messages. No I/O, no clock.
 
-The rules, each broken one with the close code that says so:
+The rules, each with the close code for its violation:
 
-* A server's frames are not masked, use no reserved bit that was not agreed, say their length in the fewest bytes and
-  have a known opcode: 1002.
-* A control frame is whole and has at most 125 bytes: 1002. It may stand between the frames of a message, and has
-  nothing to do with their compression.
-* A message begins with a text or binary frame and goes on with continuation frames: 1002.
-* A message has at most ``max_size`` bytes, compressed or not: 1009. A frame that announces more is refused when its
-  length is here, and what a message inflates to is not made past the limit.
-* Text is UTF-8: 1007. It is decoded as it comes, so that what is wrong shows before the rest of its frame is here.
+* A server's frames are not masked, use no reserved bit that was not negotiated, write their length in the fewest bytes
+  and have a known opcode: 1002.
+* A control frame is not fragmented and has at most 125 bytes: 1002. It may come between the frames of a message, and is
+  never compressed.
+* A message begins with a text or binary frame and continues with continuation frames: 1002.
+* A message has at most ``max_size`` bytes, compressed or not: 1009. A frame that announces more is refused as soon as
+  its length is known, and a message is not inflated past the limit.
+* Text is UTF-8: 1007. It is decoded as it comes, so that a fault is found before the rest of its frame comes.
 
-After a violation, and after a close frame, nothing is read any more.
+After a violation, and after a close frame, nothing more is read.
 
-Messages stand in ``queue``: text as ``str`` and binary data as ``bytes``, everything else as a ``WSMessage``. A
-message object for each of them would cost as much as the rest of the reading, and many callers want the data alone.
+``queue`` holds the messages: text as ``str`` and binary data as ``bytes``, everything else as a ``WSMessage``. A
+message object for each of them would cost as much as the rest of the reading, and many callers only want the data.
 """
 
 import zlib
@@ -49,12 +49,12 @@ Item = str | bytes | WSMessage | WSMessageTextBytes
 
 QUEUE_LIMIT: Final = (
     256 * 1024
-)  # bytes of messages kept ahead of their reader, as the read_bufsize of a body
-MESSAGE_COST: Final = 64  # bytes that a message takes beside its data
-# Frames of one message. Their data is put together as it comes, so a frame costs time only; yet nobody needs so many.
+)  # bytes of messages kept ahead of their reader, like the read_bufsize of a body
+MESSAGE_COST: Final = 64  # bytes that a message takes besides its data
+# Frames of one message. Their data is assembled as it comes, so a frame only costs time; still nobody needs so many.
 # Autobahn's longest message has 65,537.
 MAX_FRAMES: Final = 2**17
-MAX_PINGS: Final = 256  # that wait for their answer: 42 KB at most
+MAX_PINGS: Final = 256  # unanswered ones: 42 KB at most
 
 _FINAL_TEXT: Final = FIN | TEXT
 _FINAL_BINARY: Final = FIN | BINARY
@@ -68,18 +68,18 @@ class MessageReader:
 
     Args:
         max_size: bytes of a message; 0 for any number.
-        decode_text: whether text becomes ``str``; else it stays bytes, and is not checked to be UTF-8.
-        answer_pings: whether the caller answers pings and does not want to see them.
-        decompressor: None when permessage-deflate was not agreed.
+        decode_text: whether text becomes ``str``; otherwise it stays bytes, and is not checked to be UTF-8.
+        answer_pings: whether the caller answers pings, so that they are not delivered.
+        decompressor: None if permessage-deflate was not negotiated.
 
     Attributes:
-        queue: what was read and not taken yet.
-        size: bytes of what came into the queue since it was last empty (the caller resets it then).
-        pings: the payloads of the pings not answered yet, the latest ones of a flood (section 5.5.3).
-        has_events: one of the things below is new, or the queue has its fill (the caller resets it).
-        stalled: the queue was too full to read on; ``feed(b"")`` does.
+        queue: the messages that were read and not taken yet.
+        size: bytes added to the queue since it was last empty (the caller resets it then).
+        pings: the payloads of unanswered pings; of a flood, only the latest ones (section 5.5.3).
+        has_events: one of the attributes below is new, or the queue is full (the caller resets it).
+        stalled: the queue was too full to continue; ``feed(b"")`` does.
         closed: the code of the close frame, once it came.
-        error: what was found wrong.
+        error: the violation that was found.
     """
 
     __slots__ = (
@@ -127,14 +127,12 @@ class MessageReader:
         self._decode_text = decode_text
         self._answer_pings = answer_pings
         self._decompressor = decompressor
-        self._midway = False  # something of what follows is under way, or nothing is read any more
+        self._midway = False  # something below is incomplete, or nothing is read any more
         self._small = min(125, max_size or 125)
         self._medium = min(2**16 - 1, max_size or 2**16 - 1)
         self._large = max_size or 2**63 - 1
-        self._rest = (
-            b""  # of a frame's head that is not whole yet, or of what waits for room in the queue
-        )
-        # A message that is not whole yet: what came of it, its bytes, and how much its current frame misses.
+        self._rest = b""  # an incomplete frame header, or bytes that wait for space in the queue
+        # An incomplete message: its parts, its size, and the missing bytes of its current frame.
         self._message: BinaryParts | TextParts | None = None
         self._opcode = 0
         self._compressed = False
@@ -144,12 +142,12 @@ class MessageReader:
         self._missing = 0
 
     def feed(self, data: bytes) -> None:
-        """Read *data*; what is wrong with it is left in ``error``."""
+        """Read *data*; a violation is left in ``error``."""
         position = 0
         end = len(data)
         try:
             if not self._midway:
-                # A segment that is one small frame, as most are, is worth a way without a loop.
+                # A segment that is one small frame, as most are, is worth a path without a loop.
                 if 2 <= end <= self._small and data[1] == end - 2:
                     first = data[0]
                     if first == _FINAL_BINARY:
@@ -179,7 +177,7 @@ class MessageReader:
         self.has_events = self._midway = True
 
     def _read(self, data: bytes, position: int) -> None:
-        """Read *data* from *position* on, where something else than small messages stands, or goes on."""
+        """Read *data* from *position* on: other frames than small messages, or the rest of a frame."""
         if self.closed is not None or self.error is not None:
             return
         self.stalled = False
@@ -202,7 +200,7 @@ class MessageReader:
             self.has_events = True
 
     def _take_frames(self, data: bytes, position: int, end: int) -> int:
-        """Read frames of all kinds while the queue has room; return where the rest begins, -1 after a close frame."""
+        """Read frames of all kinds while the queue has space; return where the rest begins, -1 after a close frame."""
         while end - position > 1:
             if self._message is None:
                 position = self._take_whole(data, position, end)
@@ -220,9 +218,9 @@ class MessageReader:
         return position
 
     def _take_whole(self, data: bytes, position: int, end: int) -> int:
-        """Read messages that are here whole, each in one frame; return where they end.
+        """Read complete messages of one frame each; return where they end.
 
-        They are the bulk of most traffic. At everything else, or anything wrong, it stops.
+        They are the bulk of most traffic. Anything else, or any fault, stops it.
         """
         queue = self.queue
         append = queue.append
@@ -267,7 +265,7 @@ class MessageReader:
     # One frame
 
     def _take_frame(self, data: bytes, position: int, end: int) -> int:
-        """Read one frame at *position*; return where it ends, or 0 when its head is not whole."""
+        """Read one frame at *position*; return where it ends, or 0 if its header is incomplete."""
         first = data[position]
         length = data[position + 1]
         opcode = first & 0x0F
@@ -317,7 +315,7 @@ class MessageReader:
             raise _violation("a control frame has more than 125 bytes")
 
     def _check_sequence(self, first: int, opcode: int) -> None:
-        """Check that a data frame may come now (section 5.4)."""
+        """Check that a data frame is allowed now (section 5.4)."""
         if self._message is None:
             if opcode == CONTINUATION:
                 raise _violation("a continuation frame came without a message to continue")
@@ -327,21 +325,19 @@ class MessageReader:
             raise _violation("a continuation frame is marked as compressed")
 
     def _check_size(self, first: int, length: int) -> None:
-        """Check a data frame's announced length before any of its payload is kept."""
+        """Check a data frame's announced length before any of its payload is stored."""
         limit = self._max_size
         if not limit:
             return
         if first & RSV1 or (self._compressed and self._message is not None):
-            limit += (
-                limit >> 10
-            ) + 128  # what cannot be compressed grows by a few bytes for each block
+            limit += (limit >> 10) + 128  # incompressible data grows by a few bytes for each block
         elif self._message is not None:
             limit -= self._size
         if length > limit:
             raise self._too_big()
 
     def _take_message(self, first: int, payload: bytes) -> None:
-        """Take a message that is here whole, in one frame."""
+        """Add a complete message of one frame."""
         if first & RSV1:
             payload = self._inflate(payload, 0, True)
         opcode = first & 0x0F
@@ -349,7 +345,7 @@ class MessageReader:
         self._add_message(opcode, payload.decode() if is_text else payload, len(payload))
 
     def _begin_message(self, first: int) -> BinaryParts | TextParts:
-        """Begin a message that is not here whole."""
+        """Begin an incomplete message."""
         self._opcode = opcode = first & 0x0F
         is_text = opcode == TEXT and self._decode_text
         self._message = message = TextParts() if is_text else BinaryParts()
@@ -360,7 +356,7 @@ class MessageReader:
     def _take_payload(
         self, message: BinaryParts | TextParts, data: bytes, start: int, end: int
     ) -> int:
-        """Take what *data* has of the frame under way; return where that ends."""
+        """Take the part of the current frame in *data*; return where it ends."""
         missing = self._missing
         stop = end if end - start <= missing else start + missing
         payload = data[start:stop]
@@ -376,7 +372,7 @@ class MessageReader:
         return stop
 
     def _inflate(self, payload: bytes, size: int, final: bool) -> bytes:
-        """Decompress what came of a message, which has *size* bytes so far."""
+        """Decompress a part of a message, which has *size* bytes so far."""
         decompressor = cast(Decompressor, self._decompressor)
         limit = self._max_size
         try:
@@ -437,7 +433,7 @@ def _violation(found: str) -> WebSocketError:
 
 
 def _long_length(data: bytes, position: int) -> int:
-    """Return the payload's length of the frame at *position*, written in 16 or 64 bits as its second byte says."""
+    """Return the length of the payload at *position*, written in 16 or 64 bits according to the second byte."""
     length: int
     if data[position + 1] == 126:
         (length,) = _length_16(data, position + 2)

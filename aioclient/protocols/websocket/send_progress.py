@@ -1,4 +1,6 @@
-"""Whether a peer takes what was sent: a pong cannot come while the ping stands behind megabytes on a slow link."""
+"""Whether a peer receives what was sent: a pong cannot come while the ping is queued behind megabytes on a slow
+link.
+"""
 
 import asyncio
 import socket
@@ -11,11 +13,11 @@ _TCP_INFO: Final = Struct("=24xI92xQ16xI")
 
 
 class SendProgress(NamedTuple):
-    """What has become of what was sent.
+    """How much of the sent data the peer has received.
 
     Attributes:
-        taken: a number that grows as the peer takes it.
-        waiting: whether some of it is not taken yet.
+        taken: a number that grows as the peer receives data.
+        waiting: whether some data is not received yet.
     """
 
     taken: int
@@ -23,10 +25,10 @@ class SendProgress(NamedTuple):
 
 
 def send_progress(transport: asyncio.Transport) -> SendProgress:
-    """Return what has become of what *transport* sent.
+    """Return how much of the data sent on *transport* the peer has received.
 
-    Linux tells what the peer has acknowledged. Elsewhere only the transport's own buffer is known, and not the
-    system's, which holds up to some megabytes.
+    Linux reports what the peer has acknowledged. Elsewhere only the transport's own buffer is known, and not the
+    system's, which may hold some megabytes.
     """
     buffered = transport.get_write_buffer_size()
     sock = transport.get_extra_info("socket")
