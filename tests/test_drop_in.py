@@ -174,6 +174,26 @@ class TestCookies:
             await session.get("")
         assert server.requests[0].value("Cookie") == "a=1; b=2"
 
+    @pytest.mark.parametrize(
+        ("cookies", "handed"),
+        [
+            ({"a": "1"}, {"a": "1"}),
+            ([("a", "1"), ("a", "2")], [("a", "1"), ("a", "2")]),
+            (CIMultiDict([("a", "1"), ("a", "2")]), [("a", "1"), ("a", "2")]),
+        ],
+        ids=["mapping", "pairs", "two of one name"],
+    )
+    async def test_what_a_jar_is_handed(self, cookies: Any, handed: Any) -> None:
+        """A jar of the user's own gets a mapping when one was given, and pairs otherwise."""
+        seen: list[object] = []
+
+        class Jar(aiohttp.CookieJar):
+            def update_cookies(self, cookies: Any, response_url: URL = URL()) -> None:  # noqa: B008
+                seen.append(cookies)
+
+        async with ClientSession("http://a.test/", cookies=cookies, cookie_jar=Jar()):
+            assert seen == [handed]
+
     @pytest.mark.rows("S003-03")
     @pytest.mark.parametrize("cookies", ["a=1", b"a=1"])
     async def test_text(self, cookies: Any) -> None:

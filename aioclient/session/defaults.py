@@ -53,11 +53,14 @@ def put_cookies(jar: AbstractCookieJar, cookies: LooseCookies, base_url: URL | N
         cookies.items() if isinstance(cookies, Mapping) else checked_pairs("cookies", cookies)
     )
     # A morsel has a name of its own, which is used.
-    cookies = [
+    named = [
         (value.key or name if isinstance(value, Morsel) else name, value) for name, value in pairs
     ]
-    if not cookies:
+    if not named:
         return
+    # A jar of the user's own gets a mapping when one was given, unless two of its morsels have one name.
+    by_name = dict(named)
+    cookies = by_name if isinstance(cookies, Mapping) and len(by_name) == len(named) else named
     if base_url is None:
         warn_caller(
             "cookies= are sent to every host, because the session has no base_url that says whose they are; "
