@@ -67,8 +67,16 @@ class ProxyLogin:
     ) -> None:
         for name, value in (("login", login), ("password", password)):
             if not isinstance(value, str):
-                raise ValueError(f"the {name} for a proxy must be a str, found {value!r}")
-        codecs.lookup(encoding)
+                raise ValueError(
+                    f"the {name} for a proxy must be a str, found {type(value).__name__}"
+                )
+        try:
+            codecs.lookup(encoding)
+        except (LookupError, TypeError):
+            raise TypeError(
+                "the credentials for a proxy are (login, password); the third entry is an encoding, "
+                "and the one found is unknown"
+            ) from None
         self.login: str = login
         self.password: str = password
         self.encoding: str = encoding

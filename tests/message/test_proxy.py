@@ -71,6 +71,23 @@ class TestSpellings:
         assert proxy.fields() == [("Proxy-Authorization", "Basic dTpw")]
         assert "p'" not in repr(proxy.auth)
 
+    @pytest.mark.parametrize(
+        ("auth", "reason"),
+        [
+            (("secret", 1), "password for a proxy must be a str, found int"),
+            ((b"secret", "p"), "login for a proxy must be a str, found bytes"),
+            (("u", "secret", "realm"), "third entry is an encoding"),
+            (("u", "secret", 8), "third entry is an encoding"),
+            (("secret",), "found tuple"),
+            ("u:secret", "found str"),
+        ],
+    )
+    def test_no_credentials(self, auth: Any, reason: str) -> None:
+        """What is no login and password is refused, and the message shows nothing of it."""
+        with pytest.raises((TypeError, ValueError), match=reason) as caught:
+            coerce_proxy_auth(auth)
+        assert "secret" not in str(caught.value)
+
     @pytest.mark.rows("S003-38")
     def test_aiohttp_credentials(self) -> None:
         """aiohttp's BasicAuth is taken as it is, its encoding included."""
