@@ -1,0 +1,296 @@
+"""The senders that reach the network, on sessions of this library; clients of httpx and requests do, too."""
+
+import asyncio
+import contextlib
+import inspect
+import warnings
+from collections.abc import AsyncGenerator, Coroutine
+from json import loads
+from typing import Any, Final
+
+from ..session import ClientSession
+from ..sync import Session
+from .base import Awaited, Sender
+from .values import Request, Response
+
+# Names in httpx, and what they are here.
+_NAMES_ELSEWHERE: Final = {"http2": "http2", "proxy": "proxies"}
+
+
+class SyncSender(Sender[Response]):
+    """Sends, and blocks until the response is here.
+
+    Args:
+        client: an ``aioclient.Session``; a client of httpx or requests will do as well. None for a session of its own,
+            made when it is first needed.
+        follow_redirects: whether redirects are followed; by default they are returned.
+        arguments: those of ``aioclient.Session()``, for a session of its own.
+
+    Raises:
+        TypeError: *client* cannot send, or is asynchronous; or it is given together with *arguments*.
+    """
+
+    def __init__(
+        self, client: Any = None, *, follow_redirects: bool = False, **arguments: Any
+    ) -> None:
+        check_client(client, arguments, "SyncSender")
+        if client is not None and (
+            hasattr(client, "aclose")
+            or inspect.iscoroutinefunction(getattr(client, "request", None))
+            or issubclass(type(client), ClientSession)
+        ):
+            raise TypeError(
+                f"SyncSender() takes a client that blocks, as aioclient.Session() or httpx.Client(), found "
+                f"{type(client).__qualname__}; give it to AsyncSender()"
+            )
+        self._client = client
+        self._is_own = client is None
+        self._arguments = arguments
+        self._follow = follow_redirects
+        if client is None:
+            self._client = Session(**arguments)
+
+    @property
+    def client(self) -> Any:
+        """What sends."""
+        return self._client
+
+    @property
+    def is_async(self) -> bool:
+        """False."""
+        return False
+
+    def send(self, request: Request) -> Response:
+        """Send *request*.
+
+        Raises:
+            ClientError, TimeoutError: of ``aioclient``, or what the client that was given raises.
+        """
+        client = self._client
+        if not isinstance(client, Session):
+            return of_foreign(client.request(**arguments_of(request, takes_content(client))))
+        response = client.request(
+            request.method, request.url, allow_redirects=self._follow, **own_arguments(request)
+        )
+        return Response(
+            response.url,
+            response.headers,
+            response.status_code,
+            parsed(response.content),
+            response.content,
+        )
+
+    def close(self) -> None:
+        """Close the client, also one that was given."""
+        self._client.close()
+
+    def _leave(self) -> None:
+        if self._is_own:
+            self.close()
+
+    def as_async(self) -> "AsyncSender":
+        """Return an asynchronous sender with the same arguments, and a session of its own."""
+        return AsyncSender(follow_redirects=self._follow, **self._arguments)
+
+    def __del__(self) -> None:
+        client = getattr(self, "_client", None)
+        if client is not None and self._is_own and not client.closed:
+            warnings.warn(
+                f"unclosed {self!r}; use 'with', or call its close()",
+                ResourceWarning,
+                source=self,
+                stacklevel=2,
+            )
+            client.close()
+
+
+class AsyncSender(Sender[Awaited]):
+    """Sends, and is awaited.
+
+    Args:
+        client: an ``aioclient.ClientSession``; an ``httpx.AsyncClient`` will do as well. None for a session of its own,
+            made when it is first needed, one for each event loop, which ends with that.
+        follow_redirects: whether redirects are followed; by default they are returned.
+        arguments: those of ``aioclient.ClientSession()``, for a session of its own.
+
+    Raises:
+        TypeError: *client* cannot send, or blocks; or it is given together with *arguments*.
+    """
+
+    def __init__(
+        self, client: Any = None, *, follow_redirects: bool = False, **arguments: Any
+    ) -> None:
+        check_client(client, arguments, "AsyncSender")
+        if client is not None and not (
+            issubclass(type(client), ClientSession)
+            or hasattr(client, "aclose")
+            or inspect.iscoroutinefunction(client.request)
+        ):
+            raise TypeError(
+                f"AsyncSender() takes a client that is awaited, as aioclient.ClientSession() or httpx.AsyncClient(), "
+                f"found {type(client).__qualname__}; give it to SyncSender()"
+            )
+        self._given = client
+        self._own: dict[asyncio.AbstractEventLoop, _Kept] = {}
+        self._arguments = arguments
+        self._follow = follow_redirects
+
+    @property
+    def client(self) -> Any:
+        """What sends; None as long as no session of its own is needed in this event loop."""
+        if self._given is not None:
+            return self._given
+        kept = self._own.get(asyncio.get_running_loop())
+        return None if kept is None else kept.session
+
+    @property
+    def is_async(self) -> bool:
+        """True."""
+        return True
+
+    async def send(self, request: Request) -> Response:
+        """Send *request*.
+
+        Raises:
+            ClientError, TimeoutError: of ``aioclient``, or what the client that was given raises.
+        """
+        client = self._given or self._session()
+        if not issubclass(type(client), ClientSession):
+            return of_foreign(await client.request(**arguments_of(request, takes_content(client))))
+        async with client.request(
+            request.method, request.url, allow_redirects=self._follow, **own_arguments(request)
+        ) as response:
+            raw = await response.read()
+            return Response(str(response.url), response.headers, response.status, parsed(raw), raw)
+
+    def _session(self) -> ClientSession:
+        loop = asyncio.get_running_loop()
+        kept = self._own.get(loop)
+        if kept is None or kept.session.closed:
+            for other in [each for each in self._own if each.is_closed()]:
+                del self._own[other]
+            kept = self._own[loop] = _Kept(ClientSession(**self._arguments))
+        return kept.session
+
+    async def close(self) -> None:
+        """Close the client, also one that was given."""
+        if self._given is not None:
+            await (self._given.aclose if hasattr(self._given, "aclose") else self._given.close)()
+            return
+        kept = self._own.pop(asyncio.get_running_loop(), None)
+        if kept is not None:
+            await kept.keeper.aclose()
+
+    def _leave(self) -> Coroutine[Any, Any, None] | None:
+        return self.close() if self._given is None else None
+
+    def as_sync(self) -> SyncSender:
+        """Return a blocking sender with the same arguments, and a session of its own."""
+        return SyncSender(follow_redirects=self._follow, **self._arguments)
+
+
+class _Kept:
+    """A session, and the generator that closes it when its event loop ends."""
+
+    def __init__(self, session: ClientSession) -> None:
+        self.session = session
+        self.keeper = self._keep()
+        with contextlib.suppress(StopIteration):
+            self.keeper.__anext__().send(None)  # from here on the loop knows it
+
+    async def _keep(self) -> AsyncGenerator[None, None]:
+        try:
+            yield
+        finally:
+            await self.session.close()
+
+
+def check_client(client: object, arguments: dict[str, Any], name: str) -> None:
+    """Refuse a client that cannot send, and one that is given beside the arguments for another."""
+    if client is None:
+        return
+    if arguments:
+        raise TypeError(
+            f"{name}() takes a client or the arguments for one, not both; found {sorted(arguments)}"
+        )
+    if isinstance(client, type) or not callable(getattr(client, "request", None)):
+        raise TypeError(
+            f"{name}() takes a client with a request() method, as an aioclient session or an httpx client has, "
+            f"found {client if isinstance(client, type) else type(client).__qualname__}"
+        )
+
+
+def own_arguments(request: Request) -> dict[str, Any]:
+    """Return the arguments of a session of this library that send *request*."""
+    if sum(each is not None for each in (request.data, request.json, request.content)) > 1:
+        raise ValueError("a Request has one of data, json and content; found several")
+    arguments: dict[str, Any] = {}
+    if request.params:
+        arguments["params"] = {
+            name: value for name, value in request.params.items() if value is not None
+        }
+    if request.headers:
+        arguments["headers"] = request.headers
+    if request.json is not None:
+        arguments["json"] = request.json
+    elif request.content is not None:
+        content = request.content
+        arguments["data"] = content
+        if isinstance(content, str):
+            arguments["data"] = content.encode()
+            if not any(name.lower() == "content-type" for name in request.headers or ()):
+                arguments["headers"] = {
+                    **(request.headers or {}),
+                    "Content-Type": "text/plain; charset=utf-8",
+                }
+    elif request.data is not None:
+        arguments["data"] = request.data
+    return arguments
+
+
+def arguments_of(request: Request, content: bool) -> dict[str, Any]:
+    """Return the arguments of another library's client: httpx's (*content*), or requests'."""
+    arguments = {
+        "method": request.method,
+        "url": request.url,
+        "params": request.params,
+        "headers": request.headers,
+        "data": request.data,
+        "json": request.json,
+    }
+    if content:
+        arguments["content"] = request.content
+    elif request.content is not None:
+        arguments["data"] = request.content
+    if not content:
+        arguments["allow_redirects"] = False
+    return arguments
+
+
+def takes_content(client: Any) -> bool:
+    """Tell whether ``client.request()`` takes ``content=``, as httpx's does and that of requests does not."""
+    return "content" in inspect.signature(client.request).parameters
+
+
+def of_foreign(response: Any) -> Response:
+    """Return the response of another library as a sender's.
+
+    Raises:
+        TypeError: it is none.
+    """
+    try:
+        raw = response.content
+        return Response(str(response.url), response.headers, response.status_code, parsed(raw), raw)
+    except AttributeError as error:
+        raise TypeError(
+            f"the client returned {type(response).__qualname__}, which is no response as httpx and requests have it: "
+            f"{error}"
+        ) from None
+
+
+def parsed(body: bytes) -> Any:
+    """Return *body* parsed as JSON; None if it is none."""
+    try:
+        return loads(body)
+    except ValueError:
+        return None
