@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 HERE = Path(__file__).parent
-FILES = (HERE / "accepted.py", HERE / "refused.py")
+FILES = (HERE / "accepted.py", HERE / "refused.py", HERE / "senders.py")
 Place = tuple[str, int]
 
 
