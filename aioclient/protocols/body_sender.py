@@ -1,7 +1,7 @@
-"""Sending the body of a request that does not go out with its head, beside the wait for the response.
+"""Sending a request's body that is not sent together with its head, while waiting for the response.
 
-All protocols share the task, ``100 Continue``, turns for the event loop, and what becomes of an error of the body's
-source. Each adds where the bytes go, and until when to wait before more may follow.
+All protocols share the task, ``100 Continue``, the turns of the event loop, and the handling of errors of the body's
+source. Each protocol adds the destination of the bytes, and how long to wait before more may follow.
 """
 
 import asyncio
@@ -24,16 +24,16 @@ TURN_WRITE: Final = 4 * 1024
 
 
 class FinishingWriter(BodyWriter, Protocol):
-    """A writer that is told of the end."""
+    """A writer that also writes the end."""
 
     async def finish(self) -> None:
-        """Write what ends the body, or check that it is whole."""
+        """Write the end of the body, or check that it is complete."""
 
 
 class BodySender:
-    """Sends bodies of requests, one after the other, each in a task of its own; a base for each protocol.
+    """Sends the bodies of requests, one after the other, each in a task of its own; the base for each protocol.
 
-    Attributes:
+    uploaded: Bytes of the body that were written so far.
         uploaded: Bytes of the body that were written so far.
     """
 
@@ -62,7 +62,7 @@ class BodySender:
             self._continue.set_result(continued)
 
     def close(self) -> None:
-        """Give up what is being sent."""
+        """Stop sending."""
         task, self._task = self._task, None
         if task is not None:
             task.cancel()
@@ -85,7 +85,7 @@ class BodySender:
         raise NotImplementedError
 
     def _finished(self, now: float) -> None:
-        """Note that all of the body is written."""
+        """Note that the whole body is written."""
         raise NotImplementedError
 
     def _fail_exchange(self, error: Exception) -> None:
@@ -95,7 +95,7 @@ class BodySender:
     # For its writes
 
     async def _written(self, size: int, full: bool) -> None:
-        """Count *size* bytes that were written; wait until more may be, if it is *full*."""
+        """Count *size* written bytes; if the buffer is *full*, wait until more may be written."""
         self.uploaded += size
         self._phases.uploaded = self.uploaded
         self._turn += size + TURN_WRITE
@@ -140,7 +140,7 @@ class BodySender:
         except ClientError as error:
             self._fail(error)
         except asyncio.CancelledError as error:
-            if self._task is not None:  # it was not the protocol that cancelled it
+            if self._task is not None:  # the protocol did not cancel it
                 self._fail(source_error(request.label, error))
             raise
         except (KeyboardInterrupt, SystemExit, GeneratorExit):

@@ -1,4 +1,4 @@
-"""Writing a request body that is not a short run of bytes: counted, and with a trace that is told of it."""
+"""Writers for request bodies: one that counts, and one that reports to a trace."""
 
 from typing import Protocol
 

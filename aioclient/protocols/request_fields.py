@@ -1,4 +1,4 @@
-"""The fields with which a request goes out, in whichever protocol, and whether its body waits for an answer.
+"""The fields of a request in any protocol, and whether its body waits for ``100 Continue``.
 
 Framing has one rule: a request with a body has exactly one of ``Content-Length`` and ``Transfer-Encoding``, with a true
 value. A user's own field that contradicts it raises before anything is sent.
@@ -30,10 +30,10 @@ METHODS_WITH_BODY = frozenset(("POST", "PUT", "PATCH"))
 
 
 def exchange_fields(exchange: Exchange, keep_alive: bool = True) -> "CIMultiDict[str]":
-    """Return the fields of *exchange* in their order, as HTTP/1.1 has them.
+    """Return the fields of *exchange* in their order, in the form of HTTP/1.1.
 
     Raises:
-        ValueError: fields that contradict the body. The caller's own are not checked.
+        ValueError: fields contradict the body. The caller's own fields are not validated.
     """
     request = exchange.request
     fields = own_fields(request)
@@ -44,9 +44,9 @@ def exchange_fields(exchange: Exchange, keep_alive: bool = True) -> "CIMultiDict
 
 
 def own_fields(request: Request) -> "CIMultiDict[str]":
-    """Return the fields that the caller gave, as they go out.
+    """Return the caller's fields as they are sent.
 
-    A ``Proxy-Authorization`` is left out: no server behind a proxy shall see it.
+    A ``Proxy-Authorization`` is left out: no server behind a proxy may see it.
     """
     fields = request.own_headers
     if fields is None:

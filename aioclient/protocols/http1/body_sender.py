@@ -47,7 +47,7 @@ class Sender(BodySender):
 
     @property
     def may_continue(self) -> bool | None:
-        """Whether ``100 Continue`` came; False when a final response did, None when neither."""
+        """Whether ``100 Continue`` came; False if a final response did, None if neither."""
         return False if self._connection is None else self._connection.may_continue
 
     def _finished(self, now: float) -> None:

@@ -9,8 +9,8 @@ The rules:
   This includes bytes that the event loop has not read yet: ``has_input()`` checks before the next request is written.
 * Bytes that came before the connection broke are read before the loss is reported.
 * A response whose body arrived with its head is delivered as bytes. Otherwise the body goes to a ``StreamReader``,
-  which pauses the socket when nobody reads.
-* Limits of time are ``watch.py``'s, sending a body is ``body_sender.py``'s; the states are those of ``states.py``.
+    which pauses the socket while nobody reads.
+* Time limits are in ``watch.py``, sending a body is in ``body_sender.py``, the states are in ``states.py``.
 """
 
 import asyncio

@@ -20,8 +20,7 @@ from ..request_fields import METHODS_WITH_BODY, added_fields, exchange_fields, o
 
 
 def encode_head(exchange: Exchange, keep_alive: bool = True) -> tuple[bytes, bool, bool]:
-    """Return the bytes of the head of *exchange*, whether the body is sent in chunks, and whether the request is the
-    last.
+    """Return the bytes of *exchange*'s head, whether the body is sent in chunks, and whether the request is the last.
 
     The last is true if its fields say that the connection carries no further request.
 
@@ -113,7 +112,7 @@ def outgoing_fields(exchange: Exchange, keep_alive: bool = True) -> "CIMultiDict
 
 
 def _own_block(request: Request) -> bytes:
-    """Return the fields that the caller gave, encoded."""
+    """Return the caller's fields, encoded."""
     if request.own_headers is None and PROXY_AUTHORIZATION not in request.defaults.fields:
         return request.defaults.block()
     return serialize_fields(own_fields(request))

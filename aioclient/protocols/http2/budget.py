@@ -1,7 +1,7 @@
-"""How much a server may send that is of no use to anybody (RFC 9113, section 10.5).
+"""How many useless frames a server may send (RFC 9113, section 10.5).
 
-PING and SETTINGS cost an answer, PRIORITY, unknown frames, empty DATA and the like cost time, and none of them is
-limited by a window. A server may send some for no reason, and more the more it is asked.
+PING and SETTINGS cost an answer; PRIORITY, unknown frames, empty DATA and the like cost time; and no window limits
+them. A server may send some without a reason, and more in proportion to our requests.
 """
 
 from typing import Final
@@ -11,19 +11,19 @@ from .errors import ConnectionFailure, ErrorCode
 FLOOD: Final = "RFC 9113, section 10.5"
 
 PERIOD: Final = 10.0  # seconds
-FREE: Final = 1000  # frames in a period; servers of good will send a few PINGs and SETTINGS
+FREE: Final = 1000  # frames in a period; well-behaved servers send a few PINGs and SETTINGS
 PER_FRAME: Final = (
     10  # for each request and each turn of uploads: each may lead to PING and WINDOW_UPDATE frames
 )
 BYTES_PER_FRAME: Final = 512  # of a body sent: servers widen their windows by a kilobyte or more
-MOST: Final = 20 * FREE  # that a busy connection may save up
+MOST: Final = 20 * FREE  # the largest budget of a busy connection
 
 
 class Budget:
-    """What is left for the current period.
+    """The rest of the current period's budget.
 
     Attributes:
-        left: Frames; whoever sends what gives reason for more adds to it.
+        left: Frames; sending something that justifies more frames adds to it.
     """
 
     __slots__ = ("_began", "left")
@@ -36,7 +36,7 @@ class Budget:
         """Count a frame that came at *now*, in seconds of any clock.
 
         Raises:
-            ConnectionFailure: it is one too many.
+            ConnectionFailure: it exceeds the budget.
         """
         self.left = left = min(self.left, MOST) - 1
         if left >= 0:

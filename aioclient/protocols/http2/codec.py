@@ -1,18 +1,18 @@
-"""HTTP/2 on one connection, the client's side of it, without I/O: no socket, no clock (RFC 9113).
+"""HTTP/2 on one connection, the client side, without I/O: no socket, no clock (RFC 9113).
 
-Bytes go in with ``receive()``, and the streams that they brought something for come out, each of them once for a
-segment, with what came in its attributes: a small response is seen once, whole. Everything that concerns the connection
-and happens seldom sets ``open_streams.has_events``. What is to be sent is taken with ``take()``.
+Bytes go in with ``receive()``, which returns the streams with news. A stream is returned once for a segment, with the
+news in its attributes, so a small response is seen once, complete. Rare events of the connection set
+``open_streams.has_events``. ``take()`` returns the bytes to send.
 
 The rules:
 
-* The server's first frame is SETTINGS (section 3.4). A frame that is larger than allowed is refused when its head is
-  here, and so is an answer in HTTP/1.1.
-* What is wrong with one message resets its stream (section 5.4.2); what is wrong with the connection's state ends it
-  with GOAWAY (section 5.4.1), and every stream has the reason in its ``failure``.
-* Frames for streams that were reset are decoded, counted and dropped: they were under way (section 5.1).
-* What costs the server nothing and us something is limited by a budget, and so are answers that it does not read
-  (section 10.5).
+* The server's first frame is SETTINGS (section 3.4). A frame that is too large is refused as soon as its head is known,
+  and so is an answer in HTTP/1.1.
+* A fault in one message resets its stream (section 5.4.2); a fault in the connection's state ends the connection with
+  GOAWAY (section 5.4.1), and every stream gets the reason in its ``failure``.
+* Frames for streams that were reset are decoded, counted and dropped: they were already on their way (section 5.1).
+* Frames that cost us more than the server are limited by a budget, and so are answers that it does not read (section
+  10.5).
 """
 
 from typing import Any, Final
@@ -54,16 +54,16 @@ from .uploads import Uploads
 
 TAKEN_AT_ONCE: Final = 2**18  # bytes of bodies
 
-_BLOCK_FLAGS: Final = END_HEADERS | PADDED | WITH_PRIORITY  # what decides how a block is read
+_BLOCK_FLAGS: Final = END_HEADERS | PADDED | WITH_PRIORITY  # they determine how a block is read
 
 
 class Codec:
     """The state of one connection.
 
     Attributes:
-        open_streams: Its streams, and what is known of all of them.
-        failure: Why the connection is over; nothing is read any more.
-        drained: Streams of which all that was handed over is sent, while more is to come (the caller clears it).
+        open_streams: Its streams, and the data of all of them.
+        failure: Why the connection is over; nothing more is read.
+        drained: Streams that sent everything they got so far, and expect more (the caller clears it).
     """
 
     __slots__ = (
@@ -99,19 +99,19 @@ class Codec:
         self._control = Control(
             self.open_streams, self._uploads, self._encoder, self._budget, self._out
         )
-        self._rest = b""  # the begin of a frame that is not whole
-        self._unusual = True  # the next frame cannot be any: it is the first, or within a block
+        self._rest = b""  # the beginning of an incomplete frame
+        self._unusual = True  # the next frame is restricted: the first, or within a block
 
-    # What is known of the connection
+    # The state of the connection
 
     @property
     def streams(self) -> dict[int, Stream]:
-        """Those that are open, by their identifiers."""
+        """The open streams, by their identifiers."""
         return self.open_streams.by_id
 
     @property
     def peer(self) -> PeerSettings:
-        """What the server said of itself."""
+        """The settings of the server."""
         return self._control.peer
 
     @property
@@ -126,7 +126,7 @@ class Codec:
 
     @property
     def goaway(self) -> tuple[int, int] | None:
-        """The last stream that the server may have worked on, and its code, once it has closed the connection."""
+        """The last stream that the server may have processed, and the error code, once it has closed the connection."""
         control = self._control
         return None if control.goaway is None else (control.goaway, control.goaway_code)
 
@@ -152,10 +152,10 @@ class Codec:
         return self.open_streams.exhausted
 
     def open(self, head: RequestHead, owner: Any = None, *, end: bool) -> Stream | None:
-        """Begin a request on a new stream, for *owner*; *end* tells that it has no body. None if there is no ``room``.
+        """Begin a request on a new stream, for *owner*; *end*: it has no body. Return None if there is no ``room``.
 
         Raises:
-            ValueError: something in *head* cannot be sent, or it is larger than the server takes; nothing was sent.
+            ValueError: something in *head* cannot be sent, or it is larger than the server accepts; nothing was sent.
         """
         streams = self.open_streams
         peer = self._control.peer
@@ -170,9 +170,9 @@ class Codec:
         return stream
 
     def send(self, stream: Stream, data: bytes | bytearray | memoryview, *, end: bool) -> None:
-        """Hand over the next piece of a request's body, which must not change; *end* tells that it is the last one.
+        """Hand over the next piece of a request's body, which must not change; *end*: it is the last one.
 
-        What the windows do not allow yet waits. Nothing happens on a stream whose request is over.
+        Bytes that the windows do not allow yet wait. On a stream whose request is over nothing happens.
         """
         if stream.state is not OPEN and stream.state is not HALF_CLOSED_REMOTE:
             return
@@ -198,17 +198,17 @@ class Codec:
         uploads.enqueue(stream)
 
     def reset(self, stream: Stream, code: int = ErrorCode.CANCEL) -> None:
-        """End *stream* with RST_STREAM (section 6.4), unless it is closed; what still comes is dropped."""
+        """End *stream* with RST_STREAM (section 6.4), unless it is closed; later frames on it are dropped."""
         self.open_streams.reset(stream, code)
 
     # Reading a response
 
     def pause(self, stream: Stream) -> None:
-        """Let no more than its window come on *stream*: its reader has enough."""
+        """Stop giving back the window of *stream*: its reader has enough."""
         stream.paused = True
 
     def resume(self, stream: Stream) -> None:
-        """Let the response of *stream* go on coming."""
+        """Give back the window of *stream* again."""
         stream.paused = False
         if stream.part is not WHOLE and stream.state is not CLOSED:
             self._responses.resume(stream)
@@ -216,21 +216,21 @@ class Codec:
     # The connection
 
     def ping(self, payload: bytes) -> None:
-        """Ask for an answer with the same 8 bytes, which ``pong`` then shows (section 6.7)."""
+        """Send a PING with these 8 bytes; ``pong`` shows the answer (section 6.7)."""
         self._out.append(ping_frame(payload))
 
     def close(self, code: int = ErrorCode.NO_ERROR) -> None:
-        """Say that the connection ends (section 6.8); no stream was begun by the server, so the last one is 0."""
+        """Send GOAWAY (section 6.8); the server never begins streams, so the last stream is 0."""
         if self.failure is None:
             self._out.append(goaway_frame(0, code))
 
     @property
     def pending(self) -> bool:
-        """Whether ``take()`` has something to give."""
+        """Whether ``take()`` has something to return."""
         return bool(self._out or (self._uploads.ready and self._uploads.waiting))
 
     def take(self, limit: int = TAKEN_AT_ONCE) -> bytes:
-        """Return what is to be sent next: all frames but DATA, and of that about *limit* bytes; nothing for nothing."""
+        """Return the next bytes to send: all frames except DATA, and about *limit* bytes of DATA; b"" for nothing."""
         out = self._out
         if self._uploads.ready:
             self._take_uploads(limit)
@@ -253,12 +253,12 @@ class Codec:
                 self.drained.append(stream)
         self._budget.left += PER_FRAME + (before - uploads.window) // BYTES_PER_FRAME
 
-    # What comes
+    # Input
 
     def receive(self, data: bytes, now: float) -> list[Stream]:
-        """Take a segment that came at *now*, in seconds of any clock; return the streams that it brought something for.
+        """Process a segment that came at *now*, in seconds of any clock; return the streams with news.
 
-        A stream that is closed is seen here for the last time.
+        A closed stream is returned here for the last time.
         """
         streams = self.open_streams
         streams.segment += 1
@@ -280,7 +280,7 @@ class Codec:
         return touched
 
     def lose(self, failure: ConnectionFailure) -> list[Stream]:
-        """Note that the connection is gone, for that reason; return the streams that end with it."""
+        """Note that the connection is lost, for the reason *failure*; return the streams that end with it."""
         streams = self.open_streams
         streams.segment += 1
         streams.touched = []
@@ -323,7 +323,7 @@ class Codec:
     def _take_other(
         self, kind: int, stream_id: int, flags: int, payload: bytes, now: float
     ) -> None:
-        """Take a frame that is not just DATA or a whole field block."""
+        """Process a frame that is not plain DATA or a complete field block."""
         responses = self._responses
         if kind == HEADERS:
             responses.begin_block(stream_id, flags, payload, now)
@@ -336,7 +336,7 @@ class Codec:
         self._unusual = bool(responses.block_id) or not self._control.ready
 
     def _check_head(self, head: bytes, kind: int, flags: int, stream_id: int, length: int) -> None:
-        """Check a frame's head that says it is too large, the first one's, and those within a field block."""
+        """Check the head of a frame that is too large, or the first one, or within a field block."""
         if not self._control.ready:
             _check_first_bytes(head)
             if kind != SETTINGS or flags & ACK:

@@ -2,13 +2,13 @@
 
 The rules:
 
-* Many exchanges at a time, each on a stream of its own. One more than the server allows waits for room, first come
-  first served, also when the server has lowered its limit meanwhile.
-* An exchange that nobody wants any more resets its stream, and leaves the connection and the others alone.
-* What several exchanges send in one iteration of the event loop goes out in one write.
-* While the transport's buffer is full nothing is taken from the codec: bodies and answers wait there.
-* After GOAWAY, or with its last identifier, a connection takes no exchange more, and closes behind the last one.
-* One timer looks after the limits of all exchanges.
+* It carries many exchanges at a time, each on a stream of its own. An exchange beyond the server's limit waits for
+  room, first come first served; also if the server lowers its limit.
+* Cancelling an exchange resets its stream, and does not affect the connection and the other exchanges.
+* Everything that exchanges send in one iteration of the event loop is sent in one write.
+* While the transport's buffer is full, nothing is taken from the codec: bodies and answers wait there.
+* After GOAWAY, or after its last stream identifier, a connection accepts no exchange, and closes after the last one.
+* One timer checks the limits of all exchanges.
 """
 
 import asyncio
@@ -49,11 +49,11 @@ class Http2Connection(asyncio.Protocol):
     """One HTTP/2 connection: an ``HttpConnection`` with room for as many exchanges as the server allows.
 
     Args:
-        owner: who keeps it.
-        key: which exchanges it may carry.
+        owner: the owner that keeps it.
+        key: the key of the exchanges that it may carry.
         loop: the event loop.
-        local: what the server is told of windows and limits.
-        ping: seconds of silence after which the server is asked whether it is there; None for never.
+        local: our settings for the server: windows and limits.
+        ping: seconds of silence after which a ping is sent; None for never.
     """
 
     carries_many: ClassVar[bool] = True
@@ -104,11 +104,11 @@ class Http2Connection(asyncio.Protocol):
         self.opened: bool = False
         self.exchanges: int = 0
         self._active: dict[Exchange, StreamExchange] = {}
-        self._waiting: deque[StreamExchange] = deque()  # for room
+        self._waiting: deque[StreamExchange] = deque()  # they wait for room
         self._unsent: set[Exchange] = (
             set()
-        )  # those that ended while they waited, until they are cancelled
-        self._limit = self.codec.peer.max_streams  # the one that the owner knows
+        )  # exchanges that ended while they waited, until they are cancelled
+        self._limit = self.codec.peer.max_streams  # the limit that the owner knows
         self._reserved = 0
         self._retired = False
         self._closing = False
@@ -120,9 +120,9 @@ class Http2Connection(asyncio.Protocol):
         self._timer: asyncio.TimerHandle | None = None
         self._when = 0.0
         self._ping = ping
-        self._pinged: float | None = None  # when, while its answer is awaited
+        self._pinged: float | None = None  # the time of a ping, while its answer is awaited
         self._poll: Callable[[float], object] | None = None
-        # The session's default fields as they were encoded for HTTP/1.1, and as they go out here.
+        # The session's default fields, encoded for HTTP/1.1 and in the form for HTTP/2.
         self._plain: bytes | None = None
         self._plain_fields: FieldPairs = ()
 
@@ -136,30 +136,30 @@ class Http2Connection(asyncio.Protocol):
         return max(0, self.codec.room - self._reserved - len(self._waiting))
 
     def reserve(self) -> None:
-        """Keep room for one exchange, until it begins or is cancelled."""
+        """Reserve room for one exchange, until it begins or is cancelled."""
         self._reserved += 1
 
     def outgoing(self, exchange: Exchange) -> "CIMultiDict[str]":
-        """Return the fields with which *exchange* will go out.
+        """Return the fields that will be sent with *exchange*.
 
         Raises:
-            ValueError: as ``begin()``.
+            ValueError: as for ``begin()``.
         """
         return CIMultiDict(self._fields_of(exchange))
 
     def begin(self, exchange: Exchange) -> "asyncio.Future[ClientResponse]":
-        """Send the request of *exchange*; who stops waiting for its response calls ``cancel()``.
+        """Send the request of *exchange*; call ``cancel()`` to stop waiting for its response.
 
         The future raises:
             ServerDisconnectedError: the connection ended before a response, or the server reset the stream.
             ClientOSError: it broke.
-            ServerProtocolError: what came breaks a rule of HTTP/2, or its head is too large.
+            ServerProtocolError: the response breaks a rule of HTTP/2, or its head is too large.
             TotalTimeoutError, ReadTimeoutError: no head within ``total`` or ``sock_read``.
 
         Raises:
-            ValueError: the request must not reach the wire; nothing of it did.
+            ValueError: the request is invalid; nothing was sent.
             ServerDisconnectedError: the connection is closed; nothing was sent.
-            ClientOSError: the same, and it is known what broke it.
+            ClientOSError: the same, if the error that broke it is known.
         """
         request = exchange.request
         codec = self.codec
@@ -196,7 +196,7 @@ class Http2Connection(asyncio.Protocol):
         return waiter
 
     def cancel(self, exchange: Exchange) -> None:
-        """End *exchange*, if it has not ended; others on the connection go on."""
+        """End *exchange*, if it has not ended; others on the connection continue."""
         active = self._active.get(exchange)
         if active is not None:
             if active.waiter is not None:
@@ -210,7 +210,7 @@ class Http2Connection(asyncio.Protocol):
             self._changed()
 
     def release(self, exchange: Exchange) -> None:
-        """Reset the stream of *exchange*: that costs less than what is missing of its body."""
+        """Reset the stream of *exchange*: that costs less than the rest of its body."""
         active = self._active.get(exchange)
         if active is not None:
             active.end()
@@ -222,11 +222,11 @@ class Http2Connection(asyncio.Protocol):
             await active.wait_sent()
 
     def take_over(self, exchange: Exchange) -> TakenOver | None:
-        """Return None: over HTTP/2 no server switches protocols with a 101 (section 8.6)."""
+        """Return None: in HTTP/2 no server switches protocols with a 101 (section 8.6)."""
         return None
 
     def exchange_ended(self, active: StreamExchange) -> None:
-        """Note that an exchange has ended, whichever way (called by it)."""
+        """Note that an exchange has ended, in any way (called by it)."""
         if self._active.pop(active.exchange, None) is None:
             return
         if active.stream is None:
@@ -237,7 +237,7 @@ class Http2Connection(asyncio.Protocol):
         self._changed()
 
     def _changed(self) -> None:
-        """Let the next one begin that waits for room, and tell the owner of the room that is left."""
+        """Begin the next exchange that waits for room, and report the remaining room to the owner."""
         if self._closing:
             return
         if self._waiting:
@@ -262,7 +262,7 @@ class Http2Connection(asyncio.Protocol):
             try:
                 head = self._head_of(exchange)
                 stream = self.codec.open(head, active, end=exchange.request.content is None)
-            except ValueError as error:  # it is larger than the server allows by now
+            except ValueError as error:  # its head is larger than the server allows by now
                 active.fail(error)
                 continue
             if stream is None:
@@ -287,7 +287,9 @@ class Http2Connection(asyncio.Protocol):
         )
 
     def _fields_of(self, exchange: Exchange) -> FieldPairs:
-        """Return the fields of a request, made once for all that have but the session's default ones."""
+        """Return the fields of a request; they are made once for all requests with only the session's default
+        fields.
+        """
         request = exchange.request
         if request.options.http10:
             raise ValueError(f"{request.label}: http10=True cannot be sent over HTTP/2")
@@ -306,7 +308,7 @@ class Http2Connection(asyncio.Protocol):
             return self._plain_fields
         return tuple(exchange_fields(exchange).items())
 
-    # What arrives
+    # Input
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """Send the preface (called by the event loop)."""
@@ -318,7 +320,7 @@ class Http2Connection(asyncio.Protocol):
         self._owner.connection_made(self)
 
     def data_received(self, data: bytes) -> None:
-        """Take a segment (called by the event loop)."""
+        """Process a segment (called by the event loop)."""
         self._last_activity = now = self._loop.time()
         codec = self.codec
         for stream in codec.receive(data, now):

@@ -1,4 +1,4 @@
-"""Frames that concern the connection, or end a stream: all but HEADERS, CONTINUATION and DATA."""
+"""Incoming frames about the connection, or the end of a stream: all except HEADERS, CONTINUATION and DATA."""
 
 from collections.abc import Callable
 from typing import Final
@@ -28,22 +28,22 @@ from .states import WHOLE
 from .streams import Stream
 from .uploads import Uploads
 
-MAX_ANSWERS: Final = 2**16  # bytes of answers to PING and SETTINGS that the server does not read
+MAX_ANSWERS: Final = 2**16  # bytes of answers to PING and SETTINGS that the server has not read
 
 FrameHandler = Callable[["Control", int, int, bytes, float], None]
 
 
 class Control:
-    """What the server said of the connection.
+    """The state of the connection according to the server.
 
     Attributes:
         peer: Its settings.
         ready: Its first SETTINGS came.
-        acknowledged: It has acknowledged ours.
-        goaway: The last stream that it may have worked on, once it has said so; None before.
+        acknowledged: It has acknowledged our settings.
+        goaway: The last stream that it may have processed, from its GOAWAY; None before.
         goaway_code: Why it closes the connection.
         pong: The payload of the last PING that it answered.
-        answers: Bytes of answers that nobody has taken to send.
+        answers: Bytes of answers that were not taken for sending yet.
     """
 
     __slots__ = (
@@ -83,10 +83,10 @@ class Control:
         self.answers: int = 0
 
     def take(self, kind: int, stream_id: int, flags: int, payload: bytes, now: float) -> None:
-        """Take a frame.
+        """Process a frame.
 
         Raises:
-            ConnectionFailure: it breaks a rule, or is one too many.
+            ConnectionFailure: it breaks a rule, or exceeds the budget.
         """
         self._budget.spend(now, kind_name(kind))
         handler = _HANDLERS.get(kind)
@@ -94,7 +94,7 @@ class Control:
             handler(self, stream_id, flags, payload, now)
 
     def _take_window(self, stream_id: int, flags: int, payload: bytes, now: float) -> None:
-        """Take WINDOW_UPDATE (section 6.9)."""
+        """Process WINDOW_UPDATE (section 6.9)."""
         if len(payload) != 4:
             raise wrong_size("WINDOW_UPDATE", len(payload), "section 6.9")
         increment = int.from_bytes(payload, "big") & STREAM_ID
@@ -118,7 +118,7 @@ class Control:
             self._uploads.enqueue(stream)
 
     def _take_reset(self, stream_id: int, flags: int, payload: bytes, now: float) -> None:
-        """Take RST_STREAM (section 6.4)."""
+        """Process RST_STREAM (section 6.4)."""
         if len(payload) != 4:
             raise wrong_size("RST_STREAM", len(payload), "section 6.4")
         stream = self._streams.by_id.get(stream_id)
@@ -128,7 +128,7 @@ class Control:
             return
         code = int.from_bytes(payload, "big")
         if stream.part is WHOLE:
-            # Its response is complete; the server wants no more of the request (section 8.1).
+            # Its response is complete; the server does not want the rest of the request (section 8.1).
             stream.stopped = code
         else:
             stream.failure = StreamFailure(
@@ -141,7 +141,7 @@ class Control:
         self._streams.close_reset(stream)
 
     def _take_settings(self, stream_id: int, flags: int, payload: bytes, now: float) -> None:
-        """Take SETTINGS (section 6.5)."""
+        """Process SETTINGS (section 6.5)."""
         if stream_id:
             raise wrong_stream("SETTINGS", stream_id, "section 6.5")
         self._streams.has_events = True
@@ -174,7 +174,7 @@ class Control:
             self._uploads.enqueue(stream)
 
     def _take_ping(self, stream_id: int, flags: int, payload: bytes, now: float) -> None:
-        """Take PING (section 6.7)."""
+        """Process PING (section 6.7)."""
         if stream_id:
             raise wrong_stream("PING", stream_id, "section 6.7")
         if len(payload) != 8:
@@ -186,7 +186,7 @@ class Control:
             self._answer(ping_frame(payload, ACK))
 
     def _take_goaway(self, stream_id: int, flags: int, payload: bytes, now: float) -> None:
-        """Take GOAWAY: streams above the last one were not processed, the others go on (section 6.8)."""
+        """Process GOAWAY: streams above the last one were not processed, the others continue (section 6.8)."""
         if stream_id:
             raise wrong_stream("GOAWAY", stream_id, "section 6.8")
         if len(payload) < 8:
@@ -213,7 +213,7 @@ class Control:
             streams.close_reset(stream)
 
     def _take_priority(self, stream_id: int, flags: int, payload: bytes, now: float) -> None:
-        """Take PRIORITY, which is deprecated and means nothing to a client (section 6.3)."""
+        """Process PRIORITY, which is deprecated and has no effect on a client (section 6.3)."""
         if not stream_id:
             raise wrong_stream("PRIORITY", 0, "section 6.3")
         stream = self._streams.by_id.get(stream_id)

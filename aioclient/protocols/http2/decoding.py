@@ -1,16 +1,15 @@
-"""Field blocks as they come in: HPACK (RFC 7541) behind a memory.
+"""Decoding of field blocks: HPACK (RFC 7541) with a cache.
 
-A block that was decoded before is looked up whole. That is the common case, since servers answer like requests alike.
-A block that names no entry of the dynamic table means the same always, whatever it adds to that table; nginx sends only
-such blocks. One that does is remembered as long as the table does not change. Strings in Huffman's code are remembered
-apart from that.
+A block that was decoded before is found in the cache. This is the common case, because servers answer similar requests
+alike. A block that uses no entry of the dynamic table always means the same, whatever it adds to that table; nginx
+sends only such blocks. The result of another block is cached until the table changes. Huffman-coded strings have a
+cache of their own.
 
-hpack decodes Huffman's code. What stands around it is read here: hpack's own decoder takes ten times as long, writes
-fields to its debug log, secrets included, and is of no more use after a list that is too long.
+hpack decodes the Huffman code. Everything else is decoded here: hpack's own decoder takes ten times as long, writes
+fields to its debug log, including secrets, and is unusable after a list that is too long.
 
-The names and values are checked when they come into a list or into the table, by the validator that also checks what is
-sent (RFC 9113, section 8.2.1). What is wrong with a field makes its message malformed, not its connection: the table
-goes on.
+Names and values are checked when they enter a list or the table, by the validator that also checks outgoing fields (RFC
+9113, section 8.2.1). A fault in a field makes its message malformed, but not its connection: the table stays valid.
 """
 
 import re
@@ -26,28 +25,28 @@ from .errors import ConnectionFailure, ErrorCode
 from .memo import Memo
 from .settings import DEFAULT_TABLE_SIZE
 
-# Name, value, size (section 4.1), and what is wrong with it.
+# Name, value, size (section 4.1), and the fault.
 Field = tuple[str, str, int, str]
 
-ENTRY_COST: Final = 32  # bytes of a field beside its name and value (section 4.1)
+ENTRY_COST: Final = 32  # bytes of a field besides its name and value (section 4.1)
 STATIC_COUNT: Final = 61
-MAX_INTEGER: Final = 2**28  # more than any index, length or size may be
-MAX_TABLE: Final = 2**15  # bytes that are kept of the table, however little room it has
-MAX_HUFFMAN: Final = 256  # bytes of a string that is worth remembering
+MAX_INTEGER: Final = 2**28  # more than any valid index, length or size
+MAX_TABLE: Final = 2**15  # bytes of old entries of the table that are kept in memory
+MAX_HUFFMAN: Final = 256  # bytes of a string that is worth caching
 
 _has_capital: Final = re.compile("[A-Z]").search
 
 
 class FieldList:
-    """What a block says.
+    """The decoded fields of a block.
 
     Attributes:
         fields: Names and values in their order; empty if they are too many.
-        size: Their size as RFC 9113, section 6.5.2, counts it.
-        problem: What is wrong with the first field that is; empty if none is.
-        added: The entries that its block adds to the table, in their order.
+        size: Their size in the sense of RFC 9113, section 6.5.2.
+        problem: The fault of the first faulty field; empty if there is none.
+        added: The entries that the block adds to the table, in their order.
         added_size: Their size in the table.
-        head: What ``response_head()`` makes of them; None before it was asked.
+        head: The result of ``response_head()``; None before it was called.
     """
 
     __slots__ = ("added", "added_size", "fields", "head", "problem", "size")
@@ -64,10 +63,10 @@ class FieldList:
 
 
 class FieldDecoder:
-    """Decodes the blocks of one connection, each of them, in their order.
+    """Decodes the blocks of one connection; it must get all of them, in their order.
 
     Args:
-        max_size: bytes of a list; of a longer one only the size is told.
+        max_size: bytes of a list; of a longer one only the size is returned.
     """
 
     __slots__ = (
@@ -85,17 +84,18 @@ class FieldDecoder:
         self._max_size = max_size
         self._table: deque[Field] = deque()
         self._table_size = 0
-        self._room = DEFAULT_TABLE_SIZE  # as the server's encoder said last
-        self._blocks: Memo[bytes, FieldList] = Memo()  # those that name no entry of the table
-        self._dependent: Memo[bytes, FieldList] = Memo()  # those that do, and add none
-        self._depends = False  # whether the current block does
+        self._room = DEFAULT_TABLE_SIZE  # as last set by the server's encoder
+        self._blocks: Memo[bytes, FieldList] = Memo()  # blocks that use no entry of the table
+        self._dependent: Memo[bytes, FieldList] = Memo()  # blocks that use entries, and add none
+        self._depends = False  # whether the current block uses an entry
         self._strings: Memo[bytes, bytes] = Memo()
 
     def decode(self, block: bytes) -> FieldList:
-        """Return the fields of a whole block.
+        """Return the fields of a complete block.
 
         Raises:
-            ConnectionFailure: it is not HPACK. The table is lost, and the connection with it (RFC 9113, section 4.3).
+            ConnectionFailure: it is not valid HPACK. The table is lost, and so is the connection (RFC 9113, section
+                4.3).
         """
         known = self._blocks.get(block)
         if known is not None:
@@ -158,7 +158,7 @@ class FieldDecoder:
         return found
 
     def _literal(self, block: bytes, position: int, mask: int) -> tuple[Field, int]:
-        """Return the field that stands at *position* and is not in a table, and where it ends."""
+        """Return the literal field at *position*, and where it ends."""
         index = block[position] & mask
         position += 1
         if index == mask:
@@ -177,7 +177,7 @@ class FieldDecoder:
         return (name, value, size, problem or _value_problem(name, value)), position
 
     def _string(self, block: bytes, position: int) -> tuple[bytes, int]:
-        """Return the string that stands at *position*, and where it ends (section 5.2)."""
+        """Return the string at *position*, and where it ends (section 5.2)."""
         first = block[position]
         position += 1
         length = first & 0x7F
@@ -197,7 +197,9 @@ class FieldDecoder:
         return raw, end
 
     def _resize(self, block: bytes) -> int:
-        """Take the changes of the table's size at the block's begin; return where they end (sections 4.2 and 6.3)."""
+        """Apply the changes of the table's size at the beginning of a block; return where they end (sections 4.2 and
+        6.3).
+        """
         position = 0
         changes = 0
         while position < len(block) and block[position] & 0xE0 == 0x20:
@@ -224,9 +226,9 @@ class FieldDecoder:
         return self._table[index - STATIC_COUNT - 1]
 
     def _grow(self, size: int) -> None:
-        """Note that entries of *size* bytes stand in front of all others.
+        """Note that entries of *size* bytes were added in front of all others.
 
-        The oldest ones are evicted later: when an entry is named, at last. It is known by then which they are.
+        The oldest ones are evicted later, at the latest when an entry is used: only then it matters which they are.
         """
         self._table_size += size
         if self._table_size > MAX_TABLE:
@@ -235,7 +237,7 @@ class FieldDecoder:
             self._dependent.forget()
 
     def _evict(self) -> None:
-        """Drop the oldest entries for which there is no room (section 4.4)."""
+        """Drop the oldest entries that exceed the table's size (section 4.4)."""
         left, room, pop = self._table_size, self._room, self._table.pop
         while left > room:
             left -= pop()[2]
@@ -243,7 +245,7 @@ class FieldDecoder:
 
 
 def _integer(block: bytes, position: int, number: int) -> tuple[int, int]:
-    """Return *number*, which filled its prefix, and what the bytes at *position* add to it (section 5.1)."""
+    """Return *number*, which filled its prefix, plus the bytes at *position* (section 5.1)."""
     shift = 0
     while True:
         byte = block[position]
@@ -257,7 +259,7 @@ def _integer(block: bytes, position: int, number: int) -> tuple[int, int]:
 
 
 def _name_problem(name: str) -> str:
-    """Tell what is wrong with a name; the colon of pseudo-fields is not (RFC 9113, sections 8.2.1 and 8.3)."""
+    """Return the fault of a name; the colon of pseudo-fields is valid (RFC 9113, sections 8.2.1 and 8.3)."""
     try:
         check_name(name[1:] if name[:1] == ":" else name)
     except ValueError:
@@ -268,7 +270,7 @@ def _name_problem(name: str) -> str:
 
 
 def _value_problem(name: str, value: str) -> str:
-    """Tell what is wrong with a value (RFC 9113, section 8.2.1)."""
+    """Return the fault of a value (RFC 9113, section 8.2.1)."""
     try:
         check_value(name, value)
     except ValueError as error:
@@ -283,7 +285,7 @@ def _failure(found: str, section: str = "") -> ConnectionFailure:
     return ConnectionFailure(ErrorCode.COMPRESSION_ERROR, found, where)
 
 
-# Index 0 stands for itself, and is refused where it is used.
+# Index 0 has a place of its own, and is refused where it is used.
 STATIC: Final[tuple[Field, ...]] = (
     ("", "", 0, ""),
     *[

@@ -1,12 +1,12 @@
-"""Field blocks as they go out: HPACK (RFC 7541) behind a memory.
+"""Encoding of field blocks: HPACK (RFC 7541) with a cache.
 
-What goes out alike, with the dynamic table as it is, is encoded once. So the table shall seldom change: a field comes
-into it when it is sent a second time, so that what is new in each request never does. Strings go out as they are.
-Huffman's code would save a fifth of what is sent once, and take more time than all the rest.
+Equal fields are encoded once, as long as the dynamic table does not change. So the table should change seldom: a field
+is added when it is sent a second time, so that fields which differ in each request are never added. Strings are not
+compressed: Huffman's code would save a fifth of what is sent once, and take more time than all the rest.
 
-Never indexed, here nor by a proxy on the way (section 7.1.3): fields that carry a secret by their name, but for long
-cookies, which cannot be guessed piece by piece and would cost most. Paths, whose queries may hold secrets and which
-seldom come again, are not indexed.
+Some fields are never indexed, neither here nor by a proxy on the way (section 7.1.3): fields with secret names, except
+long cookies, which cannot be guessed piece by piece and would cost most. Paths are not indexed: their queries may
+contain secrets, and they seldom repeat.
 """
 
 from collections import deque
@@ -33,7 +33,7 @@ _STATIC_NAMES: Final = {STATIC[index][0]: index for index in range(STATIC_COUNT,
 
 
 class FieldEncoder:
-    """Encodes the blocks of one connection. Each of them must be sent, in their order."""
+    """Encodes the blocks of one connection; all of them must be sent, in their order."""
 
     __slots__ = (
         "_added",
@@ -53,22 +53,22 @@ class FieldEncoder:
         self._table: deque[tuple[Pair, int]] = deque()
         self._table_size = 0
         self._room = DEFAULT_TABLE_SIZE
-        self._resized: list[int] = []  # sizes that the next block has to announce
-        # An entry's number is how many were added before it; its index follows from how many there are by now.
+        self._resized: list[int] = []  # sizes that the next block must announce
+        # An entry's number counts the entries added before it; its index follows from the number of entries now.
         self._added = 0
         self._indexes: dict[Pair, int] = {}
         self._names: dict[str, int] = {}
         self._seen: Memo[Pair, bool] = Memo()
         self._blocks: Memo[RequestHead, bytes] = Memo()
         self._max_size: int | None = None
-        self._changed = False  # whether encoding the last list again would give something else
+        self._changed = False  # whether encoding the last list again would have another result
 
     def resize(self, size: int) -> None:
-        """Use no more of the table than the server allows, nor more than 4,096 bytes (section 4.2)."""
+        """Limit the table to the server's limit, and to 4,096 bytes (section 4.2)."""
         size = min(size, DEFAULT_TABLE_SIZE)
         if size == self._room:
             return
-        # The smallest one has to be told as well, since the server has evicted by it.
+        # The smallest size must be announced as well, because the server has evicted entries for it.
         smallest = min([size, *self._resized])
         self._resized = [size] if smallest == size else [smallest, size]
         self._room = size
@@ -76,7 +76,7 @@ class FieldEncoder:
         self._blocks.forget()
 
     def limit(self, size: int | None) -> None:
-        """Send no list that is larger than the server takes; None for any (RFC 9113, section 6.5.2)."""
+        """Refuse lists that are larger than the server accepts; None for no limit (RFC 9113, section 6.5.2)."""
         if size != self._max_size:
             self._max_size = size
             self._blocks.forget()
@@ -85,7 +85,7 @@ class FieldEncoder:
         """Return the block of a request.
 
         Raises:
-            ValueError: as ``request_fields()``, or it is larger than the server takes; then nothing has changed.
+            ValueError: as for ``request_fields()``, or it is larger than the server accepts; then nothing has changed.
         """
         known = self._blocks.get(head)
         if known is not None:
@@ -138,7 +138,7 @@ class FieldEncoder:
         return b"%b%b%b" % (encoded, _integer(len(raw), 0x7F, 0), raw)
 
     def _kind(self, pair: Pair, length: int) -> tuple[int, int]:
-        """Return how a field that is in no table goes out, and the mask of its index."""
+        """Return the representation of a field that is in no table, and the mask of its index."""
         name = pair[0]
         if is_secret(name) and not (name == "cookie" and length >= LONG_COOKIE):
             return _NEVER, 0x0F
@@ -169,7 +169,7 @@ class FieldEncoder:
 
 
 def _integer(number: int, mask: int, kind: int) -> bytes:
-    """Return *number* with *kind* in the bits of the first byte that *mask* leaves (section 5.1)."""
+    """Return *number*, with *kind* in the bits of the first byte outside *mask* (section 5.1)."""
     if number < mask:
         return bytes((kind | number,))
     out = bytearray((kind | mask,))

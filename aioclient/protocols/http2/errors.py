@@ -1,4 +1,4 @@
-"""Error codes (RFC 9113, section 7), and what fails with them: a connection, or one stream of it."""
+"""Error codes (RFC 9113, section 7), and failures of a connection or of one stream."""
 
 from enum import IntEnum
 
@@ -23,7 +23,7 @@ class ErrorCode(IntEnum):
 
 
 def code_name(code: int) -> str:
-    """Return the name of *code*; codes that nobody registered are numbers (section 7)."""
+    """Return the name of *code*; unregistered codes are shown as numbers (section 7)."""
     try:
         return ErrorCode(code).name
     except ValueError:
@@ -31,12 +31,12 @@ def code_name(code: int) -> str:
 
 
 class Failure(Exception):
-    """Something that the server did, or told.
+    """A fault of the server, or an error that it reported.
 
     Attributes:
         code: The error code, which may be an unknown one if the server sent it.
         found: What was found.
-        section: Where the rule stands that was broken, such as ``RFC 9113, section 6.5``; empty if none was.
+        section: The broken rule, such as ``RFC 9113, section 6.5``; empty if there is none.
     """
 
     def __init__(self, code: int, found: str, section: str = "") -> None:
@@ -51,15 +51,15 @@ class Failure(Exception):
 
 
 class ConnectionFailure(Failure):
-    """A connection error (section 5.4.1): no stream goes on, and the connection is of no more use."""
+    """A connection error (section 5.4.1): all streams end, and the connection is unusable."""
 
 
 class StreamFailure(Failure):
-    """A stream error (section 5.4.2), or what a connection's failure is for each of its streams.
+    """A stream error (section 5.4.2), or a connection's failure as one of its streams gets it.
 
     Attributes:
-        by_server: The server reset the stream or closed the connection; else it was refused here.
-        unprocessed: The server did nothing with the request, whatever its method (section 8.7).
+        by_server: The server reset the stream or closed the connection; otherwise it was refused here.
+        unprocessed: The server has not processed the request, whatever its method (section 8.7).
     """
 
     def __init__(

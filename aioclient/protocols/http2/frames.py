@@ -1,7 +1,7 @@
 """The bytes of frames (RFC 9113, sections 4.1 and 6).
 
-A frame is a head of nine bytes, which are 24 bits of length, 8 of type, 8 of flags and 31 of stream identifier behind a
-reserved one, and as many bytes as the length says.
+A frame is a head of nine bytes (24 bits of length, 8 of type, 8 of flags, a reserved bit and 31 bits of stream
+identifier), and a payload of that length.
 """
 
 from collections.abc import Iterable
@@ -33,10 +33,10 @@ PADDED: Final = 0x8
 WITH_PRIORITY: Final = 0x20
 
 HEAD_SIZE: Final = 9
-STREAM_ID: Final = 0x7FFFFFFF  # the identifier's bits; the reserved one is ignored (section 4.1)
+STREAM_ID: Final = 0x7FFFFFFF  # without the reserved bit, which is ignored (section 4.1)
 PREFACE: Final = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"  # section 3.4
 
-# Length and type are read as one number, since there is no format for 24 bits.
+# Length and type are read as one number, because there is no format for 24 bits.
 read_head: Final = Struct("!IBI").unpack_from
 read_setting: Final = Struct("!HI").iter_unpack
 _head: Final = Struct("!IBI").pack
@@ -100,7 +100,7 @@ def kind_name(kind: int) -> str:
 
 
 def wrong_size(subject: str, size: int, section: str) -> ConnectionFailure:
-    """Return the error for a frame that cannot have *size* bytes (section 4.2)."""
+    """Return the error for a frame of an invalid size (section 4.2)."""
     return ConnectionFailure(
         ErrorCode.FRAME_SIZE_ERROR, f"{subject} has {size} bytes", f"RFC 9113, {section}"
     )

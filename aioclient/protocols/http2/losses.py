@@ -1,4 +1,4 @@
-"""What is said of a response that does not come, or not whole, over HTTP/2."""
+"""The errors for a response over HTTP/2 that is missing or incomplete."""
 
 from http import HTTPStatus
 from typing import Any, cast
@@ -26,7 +26,7 @@ def reason_of(status: int) -> str:
 
 
 def stream_error(exchange: Exchange, stream: Stream, failure: StreamFailure) -> ClientError:
-    """Say why the response of *exchange* does not go on: the server reset its stream, or what came was wrong."""
+    """Return the error for a failed stream: the server reset it, or the response was invalid."""
     request = exchange.request
     error: ClientError
     if stream.head is not None:
@@ -58,7 +58,7 @@ def stream_error(exchange: Exchange, stream: Stream, failure: StreamFailure) -> 
 def connection_error(
     exchange: Exchange, stream: Stream | None, error: Exception | None
 ) -> ClientError:
-    """Say what was lost with the connection, which broke with *error*, or the server closed."""
+    """Return the error for a lost connection, which broke with *error*, or which the server closed."""
     label = exchange.request.label
     if stream is not None and stream.head is not None:
         length = stream.expected
@@ -74,14 +74,14 @@ def connection_error(
 
 
 def unsent_error(label: str, error: Exception | None, *, used: bool) -> ClientError:
-    """Say that the connection ended before the request was sent, and by what *error* if that is known."""
+    """Return the error for a connection that ended before the request was sent, with its cause *error* if known."""
     has = "has closed the connection" if used else "closed the connection"
     text = f"{label}: the server {has} before the request was sent"
     return ServerDisconnectedError(text) if error is None else broken(text, error)
 
 
 def broken(text: str, error: Exception) -> ClientOSError:
-    """Return the error of a connection that broke with *error*."""
+    """Return the error for a connection that broke with *error*."""
     number = error.errno if isinstance(error, OSError) else None
     lost = ClientOSError(number, f"{text}: {error}")
     lost.__cause__ = error

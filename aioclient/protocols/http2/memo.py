@@ -1,6 +1,6 @@
-"""A memory of bounded size for what was worked out before and is still true.
+"""A cache of bounded size.
 
-Each connection has its own, since what it holds may be a secret, and what is true depends on the connection's tables.
+Each connection has its own, because its contents may be secret, and are valid only with the connection's tables.
 """
 
 from typing import Final, Generic, TypeVar
@@ -9,13 +9,13 @@ K = TypeVar("K")
 V = TypeVar("V")
 
 MAX_COUNT: Final = 512  # entries
-MAX_SIZE: Final = 2**18  # bytes, as counted by who remembers
+MAX_SIZE: Final = 2**18  # bytes, as counted by the callers
 
 
 class Memo(dict[K, V], Generic[K, V]):
-    """Looked up as any ``dict``; when it is full, it begins anew.
+    """A ``dict`` that is emptied when it is full.
 
-    A burst of what never comes again costs what was remembered, and nothing is kept to know what was used last.
+    A burst of entries that never repeat costs the cached entries; in return, no order of use is kept.
     """
 
     __slots__ = ("_size",)
@@ -24,7 +24,7 @@ class Memo(dict[K, V], Generic[K, V]):
         self._size = 0
 
     def remember(self, key: K, value: V, size: int) -> None:
-        """Add what takes *size* bytes."""
+        """Add an entry of *size* bytes."""
         self._size += size
         if self._size > MAX_SIZE or len(self) >= MAX_COUNT:
             self.clear()
@@ -33,7 +33,7 @@ class Memo(dict[K, V], Generic[K, V]):
             self[key] = value
 
     def forget(self) -> None:
-        """Begin anew: what it was true for has changed."""
+        """Empty it: its entries are not valid any more."""
         if self:
             self.clear()
             self._size = 0

@@ -1,7 +1,7 @@
-"""The streams of a connection: which are open, how they end, and what may still come for those that have.
+"""The streams of a connection: which are open, how they end, and which frames may come afterwards.
 
-Frames for a stream that was reset were under way: they are decoded, counted and dropped. Frames for one that both sides
-have ended, and for one that was never opened, are the server's mistake (RFC 9113, section 5.1).
+Frames for a stream that was reset were already on their way: they are decoded, counted and dropped. Frames for a stream
+that both sides have ended, or that was never opened, are an error of the server (RFC 9113, section 5.1).
 """
 
 from typing import Final
@@ -12,7 +12,7 @@ from .states import CLOSED, HALF_CLOSED_LOCAL, HALF_CLOSED_REMOTE, OPEN, WHOLE
 from .streams import Stream
 from .uploads import Uploads
 
-MAX_RESETS: Final = 1024  # streams of which it is known that they were reset
+MAX_RESETS: Final = 1024  # reset streams that are remembered
 LAST_ID: Final = 2**31 - 1  # section 5.1.1
 
 
@@ -20,11 +20,11 @@ class OpenStreams:
     """All streams of one connection.
 
     Attributes:
-        by_id: Those that are open.
-        next_id: The identifier of the next one.
-        touched: Those that the current segment brought something for.
+        by_id: The open streams.
+        next_id: The identifier of the next stream.
+        touched: The streams with news in the current segment.
         segment: The number of the current segment.
-        has_events: Something happened that the connection's owner should look at.
+        has_events: Something happened that the connection's owner should check.
         exhausted: No stream can be opened ever again.
     """
 
@@ -50,12 +50,12 @@ class OpenStreams:
         self.segment: int = 0
         self.has_events: bool = False
         self.exhausted: bool = False
-        # Those that were reset lately, and below which identifier that is not known any more.
+        # Recently reset streams, and the identifier below which they are not remembered.
         self._reset: dict[int, None] = {}
         self._forgotten = 0
 
     def touch(self, stream: Stream) -> None:
-        """Note that the segment brought something for *stream*."""
+        """Note that the segment has news for *stream*."""
         if stream.segment != self.segment:
             stream.segment = self.segment
             self.touched.append(stream)
@@ -68,14 +68,14 @@ class OpenStreams:
             self.exhausted = self.has_events = True
 
     def end_request(self, stream: Stream) -> None:
-        """Note that the request went out to its end."""
+        """Note that the request was completely sent."""
         if stream.state is OPEN:
             stream.state = HALF_CLOSED_LOCAL
         elif stream.state is HALF_CLOSED_REMOTE:
             self._close(stream)
 
     def end_response(self, stream: Stream) -> None:
-        """Note that the response is here to its end."""
+        """Note that the response is complete."""
         if stream.segment != self.segment:
             stream.segment = self.segment
             self.touched.append(stream)
@@ -103,7 +103,7 @@ class OpenStreams:
         self._close(stream)
 
     def refuse(self, stream: Stream, code: int, found: str, section: str) -> None:
-        """Reset *stream* for what came on it."""
+        """Reset *stream* because of a fault on it."""
         stream.failure = StreamFailure(code, found, section)
         self.touch(stream)
         self.reset(stream, code)
@@ -113,7 +113,7 @@ class OpenStreams:
         self.refuse(stream, ErrorCode.PROTOCOL_ERROR, found, f"RFC 9113, {section}")
 
     def lose(self, failure: ConnectionFailure) -> None:
-        """End all of them: the connection is over."""
+        """End all streams: the connection is over."""
         for stream in list(self.by_id.values()):
             if stream.part is not WHOLE:
                 stream.failure = StreamFailure(failure.code, failure.found, failure.section)
@@ -123,11 +123,11 @@ class OpenStreams:
         self.exhausted = self.has_events = True
 
     def is_idle(self, stream_id: int) -> bool:
-        """Tell whether no such stream was ever opened; those of the server never are."""
+        """Tell whether the stream was never opened; a server's streams never are."""
         return stream_id >= self.next_id or not stream_id & 1
 
     def check_closed(self, stream_id: int, subject: str) -> None:
-        """Let *subject* pass on a stream that was reset; refuse it on every other that is not open.
+        """Accept *subject* on a stream that was reset; refuse it on every other stream that is not open.
 
         Raises:
             ConnectionFailure: both sides had ended the stream, or it was never opened.
@@ -151,7 +151,7 @@ class OpenStreams:
 
 
 def wrong_stream(subject: str, stream_id: int, section: str = "") -> ConnectionFailure:
-    """Return the error for a frame on a stream that it cannot be on; *section* tells where that stands."""
+    """Return the error for a frame on a wrong stream; *section* has the rule."""
     found = f"{subject} on stream {stream_id}"
     if stream_id and not section:
         found += ", which was never opened"

@@ -1,18 +1,18 @@
 """A request as a field block (RFC 9113, sections 8.2 and 8.3.1).
 
-What a user set for HTTP/1.1 is mapped, left out or refused:
+A user's fields for HTTP/1.1 are mapped, left out or refused:
 
 ====================================  ====================================================================
-``Connection``, ``Keep-Alive``,       left out, and so is what ``Connection`` lists: they concern one
+``Connection``, ``Keep-Alive``,       left out, and so are fields listed in ``Connection``: they concern one
 ``Proxy-Connection``                  connection, not the request (section 8.2.2)
-``Host``                              goes out as ``:authority``
-``TE``                                only ``trailers`` can be said
-``Transfer-Encoding: chunked``        left out: frames do what chunks did; other codings are refused
+``Host``                              becomes ``:authority``
+``TE``                                only ``trailers`` is allowed
+``Transfer-Encoding: chunked``        left out: frames replace chunks; other codings are refused
 ``Upgrade``, ``HTTP2-Settings``       refused: there is nothing to upgrade
-``Cookie``                            each cookie is a field, so that those which stay are sent once (section 8.2.3)
+``Cookie``                            each cookie is a field, so that unchanged ones are sent once (section 8.2.3)
 ====================================  ====================================================================
 
-Names go out in lower case. Everything goes through the validator of ``message/headers.py`` first.
+Names are sent in lower case. Everything is checked by the validator of ``message/headers.py`` first.
 """
 
 from collections.abc import Iterable
@@ -27,15 +27,15 @@ FieldPairs = tuple[tuple[str, str], ...]
 
 
 class RequestHead(NamedTuple):
-    """What a request begins with.
+    """The head of a request.
 
     Attributes:
         method: A token, such as ``GET``.
         scheme: ``https``, ``http``; unused for CONNECT.
         authority: Host and port as in a URL, without userinfo.
         path: Path and query; unused for CONNECT.
-        fields: Header fields in any spelling. A ``Host`` goes before *authority*.
-        protocol: What an extended CONNECT asks for (RFC 8441); empty for other requests.
+        fields: Header fields with names in any case. A ``Host`` overrides *authority*.
+        protocol: The protocol of an extended CONNECT (RFC 8441); empty for other requests.
     """
 
     method: str
@@ -47,10 +47,10 @@ class RequestHead(NamedTuple):
 
 
 def request_fields(head: RequestHead) -> list[tuple[str, str]]:
-    """Return the fields that go out for *head*, pseudo-fields first.
+    """Return the fields to send for *head*, pseudo-fields first.
 
     Raises:
-        ValueError: something in it cannot be sent, or must not be.
+        ValueError: something in it is invalid, or not allowed.
     """
     method, scheme, authority, path, fields, protocol = head
     fields_out, host = _regular(fields)
@@ -76,7 +76,7 @@ def request_fields(head: RequestHead) -> list[tuple[str, str]]:
 
 
 def _regular(fields: Iterable[tuple[str, str]]) -> tuple[list[tuple[str, str]], str | None]:
-    """Return the fields that go out, in lower case, and what ``Host`` said."""
+    """Return the fields to send, in lower case, and the value of ``Host``."""
     out: list[tuple[str, str]] = []
     host: str | None = None
     listed: set[str] = set()

@@ -8,27 +8,27 @@ from multidict import CIMultiDict, CIMultiDictProxy
 from ...message.headers import shown_text
 from .decoding import FieldList
 
-# Of one connection, which HTTP/2 has other means for (section 8.2.2).
+# Fields of one connection, for which HTTP/2 has other means (section 8.2.2).
 CONNECTION_FIELDS: Final = frozenset(
     ("connection", "keep-alive", "proxy-connection", "transfer-encoding", "upgrade")
 )
-UNKNOWN: Final = -1  # the length of a body of which the head does not say it
+UNKNOWN: Final = -1  # the length of a body if the head does not announce it
 
 _is_status: Final = re.compile("[1-9][0-9][0-9]").fullmatch
 _is_length: Final = re.compile("[0-9]{1,18}").fullmatch
 
 
 class ResponseHead:
-    """What a response begins with.
+    """The head of a response.
 
-    Several responses share one when their blocks were alike, so nothing in it is ever changed.
+    Responses with equal blocks share one, so it is never changed.
 
     Attributes:
         status: 100 to 999; 0 if it is malformed.
         fields: Header fields, without ``:status``.
-        length: What ``content-length`` says, or ``UNKNOWN``.
-        problem: Why it is malformed (section 8.1.1), and where the rule stands; None if it is not.
-        is_final: It is that of a final response, and well-formed.
+        length: The value of ``content-length``, or ``UNKNOWN``.
+        problem: Why it is malformed (section 8.1.1), and the section with the rule; None if it is not.
+        is_final: It is a well-formed head of a final response.
     """
 
     __slots__ = ("fields", "is_final", "length", "problem", "status")
@@ -67,7 +67,7 @@ class ResponseHead:
 
 
 def response_head(found: FieldList) -> ResponseHead:
-    """Return *found* as the head of a response; it is worked out once for a list."""
+    """Return *found* as the head of a response; it is made once for a list."""
     head: ResponseHead | None = found.head
     if head is None:
         found.head = head = ResponseHead(found)
@@ -75,7 +75,7 @@ def response_head(found: FieldList) -> ResponseHead:
 
 
 def trailers_problem(found: FieldList) -> tuple[str, str] | None:
-    """Tell why *found* cannot be the trailers of a response, and where the rule stands; None if it can."""
+    """Return why *found* is invalid as trailers of a response, and the section with the rule; None if it is valid."""
     problem = _problem(found)
     if problem is not None:
         return problem

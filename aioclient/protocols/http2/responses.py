@@ -1,7 +1,7 @@
-"""Responses as frames bring them: field blocks and DATA (RFC 9113, sections 4.3, 6.1, 6.2, 6.10 and 8.1).
+"""Incoming responses: field blocks and DATA (RFC 9113, sections 4.3, 6.1, 6.2, 6.10 and 8.1).
 
-Field blocks are decoded whoever they are for, in their order, since they share a table. DATA is passed on as it comes,
-whether or not its frame is whole, in slices of the segment.
+All field blocks are decoded in their order, whatever their stream, because they share a table. DATA is passed on as it
+comes, as slices of the segment, whether or not its frame is complete.
 """
 
 from typing import Final
@@ -27,17 +27,17 @@ from .settings import LocalSettings
 from .states import BODY, CLOSED, HEAD
 from .streams import Stream
 
-MAX_INTERIM: Final = 16  # 1xx responses to a request, as over HTTP/1.1
+MAX_INTERIM: Final = 16  # 1xx responses to a request, as in HTTP/1.1
 MAX_CONTINUATIONS: Final = 32  # frames of a field block
 MAX_BLOCK: Final = 2**16  # bytes of a field block, unless a longer list may be decoded
 
 
 class Responses:
-    """What comes on streams.
+    """The incoming responses of a connection.
 
     Attributes:
-        block_id: The stream whose field block goes on in CONTINUATION frames; 0 for none.
-        missing: Bytes that are missing of a DATA frame, its padding apart.
+        block_id: The stream whose field block continues in CONTINUATION frames; 0 for none.
+        missing: Missing bytes of a DATA frame, without its padding.
     """
 
     __slots__ = (
@@ -75,7 +75,7 @@ class Responses:
         self._block_flags = 0
         self._block_size = 0
         self.block_id: int = 0
-        # The stream that the missing bytes of a DATA frame are for; None if nobody wants them.
+        # The stream for the missing bytes of a DATA frame; None if nobody wants them.
         self._partial: Stream | None = None
         self._partial_flags = 0
         self.missing: int = 0
@@ -85,7 +85,7 @@ class Responses:
     def take_data(
         self, stream_id: int, flags: int, data: bytes, start: int, end: int, now: float
     ) -> None:
-        """Take the DATA frame whose payload stands in *data*, or begins there and ends after it."""
+        """Process the DATA frame whose payload is in *data*, or begins there and ends later."""
         length = end - start
         stream = self._begin_data(stream_id, length, length, flags, now)
         if end > len(data):
@@ -103,7 +103,7 @@ class Responses:
             stream.chunks.append(data[start:end])
 
     def continue_data(self, data: bytes) -> int:
-        """Take what is missing of a DATA frame from the begin of *data*; return where it ends."""
+        """Process the missing bytes of a DATA frame at the beginning of *data*; return where they end."""
         missing = self.missing
         stream = self._partial
         if stream is not None and stream.state is not CLOSED:
@@ -121,7 +121,7 @@ class Responses:
         return missing
 
     def take_padded(self, stream_id: int, flags: int, payload: bytes, now: float) -> None:
-        """Take a DATA frame that has padding, which counts for the windows like data."""
+        """Process a DATA frame with padding, which counts for the windows like data."""
         data = _unpadded(payload, DATA)
         stream = self._begin_data(stream_id, len(payload), len(data), flags, now)
         if stream is not None:
@@ -132,7 +132,7 @@ class Responses:
                 self._end(stream)
 
     def resume(self, stream: Stream) -> None:
-        """Give back the window of *stream*, whose reader goes on."""
+        """Give back the window of *stream*, whose reader continues."""
         due = stream.give_back()
         if due:
             self._out.append(window_frame(stream.id, due))
@@ -140,7 +140,7 @@ class Responses:
     def _begin_data(
         self, stream_id: int, length: int, size: int, flags: int, now: float
     ) -> Stream | None:
-        """Count a frame of *length* bytes, *size* of them data; return the stream that takes it, or None."""
+        """Count a frame of *length* bytes, *size* of them data; return the stream that wants it, or None."""
         window = self._window
         window.left -= length
         if window.left < window.low:
@@ -164,7 +164,7 @@ class Responses:
         return stream
 
     def _widen_connection(self) -> None:
-        """Give back the connection's window, of which half is used up, or refuse that it was overrun."""
+        """Give back the connection's window, half of which is used, or raise if the server exceeded it."""
         if self._window.left < 0:
             raise ConnectionFailure(
                 ErrorCode.FLOW_CONTROL_ERROR,
@@ -174,7 +174,9 @@ class Responses:
         self._out.append(window_frame(0, self._window.give_back()))
 
     def _widen(self, stream: Stream, flags: int) -> bool:
-        """Give back a stream's window, of which half is used up, if its reader goes on; False if it was overrun."""
+        """Give back a stream's window, half of which is used, if its reader continues; return False if it was
+        exceeded.
+        """
         if stream.left < 0:
             self._streams.refuse(
                 stream,
@@ -190,14 +192,14 @@ class Responses:
     # Field blocks
 
     def begin_block(self, stream_id: int, flags: int, payload: bytes, now: float) -> None:
-        """Take a HEADERS frame that is padded, has a priority, or goes on in CONTINUATION frames."""
+        """Process a HEADERS frame with padding, a priority, or a continuation in CONTINUATION frames."""
         if not stream_id:
             raise wrong_stream("HEADERS", 0, "section 6.2")
         block = _unpadded(payload, HEADERS) if flags & PADDED else payload
         if flags & WITH_PRIORITY:
             if len(block) < 5:
                 raise wrong_size("HEADERS", len(payload), "section 6.2")
-            block = block[5:]  # deprecated, and of no meaning to a client (section 5.3.2)
+            block = block[5:]  # deprecated, and without effect on a client (section 5.3.2)
         if flags & END_HEADERS:
             self.take_block(stream_id, flags, block, now)
             return
@@ -207,7 +209,7 @@ class Responses:
         self.block_id = stream_id
 
     def continue_block(self, stream_id: int, flags: int, payload: bytes, now: float) -> None:
-        """Take a CONTINUATION frame."""
+        """Process a CONTINUATION frame."""
         if stream_id != self.block_id or not stream_id:
             raise ConnectionFailure(
                 ErrorCode.PROTOCOL_ERROR,
@@ -229,7 +231,7 @@ class Responses:
             self.take_block(stream_id, self._block_flags, block, now)
 
     def take_block(self, stream_id: int, flags: int, block: bytes, now: float) -> None:
-        """Take a whole field block: a head, interim or final, or trailers."""
+        """Process a complete field block: a head, interim or final, or trailers."""
         found = self._decoder.decode(block)
         streams = self._streams
         stream = streams.by_id.get(stream_id)
@@ -255,7 +257,7 @@ class Responses:
     def _take_other_block(
         self, stream: Stream, flags: int, found: FieldList, head: ResponseHead
     ) -> None:
-        """Take what is not the final head of a response, or is malformed."""
+        """Process a block that is not the final head of a response, or is malformed."""
         if found.size > self._max_list:
             self._streams.refuse(
                 stream,
@@ -303,7 +305,7 @@ class Responses:
     # Ends
 
     def _end(self, stream: Stream) -> None:
-        """Complete the response, if it is as long as it said (section 8.1.1)."""
+        """Complete the response, if it has the announced length (section 8.1.1)."""
         if stream.received != stream.expected != UNKNOWN:
             self._refuse_length(stream)
         else:

@@ -1,4 +1,4 @@
-"""What each side tells the other about itself (RFC 9113, section 6.5)."""
+"""The settings of both sides (RFC 9113, section 6.5)."""
 
 from dataclasses import dataclass
 from typing import Final
@@ -19,24 +19,22 @@ NO_RFC7540_PRIORITIES: Final = 0x9  # RFC 9218, section 2.1
 DEFAULT_TABLE_SIZE: Final = 4096  # section 6.5.2
 MIN_FRAME_SIZE: Final = 2**14
 MAX_FRAME_SIZE_LIMIT: Final = 2**24 - 1
-ASSUMED_STREAMS: Final = (
-    100  # before the server's SETTINGS came; section 6.5.2 asks servers for no less
-)
+ASSUMED_STREAMS: Final = 100  # before the server's SETTINGS came; section 6.5.2 recommends no less
 MAX_SETTINGS: Final = 64  # in a frame; fewer than ten are registered
 
 
 @dataclass(frozen=True, slots=True)
 class LocalSettings:
-    """What is told to the server.
+    """Our settings for the server.
 
     Args:
-        stream_window: bytes that wait for the reader of one response at most.
-        connection_window: bytes that are under way on the connection at most.
-        frame_size: bytes of a frame of the server's; larger ones make a download cheaper.
-        field_list_size: bytes of a response's head or trailers, names, values and 32 for each field.
+        stream_window: the largest number of bytes that wait for the reader of one response.
+        connection_window: the largest number of bytes on their way on the connection.
+        frame_size: the largest frame of the server; larger frames make a download cheaper.
+        field_list_size: bytes of a response's head or trailers: names, values and 32 for each field.
 
     Raises:
-        ValueError: one of them is smaller than servers may take for granted, or larger than HTTP/2 can say.
+        ValueError: one of them is smaller than servers may assume, or larger than HTTP/2 allows.
     """
 
     stream_window: int = 2**20
@@ -58,7 +56,7 @@ class LocalSettings:
                 )
 
     def pairs(self) -> list[tuple[int, int]]:
-        """Return what goes into the first SETTINGS frame."""
+        """Return the contents of the first SETTINGS frame."""
         return [
             (ENABLE_PUSH, 0),
             (INITIAL_WINDOW_SIZE, self.stream_window),
@@ -69,15 +67,15 @@ class LocalSettings:
 
 
 class PeerSettings:
-    """What the server has said last, or may be assumed of it.
+    """The latest settings of the server, or their defaults.
 
-    Attributes:
+    table_size: Bytes of the dynamic table that our encoder may use.
         table_size: Bytes of the dynamic table that our encoder may use.
         max_streams: Streams that may be open at a time.
         initial_window: Bytes that may be sent on a new stream.
-        frame_size: Bytes of a frame of ours at most.
-        field_list_size: Bytes of a field list of ours; None for any number.
-        extended_connect: 1 if CONNECT takes ``:protocol`` (RFC 8441).
+        frame_size: The largest frame that we may send, in bytes.
+        field_list_size: The largest field list that we may send, in bytes; None for any size.
+        extended_connect: 1 if CONNECT accepts ``:protocol`` (RFC 8441).
     """
 
     __slots__ = (
@@ -98,10 +96,10 @@ class PeerSettings:
         self.extended_connect: int = 0
 
     def apply(self, payload: bytes) -> None:
-        """Take over what a SETTINGS frame says, in its order; unknown settings are ignored.
+        """Apply the settings of a SETTINGS frame, in their order; unknown settings are ignored.
 
         Raises:
-            ConnectionFailure: a value that the setting cannot have.
+            ConnectionFailure: a value is invalid for its setting.
         """
         if len(payload) % 6:
             raise ConnectionFailure(

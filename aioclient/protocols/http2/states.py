@@ -1,19 +1,19 @@
-"""The states of a stream and the parts of its response, and which follow which.
+"""The states of a stream and the parts of its response, and the transitions between them.
 
-A stream of a client begins with its request (RFC 9113, section 5.1; nothing is reserved, since push is off):
+A client's stream begins with its request (RFC 9113, section 5.1; no stream is reserved, because push is off):
 
 ======================  ==========================================================================
-``OPEN``                the request's body is not sent to its end, the response is not here to its end
-``HALF_CLOSED_LOCAL``   the request is sent to its end
-``HALF_CLOSED_REMOTE``  the response is here to its end, and the request is not sent to its end
-``CLOSED``              both are at their ends, or one side has reset the stream
+``OPEN``                the request's body and the response are both incomplete
+``HALF_CLOSED_LOCAL``   the request was completely sent
+``HALF_CLOSED_REMOTE``  the response is complete, and the request is not completely sent
+``CLOSED``              both are complete, or one side has reset the stream
 ======================  ==========================================================================
 
-A response comes in parts (section 8.1), and each decides what may come next:
+A response comes in parts (section 8.1), and each determines what may come next:
 
 ==========  ======================================================================================
-``HEAD``    the final head is not here; interim ones may be
-``BODY``    the head is here; DATA comes, then trailers or the end
+``HEAD``    the final head has not come; interim ones may have
+``BODY``    the head has come; DATA follows, then trailers or the end
 ``WHOLE``   END_STREAM came: nothing may follow
 ==========  ======================================================================================
 """
@@ -24,7 +24,7 @@ from typing import Final
 
 
 class StreamState(Enum):
-    """How far a stream is."""
+    """The states of a stream."""
 
     OPEN = "open"
     HALF_CLOSED_LOCAL = "half-closed (local)"
@@ -33,7 +33,7 @@ class StreamState(Enum):
 
 
 class ResponsePart(Enum):
-    """Which part of a response comes next."""
+    """The part of a response that comes next."""
 
     HEAD = "head"
     BODY = "body"

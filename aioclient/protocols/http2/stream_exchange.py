@@ -1,4 +1,4 @@
-"""One exchange on a stream of a connection: its response on the way up, and its body on the way down."""
+"""One exchange on a stream of a connection: the delivery of its response, and the sending of its body."""
 
 import asyncio
 from typing import Final, Protocol
@@ -28,7 +28,7 @@ _NO_TRAILERS: "CIMultiDictProxy[str]" = CIMultiDictProxy(CIMultiDict())
 
 
 class StreamConnection(LeasedConnection, Protocol):
-    """The connection, as its exchanges see it."""
+    """The connection, as its exchanges use it."""
 
     codec: Codec
 
@@ -36,17 +36,17 @@ class StreamConnection(LeasedConnection, Protocol):
         """Send what can be sent, together with what others send in this iteration of the event loop."""
 
     def exchange_ended(self, active: "StreamExchange") -> None:
-        """Note that an exchange has ended, whichever way."""
+        """Note that an exchange has ended, in any way."""
 
 
 class StreamExchange:
-    """An exchange under way.
+    """A current exchange.
 
     Attributes:
-        exchange: What is carried.
-        stream: Where; None while it waits for room.
-        waiter: Who waits for the response; None once it was delivered.
-        last_activity: When something came for it, or moved, in the event loop's time.
+        exchange: The exchange that it carries.
+        stream: Its stream; None while it waits for room.
+        waiter: The future of the response; None once it was delivered.
+        last_activity: When bytes came for it, or it made progress, in the event loop's time.
         over: It has ended.
     """
 
@@ -73,21 +73,21 @@ class StreamExchange:
         self.over: bool = False
         self._reader: StreamReader | None = None
         self._sender: StreamSender | None = None
-        # Weak: the response alone keeps its lease, so that dropping the one ends the other.
+        # Weak: only the response keeps its lease, so that dropping the response ends the lease.
         self._lease: ref[Connection] | None = None
         self._trailers: CIMultiDict[str] | None = None
-        self._unsent = 0  # bytes of the body, at the last look
+        self._unsent = 0  # bytes of the body, at the last check
 
     # The request
 
     @property
     def codec(self) -> Codec:
-        """That of the connection."""
+        """The codec of the connection."""
         return self._connection.codec
 
     @property
     def loop(self) -> asyncio.AbstractEventLoop:
-        """That of the connection."""
+        """The event loop of the connection."""
         return self._connection.loop
 
     def flush(self) -> None:
@@ -95,7 +95,7 @@ class StreamExchange:
         self._connection.flush_soon()
 
     def send(self, stream: Stream) -> None:
-        """Send the body of the request, whose head went out on *stream*."""
+        """Send the body of the request, whose head was sent on *stream*."""
         self.stream = stream
         exchange = self.exchange
         request = exchange.request
@@ -107,7 +107,7 @@ class StreamExchange:
             and not expects_continue(request)
             and (request.trace is None or not request.trace.wants_upload)
         ):
-            # It is one object in memory, of which the codec sends as much as the server's windows allow.
+            # It is one object in memory; the codec sends as much of it as the server's windows allow.
             exchange.sent = ALL
             self.codec.send(stream, body.data, end=True)
         else:
@@ -116,7 +116,7 @@ class StreamExchange:
             sender.begin(exchange, body, CountingWriter(sender, request, body))
 
     def drained(self) -> None:
-        """Go on sending: all that was handed over is sent."""
+        """Continue sending: everything that was handed over is sent."""
         if self._sender is not None:
             self._sender.drained()
 
@@ -128,7 +128,7 @@ class StreamExchange:
     # The response
 
     def take(self, stream: Stream, now: float) -> None:
-        """Take what a segment brought at *now*."""
+        """Process the news of a segment that came at *now*."""
         exchange = self.exchange
         exchange.got_bytes = True
         self.last_activity = now
@@ -165,7 +165,7 @@ class StreamExchange:
             self._sender.answered(True)
 
     def _finish(self, stream: Stream, reader: StreamReader | None) -> None:
-        """End the body of a response that came in pieces."""
+        """End a body that came in pieces."""
         if reader is not None:
             if self._trailers is not None:
                 self._trailers.extend(_trailers_of(stream))
@@ -174,7 +174,9 @@ class StreamExchange:
         self._end()
 
     def _deliver(self, stream: Stream, raw: bytes | None) -> bool:
-        """Hand the response to the waiting caller: whole (*raw*), or with a stream; False if its class raised."""
+        """Deliver the response to the waiting caller: complete (*raw*), or with a stream; return False if its class
+        raised.
+        """
         waiter, self.waiter = self.waiter, None
         head = stream.head
         if waiter is None or waiter.done() or head is None:
@@ -217,27 +219,27 @@ class StreamExchange:
         return True
 
     def pause_reading(self) -> None:
-        """Let no more than a window come (called by the reader of the body)."""
+        """Let at most one more window come (called by the reader of the body)."""
         if self.stream is not None:
             self.codec.pause(self.stream)
 
     def resume_reading(self) -> None:
-        """Let the body go on coming (called by the reader of the body)."""
+        """Let the body continue (called by the reader of the body)."""
         if self.stream is not None and not self.over:
             self.last_activity = self.loop.time()
             self.codec.resume(self.stream)
             self.flush()
 
     def abort(self) -> None:
-        """End the exchange: the rest of the body is of no use (called by the reader of the body)."""
+        """End the exchange: the rest of the body is useless (called by the reader of the body)."""
         self._reader = None
         self.end()
 
-    # Ends
+    # The end
 
     @property
     def moves(self) -> bool:
-        """Whether the server's silence is no surprise: nobody reads, or the request's body is being made."""
+        """Whether the server's silence is expected: nobody reads, or the request's body is being made."""
         stream = self.stream
         if stream is not None:
             unsent = 0 if stream.upload is None else stream.upload.unsent
@@ -259,7 +261,7 @@ class StreamExchange:
             and not self._deliver(stream, None)
         ):
             return
-        # The head was good: the caller has the response, and gets the error where the body is read.
+        # The head was valid: the caller has the response, and gets the error where the body is read.
         waiter, self.waiter = self.waiter, None
         if waiter is not None and not waiter.done():
             waiter.set_exception(error)
@@ -282,13 +284,13 @@ class StreamExchange:
             self._end()
 
     def _end(self) -> None:
-        """Let go of everything; a stream that is still open is reset (RFC 9113, sections 5.4.2 and 8.1)."""
+        """Release everything; a stream that is still open is reset (RFC 9113, sections 5.4.2 and 8.1)."""
         self.over = True
         if self._sender is not None:
             self._sender.close()
         connection, stream = self._connection, self.stream
         if stream is not None:
-            stream.owner = None  # each would keep the other until the next garbage collection
+            stream.owner = None  # otherwise each keeps the other until the next garbage collection
             if stream.state is not CLOSED:
                 connection.codec.reset(stream)
                 connection.flush_soon()
@@ -300,12 +302,12 @@ class StreamExchange:
 
 
 def _trailers_of(stream: Stream) -> list[tuple[str, str]]:
-    """Return what may be shown of the trailers (RFC 9110, section 6.5.1)."""
+    """Return the trailers that may be shown (RFC 9110, section 6.5.1)."""
     return [pair for pair in stream.trailers or () if pair[0] not in FORBIDDEN_TRAILERS]
 
 
 def _raised_by_class(error: BaseException) -> Exception:
-    """Return what the caller gets for what a response class raised."""
+    """Return the exception for the caller when a response class raised *error*."""
     if isinstance(error, Exception) and not isinstance(error, StopIteration):
         return error
     crash = RuntimeError(f"the response class raised {error!r}")

@@ -23,7 +23,7 @@ class SendingExchange(Protocol):
 
     @property
     def codec(self) -> Codec:
-        """What the body is handed over to."""
+        """The codec that gets the body."""
 
     def flush(self) -> None:
         """Send what can be sent."""
@@ -43,23 +43,23 @@ class StreamSender(BodySender):
 
     @property
     def waits(self) -> bool:
-        """Whether the server is asked for something: its window, or ``100 Continue``."""
+        """Whether it waits for the server: for its window, or ``100 Continue``."""
         return self._room is not None or self._continue is not None
 
     def drained(self) -> None:
-        """Go on: what was handed over is sent."""
+        """Continue: everything that was handed over is sent."""
         if self._sending is not None:
             self._sending.last_activity = self._loop.time()
         self._wake()
 
     def close(self) -> None:
-        """Give up what is being sent, and forget the exchange."""
+        """Stop sending, and forget the exchange."""
         self._sending = None
         super().close()
 
     @property
     def may_continue(self) -> bool | None:
-        """Whether ``100 Continue`` came; False when a final response did, None when neither."""
+        """Whether ``100 Continue`` came; False if a final response did, None if neither."""
         stream = None if self._sending is None else self._sending.stream
         if stream is None or stream.head is not None:
             return False
@@ -77,7 +77,7 @@ class StreamSender(BodySender):
             self._sending.fail(error)
 
     async def write(self, data: bytes | bytearray | memoryview) -> None:
-        """Hand over a piece; wait while much of what was handed over has not left.
+        """Hand over a piece; wait while much of the earlier pieces is unsent.
 
         Raises:
             ClientConnectionResetError: the stream is closed.
@@ -88,7 +88,7 @@ class StreamSender(BodySender):
             raise ClientConnectionResetError(
                 "the stream was closed while the request body was sent"
             )
-        piece = bytes(data)  # a source may use its buffer again
+        piece = bytes(data)  # a source may reuse its buffer
         sending.codec.send(stream, piece, end=False)
         sending.flush()
         upload = stream.upload

@@ -1,4 +1,4 @@
-"""One exchange on a stream: what came of its response, and what is left to send of its request."""
+"""One exchange on a stream: the received response, and the unsent part of the request."""
 
 from collections import deque
 from typing import Any
@@ -10,13 +10,13 @@ from .states import HALF_CLOSED_LOCAL, HEAD, OPEN, WHOLE, ResponsePart, StreamSt
 
 
 class Upload:
-    """A request's body as far as it was handed over.
+    """The part of a request's body that was handed over.
 
     Attributes:
-        pieces: What was not sent, uncut but for the first one.
-        unsent: The bytes of it.
+        pieces: The unsent pieces; only the first may be cut.
+        unsent: Their size in bytes.
         ended: Nothing follows.
-        queued: It has its place in the turns.
+        queued: It has a place in the turns.
     """
 
     __slots__ = ("ended", "pieces", "queued", "unsent")
@@ -29,30 +29,30 @@ class Upload:
 
 
 class Stream(ReceiveWindow):
-    """A stream, which is a window for its response's body as well (``left``, ``low``, ``size``).
+    """A stream, which is also the window for its response's body (``left``, ``low``, ``size``).
 
-    What ``Codec.receive()`` found is in it; who reads takes ``interim`` and ``chunks`` out.
+    ``Codec.receive()`` fills it; the reader takes ``interim`` and ``chunks`` out.
 
     Attributes:
-        id: Its identifier: odd, as those of all streams of clients.
-        method: That of its request.
-        owner: Whatever the caller wants to find again; None if it wants nothing more.
-        state: How far it is.
-        part: What comes next of the response; ``WHOLE`` when it is complete.
-        interim: Heads of 1xx responses that came, None for none.
+        id: Its identifier: odd, as for all streams of clients.
+        method: The method of its request.
+        owner: Any object of the caller; None if it wants nothing more.
+        state: Its state.
+        part: The next part of the response; ``WHOLE`` when it is complete.
+        interim: Heads of 1xx responses; None for none.
         head: The final head; None before it came.
         chunks: Pieces of the body.
         received: Bytes of the body that came so far.
-        trailers: Names and values of the fields behind the body; None if there are none.
-        failure: Why nothing more comes; None while something may. What came before is still good.
-        stopped: The code with which the server, its response complete, wants no more of the request's body.
-        window: Bytes of DATA that may be sent; negative when the server made it smaller than what was sent.
-        upload: What of the body waits to be sent; None without a body.
-        paused: Its reader has enough: nothing is given back of its window.
+        trailers: Names and values of the fields after the body; None if there are none.
+        failure: Why nothing more comes; None while something may. What came before is still valid.
+        stopped: The code with which the server refused the rest of the request's body, after a complete response.
+        window: Bytes of DATA that may be sent; negative if the server made it smaller than what was sent.
+        upload: The part of the body that waits to be sent; None without a body.
+        paused: Its reader has enough: its window is not given back.
         bodiless: Its response has no body, whatever its fields say; known with its head.
-        expected: Bytes of the body that the head announced, or ``UNKNOWN``.
-        interims: How many interim responses came.
-        segment: The number of the segment that brought something last.
+        expected: Bytes of the body announced by the head, or ``UNKNOWN``.
+        interims: Number of interim responses that came.
+        segment: The number of the last segment with news.
     """
 
     __slots__ = (
@@ -105,7 +105,7 @@ class Stream(ReceiveWindow):
 
     @property
     def complete(self) -> bool:
-        """Whether the response is here to its end."""
+        """Whether the response is complete."""
         return self.part is WHOLE
 
     def __repr__(self) -> str:

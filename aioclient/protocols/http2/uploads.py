@@ -1,8 +1,8 @@
 """Bodies that wait to be sent, in turns (RFC 9113, sections 5.2 and 6.1).
 
-Each stream with something to send and a window for it sends one frame, then it is the next one's turn, so that all
-share the connection's window. A stream without a window has no place in the turns until the server widens it. A body
-stays the object that it is: a frame is a view of it, copied once, when the bytes for the socket are put together.
+Each stream with something to send and a window sends one frame, then it is the next one's turn, so that all share the
+connection's window. A stream without a window has no place in the turns until the server widens it. A body is not
+copied: a frame is a view of it, copied once, when the bytes for the socket are joined.
 """
 
 from collections import deque
@@ -13,7 +13,7 @@ from .streams import Stream, Upload
 
 MAX_TURN: Final = (
     2**16
-)  # bytes of a frame, however large the server takes them: others wait meanwhile
+)  # bytes of a frame, even if the server accepts larger ones: other streams wait meanwhile
 
 
 class Uploads:
@@ -21,7 +21,7 @@ class Uploads:
 
     Attributes:
         window: Bytes of DATA that may be sent on the connection.
-        ready: Streams that have something to send and a window of their own for it.
+        ready: Streams that have something to send and a window for it.
     """
 
     __slots__ = ("ready", "window")
@@ -39,7 +39,7 @@ class Uploads:
         )
 
     def enqueue(self, stream: Stream) -> None:
-        """Give *stream* its place in the turns, if it has something to send and may."""
+        """Give *stream* a place in the turns, if it has something to send and may send."""
         upload = stream.upload
         if upload is None or upload.queued:
             return
@@ -48,14 +48,14 @@ class Uploads:
             self.ready.append(stream)
 
     def drop(self, stream: Stream) -> None:
-        """Forget what *stream* had to send."""
+        """Drop the unsent bytes of *stream*."""
         upload = stream.upload
         stream.upload = None
         if upload is not None and upload.queued:
             self.ready.remove(stream)
 
     def take(self, out: list[bytes | memoryview], limit: int, max_size: int) -> list[Stream]:
-        """Append frames to *out*, *limit* bytes of data or somewhat more; return who sent all that was handed over."""
+        """Append frames to *out*, about *limit* bytes of data; return the streams that sent everything they had."""
         max_size = min(max_size, MAX_TURN)
         ready = self.ready
         sent_all: list[Stream] = []
@@ -67,7 +67,7 @@ class Uploads:
                 continue
             size = max(0, min(upload.unsent, stream.window, self.window, max_size))
             if not size and upload.unsent:
-                if stream.window > 0:  # it is the connection's window that is used up
+                if stream.window > 0:  # the connection's window is used up
                     ready.append(stream)
                     passed += 1
                 else:
