@@ -1,6 +1,6 @@
 """The arguments of a session and its calls: their types, and their conversion to one form."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
 from difflib import get_close_matches
 from ssl import SSLContext
@@ -241,6 +241,45 @@ APART_FROM_OPTIONS: Final = frozenset(
     CallArguments.__annotations__.keys() - OptionArguments.__annotations__.keys()
 )
 _NOT_OPTIONS: Final = APART_FROM_OPTIONS | OF_THE_BODY | OF_PROXIES
+
+
+class SessionOptions(TypedDict, total=False):
+    """Arguments of ``ClientSession()`` that few sessions need: how requests are sent, and responses read."""
+
+    version: HttpVersion | str
+    """"1.1", "2" (as *http2*) or "1.0", or an ``HttpVersion``."""
+    http2: HTTP2Option | None
+    """True speaks HTTP/2 with servers that offer it over TLS, and HTTP/1.1 with all others; ``"prior-knowledge"``
+    speaks it with ``http://`` URLs, too, whose servers must know it (RFC 9113, section 3.3); None for what the
+    connector says, which is False by default."""
+    max_redirects: int
+    """after which ``TooManyRedirects`` is raised, 10 by default; 0 follows none."""
+    redirect_policy: RedirectPolicy | None
+    """a ``RedirectPolicy``: what redirects may take along to another origin; by default nothing."""
+    requote_redirect_url: bool
+    """whether what no URL may hold is encoded in a ``Location``, as it is by default; False sends it as it came."""
+    skip_auto_headers: Iterable[str] | None
+    """names of default fields that are not sent."""
+    sensitive_headers: Iterable[str] | None
+    """names of further header fields that carry secrets, beside the usual ones (Authorization, Cookie, X-Api-Key …):
+    they follow no redirect to another origin."""
+    auto_decompress: bool
+    """whether content codings of responses are undone, as they are by default."""
+    fallback_charset_resolver: Callable[[ClientResponse, bytes], str] | None
+    """``(response, body) -> charset``, asked for the text of a body whose charset no header names."""
+    max_body_size: int | None
+    """bytes of a decoded response body, after which ``BodyTooLargeError`` is raised; None for any, as by default."""
+    read_bufsize: int
+    """bytes of a body kept ahead of the reader, 256 KiB by default."""
+    max_line_size: int
+    """a limit on a response's head: bytes of its first line, 8190 by default."""
+    max_field_size: int
+    """a limit on a response's head: bytes of a field, 8190 by default."""
+    max_headers: int
+    """a limit on a response's head: the number of fields, 128 by default."""
+    lenient: bool | None
+    """whether responses are read that break the rules of HTTP in ways that some old devices do, as the page "Lenient
+    reading" lists them; None for what the connector says, which is False by default."""
 
 
 def check_parts(

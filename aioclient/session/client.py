@@ -3,14 +3,14 @@
 import json as json_module
 import warnings
 from asyncio import get_running_loop
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from logging import DEBUG
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Never, Self, Unpack, cast
 from weakref import ref
 
 import aiohttp
-from aiohttp import HttpVersion, TraceConfig
+from aiohttp import TraceConfig
 from aiohttp.abc import AbstractCookieJar
 from aiohttp.typedefs import LooseCookies
 from yarl import URL
@@ -34,12 +34,11 @@ from ..exceptions import NonHttpUrlClientError, shown
 from ..message.headers import AUTHORIZATION, COOKIE, LooseHeaders
 from ..message.origin import SSLOption
 from ..message.proxy import ProxyAuthLike
-from ..message.request import HTTP2Option
 from ..message.timeout import DEFAULT_TIMEOUT, coerce_timeout
 from ..message.unset import UNSET, Unset
 from ..middlewares.auth import AuthLike, NetrcLike, authenticate
 from ..middlewares.cookies import Cookies
-from ..middlewares.redirects import RedirectPolicy, follow_redirects
+from ..middlewares.redirects import follow_redirects
 from ..observe.configs import TraceConfigs
 from ..observe.log import log_failure, log_response, logs_requests
 from ..observe.tracing import RequestTrace
@@ -64,7 +63,7 @@ from .arguments import (
 from .building import RequestBuilder
 from .defaults import default_headers, put_cookies
 from .grafts import grafted, is_of_aiohttp
-from .legacy import LOOKED_AT, OldSessionArguments, modern, take_old
+from .legacy import LOOKED_AT, FurtherSessionArguments, modern, split_further, take_old
 from .lifecycle import Lifecycle
 from .offers import SessionOffers
 from .patches import warn_of_patches
@@ -88,61 +87,65 @@ class ClientSession(SessionProperties, SessionPrivateNames):
     Use it as ``async with ClientSession() as session``; make one for each program, not one for each request.
 
     Args:
-        base_url: relative URLs are joined to it; it must end with ``/``. The session's credentials (``auth``,
-            header fields that carry secrets, a user and password in this URL) then go to its origin only, and its
-            ``cookies`` to its host.
-        connector: the pool; by default a ``TCPConnector`` of its own. The settings of an ``aiohttp.TCPConnector`` or
-            ``aiohttp.UnixConnector`` are taken over. Any other ``Transport`` will do as well.
-        resolve: addresses that are not looked up, as ``TCPConnector(resolve=...)`` takes them: ``{"a.example:443":
-            "127.0.0.1"}``. With *connector* they are given there.
+        base_url: relative URLs are joined to it; it must end with ``/``. The session's credentials (``auth``, header
+            fields that carry secrets, a user and password in this URL) then go to its origin only, and its ``cookies``
+            to its host.
+        headers: sent with every request; ``session.headers`` stays live.
         cookies: into the jar at the start: mapping or pairs; with *base_url* for its host, by TLS alone if it is
             ``https``, else for every host, which ``SharedCookiesWarning`` tells.
-        headers: sent with every request; ``session.headers`` stays live.
-        skip_auto_headers: names of default fields that are not sent.
         auth: default credentials: ``BasicAuth``, ``BearerAuth`` …, (login, password), or a function that takes the
             request.
-        json_serialize: makes text or bytes of ``json=``.
-        json_serialize_bytes: makes bytes of ``json=``, in place of *json_serialize*.
-        version: "1.1", "2" (as *http2*) or "1.0", or an ``HttpVersion``.
-        cookie_jar: an ``aiohttp.abc.AbstractCookieJar``.
-        connector_owner: whether closing the session closes the connector.
+        timeout: seconds in total, (connect, read), None, or a ``ClientTimeout``; by default 300 s in total and 30 s to
+            connect.
         raise_for_status: raise ``StatusError`` for every status of 400 or more, with the first 64 KiB of the body; or a
             coroutine function that checks the response.
-        timeout: seconds in total, (connect, read), None, or a ``ClientTimeout``; by default 300 s in total and 30 s
-            to connect.
         middlewares: ``async (request, handler) -> response`` steps, the first one outermost.
-        sensitive_headers: names of further header fields that carry secrets, beside the usual ones (Authorization,
-            Cookie, X-Api-Key …): they follow no redirect to another origin.
-        auto_decompress: whether content codings of responses are undone.
-        http2: True speaks HTTP/2 with servers that offer it over TLS, and HTTP/1.1 with all others;
-            ``"prior-knowledge"`` speaks it with ``http://`` URLs, too, whose servers must know it (RFC 9113, section
-            3.3); None for what the connector says, which is False by default.
-        lenient: whether responses are read that break the rules of HTTP in ways that some old devices do, as the page
-            "Lenient reading" lists them; None for what the connector says, which is False by default.
-        max_redirects: after which ``TooManyRedirects`` is raised; 0 follows none.
-        redirect_policy: a ``RedirectPolicy``: what redirects may take along to another origin; by default nothing.
-        requote_redirect_url: whether what no URL may hold is encoded in a ``Location``; False sends it as it came.
-        max_body_size: bytes of a decoded response body, after which ``BodyTooLargeError`` is raised; None for any.
-        read_bufsize: bytes of a body kept ahead of the reader.
-        max_line_size, max_field_size, max_headers: limits on a response's head: bytes, bytes, number of fields.
-        fallback_charset_resolver: ``(response, body) -> charset``, asked for the text of a body whose charset no
-            header names.
+        connector: the pool; by default a ``TCPConnector`` of its own. The settings of an ``aiohttp.TCPConnector`` or
+            ``aiohttp.UnixConnector`` are taken over. Any other ``Transport`` will do as well.
+        proxy: a URL or ``Proxy`` by which every request goes.
+        trust_env: whether the environment's proxies (``HTTP_PROXY``, ``HTTPS_PROXY``, ``ALL_PROXY``, ``NO_PROXY``), as
+            they are when the session is made, and its netrc file are used.
+        cookie_jar: an ``aiohttp.abc.AbstractCookieJar``.
+        json_serialize: makes text or bytes of ``json=``.
+        json_serialize_bytes: makes bytes of ``json=``, in place of *json_serialize*.
         response_class: a subclass of ``ClientResponse``, or of ``aiohttp.ClientResponse``, whose public methods it may
             override.
-        proxy: a URL or ``Proxy`` by which every request goes.
-        proxies: the same by scheme and host: ``{"https": ..., "all": ..., "http://a.example": ...}``, the most
-            specific key first; None as a value for no proxy; ``"no_proxy"`` for hosts that need none.
+        ws_response_class: the same of ``ClientWebSocketResponse``.
+        trace_configs: ``aiohttp.TraceConfig`` objects whose callbacks follow each call; they are frozen here.
+        connector_owner: whether closing the session closes the connector.
+        resolve: addresses that are not looked up, as ``TCPConnector(resolve=...)`` takes them: ``{"a.example:443":
+            "127.0.0.1"}``. With *connector* they are given there.
+        proxies: proxies by scheme and host: ``{"https": ..., "all": ..., "http://a.example": ...}``, the most specific
+            key first; None as a value for no proxy; ``"no_proxy"`` for hosts that need none.
         proxy_auth: (login, password), ``BasicAuth`` or ``ProxyDigestAuth`` for the proxies that the session is given;
             if it is given none, for those of the environment and of calls.
         proxy_headers: fields that these proxies get, and no server.
         proxy_ssl: as *ssl*, for TLS with ``https`` proxies.
         env_proxies: whether the proxies that the environment names are used; None for what *trust_env* says.
-        ws_response_class: the same of ``ClientWebSocketResponse``.
-        trace_configs: ``aiohttp.TraceConfig`` objects whose callbacks follow each call; they are frozen here.
-        trust_env: whether the environment's proxies (``HTTP_PROXY``, ``HTTPS_PROXY``, ``ALL_PROXY``, ``NO_PROXY``), as
-            they are when the session is made, and its netrc file are used.
-        netrc: the same for netrc alone: True or False, the path of a file, or a ``Netrc``. Its credentials go to the
-            hosts that it names, where no others are given.
+        netrc: whether a netrc file is used: True or False, the path of one, or a ``Netrc``; None for what *trust_env*
+            says. Its credentials go to the hosts that it names, where no others are given.
+        version: "1.1", "2" (as *http2*) or "1.0", or an ``HttpVersion``.
+        http2: True speaks HTTP/2 with servers that offer it over TLS, and HTTP/1.1 with all others;
+            ``"prior-knowledge"`` speaks it with ``http://`` URLs, too, whose servers must know it (RFC 9113, section
+            3.3); None for what the connector says, which is False by default.
+        max_redirects: after which ``TooManyRedirects`` is raised, 10 by default; 0 follows none.
+        redirect_policy: a ``RedirectPolicy``: what redirects may take along to another origin; by default nothing.
+        requote_redirect_url: whether what no URL may hold is encoded in a ``Location``, as it is by default; False
+            sends it as it came.
+        skip_auto_headers: names of default fields that are not sent.
+        sensitive_headers: names of further header fields that carry secrets, beside the usual ones (Authorization,
+            Cookie, X-Api-Key …): they follow no redirect to another origin.
+        auto_decompress: whether content codings of responses are undone, as they are by default.
+        fallback_charset_resolver: ``(response, body) -> charset``, asked for the text of a body whose charset no header
+            names.
+        max_body_size: bytes of a decoded response body, after which ``BodyTooLargeError`` is raised; None for any, as
+            by default.
+        read_bufsize: bytes of a body kept ahead of the reader, 256 KiB by default.
+        max_line_size: a limit on a response's head: bytes of its first line, 8190 by default.
+        max_field_size: a limit on a response's head: bytes of a field, 8190 by default.
+        max_headers: a limit on a response's head: the number of fields, 128 by default.
+        lenient: whether responses are read that break the rules of HTTP in ways that some old devices do, as the page
+            "Lenient reading" lists them; None for what the connector says, which is False by default.
         read_timeout, conn_timeout: old spellings of ``timeout=ClientTimeout(total=..., connect=...)``.
         ssl_shutdown_timeout: of the session's own connector (deprecated: ``TCPConnector`` takes it).
         loop: must be the running loop; where none runs, the one that will (deprecated).
@@ -162,48 +165,34 @@ class ClientSession(SessionProperties, SessionPrivateNames):
         self,
         base_url: str | URL | None = None,
         *,
-        connector: Transport | aiohttp.BaseConnector | None = None,
-        resolve: ResolveLike | None = None,
-        cookies: LooseCookies | None = None,
         headers: LooseHeaders | None = None,
-        skip_auto_headers: Iterable[str] | None = None,
+        cookies: LooseCookies | None = None,
         auth: AuthLike | None = None,
+        timeout: TimeoutLike | Unset = UNSET,
+        raise_for_status: RaiseForStatus | None = False,
+        middlewares: Sequence[Middleware] | None = (),
+        connector: Transport | aiohttp.BaseConnector | None = None,
+        proxy: ProxyOrNone = None,
+        trust_env: bool = False,
+        cookie_jar: AbstractCookieJar | None = None,
         json_serialize: Callable[[Any], str | bytes] = json_module.dumps,
         json_serialize_bytes: Callable[[Any], bytes] | None = None,
-        version: HttpVersion | str = "1.1",
-        cookie_jar: AbstractCookieJar | None = None,
-        connector_owner: bool = True,
-        raise_for_status: RaiseForStatus | None = False,
-        timeout: TimeoutLike | Unset = UNSET,
-        auto_decompress: bool = True,
-        http2: HTTP2Option | None = None,
-        lenient: bool | None = None,
-        middlewares: Sequence[Middleware] | None = (),
-        sensitive_headers: Iterable[str] | None = None,
-        max_redirects: int = 10,
-        redirect_policy: RedirectPolicy | None = None,
-        requote_redirect_url: bool = True,
-        max_body_size: int | None = None,
-        read_bufsize: int = 2**18,
-        max_line_size: int = 8190,
-        max_field_size: int = 8190,
-        max_headers: int = 128,
-        fallback_charset_resolver: Callable[[ClientResponse, bytes], str] | None = None,
         response_class: type[ClientResponse] | type[aiohttp.ClientResponse] | None = None,
-        proxy: ProxyOrNone = None,
+        ws_response_class: type[ClientWebSocketResponse]
+        | type[aiohttp.ClientWebSocketResponse[Any]]
+        | None = None,
+        trace_configs: Sequence[TraceConfig] | None = None,
+        connector_owner: bool = True,
+        resolve: ResolveLike | None = None,
         proxies: Mapping[str, ProxyOrNone] | None = None,
         proxy_auth: ProxyAuthLike | None = None,
         proxy_headers: LooseHeaders | None = None,
         proxy_ssl: SSLOption | None = None,
         env_proxies: bool | None = None,
-        ws_response_class: type[ClientWebSocketResponse]
-        | type[aiohttp.ClientWebSocketResponse[Any]]
-        | None = None,
-        trace_configs: Sequence[TraceConfig] | None = None,
-        trust_env: bool = False,
         netrc: NetrcLike | None = None,
-        **old: Unpack[OldSessionArguments],
+        **further: Unpack[FurtherSessionArguments],
     ) -> None:
+        options, old = split_further(further)
         self._lifecycle = lifecycle = Lifecycle(old.get("loop"), owner=connector_owner)
         warn_of_patches()
         if is_of_aiohttp(response_class):
@@ -243,22 +232,8 @@ class ClientSession(SessionProperties, SessionPrivateNames):
             options=checked_options(
                 connector,
                 session_proxies,
-                version=version,
-                lenient=lenient,
-                http2=http2,
-                skip_auto_headers=skip_auto_headers,
-                sensitive_headers=sensitive_headers,
-                response_class=cast(type[ClientResponse], response_class or ClientResponse),
-                fallback_charset_resolver=fallback_charset_resolver,
-                auto_decompress=auto_decompress,
-                requote_redirect_url=requote_redirect_url,
-                redirect_policy=redirect_policy,
-                max_redirects=max_redirects,
-                max_body_size=max_body_size,
-                read_bufsize=read_bufsize,
-                max_line_size=max_line_size,
-                max_field_size=max_field_size,
-                max_headers=max_headers,
+                cast(type[ClientResponse], response_class or ClientResponse),
+                options,
             ),
             json_serialize=json_serialize,
             json_serialize_bytes=json_serialize_bytes,

@@ -15,6 +15,7 @@ from ..warning import warn_legacy
 from .arguments import (
     CurrentArguments,
     RequestArguments,
+    SessionOptions,
     TimeoutLike,
     take_ssl,
     unknown_arguments,
@@ -28,6 +29,20 @@ class OldSessionArguments(TypedDict, total=False):
     conn_timeout: float | None
     loop: asyncio.AbstractEventLoop | None
     ssl_shutdown_timeout: float | None
+
+
+class FurtherSessionArguments(SessionOptions, OldSessionArguments, total=False):
+    """The arguments of ``ClientSession()`` that its signature does not name one by one."""
+
+
+def split_further(
+    further: FurtherSessionArguments,
+) -> tuple[SessionOptions, OldSessionArguments]:
+    """Return the options among *further*, and the rest: old spellings, and arguments that do not exist."""
+    named = SessionOptions.__annotations__
+    options = {name: value for name, value in further.items() if name in named}
+    rest = {name: value for name, value in further.items() if name not in named}
+    return cast(SessionOptions, options), cast(OldSessionArguments, rest)
 
 
 # Arguments of a call that may be old spellings, or are examined before it begins.
@@ -67,7 +82,7 @@ def take_old(
             "a middleware sees and changes each of them"
         )
     if unknown := old.keys() - OldSessionArguments.__annotations__.keys():
-        known = (*signature(session).parameters, *OldSessionArguments.__annotations__)
+        known = (*signature(session).parameters, *FurtherSessionArguments.__annotations__)
         raise unknown_arguments("ClientSession()", unknown, known)
     warn_of_loop(old.get("loop"))
     check_loop(old.get("loop"))

@@ -3,19 +3,18 @@
 They are immutable. Setting a property of the session replaces them as a whole.
 """
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
-from typing import Any, Final, Self
+from typing import Any, Final, Self, cast
 
 import aiohttp
-from aiohttp import HttpVersion
 from yarl import URL
 
 from ..body import MAKER
 from ..chain import Middleware, Transport
 from ..connectors.http2 import require_http2
 from ..message.origin import Origin, origin_of
-from ..message.request import Auth, HTTP2Option, RequestOptions, check_lenient
+from ..message.request import Auth, RequestOptions, check_lenient
 from ..message.timeout import ClientTimeout
 from ..middlewares.auth import (
     AuthLike,
@@ -25,12 +24,13 @@ from ..middlewares.auth import (
     coerce_netrc,
     credentials_in,
 )
-from ..middlewares.redirects import RedirectPolicy
 from ..response.client_response import ClientResponse
 from ..websocket import ClientWebSocketResponse
 from .arguments import (
     HTTP2,
     HTTP10,
+    HTTP11,
+    SessionOptions,
     asked_version,
     check_callable,
     check_counts,
@@ -132,45 +132,33 @@ def netrc_step(netrc: NetrcLike | None, *, trust_env: bool) -> NetrcStep | None:
 def checked_options(
     connector: Transport | aiohttp.BaseConnector | None,
     proxies: SessionProxies,
-    *,
-    version: HttpVersion | str,
-    lenient: bool | None,
-    http2: HTTP2Option | None,
-    skip_auto_headers: Iterable[str] | None,
-    sensitive_headers: Iterable[str] | None,
     response_class: type[ClientResponse],
-    fallback_charset_resolver: Callable[[ClientResponse, bytes], str] | None,
-    auto_decompress: bool,
-    requote_redirect_url: bool,
-    redirect_policy: RedirectPolicy | None,
-    **counts: Any,
+    given: SessionOptions,
 ) -> RequestOptions:
-    """Return the default options of a session's calls.
+    """Return the default options of a session's calls, those *given* among them.
 
     Raises:
         TypeError, ValueError: an argument is invalid.
     """
-    check_callable("fallback_charset_resolver", fallback_charset_resolver)
-    check_counts(counts)
-    check_redirect_policy(redirect_policy)
-    check_truths({"auto_decompress": auto_decompress, "requote_redirect_url": requote_redirect_url})
+    options = cast(dict[str, Any], given.copy())
+    check_callable("fallback_charset_resolver", options.get("fallback_charset_resolver"))
+    check_counts(options)
+    check_redirect_policy(options.get("redirect_policy"))
+    check_truths(options)
+    lenient, http2 = options.pop("lenient", None), options.pop("http2", None)
     if lenient is None:
         lenient = getattr(connector, "lenient", False)
-    asked = asked_version(version)
+    asked = asked_version(options.pop("version", HTTP11))
     if http2 is None:
         http2 = True if asked is HTTP2 else getattr(connector, "http2", False)
+    for name in ("skip_auto_headers", "sensitive_headers"):
+        options[name] = folded(name, options.get(name))
     return RequestOptions(
         response_class=response_class,
         bodies=MAKER,
-        requote_redirect_url=requote_redirect_url,
-        redirect_policy=redirect_policy,
         http10=asked is HTTP10,
         http2=require_http2(http2),
         lenient=check_lenient(lenient),
-        auto_decompress=auto_decompress,
-        fallback_charset_resolver=fallback_charset_resolver,
-        skip_auto_headers=folded("skip_auto_headers", skip_auto_headers),
-        sensitive_headers=folded("sensitive_headers", sensitive_headers),
         proxies=proxies.table,
-        **counts,
+        **options,
     )

@@ -26,7 +26,7 @@ from reports import kinds  # noqa: E402
 
 from aioclient import ClientSession  # noqa: E402
 from aioclient.message.request import RequestOptions  # noqa: E402
-from aioclient.session.arguments import RequestArguments  # noqa: E402
+from aioclient.session.arguments import RequestArguments, SessionOptions  # noqa: E402
 from aioclient.session.legacy import OldSessionArguments  # noqa: E402
 
 ROWS_INTRO = """
@@ -94,7 +94,13 @@ def parameters_page() -> str:
         for option in fields(RequestOptions)
     }
     of_session = defaults_of(
-        ClientSession, dict.fromkeys(OldSessionArguments.__annotations__, Signed.empty)
+        ClientSession,
+        {
+            **{name: options.get(name) for name in SessionOptions.__annotations__},
+            **dict.fromkeys(("http2", "lenient", "sensitive_headers", "skip_auto_headers")),
+            "version": "1.1",
+            **dict.fromkeys(OldSessionArguments.__annotations__, Signed.empty),
+        },
     )
     given = defaults_of(ClientSession._request, {})
     of_call = {

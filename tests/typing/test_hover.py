@@ -51,6 +51,13 @@ def test_requests() -> None:
     assert described.keys() - texts.keys() == {"method", "url"}
 
 
+def test_sessions() -> None:
+    """So has each argument of a session that its signature does not name."""
+    texts = of_the_dictionary(arguments, "SessionOptions")
+    described = of_the_method(aioclient.ClientSession)
+    assert texts == {name: described[name] for name in texts}
+
+
 @pytest.mark.parametrize("name", ["SocketArguments", "HeadersArgument"])
 def test_websockets(name: str) -> None:
     """So has each argument of ws_connect() that a request does not have."""
@@ -64,4 +71,6 @@ def test_order() -> None:
     names = [*of_the_dictionary(arguments, "RequestArguments")]
     assert tuple(names[: len(COMMON)]) == COMMON
     assert names[-1] == "encoding"
+    named = [*inspect.signature(aioclient.ClientSession).parameters]
+    assert named[:5] == ["base_url", "headers", "cookies", "auth", "timeout"]
     assert next(iter(of_the_dictionary(websocket, "WebSocketArguments"))) == "headers"
