@@ -83,7 +83,20 @@ from .message.request import Auth, Request, RequestInfo
 from .message.retry_budget import RetryBudget, RetryBudgetStatistics
 from .message.timeout import ClientTimeout
 from .message.timings import Timings
-from .middlewares.auth import NO_AUTH, BasicAuth, BearerAuth, DigestAuth, Netrc
+from .middlewares.auth import (
+    NO_AUTH,
+    BasicAuth,
+    BearerAuth,
+    DigestAuth,
+    Netrc,
+    OAuth2AuthorizationCode,
+    OAuth2ClientCredentials,
+    OAuth2RefreshToken,
+    OAuth2Token,
+    TokenFile,
+    TokenMemory,
+    TokenStore,
+)
 from .middlewares.rate_limit import (
     LimitStore,
     MemoryStore,
@@ -164,6 +177,10 @@ __all__ = (
     "NO_AUTH",
     "Netrc",
     "NetrcWarning",
+    "OAuth2AuthorizationCode",
+    "OAuth2ClientCredentials",
+    "OAuth2RefreshToken",
+    "OAuth2Token",
     "PatchedAiohttpWarning",
     "PoolStatistics",
     "Priority",
@@ -192,6 +209,9 @@ __all__ = (
     "TCPConnector",
     "ThreadedResolver",
     "Timings",
+    "TokenFile",
+    "TokenMemory",
+    "TokenStore",
     "Transport",
     "UnixConnector",
     "UploadTracker",

@@ -72,6 +72,7 @@ what a call raises because of the network::
     │       └── UnsafeRedirectError * (+ ValueError)
     ├── UploadAbortedError
     ├── WSReconnectError *                       reason, attempts: a WebSocket is not connected again
+    ├── OAuth2Error *                            error, description, status: no token of an authorization server
     ├── NetrcError *                             the netrc file that the session was given
     └── MissingExtraError * (+ ImportError)      names the pip command
     TotalTimeoutError * (+ TimeoutError)         the whole call, body included
@@ -162,6 +163,7 @@ __all__ = (
     "NetrcError",
     "NonHttpUrlClientError",
     "NonHttpUrlRedirectClientError",
+    "OAuth2Error",
     "NotSentError",
     "PoolTimeoutError",
     "ProxyConnectError",
@@ -739,6 +741,26 @@ class UnixConnectError(ConnectingError, UnixClientConnectorError):
     def __reduce__(self) -> tuple[Any, ...]:
         # OSError keeps two arguments; the constructor here takes three.
         return type(self), (self.path, self._conn_key, self.os_error), self.__dict__
+
+
+class OAuth2Error(ClientError):
+    """An authorization server gave no token.
+
+    ``url`` is the endpoint, ``status`` that of its response (None for an answer by the browser), ``error`` its code
+    ("invalid_grant", "access_denied" …; empty if it gave none), ``description`` the reason in words.
+    """
+
+    def __init__(self, url: URL, status: int | None, error: str, description: str) -> None:
+        self.url = public(url)
+        self.status = status
+        self.error = error
+        self.description = description
+        super().__init__(self.url, status, error, description)
+
+    def __str__(self) -> str:
+        status = "" if self.status is None else f" (status {self.status})"
+        words = [repr(each)[1:-1][:200] for each in (self.error, self.description) if each]
+        return f"{shown(self.url)}: no token{status}: {': '.join(words) or 'no reason was given'}"
 
 
 class NetrcError(ClientError):

@@ -1,4 +1,4 @@
-"""What proxies learn of who asks: a Basic field at once, a digest once a challenge is known."""
+"""Credentials for proxies: Basic at once, a digest once a challenge is known."""
 
 from secrets import token_hex
 
@@ -10,10 +10,9 @@ from ...message.proxy import Proxy
 
 
 class Logins:
-    """The challenges of the proxies that are shown digests.
+    """The challenges of proxies with digest credentials.
 
-    What is known of one proxy is never used for another, nor for other credentials with the same one: the key is the
-    proxy with all that it is told.
+    A challenge is used only for the same proxy with the same credentials: the key is the whole proxy value.
     """
 
     __slots__ = ("_nonces",)
@@ -22,7 +21,7 @@ class Logins:
         self._nonces: Nonces[Proxy] = Nonces()
 
     def fields(self, proxy: Proxy, method: str, target: str) -> list[tuple[str, str]]:
-        """Return the fields that *proxy* gets with a request for *target*."""
+        """Return the fields for *proxy* in a request for *target*."""
         fields = proxy.fields()
         login = proxy.auth
         if login is None or not login.digest:
@@ -42,7 +41,7 @@ class Logins:
         return fields
 
     def learn(self, proxy: Proxy, headers: "CIMultiDictProxy[str]") -> bool:
-        """Take the challenge of a 407 response; return whether it can be answered."""
+        """Store the challenge of a 407 response; return whether it can be answered."""
         if proxy.auth is None or not proxy.auth.digest:
             return False
         challenge = strongest(headers.getall("Proxy-Authenticate", ()))

@@ -1,0 +1,51 @@
+"""One piece of work for all who need it at the same time."""
+
+import asyncio
+from collections.abc import Callable, Coroutine
+from typing import Any, Generic, TypeVar
+
+T = TypeVar("T")
+
+
+class Flight(Generic[T]):
+    """Work that goes on as long as somebody waits for it, whoever began it.
+
+    Who is cancelled leaves the others alone. When the last one has left the work is cancelled, and waited for: what it
+    must not leave half done it finishes.
+    """
+
+    __slots__ = ("_task", "_waiting")
+
+    def __init__(self) -> None:
+        self._task: asyncio.Task[T] | None = None
+        self._waiting = 0
+
+    async def join(self, begin: Callable[[], Coroutine[Any, Any, T]]) -> T:
+        """Return what the work that is under way returns, or raise what it raises; without any, *begin* makes it."""
+        while True:
+            task = self._task
+            if task is None or task.done() or task.get_loop() is not asyncio.get_running_loop():
+                self._task = task = asyncio.create_task(begin())
+                self._waiting = 0
+                break
+            if self._waiting:
+                break
+            await asyncio.wait((task,))  # it was cancelled, and ends now
+        self._waiting += 1
+        try:
+            await asyncio.wait((task,))
+        finally:
+            if task is self._task:
+                self._waiting -= 1
+                if not self._waiting:
+                    await _ended(task)
+        return task.result()
+
+
+async def _ended(task: "asyncio.Task[Any]") -> None:
+    """Cancel *task* if it is not done, and wait for its end."""
+    if not task.done():
+        task.cancel()
+        await asyncio.wait((task,))
+        if not task.cancelled():
+            task.exception()  # nobody is left to raise it to
