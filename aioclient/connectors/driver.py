@@ -28,6 +28,7 @@ from .dialling import Connect, Dialler
 from .errors import add_request
 from .limits import Limit, earliest, ends
 from .pool import Grant, Open, Pool, Ticket
+from .pool_wait import Expired, PoolWait
 from .shutdown import OpenSockets, closed_error
 from .tickets import TicketState
 
@@ -180,6 +181,13 @@ class PoolDriver:
             grants = self._pool.dialled_one(key, now)
         for grant in grants:
             self._perform(grant)
+        self._limit_queued()
+
+    def _limit_queued(self) -> None:
+        """Begin the pool's limit of those who have joined a dial in vain, and wait for a slot now."""
+        queued, now = self._pool.queued, self._binding.bound_loop.time()
+        while queued:
+            cast(PoolWait, queued.pop().waiter).begin_pool_limit(now)
 
     def _not_dialled(self, key: ConnectionKey, leads: bool, error: BaseException) -> None:
         """Give back the slot of a dial that ended with *error*; the requests that joined it fail with the same error.
@@ -189,14 +197,13 @@ class PoolDriver:
         now = self._binding.bound_loop.time()
         if leads and (isinstance(error, TimeoutError) or not isinstance(error, ClientError)):
             self._perform(self._pool.give_up(key, now))
+            self._limit_queued()
             return
         if leads:
             for ticket in self._pool.dial_failed(key):
-                waiter = cast("asyncio.Future[None]", ticket.waiter)
-                if not waiter.done():
-                    own = copy(error)  # one object would collect the tracebacks of all
-                    own.__cause__ = error.__cause__
-                    waiter.set_exception(own)
+                own = cast(Exception, copy(error))  # one object would collect the tracebacks of all
+                own.__cause__ = error.__cause__
+                cast(PoolWait, ticket.waiter).fail(own)
         self._perform(self._pool.release(key, None, now))
 
     async def _settle(self, connection: HttpConnection) -> bool:
@@ -242,15 +249,13 @@ class PoolDriver:
         limit = earliest(
             (
                 ("total", timeout.total, request.deadline),
-                *ends(
-                    start,
-                    pool=None if ticket.state is TicketState.JOINED else timeout.pool,
-                    connect=timeout.connect,
-                ),
+                *ends(start, connect=timeout.connect),
             )
         )
-        ticket.waiter = waiter = loop.create_future()
-        timer = None if limit is None else loop.call_at(limit.end, _expire, waiter)
+        ticket.waiter = wait = PoolWait(loop, ticket, limit, timeout.pool)
+        if ticket.state is not TicketState.JOINED:
+            wait.begin_pool_limit(start)
+        waiter = wait.future
         trace = request.trace
         try:
             if trace is not None:
@@ -265,18 +270,18 @@ class PoolDriver:
             shared, joined = ticket.shared, ticket.state is TicketState.JOINED
             connection = self._take_over(ticket)
             self._perform(self._pool.cancel(ticket, loop.time()))
+            self._limit_queued()
             if shared and connection is not None:
                 connection.cancel(exchange)
-            if isinstance(error, _Expired):
-                raise self._wait_error(request, cast(Limit, limit), joined) from None
+            if isinstance(error, Expired):
+                raise self._wait_error(request, error.limit, joined) from None
             if isinstance(error, _Closed):
                 raise closed_error(request) from None
             if isinstance(error, ClientConnectorError):  # the dial belonged to another request
                 add_request(error, request, exchange.key)
             raise
         finally:
-            if timer is not None:
-                timer.cancel()
+            wait.close()
         return self._take_over(ticket)
 
     def _take_over(self, ticket: "Ticket[ConnectionKey, HttpConnection]") -> HttpConnection | None:
@@ -377,9 +382,7 @@ class PoolDriver:
                 connection.reserve()
             if ticket.shared and self._sweeper is None and not self._sockets.closed:
                 self._arm_sweeper()  # no slot went with it: the connection may be idle now
-        waiter = cast("asyncio.Future[None]", ticket.waiter)
-        if not waiter.done():
-            waiter.set_result(None)
+        cast(PoolWait, ticket.waiter).grant()
         for further in grant.also:
             self._perform(further)
 
@@ -421,9 +424,7 @@ class PoolDriver:
             return
         sockets.end_dials()
         for ticket in self._pool.tickets:
-            waiter = cast("asyncio.Future[None]", ticket.waiter)
-            if not waiter.done():
-                waiter.set_exception(_Closed())
+            cast(PoolWait, ticket.waiter).fail(_Closed())
         sockets.end_connections()
 
     def abandon(self) -> None:
@@ -489,10 +490,6 @@ class WeakOwner:
             driver.sweep()
 
 
-class _Expired(Exception):
-    """A waiter's time in the queue is over."""
-
-
 class _Closed(Exception):
     """The connector was closed while a waiter was in the queue."""
 
@@ -500,8 +497,3 @@ class _Closed(Exception):
 def _close_all(connections: Iterable[HttpConnection]) -> None:
     for connection in connections:
         connection.close()
-
-
-def _expire(waiter: "asyncio.Future[None]") -> None:
-    if not waiter.done():
-        waiter.set_exception(_Expired())

@@ -141,6 +141,9 @@ class Pool(Generic[K, C]):
         keepalive_timeout: Seconds for which an idle connection may be reused; None forever.
         shared_connections: Largest number of connections of one key that carry many exchanges; 0 for no separate limit.
 
+    Attributes:
+        queued: Tickets that have joined a dial in vain, and wait at a gate since; who was told of them removes them.
+
     Raises:
         ValueError: a limit is not a whole number from 0 on, or the timeout is negative or NaN.
     """
@@ -164,6 +167,7 @@ class Pool(Generic[K, C]):
         "_reused",
         "_shared",
         "_shared_connections",
+        "queued",
     )
 
     def __init__(
@@ -186,6 +190,7 @@ class Pool(Generic[K, C]):
         self._idle: OrderedDict[C, Host[K, C]] = OrderedDict()  # of all hosts, oldest first
         self._queues: Queues[K, C] = Queues()
         self._queue = self._queues.total
+        self.queued: list[Ticket[K, C]] = []
         self._overtaken = 0  # shares since the first request in that queue became its first
         # Hosts that have both waiters and room, because of rule 11.
         self._paused: OrderedDict[Host[K, C], None] = OrderedDict()
@@ -664,6 +669,7 @@ class Pool(Generic[K, C]):
             self._queues.remove(ticket)
             entered = self._enter(host, ticket)
             if isinstance(entered, Wait):
+                self.queued.append(ticket)
                 continue
             self._queues.settle(ticket, TicketState.SLOT)
             self._let_lead(ticket, now)

@@ -2,6 +2,7 @@
 
 import asyncio
 import gc
+import ssl
 from collections.abc import Callable
 from typing import Any
 from weakref import ref
@@ -50,6 +51,20 @@ class Connector(TCPConnector):
     def numbers(self) -> tuple[int, int, int, int]:
         now = self.statistics()
         return now.in_use, now.idle, now.waiting, now.joining
+
+
+def offering(certificates: Certificates) -> ssl.SSLContext:
+    """Return a context that offers the protocol of lines before HTTP/1.1."""
+    context = certificates.client_context()
+    context.set_alpn_protocols(["lines", "http/1.1"])
+    return context
+
+
+def http1_only(script: Any, certificates: Certificates) -> RawServer:
+    """Return a server that chooses HTTP/1.1."""
+    context = certificates.server_context()
+    context.set_alpn_protocols(["http/1.1"])
+    return RawServer(script, ssl=context)
 
 
 async def until(condition: Callable[[], object]) -> None:
@@ -501,16 +516,42 @@ class TestJoining:
     async def test_no_wait_for_the_pool(self) -> None:
         """Who has joined a dial waits for no slot, however short the pool's limit."""
         connector = Connector()
-        limits = aioclient.ClientTimeout(pool=0.001)
+        limits = aioclient.ClientTimeout(pool=1e-9)
         async with (
             RawServer(lines) as server,
             ClientSession(connector=connector, timeout=limits) as session,
         ):
             connector.gate.clear()
             tasks = await begin(session, server.url("/0"), server.url("/1"))
-            await asyncio.sleep(0.002)
+            await turns(10)
             connector.gate.set()
             assert [await task for task in tasks] == ["/0", "/1"]
+
+    async def test_a_wait_for_the_pool_behind_it(self, certificates: Certificates) -> None:
+        """Who has joined a dial in vain waits for a slot then, no longer than the pool's limit."""
+
+        async def half(conn: RawConnection) -> None:
+            await conn.read_request()
+            conn.send(b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\no")
+            await conn.closed()
+
+        connector = Connector(name="lines", ssl=offering(certificates), limit=1)
+        limits = aioclient.ClientTimeout(pool=0.001)
+        async with (
+            http1_only(half, certificates) as server,
+            ClientSession(connector=connector, timeout=limits) as session,
+        ):
+            connector.gate.clear()
+            first = asyncio.create_task(session.get(server.url("/0")))
+            await until(lambda: connector.dials == 1)
+            (second,) = await begin(session, server.url("/1"))
+            assert connector.numbers() == (1, 0, 0, 1)
+            connector.gate.set()
+            response = await first
+            with pytest.raises(aioclient.PoolTimeoutError, match=r"pool=0\.001"):
+                await second
+            assert connector.numbers() == (1, 0, 0, 0)
+            response.close()
 
     async def test_a_server_of_one_exchange(self, certificates: Certificates) -> None:
         """Where the handshake chose HTTP/1.1 each one dials, and the next burst joins nothing."""
@@ -520,13 +561,9 @@ class TestJoining:
                 await conn.read_request()
                 conn.send(b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok")
 
-        side = certificates.server_context()
-        side.set_alpn_protocols(["http/1.1"])
-        context = certificates.client_context()
-        context.set_alpn_protocols(["lines", "http/1.1"])
-        connector = Connector(name="lines", ssl=context)
+        connector = Connector(name="lines", ssl=offering(certificates))
         async with (
-            RawServer(one, ssl=side) as server,
+            http1_only(one, certificates) as server,
             ClientSession(connector=connector) as session,
         ):
             for _ in range(2):

@@ -164,6 +164,8 @@ class Http2Connection(asyncio.Protocol):
         request = exchange.request
         codec = self.codec
         transport = self.transport
+        was_idle = not self._active
+        exchange.reused = not was_idle or self.exchanges != 0
         if (
             codec.open_streams.exhausted
             or self._ended
@@ -173,8 +175,6 @@ class Http2Connection(asyncio.Protocol):
             raise self.early_end(request)
         head = self._head_of(exchange)
         now = self._loop.time()
-        was_idle = not self._active
-        exchange.reused = not was_idle or self.exchanges != 0
         active = StreamExchange(self, exchange, now)
         waiter = cast("asyncio.Future[ClientResponse]", active.waiter)
         stream = None if self._waiting else codec.open(head, active, end=request.content is None)
@@ -202,6 +202,7 @@ class Http2Connection(asyncio.Protocol):
             if active.waiter is not None:
                 active.waiter.cancel()
             active.end()
+            self._unsent.discard(exchange)
         elif exchange in self._unsent:
             self._unsent.discard(exchange)
         elif exchange.sent is NOTHING:
@@ -474,7 +475,10 @@ class Http2Connection(asyncio.Protocol):
 
     def early_end(self, request: Request) -> ClientError:
         """Say that the connection ended before *request* was sent, and by what if that is known."""
-        return unsent_error(request.label, self._loss, used=self.exchanges != 0)
+        reason: Exception | None = self._loss
+        if reason is None and self.codec.failure is not _GONE:
+            reason = self.codec.failure
+        return unsent_error(request.label, reason, used=self.exchanges != 0)
 
     def retire(self) -> None:
         """Carry no exchange besides those under way, and close behind the last of them."""

@@ -17,7 +17,7 @@ from aioclient import ClientResponse, ClientTimeout
 from aioclient.body.iterable import AsyncIterableBody
 from aioclient.body.make import MAKER
 from aioclient.body.memory import BytesBody
-from aioclient.exchange import ALL, NOTHING, Exchange
+from aioclient.exchange import ALL, NOTHING, Exchange, repeatable
 from aioclient.message.headers import DefaultHeaders
 from aioclient.message.origin import ConnectionKey
 from aioclient.message.request import Request, RequestOptions
@@ -60,14 +60,16 @@ class Owner:
 
 @asynccontextmanager
 async def connected(
-    server: "H2Server | RawServer", local: LocalSettings | None = None
+    server: "H2Server | RawServer",
+    local: LocalSettings | None = None,
 ) -> AsyncIterator[tuple[Http2Connection, Owner]]:
     loop, owner = asyncio.get_running_loop(), Owner()
     key = ConnectionKey("127.0.0.1", server.port, False, True)
 
     def make() -> Http2Connection:
         if isinstance(loop, asyncio.SelectorEventLoop):
-            return BufferedHttp2Connection(owner, key, loop, memoryview(bytearray(2**18)), local)
+            buffer = memoryview(bytearray(2**18))
+            return BufferedHttp2Connection(owner, key, loop, buffer, local)
         return Http2Connection(owner, key, loop, local)
 
     _, connection = await loop.create_connection(make, "127.0.0.1", server.port)
@@ -166,7 +168,6 @@ async def test_cancelled_while_it_waits_for_room() -> None:
         waiting = connection.begin(second)
         last = connection.begin(third)
         connection.cancel(second)
-        connection.cancel(second)
         assert waiting.cancelled()
         assert second.sent is NOTHING
         await turns(5)
@@ -174,6 +175,21 @@ async def test_cancelled_while_it_waits_for_room() -> None:
         assert await (await last).text() == "/3"
         assert connection.idle
         assert server.seen == ["/silent", "/3"]
+
+
+async def test_nothing_is_kept_of_who_waited() -> None:
+    """A request that was cancelled while it waited for room is forgotten."""
+    async with H2Server(max_streams=1) as server, connected(server) as (connection, _owner):
+        silent = exchange("/silent")
+        connection.begin(silent)
+        waited = exchange("/2")
+        connection.begin(waited)
+        connection.cancel(waited)
+        request = ref(waited.request)
+        del waited
+        gc.collect()
+        assert request() is None
+        connection.cancel(silent)
 
 
 async def test_reserved_room() -> None:
@@ -412,8 +428,10 @@ async def test_goaway() -> None:
         assert caught.value.__cause__.unprocessed
         assert connection.ended
         assert connection.room == 0
+        late = exchange("/1")
         with pytest.raises(aioclient.ServerDisconnectedError, match="before the request was sent"):
-            connection.begin(exchange("/1"))
+            connection.begin(late)
+        assert late.reused  # it may be repeated
         response = await first
         server.peers[0].h2.send_data(1, b"end", end_stream=True)
         server.peers[0].flush()
@@ -443,6 +461,26 @@ async def test_server_closes() -> None:
         assert owner.told[-2:] == ["closed", "gone"]
         assert connection.idle
         assert connection.broken
+
+
+async def test_broken_by_the_server_while_one_waits() -> None:
+    """Who waits for room when the server breaks a rule was not sent, and may be repeated."""
+
+    def wrong(peer: Peer, stream_id: int) -> None:
+        peer.transport.write(b"\x00\x00\x00\x01\x04\x00\x00\x00\x00")  # HEADERS on stream 0
+
+    async with (
+        H2Server(max_streams=1, wrong=wrong) as server,
+        connected(server) as (connection, _owner),
+    ):
+        first = connection.begin(exchange("/wrong"))
+        asked = exchange("/2")
+        waiting = connection.begin(asked)
+        with pytest.raises(aioclient.ServerProtocolError):
+            await first
+        with pytest.raises(aioclient.ClientOSError, match=r"before the request was sent.*stream 0"):
+            await waiting
+        assert repeatable(asked)
 
 
 async def test_not_http2() -> None:
