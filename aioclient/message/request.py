@@ -292,6 +292,26 @@ class Request:
             return self._url
 
     @property
+    def host(self) -> str:
+        """The host of the URL, as ``url.raw_host``."""
+        return self._url.raw_host or ""
+
+    @property
+    def port(self) -> int | None:
+        """The port of the URL; the scheme's default if it names none."""
+        return self._url.port
+
+    @property
+    def request_info(self) -> RequestInfo:
+        """The request as ``response.request_info`` has it, credentials included: for exceptions of aiohttp's."""
+        return self.full_info
+
+    @property
+    def skip_auto_headers(self) -> "CIMultiDict[None]":
+        """The names of default fields that are not sent, by session and call; changes have no effect."""
+        return CIMultiDict((name, None) for name in sorted(self.options.skip_auto_headers))
+
+    @property
     def headers(self) -> "CIMultiDict[str]":
         """The fields that are sent, including ``Host`` and those that describe the body; changes to them are sent.
 

@@ -61,6 +61,9 @@ class TestMembers:
             assert request.method == "GET"
             assert request.url == url.with_fragment(None)
             assert request.original_url == request.real_url == response.real_url == url
+            assert (request.host, request.port) == ("127.0.0.1", server.port)
+            assert request.request_info == response.request_info
+            assert not request.skip_auto_headers
             assert request.response_class is ClientResponse
             assert request.server_hostname is None
             assert request.ssl is True
@@ -85,6 +88,7 @@ class TestMembers:
                 chunked=True,
                 ssl=context,
                 server_hostname="a.test",
+                skip_auto_headers=["Accept"],
                 middlewares=[before(seen.append)],
             )
         (request,) = seen
@@ -94,6 +98,9 @@ class TestMembers:
         assert request.chunked is True
         assert request.ssl is context
         assert request.server_hostname == "a.test"
+        assert request.host == "b.test"
+        assert list(request.skip_auto_headers) == ["accept"]
+        assert "Accept" in request.skip_auto_headers
         assert request.headers["content-type"] == "application/json"
         assert isinstance(request.ssl, ssl.SSLContext)
 
