@@ -76,6 +76,8 @@ from .doh import DoHResolver
 from .exceptions import *  # noqa: F403
 from .exceptions import __all__ as _exceptions
 from .message.attempt import Attempt
+from .message.cache_options import FOREVER
+from .message.cache_status import CacheStatus
 from .message.disposition import ContentDisposition
 from .message.priority import Priority
 from .message.proxy import DIRECT, Proxy, ProxyDigestAuth
@@ -97,9 +99,17 @@ from .middlewares.auth import (
     TokenMemory,
     TokenStore,
 )
-from .middlewares.rate_limit import (
-    LimitStore,
+from .middlewares.cache import (
+    Cache,
+    CacheRule,
+    CacheStatistics,
+    CacheStore,
     MemoryStore,
+    StoreStatistics,
+)
+from .middlewares.rate_limit import (
+    LimitMemory,
+    LimitStore,
     RateLimit,
     RateLimitChange,
     RateLimitStatistics,
@@ -142,6 +152,11 @@ __all__ = (
     "BasicAuth",
     "BearerAuth",
     "BodyPartReader",
+    "Cache",
+    "CacheRule",
+    "CacheStatistics",
+    "CacheStatus",
+    "CacheStore",
     "ClientHandlerType",
     "ClientMiddlewareType",
     "ClientRequest",
@@ -160,6 +175,7 @@ __all__ = (
     "DoHResolver",
     "DummyCookieJar",
     "ETag",
+    "FOREVER",
     "Fingerprint",
     "FormData",
     "HTTP2Warning",
@@ -170,6 +186,7 @@ __all__ = (
     "InvalidJSONWarning",
     "LegacyParameterWarning",
     "Middleware",
+    "LimitMemory",
     "LimitStore",
     "MemoryStore",
     "MultipartReader",
@@ -205,6 +222,7 @@ __all__ = (
     "RetryStatistics",
     "Session",
     "SharedCookiesWarning",
+    "StoreStatistics",
     "StreamReader",
     "TCPConnector",
     "ThreadedResolver",

@@ -3,7 +3,7 @@
 import asyncio
 from collections.abc import Awaitable, Callable, Sequence
 from contextvars import ContextVar
-from typing import ClassVar, Final, Protocol, TypeVar, cast
+from typing import ClassVar, Final, Protocol, TypeVar, cast, runtime_checkable
 from weakref import ref
 
 from .exchange import Lease
@@ -198,6 +198,17 @@ class Step(Protocol):
 
     def __call__(self, request: Request, handler: Handler, /) -> Awaitable[ClientResponse]:
         """Process *request*."""
+
+
+@runtime_checkable
+class Lasting(Protocol):
+    """A middleware that has something which lasts as long as its sessions: a store, or tasks of its own."""
+
+    def attach(self, session: object) -> None:
+        """Note that *session* was made with it."""
+
+    def detach(self, session: object) -> Awaitable[None]:
+        """End what runs for *session*, which is closed, and what no other session needs."""
 
 
 def is_tidy(middleware: Middleware) -> bool:

@@ -94,6 +94,14 @@ async def unsteady(request: web.Request) -> web.Response:
     return web.Response(text="Hello, at last!")
 
 
+async def prices(request: web.Request) -> web.Response:
+    """Answer with prices that count for a minute, and can be asked for again by their tag."""
+    fields = {"Cache-Control": "max-age=60", "ETag": '"p1"'}
+    if request.headers.get("If-None-Match") == '"p1"':
+        return web.Response(status=304, headers=fields)
+    return web.json_response({"apple": 2, "pear": 3}, headers=fields)
+
+
 async def chat(request: web.Request) -> web.WebSocketResponse:
     """Repeat each message of a WebSocket, and close after one with ``bye`` in it."""
     ws = web.WebSocketResponse()
@@ -130,6 +138,7 @@ def application() -> web.Application:
     app.router.add_get("/report", report)
     app.router.add_get("/slow", slow)
     app.router.add_get("/unsteady", unsteady)
+    app.router.add_get("/prices", prices)
     app.router.add_get("/chat", chat)
     app.router.add_get("/feed", feed)
     return app

@@ -17,6 +17,7 @@ from yarl import URL
 from ..exceptions import public, shown
 from ..warning import CreationSite
 from .body import Body, BodyMaker, Data
+from .cache_options import CacheOptions
 from .headers import (
     AUTHORIZATION,
     CONTENT_LENGTH,
@@ -118,6 +119,7 @@ class RequestOptions:
         None  # a RedirectPolicy, which stands above this module; None for the strict one
     )
     signer: Any = None
+    cache: CacheOptions | None = None
 
 
 def check_http2(value: object) -> HTTP2Option:
@@ -596,6 +598,18 @@ class Request:
         return copy
 
     __copy__ = copy
+
+    def beside(self, now: float) -> "Request":
+        """Return a copy for a call of its own, which nobody waits for.
+
+        It has all the time that a call has, from *now* on, in the event loop's time; and a trace of its own.
+        """
+        copy = self.copy()
+        total = self.timeout.total
+        copy.deadline = None if total is None else now + total
+        copy.history = ()
+        copy.trace = None if self.trace is None else self.trace.beside(copy)
+        return copy
 
     def hop(
         self,

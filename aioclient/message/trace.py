@@ -1,7 +1,7 @@
 """The events of a request, for those who observe it."""
 
 from collections.abc import Awaitable
-from typing import Protocol, TypeVar
+from typing import Any, Protocol, TypeVar
 
 from multidict import CIMultiDict
 
@@ -22,6 +22,18 @@ class Trace(Protocol[RequestT, StreamT]):
     wants_upload: bool  # whether anything listens to request_chunk_sent()
     wants_body: bool  # whether anything listens to reads of a response
     stream_class: type[StreamT]  # reads the bodies of its responses
+
+    def beside(self, request: RequestT) -> "Trace[RequestT, StreamT]":
+        """Return who follows *request*, a call of its own that nobody waits for."""
+
+    def request_start(self, trace_request_ctx: object) -> Awaitable[None]:
+        """Tell that the call begins."""
+
+    def request_end(self, response: Any) -> Awaitable[None]:
+        """Tell that the *response* is there."""
+
+    def request_exception(self, error: BaseException) -> Awaitable[None]:
+        """Tell that the call has failed."""
 
     def request_redirect(self, request: RequestT, response: object) -> Awaitable[None]:
         """Report that *response* is a redirect; it was not released yet."""

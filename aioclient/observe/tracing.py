@@ -71,6 +71,10 @@ class RequestTrace:
         )
         self.raised: BaseException | None = None
 
+    def beside(self, request: Request) -> "RequestTrace":
+        """Return the trace of *request*, a call of its own that nobody waits for."""
+        return RequestTrace(request, self._configs)
+
     def follow(self, request: Request) -> None:
         """Go on with *request*, the next hop."""
         self._request = request

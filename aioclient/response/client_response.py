@@ -27,6 +27,7 @@ from ..exceptions import (
 )
 from ..exchange import ALL, Exchange, Lease
 from ..message.attempt import Attempt
+from ..message.cache_status import CacheStatus
 from ..message.charsets import codec_of, decode_text, detected_charset
 from ..message.codings import body_too_large, decode_all
 from ..message.disposition import ContentDisposition, parse_disposition
@@ -103,6 +104,7 @@ class ClientResponse:
         "__weakref__",
         "_attempts",
         "_body",
+        "_cache_status",
         "_content",
         "_cookies",
         "_exchange",
@@ -121,6 +123,7 @@ class ClientResponse:
     )
 
     _attempts: tuple[Attempt, ...]  # set by a Retry that made more than one
+    _cache_status: CacheStatus  # of one that a Cache has seen
 
     if not TYPE_CHECKING:
         # Libraries check isinstance(response, aiohttp.ClientResponse); type() stays ours.
@@ -262,6 +265,14 @@ class ClientResponse:
             exchange = self._exchange
             took = 0.0 if exchange.answered is None else exchange.answered - exchange.began
             return (Attempt(self.status, took=took),)
+
+    @property
+    def cache_status(self) -> CacheStatus | None:
+        """What a ``Cache`` did for this response; None without one."""
+        try:
+            return self._cache_status
+        except AttributeError:
+            return None
 
     @property
     def output_size(self) -> int:
@@ -798,6 +809,12 @@ def note_attempts(response: object, attempts: tuple[Attempt, ...]) -> None:
     """Set the *attempts* of *response*."""
     if isinstance(response, ClientResponse):
         response._attempts = attempts
+
+
+def note_cache_status(response: object, status: CacheStatus) -> None:
+    """Let *response* tell what a cache did for it."""
+    if isinstance(response, ClientResponse):
+        response._cache_status = status
 
 
 def release_with(response: object, leases: "list[ref[Lease]]") -> bool:

@@ -205,6 +205,20 @@ class StreamReader:
         self._mark = self._idle_mark = 1
         self._paused = True
 
+    def read_ahead(self, n: int) -> None:
+        """Let up to *n* undecoded bytes come before somebody reads them, now too if nobody does."""
+        if n <= self._limit:
+            return
+        self._limit = n
+        self._max_chunk_ends = max(self._max_chunk_ends, n // 16)
+        if self._idle_mark:
+            idle = self._mark == self._idle_mark
+            self._idle_mark = n + 1
+            if idle:
+                self._mark = self._idle_mark
+            if self._paused:
+                self._resume_if_low()
+
     # For the connection
 
     def feed_data(self, data: bytes) -> None:

@@ -19,6 +19,7 @@ from ..connectors.http2 import require_http2
 from ..connectors.proxies.decide import ProxyOrNone
 from ..connectors.tls import merge_ssl
 from ..message.body import Data
+from ..message.cache_options import CacheMode, cache_options
 from ..message.headers import LooseHeaders, check_name, shown_text
 from ..message.origin import SSLOption
 from ..message.priority import Priority
@@ -113,6 +114,7 @@ _OF_A_CONNECTOR: Final = {
         )
     },
 }
+_OF_CACHES: Final = frozenset(("cache_mode", "cache_ttl", "cacheable"))
 _SSL_ARGUMENTS: Final = frozenset(("ssl", "verify_ssl", "ssl_context", "fingerprint"))
 
 
@@ -197,6 +199,15 @@ class OptionArguments(TypedDict, total=False):
     """bytes of a body kept ahead of the reader; None as the session says."""
     read_until_eof: bool
     """whether a response without length ends with the connection; False: it has no body."""
+    cache_mode: CacheMode | None
+    """what a ``Cache`` of the session does: "default", "no-store" (nothing), "reload" (the server is asked, and the
+    response stored), "no-cache" (the server is asked whether what is stored is still good), "force-cache" (whatever is
+    stored answers, stale too), "only-if-cached" (so, or 504)."""
+    cache_ttl: float | None
+    """seconds for which a ``Cache`` takes the response for fresh, ``FOREVER`` for ever; None for what it says
+    itself."""
+    cacheable: bool | None
+    """False keeps a ``Cache`` out; True lets it answer a request of any method, by its body."""
     lenient: bool | None
     """whether a response is read that breaks the rules of HTTP as some old devices do; None as the session says."""
     max_line_size: int | None
@@ -427,6 +438,11 @@ def override_options(options: RequestOptions, arguments: CallArguments) -> Reque
     if "skip_auto_headers" in changes:
         skipped = folded("skip_auto_headers", changes["skip_auto_headers"])
         changes["skip_auto_headers"] = options.skip_auto_headers | skipped
+    if not _OF_CACHES.isdisjoint(changes):
+        asked_of_cache = [
+            changes.pop(name, None) for name in ("cache_mode", "cache_ttl", "cacheable")
+        ]
+        changes["cache"] = cache_options(*asked_of_cache)
     take_ssl(changes)
     if (name := changes.get("server_hostname")) is not None:
         # In the form of a URL's host: one spelling for SNI and verification, and only valid names.

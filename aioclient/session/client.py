@@ -74,7 +74,7 @@ from .proxies import SessionProxies
 from .reconnecting import FreshHeaders, FreshUrl, Opener
 from .settings import SessionSettings, base_and_auth, checked_options, netrc_step
 from .status import RaiseForStatus, check_response, chosen_check
-from .steps import STEPS, changed
+from .steps import STEPS, attach, changed, detach
 from .total import within_total
 from .uploads import CountAttempts, give_up, prepare_upload, settle
 from .urls import over_http
@@ -266,6 +266,7 @@ class ClientSession(SessionProperties, SessionPrivateNames):
             transport.send if isinstance(transport, BaseConnector) else sending_by(transport),
         )
         self._chain = self._compose(settings.middlewares)
+        attach(settings.middlewares, self)
         lifecycle.open()
 
     def with_auth(self, auth: AuthLike | None) -> "ClientSession":
@@ -391,6 +392,12 @@ class ClientSession(SessionProperties, SessionPrivateNames):
                 limit.
             read_bufsize: bytes of a body kept ahead of the reader; None as the session says.
             read_until_eof: whether a response without length ends with the connection; False: it has no body.
+            cache_mode: what a ``Cache`` of the session does: "default", "no-store" (nothing), "reload" (the server is
+                asked, and the response stored), "no-cache" (the server is asked whether what is stored is still good),
+                "force-cache" (whatever is stored answers, stale too), "only-if-cached" (so, or 504).
+            cache_ttl: seconds for which a ``Cache`` takes the response for fresh, ``FOREVER`` for ever; None for what
+                it says itself.
+            cacheable: False keeps a ``Cache`` out; True lets it answer a request of any method, by its body.
             lenient: whether a response is read that breaks the rules of HTTP as some old devices do; None as the
                 session says.
             max_line_size, max_field_size, max_headers: a limit on the response's head: bytes, bytes, number of fields;
@@ -601,7 +608,12 @@ class ClientSession(SessionProperties, SessionPrivateNames):
         Raises:
             RuntimeError: the session's event loop runs in another thread.
         """
-        await self._lifecycle.close()
+        lifecycle = self._lifecycle
+        try:
+            if not lifecycle.closed and get_running_loop() is lifecycle.loop:
+                await detach(self._settings.middlewares, self)
+        finally:
+            await lifecycle.close()
 
     def detach(self) -> None:
         """Release the connector without closing it; the session is closed then."""

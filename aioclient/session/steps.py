@@ -3,7 +3,8 @@
 from collections.abc import Mapping, Sequence
 from typing import Final, TypedDict, cast
 
-from ..chain import Middleware, name_of
+from ..chain import Lasting, Middleware, name_of
+from ..middlewares.cache import Cache
 from ..middlewares.rate_limit import RateLimit
 from ..middlewares.retry import Retry
 
@@ -15,6 +16,8 @@ class StepArguments(TypedDict, total=False):
     """a ``RateLimit`` in the place of the session's, or innermost where there is none; None for no limit."""
     retry: Retry | None
     """a ``Retry`` in the place of the session's, or innermost where there is none; None for no further attempts."""
+    cache: Cache | None
+    """a ``Cache`` in the place of the session's, or innermost where there is none; None for no cache."""
 
 
 STEPS: Final = frozenset(StepArguments.__annotations__)
@@ -52,4 +55,24 @@ def _argument_of(middleware: Middleware) -> object:
     return getattr(middleware, "argument", None)
 
 
-_EXAMPLES: Final = {"rate_limit": "RateLimit(10)", "retry": "Retry(attempts=5)"}
+_EXAMPLES: Final = {
+    "cache": "Cache()",
+    "rate_limit": "RateLimit(10)",
+    "retry": "Retry(attempts=5)",
+}
+
+
+def attach(middlewares: Sequence[Middleware], session: object) -> None:
+    """Tell those of *middlewares* that last that *session* has them."""
+    for middleware in middlewares:
+        lasting: object = middleware
+        if isinstance(lasting, Lasting):
+            lasting.attach(session)
+
+
+async def detach(middlewares: Sequence[Middleware], session: object) -> None:
+    """Tell them that *session* is closed, and wait until they have ended what they do for it."""
+    for middleware in middlewares:
+        lasting: object = middleware
+        if isinstance(lasting, Lasting):
+            await lasting.detach(session)

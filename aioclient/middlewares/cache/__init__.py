@@ -1,0 +1,10 @@
+"""A cache that follows RFC 9111: what is stored answers again when the server allows it."""
+
+from ...message.cache_options import FOREVER as FOREVER
+from .entry import Entry as Entry
+from .memory import MemoryStore as MemoryStore
+from .rules import CacheRule as CacheRule
+from .step import Cache as Cache
+from .step import CacheStatistics as CacheStatistics
+from .store import CacheStore as CacheStore
+from .store import StoreStatistics as StoreStatistics

@@ -1,12 +1,11 @@
 """A stored response, without its body: what the rules look at, and what stores keep."""
 
 from dataclasses import dataclass, field
-from typing import Any, Final
+from typing import Any
 
 from multidict import CIMultiDict, CIMultiDictProxy
 
-FOREVER: Final = float("inf")
-"""A ``cache_ttl`` that never ends."""
+from ...message.cache_options import FOREVER
 
 
 @dataclass(slots=True, eq=False)
@@ -29,6 +28,7 @@ class Entry:
         ttl: the freshness lifetime that the user gave it, in seconds; None for what the fields say.
         start: position of the first byte; more than 0 only if it is a part.
         complete: bytes of the whole, if it is a part; None if it is whole.
+        range: the ``Range`` field that a part answers; None if it is whole.
         known: what a cache has worked out from it; stores do not keep that.
     """
 
@@ -46,6 +46,7 @@ class Entry:
     ttl: float | None = None
     start: int = 0
     complete: int | None = None
+    range: str | None = None
     known: Any = field(default=None, repr=False)
 
     @property
@@ -70,6 +71,7 @@ class Entry:
             "ttl": "forever" if self.ttl == FOREVER else self.ttl,
             "start": self.start,
             "complete": self.complete,
+            "range": self.range,
         }
 
     @classmethod
@@ -102,6 +104,7 @@ class Entry:
                 ttl=_ttl(value["ttl"]),
                 start=_of(int, value["start"]),
                 complete=None if value["complete"] is None else _of(int, value["complete"]),
+                range=None if value["range"] is None else _of(str, value["range"]),
             )
         except (KeyError, TypeError, IndexError, AttributeError) as error:
             raise ValueError(f"it is no entry of a cache: {error!r}") from error

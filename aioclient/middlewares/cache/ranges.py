@@ -36,8 +36,11 @@ def content_range(fields: Fields) -> Part | None:
 def part_for(text: str, entry: Entry) -> Part | None:
     """Return the part of *entry* that a ``Range`` field asks for; None if *entry* does not hold all of it.
 
-    Several ranges, other units and ranges that begin behind the end are for the server to answer.
+    A part answers the range that was asked for when it came; that it may hold fewer bytes than it says is the server's
+    affair. Several ranges, other units and ranges that begin behind the end are for the server to answer.
     """
+    if text == entry.range and entry.complete is not None:
+        return Part(entry.start, entry.start + entry.size, entry.complete)
     found = _RANGE(text)
     if found is None or not (found[1] or found[2]):
         return None

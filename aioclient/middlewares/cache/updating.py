@@ -5,6 +5,7 @@ from typing import Final
 
 from multidict import CIMultiDict, CIMultiDictProxy
 
+from ...message.http_date import http_date
 from .directives import response_directives
 from .entry import Entry
 from .settings import CacheSettings
@@ -48,6 +49,10 @@ def updated(
     for name, value in newer.items():
         if name.lower() not in _OF_THE_BYTES:
             result.add(name, value)
+    if "Date" not in newer:
+        result["Date"] = http_date(
+            received
+        )  # RFC 9110, section 6.6.1: the older one says too little
     return replace(
         entry,
         fields=CIMultiDictProxy(result),

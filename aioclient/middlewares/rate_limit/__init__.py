@@ -1,11 +1,11 @@
 """Requests no faster than allowed: decided in ``policy``, kept in ``store``, held back in ``step``."""
 
 from .step import RateLimit, RateLimitChange, RateLimitStatistics
-from .store import LimitStore, MemoryStore, RedisStore
+from .store import LimitMemory, LimitStore, RedisStore
 
 __all__ = (
     "LimitStore",
-    "MemoryStore",
+    "LimitMemory",
     "RateLimit",
     "RateLimitChange",
     "RateLimitStatistics",

@@ -18,7 +18,7 @@ from ...message.retry_after import retry_after
 from ...response.client_response import ClientResponse
 from ...waiting import not_counted, waits
 from .policy import Algorithm, Learned, Rule, Slots
-from .store import LimitStore, MemoryStore
+from .store import LimitMemory, LimitStore
 
 By: TypeAlias = Literal["origin", "host"] | Callable[[Request], str]
 
@@ -146,7 +146,7 @@ class RateLimit:
         self._by = by
         self._longest = math.inf if max_wait is None else max_wait
         self._learns = learn
-        self._store = MemoryStore() if store is None else store
+        self._store = LimitMemory() if store is None else store
         self._on_change = on_change
         if on_change is not None:
             self._store.on_change = self._store_changed

@@ -42,7 +42,7 @@ class LimitStore(Protocol):
         """Forget what is kept in this process."""
 
 
-class MemoryStore:
+class LimitMemory:
     """Limits of this process."""
 
     def __init__(self) -> None:
@@ -175,7 +175,7 @@ class RedisStore:
         self._members = 1
         self._lost_until = -math.inf
         self._lost = False
-        self._local = MemoryStore()
+        self._local = LimitMemory()
         self.on_change: Callable[[str, BaseException | None], object] | None = None
 
     @property

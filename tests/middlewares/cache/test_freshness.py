@@ -4,8 +4,9 @@ from typing import Any
 
 import pytest
 
+from aioclient.message.cache_options import FOREVER
 from aioclient.middlewares.cache.directives import response_directives
-from aioclient.middlewares.cache.entry import FOREVER, Entry
+from aioclient.middlewares.cache.entry import Entry
 from aioclient.middlewares.cache.freshness import age_of, freshness_of, said_age
 from aioclient.middlewares.cache.settings import CacheSettings
 

@@ -80,6 +80,7 @@ class TestUpdating:
             ("Cache-Control", "max-age=9"),
             ("Content-Encoding", "gzip"),
             ("Content-Length", "5"),
+            date("Date", 2).partition(": ")[::2],
             ("ETag", '"1"'),
             ("a", "3"),
         ]

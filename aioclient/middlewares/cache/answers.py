@@ -1,0 +1,89 @@
+"""Responses made of what is stored (RFC 9111, section 4)."""
+
+from collections.abc import AsyncIterator
+
+from aiohttp import HttpVersion
+from multidict import CIMultiDict, CIMultiDictProxy
+
+from ...message.request import Request
+from ...response.client_response import ClientResponse
+from .entry import Entry
+from .ranges import Part, part_fields
+from .store import CacheStore, Stored
+
+Content = bytes | AsyncIterator[bytes]
+
+# Fields of a stored response that a 304 has too (RFC 9110, section 15.4.5).
+_OF_NOT_MODIFIED = frozenset(
+    ("age", "cache-control", "content-location", "date", "etag", "expires", "last-modified", "vary")
+)
+
+
+def answer(
+    request: Request, entry: Entry, age: float, body: Content, part: Part | None
+) -> ClientResponse:
+    """Return the response to *request* that *entry* is, *age* seconds old; *part* of it if that is asked for."""
+    fields: CIMultiDict[str] = CIMultiDict(entry.fields)
+    fields["Age"] = str(int(min(age, 2**31)))
+    status, reason = entry.status, entry.reason
+    if part is not None:
+        part_fields(fields, part)
+        status, reason = 206, "Partial Content"
+    return ClientResponse.from_parts(
+        request,
+        status,
+        _proxy(fields),
+        body,
+        reason=reason,
+        version=HttpVersion(*entry.version),
+    )
+
+
+def not_modified(request: Request, entry: Entry, age: float) -> ClientResponse:
+    """Return the 304 for a client that has what is stored."""
+    pairs = [pair for pair in entry.fields.items() if pair[0].lower() in _OF_NOT_MODIFIED]
+    fields: CIMultiDict[str] = CIMultiDict([*pairs, ("Age", str(int(min(age, 2**31))))])
+    return ClientResponse.from_parts(request, 304, _proxy(fields))
+
+
+def not_cached(request: Request) -> ClientResponse:
+    """Return the answer to ``only-if-cached`` when nothing that is stored will do (RFC 9111, section 5.2.1.7)."""
+    return ClientResponse.from_parts(request, 504, {"Content-Length": "0"})
+
+
+def _proxy(fields: "CIMultiDict[str]") -> "CIMultiDictProxy[str]":
+    return CIMultiDictProxy(fields)
+
+
+async def content_of(store: CacheStore, stored: Stored, part: Part | None) -> Content | None:
+    """Return the body of what is stored, or the *part* of it; None if it is not there any more."""
+    entry, body = stored
+    start = 0 if part is None else part.start - entry.start
+    stop = entry.size if part is None else part.stop - entry.start
+    if body is not None:
+        return body if part is None else body[start:stop]
+    pieces = store.read(entry)
+    try:
+        first = await anext(pieces, b"")
+    except LookupError:
+        return None
+    return _cut(first, pieces, start, stop)
+
+
+async def _cut(
+    first: bytes, others: AsyncIterator[bytes], start: int, stop: int
+) -> AsyncIterator[bytes]:
+    """Yield the bytes from *start* to *stop* of *first* and the *others*, and close these at the end."""
+    try:
+        at, piece = 0, first
+        while piece and at < stop:
+            wanted = piece[max(0, start - at) : stop - at]
+            if wanted:
+                yield wanted
+            at += len(piece)
+            if at < stop:
+                piece = await anext(others, b"")
+    finally:
+        close = getattr(others, "aclose", None)
+        if close is not None:
+            await close()

@@ -1,0 +1,91 @@
+"""A body on its way to its reader, and into the store."""
+
+import asyncio
+from collections.abc import Awaitable, Callable, Coroutine
+from dataclasses import replace
+from typing import Any
+
+from .entry import Entry
+from .flights import Flight, Landing
+from .store import Writer
+
+Spawn = Callable[[Coroutine[Any, Any, None]], object]
+
+
+class TooLargeError(Exception):
+    """A body is larger than the store takes."""
+
+
+class Recorder:
+    """Stores a body while somebody reads it: what ``ClientResponse.tee()`` shows its pieces to.
+
+    A body that ends with an error, or that is larger than *limit*, is not stored. *failed* is told what the store
+    raises; *spawn* runs what there is to wait for.
+    """
+
+    __slots__ = ("_entry", "_failed", "_flight", "_limit", "_size", "_spawn", "_writer", "is_done")
+
+    def __init__(
+        self,
+        entry: Entry,
+        writer: Writer,
+        limit: int,
+        flight: Flight | None,
+        failed: Callable[[Exception], object],
+        spawn: Spawn,
+    ) -> None:
+        self._entry = entry
+        self._writer = writer
+        self._limit = limit
+        self._flight = flight
+        self._failed = failed
+        self._spawn = spawn
+        self._size = 0
+        self.is_done = False  # whether the body has ended, one way or the other
+
+    def write(self, piece: bytes) -> None:
+        """Take the next piece."""
+        self._size += len(piece)
+        if self._size > self._limit:
+            raise TooLargeError
+        self._writer.write(piece)
+
+    def end(self, error: BaseException | None) -> None:
+        """Store what came, unless it is not whole."""
+        self.is_done = True
+        if error is None:
+            self._commit()
+            return
+        self._writer.abort()
+        if isinstance(error, TooLargeError):
+            self._land(Landing.ALONE)
+        elif self._flight is not None:
+            self._flight.leave()  # those who wait may want all of it
+
+    def _commit(self) -> None:
+        try:
+            waiting = self._writer.commit(replace(self._entry, size=self._size))
+        except Exception as error:  # noqa: BLE001  (a store may raise anything)
+            self._failed(error)
+            self._land(Landing.ALONE)
+            return
+        if waiting is None:
+            self._land(Landing.LOOK)
+        else:
+            self._spawn(self._wait(waiting))
+
+    async def _wait(self, waiting: Awaitable[None]) -> None:
+        landing = Landing.ALONE
+        try:
+            await waiting
+            landing = Landing.LOOK
+        except asyncio.CancelledError:
+            raise
+        except Exception as error:  # noqa: BLE001  (as above)
+            self._failed(error)
+        finally:
+            self._land(landing)
+
+    def _land(self, landing: Landing) -> None:
+        if self._flight is not None:
+            self._flight.land(landing)

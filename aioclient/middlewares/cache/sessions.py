@@ -1,0 +1,77 @@
+"""What runs for the sessions of a cache, and who closes a store."""
+
+import asyncio
+from collections.abc import Coroutine
+from threading import Lock
+from typing import Any, Final, Protocol
+from weakref import WeakKeyDictionary, WeakSet
+
+
+class Closable(Protocol):
+    """What the last session closes."""
+
+    async def close(self) -> None:
+        """Let go of files and connections."""
+
+
+_users: Final[WeakKeyDictionary[Any, WeakSet[Any]]] = WeakKeyDictionary()
+_lock: Final = Lock()
+
+
+def begin_use(store: Closable, session: object) -> None:
+    """Note that *session* uses *store*."""
+    with _lock:
+        _users.setdefault(store, WeakSet()).add(session)
+
+
+def end_use(store: Closable, session: object) -> bool:
+    """Note that *session* does not use *store* any more; tell whether it was the last one that did."""
+    with _lock:
+        users = _users.get(store)
+        if users is None or session not in users:
+            return False
+        users.discard(session)
+        return not users
+
+
+class Work:
+    """Tasks beside the calls of sessions: revalidation, which may be ended, and writing, which may not."""
+
+    __slots__ = ("_behind", "_writing")
+
+    def __init__(self) -> None:
+        self._behind: dict[asyncio.Task[None], int] = {}
+        self._writing: dict[asyncio.Task[None], int] = {}
+
+    @property
+    def behind(self) -> int:
+        """How many revalidations are under way."""
+        return len(self._behind)
+
+    def revalidate(self, session: object, coroutine: Coroutine[Any, Any, None]) -> None:
+        """Run a revalidation for *session*."""
+        self._start(self._behind, session, coroutine)
+
+    def write(self, session: object, coroutine: Coroutine[Any, Any, None]) -> None:
+        """Run what stores a response for *session*."""
+        self._start(self._writing, session, coroutine)
+
+    @staticmethod
+    def _start(
+        tasks: "dict[asyncio.Task[None], int]",
+        session: object,
+        coroutine: Coroutine[Any, Any, None],
+    ) -> None:
+        task = asyncio.get_running_loop().create_task(coroutine)
+        tasks[task] = id(session)
+        task.add_done_callback(tasks.pop)
+
+    async def end(self, session: object) -> None:
+        """End the revalidations of *session*, and wait until what it stores is stored."""
+        mine = id(session)
+        behind = [task for task, owner in tuple(self._behind.items()) if owner == mine]
+        for task in behind:
+            task.cancel()
+        writing = [task for task, owner in tuple(self._writing.items()) if owner == mine]
+        if behind or writing:
+            await asyncio.wait([*behind, *writing])
