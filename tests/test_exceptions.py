@@ -252,6 +252,7 @@ SAMPLES: dict[str, Callable[[type], Exception]] = {
     "NonHttpUrlClientError": lambda kind: kind("ftp://a", "ftp"),
     "NonHttpUrlRedirectClientError": lambda kind: kind("ftp://a", "ftp"),
     "LookupFailedError": lambda kind: kind(KEY, socket.gaierror(-2, "unknown")),
+    "OAuth2Error": lambda kind: kind(URL("https://a.test/token"), 400, "invalid_grant", "words"),
     "ProxyConnectError": lambda kind: kind(KEY, REFUSED),
     "ProxyRefusedError": lambda kind: of_response(kind, proxy="http://p.test"),
     "ServerFingerprintMismatch": lambda kind: kind(b"1" * 32, b"2" * 32, "a.test", 443),

@@ -2,6 +2,7 @@
 
 - ``basic``: Basic, and every spelling of ``auth=``; ``bearer``, ``digest``: the other schemes;
 - ``oauth2``: tokens of an authorization server;
+- ``credential``: those of an API of its own kind; ``flight``: one renewal for all that wait;
 - ``scope``: for which requests they are; ``identity``: who they are, for caches;
 - ``step``: the step of the chain that lets a request's credentials write themselves into it;
 - ``netrc``, ``netrc_file``: the step instead of it where a netrc file may have some.
@@ -9,6 +10,7 @@
 
 from .basic import NO_AUTH, AuthLike, BasicAuth, coerce_auth, credentials_in
 from .bearer import BearerAuth
+from .credential import Credential, CredentialAuth
 from .digest import DigestAuth
 from .netrc import Netrc, NetrcLike, NetrcStep, coerce_netrc
 from .oauth2 import (
@@ -27,6 +29,8 @@ __all__ = (
     "AuthLike",
     "BasicAuth",
     "BearerAuth",
+    "Credential",
+    "CredentialAuth",
     "DigestAuth",
     "Netrc",
     "NetrcLike",

@@ -27,7 +27,7 @@ def identity_of(auth: object, request: Request) -> str:
         return f"{kind.__module__}.{kind.__qualname__} {identity}" if identity else ""
     if isinstance(auth, Auth):
         offered = offered_by(auth, request)
-        if offered is not None:
+        if offered:
             return repr(offered)
     return number_of(auth)
 

@@ -18,7 +18,9 @@ class Scope:
         self._origins = None if origins is None else origins_of("origins", origins)
 
     def applies(self, request: Request) -> bool:
-        """Tell whether *request* gets these credentials."""
-        return (
-            self._origins is None or request.origin in self._origins
-        ) and AUTHORIZATION not in request.fields
+        """Tell whether *request* gets these credentials as its ``Authorization`` field."""
+        return self.covers(request) and AUTHORIZATION not in request.fields
+
+    def covers(self, request: Request) -> bool:
+        """Tell whether *request* goes to an origin that these credentials are for."""
+        return self._origins is None or request.origin in self._origins

@@ -1,7 +1,7 @@
 """OAuth 2: tokens of an authorization server (RFC 6749).
 
 - ``policy``: tokens, what endpoints say, PKCE: without I/O;
-- ``store``: where tokens are kept; ``flight``: one renewal for all who wait;
+- ``store``: where tokens are kept;
 - ``client``: what renews and sends them; ``login``: the user's browser.
 """
 

@@ -16,8 +16,8 @@ from ....message.headers import USER_AGENT
 from ....message.request import Request
 from ....response.client_response import ClientResponse
 from ..digest import UNAUTHORIZED
+from ..flight import Flight
 from ..scope import Scope
-from .flight import Flight
 from .policy import (
     ClientAuth,
     OAuth2Token,

@@ -24,6 +24,11 @@ class Flight(Generic[T]):
         """Return what the work that is under way returns, or raise what it raises; without any, *begin* makes it."""
         while True:
             task = self._task
+            if task is not None and task is asyncio.current_task():
+                raise RuntimeError(
+                    "what renews credentials makes a request with these same credentials, and would wait for itself; "
+                    "give that request auth=aioclient.NO_AUTH"
+                )
             if task is None or task.done() or task.get_loop() is not asyncio.get_running_loop():
                 self._task = task = asyncio.create_task(begin())
                 self._waiting = 0
