@@ -148,15 +148,20 @@ def _of_arguments(
         found.append(of(each, default))
         if place + 1 == len(arguments.posonlyargs):
             bars[len(found)] = "/"
-    if arguments.vararg is not None:
+    if arguments.vararg is not None and not _takes_nothing(arguments.vararg):
         found.append(of(arguments.vararg, None, "*"))
     elif arguments.kwonlyargs:
         bars[len(found)] = "/, *" if len(found) in bars else "*"
     for each, default in zip(arguments.kwonlyargs, arguments.kw_defaults, strict=True):
         found.append(of(each, default))
-    if arguments.kwarg is not None:
+    if arguments.kwarg is not None and not _takes_nothing(arguments.kwarg):
         found.append(of(arguments.kwarg, None, "**"))
     return Signature(tuple(found), bars, written(function.returns))
+
+
+def _takes_nothing(node: ast.arg) -> bool:
+    """Tell whether a parameter is there for an error message, and no argument for it is right."""
+    return isinstance(node.annotation, ast.Name) and node.annotation.id == "Never"
 
 
 def fields_of(cls: type) -> Iterator[tuple[str, ast.AnnAssign, type]]:

@@ -4,7 +4,7 @@ import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, TypedDict, Unpack
+from typing import Any, Never, TypedDict, Unpack
 
 import pytest
 
@@ -40,6 +40,10 @@ class Sample:
             url: where to.
             timeout, headers: as ever.
         """
+
+    def put(self, url: str, *misplaced: Never, **more: int) -> None: ...
+
+    def head(self, url: str, *misplaced: Never, fast: bool = False, **unknown: Never) -> None: ...
 
 
 @dataclass
@@ -83,6 +87,12 @@ def test_keywords_of_a_typed_dict(signatures: Any) -> None:
     signatures.on_docstring(None, "method", "x", Sample.get, None, lines)
     assert lines[2] == ":type timeout: TimeoutLike"
     assert lines[4] == ":type headers: dict[str, str]"
+
+
+def test_what_takes_nothing(signatures: Any) -> None:
+    """A parameter that is there for an error message is not shown."""
+    assert shown(signatures, "method", Sample.put) == ("(url: str, **more: int)", "None")
+    assert shown(signatures, "method", Sample.head) == ("(url: str, *, fast: bool = False)", "None")
 
 
 def test_dataclasses(signatures: Any) -> None:

@@ -15,9 +15,10 @@ queue), runs the exchange on it, and takes the connection back when the response
 import asyncio
 import warnings
 from collections.abc import Awaitable, Callable, Sequence
+from inspect import signature
 from ssl import CERT_REQUIRED, SSLContext
 from types import TracebackType
-from typing import Final, Self, cast
+from typing import Final, Never, Self, TypedDict, cast
 from weakref import WeakSet, ref
 
 from ..chain import note_unread
@@ -26,6 +27,7 @@ from ..exchange import NOTHING, Exchange, repeatable
 from ..message.origin import ConnectionKey
 from ..message.request import HTTP2Option, Request, check_lenient
 from ..message.timings import Phases
+from ..message.unknown_arguments import unknown_arguments
 from ..message.unset import UNSET, Unset
 from ..protocols.connection import HttpConnection
 from ..protocols.http1.head import check_head
@@ -46,26 +48,60 @@ KEEPALIVE_TIMEOUT: Final = 15.0  # seconds, as in aiohttp
 live_connectors: "WeakSet[BaseConnector]" = WeakSet()
 
 
+class ConnectorArguments(TypedDict, total=False):
+    """Arguments that a ``TCPConnector`` and a ``UnixConnector`` hand on to ``BaseConnector``, beside its limits."""
+
+    keepalive_timeout: float | None
+    """seconds for which an idle connection may be reused, 15 by default; None forever, 0 as ``force_close``. A shorter
+    time announced by the server (``Keep-Alive: timeout=...``) is respected."""
+    force_close: bool
+    """close each connection after one response."""
+    retry_stale: bool
+    """repeat a request once whose reused connection the server had closed, if no byte of a response came and either the
+    method is idempotent or nothing of the request was sent (RFC 9112, section 9.3.1); also, whatever its method, a
+    request that an HTTP/2 server says it has not processed (RFC 9113, section 8.7). True by default."""
+    lenient: bool
+    """the default of sessions that use this connector."""
+    http2: HTTP2Option
+    """the default of sessions that use this connector."""
+    http2_connections: int
+    """HTTP/2 connections to one origin at a time, 1 by default; a request that finds no room on them waits as for any
+    other connection."""
+    http2_ping: float | None
+    """seconds of silence after which a ping is sent to an HTTP/2 server; if it does not answer within 20 s, the
+    connection is closed and its exchanges fail. None for never."""
+    http2_stream_window: int
+    """bytes of an HTTP/2 response that may come ahead of its reader, 1 MiB by default."""
+    http2_connection_window: int
+    """the same for all responses on one connection, 16 MiB by default (RFC 9113, section 5.2)."""
+    enable_cleanup_closed: bool
+    """does nothing (deprecated: the event loop does it now)."""
+    loop: asyncio.AbstractEventLoop | None
+    """must be the loop of the first session (deprecated: it always is)."""
+
+
 class BaseConnector(ConnectorPrivateNames):
     """A pool of connections, and the code that opens them.
 
     Args:
+        limit: connections at a time, idle ones included; 0 or None for no limit.
+        limit_per_host: connections at a time to one host, port and TLS setting; 0 for no limit.
         keepalive_timeout: seconds for which an idle connection may be reused, 15 by default; None forever, 0 as
             ``force_close``. A shorter time announced by the server (``Keep-Alive: timeout=...``) is respected.
         force_close: close each connection after one response.
-        limit: connections at a time, idle ones included; 0 or None for no limit.
-        limit_per_host: connections at a time to one host, port and TLS setting; 0 for no limit.
         retry_stale: repeat a request once whose reused connection the server had closed, if no byte of a response came
             and either the method is idempotent or nothing of the request was sent (RFC 9112, section 9.3.1); also,
-            whatever its method, a request that an HTTP/2 server says it has not processed (RFC 9113, section 8.7).
-        lenient, http2: the defaults of sessions that use this connector.
+            whatever its method, a request that an HTTP/2 server says it has not processed (RFC 9113, section 8.7). True
+            by default.
+        lenient: the default of sessions that use this connector.
+        http2: the default of sessions that use this connector.
         http2_connections: HTTP/2 connections to one origin at a time, 1 by default; a request that finds no room on
-        them waits as for any other connection.
+            them waits as for any other connection.
         http2_ping: seconds of silence after which a ping is sent to an HTTP/2 server; if it does not answer within 20
-        s, the connection is closed and its exchanges fail. None for never.
+            s, the connection is closed and its exchanges fail. None for never.
         http2_stream_window: bytes of an HTTP/2 response that may come ahead of its reader, 1 MiB by default.
         http2_connection_window: the same for all responses on one connection, 16 MiB by default (RFC 9113, section
-        5.2).
+            5.2).
         enable_cleanup_closed: does nothing (deprecated: the event loop does it now).
         loop: must be the loop of the first session (deprecated: it always is).
 
@@ -79,11 +115,10 @@ class BaseConnector(ConnectorPrivateNames):
     def __init__(
         self,
         *,
-        keepalive_timeout: float | Unset | None = UNSET,
-        force_close: bool = False,
         limit: int | None = 100,
         limit_per_host: int | None = 0,
-        enable_cleanup_closed: bool = False,
+        keepalive_timeout: float | Unset | None = UNSET,
+        force_close: bool = False,
         retry_stale: bool = True,
         lenient: bool = False,
         http2: HTTP2Option = False,
@@ -91,8 +126,14 @@ class BaseConnector(ConnectorPrivateNames):
         http2_ping: float | None = None,
         http2_stream_window: int = 2**20,
         http2_connection_window: int = 2**24,
+        enable_cleanup_closed: bool = False,
         loop: asyncio.AbstractEventLoop | None = None,
+        **unknown: Never,
     ) -> None:
+        if unknown:
+            kind = type(self)
+            known = (*signature(kind).parameters, *ConnectorArguments.__annotations__)
+            raise unknown_arguments(f"{kind.__name__}()", unknown, known)
         if isinstance(keepalive_timeout, Unset):
             keepalive_timeout = KEEPALIVE_TIMEOUT
         elif force_close and keepalive_timeout:

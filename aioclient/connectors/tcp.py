@@ -5,19 +5,19 @@ import math
 import socket
 from collections.abc import Mapping
 from ssl import SSLContext
-from typing import Final, cast
+from typing import Final, Unpack, cast
 
 from aiohttp.abc import AbstractResolver, ResolveResult
 
 from ..exceptions import ClientError
 from ..message.origin import ConnectionKey, Origin, SSLOption
 from ..message.proxy import Proxy
-from ..message.request import HTTP2Option, Request
-from ..message.unset import UNSET, Unset
+from ..message.request import Request
 from ..protocols.connection import HttpConnection
 from ..response.trace import CallTrace
 from ..warning import warn_legacy
 from .address_policy import AddressPolicy
+from .base import ConnectorArguments
 from .dialling import Dial
 from .dns import DefaultResolver
 from .errors import connect_error, dns_error, policy_error
@@ -38,19 +38,20 @@ class TCPConnector(ProxiedConnector):
     """Connections over TCP.
 
     Args:
+        limit: connections at a time, idle ones included; 0 or None for no limit.
+        limit_per_host: connections at a time to one host, port and TLS setting; 0 for no limit.
         ssl: for requests that set no ``ssl=``: True verifies certificates, False does not, an ``SSLContext`` or a
             ``Fingerprint`` decides for itself, ``"system"`` lets the system verify (macOS, Windows: an extra).
-        verify_ssl, ssl_context, fingerprint: the older spellings of *ssl*.
         family: ``socket.AF_INET``, ``AF_INET6``, or 0 or None for both.
         local_addr: (host, port) to bind to.
         resolver: an ``aiohttp.abc.AbstractResolver``; by default aiodns, or threads where it does not work.
         resolve: addresses that are not looked up: ``{"a.example:443": "127.0.0.1", "*:80": ["::1", "127.0.0.1"]}``.
+        address_policy: which servers may be connected to; None for any. Programs that fetch URLs from others need
+            ``AddressPolicy.public_only()``.
         use_dns_cache: whether addresses are cached.
         ttl_dns_cache: seconds for which addresses are cached; None forever. ``"record"``: the time in DNS, between 1 s
             and 10 min, or 10 s with a resolver that does not return it.
         dns_cache_max_size: number of cached hosts.
-        address_policy: which servers may be connected to; None for any. Programs that fetch URLs from others need
-            ``AddressPolicy.public_only()``.
         happy_eyeballs_delay: seconds between two attempts at different addresses (RFC 8305); None tries one after the
             other.
         interleave: addresses of one family before the first of the other.
@@ -58,6 +59,7 @@ class TCPConnector(ProxiedConnector):
             set before it connects.
         ssl_shutdown_timeout: seconds for a server to answer the close_notify of a TLS connection, 2 by default; 0 waits
             for no answer. ``close()`` takes no longer either.
+        verify_ssl, ssl_context, fingerprint: the older spellings of *ssl*.
         timeout_ceil_threshold: accepted because aiohttp has it; nothing is rounded here.
 
     All further arguments are those of ``BaseConnector``.
@@ -66,36 +68,26 @@ class TCPConnector(ProxiedConnector):
     def __init__(
         self,
         *,
+        limit: int | None = 100,
+        limit_per_host: int | None = 0,
         ssl: SSLOption = True,
-        verify_ssl: bool | None = None,
-        ssl_context: SSLContext | None = None,
-        fingerprint: bytes | str | None = None,
         family: int | None = 0,
         local_addr: tuple[str, int] | None = None,
         resolver: AbstractResolver | None = None,
         resolve: ResolveLike | None = None,
+        address_policy: AddressPolicy | None = None,
         use_dns_cache: bool = True,
         ttl_dns_cache: TTL = "record",
         dns_cache_max_size: int = 1000,
-        address_policy: AddressPolicy | None = None,
         happy_eyeballs_delay: float | None = 0.25,
         interleave: int | None = None,
         socket_factory: SocketFactory | None = None,
         ssl_shutdown_timeout: float | None = CLOSE_TIME,
+        verify_ssl: bool | None = None,
+        ssl_context: SSLContext | None = None,
+        fingerprint: bytes | str | None = None,
         timeout_ceil_threshold: float = 5.0,
-        keepalive_timeout: float | Unset | None = UNSET,
-        force_close: bool = False,
-        limit: int | None = 100,
-        limit_per_host: int | None = 0,
-        enable_cleanup_closed: bool = False,
-        retry_stale: bool = True,
-        lenient: bool = False,
-        http2: HTTP2Option = False,
-        http2_connections: int = 1,
-        http2_ping: float | None = None,
-        http2_stream_window: int = 2**20,
-        http2_connection_window: int = 2**24,
-        loop: asyncio.AbstractEventLoop | None = None,
+        **further: Unpack[ConnectorArguments],
     ) -> None:
         if socket_factory is not None and not callable(socket_factory):
             raise TypeError(
@@ -110,21 +102,7 @@ class TCPConnector(ProxiedConnector):
             )
         overrides = None if resolve is None else Overrides(resolve)
         setting = merge_ssl(ssl, verify_ssl, ssl_context, fingerprint)
-        super().__init__(
-            keepalive_timeout=keepalive_timeout,
-            force_close=force_close,
-            limit=limit,
-            limit_per_host=limit_per_host,
-            enable_cleanup_closed=enable_cleanup_closed,
-            retry_stale=retry_stale,
-            lenient=lenient,
-            http2=http2,
-            http2_connections=http2_connections,
-            http2_ping=http2_ping,
-            http2_stream_window=http2_stream_window,
-            http2_connection_window=http2_connection_window,
-            loop=loop,
-        )
+        super().__init__(limit=limit, limit_per_host=limit_per_host, **further)
         self._dialler.ssl = setting
         self._dialler.close_time = max(ssl_shutdown_timeout, NO_TIME)
         self._family = 0 if family is None else family

@@ -5,14 +5,14 @@ import errno
 import os
 import socket
 from ssl import SSLContext, SSLError
+from typing import Unpack
 
 from ..message.origin import ConnectionKey, SSLOption
-from ..message.request import HTTP2Option, Request
+from ..message.request import Request
 from ..message.timeout import seconds
-from ..message.unset import UNSET, Unset
 from ..protocols.connection import HttpConnection
 from ..warning import warn_legacy
-from .base import BaseConnector
+from .base import BaseConnector, ConnectorArguments
 from .dialling import Dial
 from .errors import connect_error, unix_error
 from .tls import merge_ssl
@@ -25,6 +25,8 @@ class UnixConnector(BaseConnector):
 
     Args:
         path: of the socket in the file system.
+        limit: connections at a time, idle ones included; 0 or None for no limit.
+        limit_per_host: connections at a time to one host, port and TLS setting; 0 for no limit.
         ssl: for ``https`` requests that set no ``ssl=``: True verifies certificates, False does not, an ``SSLContext``
             or a ``Fingerprint`` decides for itself, ``"system"`` lets the system verify (macOS: an extra).
         verify_ssl, ssl_context, fingerprint: the older spellings of *ssl*.
@@ -38,39 +40,17 @@ class UnixConnector(BaseConnector):
         self,
         path: "str | os.PathLike[str]",
         *,
+        limit: int | None = 100,
+        limit_per_host: int | None = 0,
         ssl: SSLOption = True,
         verify_ssl: bool | None = None,
         ssl_context: SSLContext | None = None,
         fingerprint: bytes | str | None = None,
-        keepalive_timeout: float | Unset | None = UNSET,
-        force_close: bool = False,
-        limit: int | None = 100,
-        limit_per_host: int | None = 0,
-        retry_stale: bool = True,
-        lenient: bool = False,
-        http2: HTTP2Option = False,
-        http2_connections: int = 1,
-        http2_ping: float | None = None,
-        http2_stream_window: int = 2**20,
-        http2_connection_window: int = 2**24,
         conn_timeout: float | None = None,
-        loop: asyncio.AbstractEventLoop | None = None,
+        **further: Unpack[ConnectorArguments],
     ) -> None:
         setting = merge_ssl(ssl, verify_ssl, ssl_context, fingerprint)
-        super().__init__(
-            keepalive_timeout=keepalive_timeout,
-            force_close=force_close,
-            limit=limit,
-            limit_per_host=limit_per_host,
-            retry_stale=retry_stale,
-            lenient=lenient,
-            http2=http2,
-            http2_connections=http2_connections,
-            http2_ping=http2_ping,
-            http2_stream_window=http2_stream_window,
-            http2_connection_window=http2_connection_window,
-            loop=loop,
-        )
+        super().__init__(limit=limit, limit_per_host=limit_per_host, **further)
         self._path = os.fspath(path)
         self._dialler.ssl = setting
         if conn_timeout is not None:

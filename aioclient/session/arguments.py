@@ -2,7 +2,6 @@
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
-from difflib import get_close_matches
 from ssl import SSLContext
 from typing import Any, Final, Literal, TypedDict, cast
 
@@ -26,6 +25,7 @@ from ..message.priority import Priority
 from ..message.proxy import ProxyAuthLike
 from ..message.request import HTTP2Option, RequestOptions, check_lenient
 from ..message.timeout import ClientTimeout, seconds
+from ..message.unknown_arguments import unknown_arguments
 from ..middlewares.auth.basic import AuthLike
 from ..middlewares.redirects import RedirectPolicy
 from ..response.client_response import ClientResponse
@@ -78,18 +78,6 @@ _COUNTS: Final = (
     "max_headers",
     "max_body_size",
 )
-
-
-# Names in requests and httpx, and their names here.
-_OTHER_CLIENTS_NAMES: Final = {
-    "body": "data",
-    "cert": "ssl",
-    "content": "data",
-    "files": "data",
-    "follow_redirects": "allow_redirects",
-    "form": "data",
-    "verify": "ssl",
-}
 
 
 # Arguments of a connector, and how they are written there.
@@ -358,21 +346,11 @@ def checked_middlewares(middlewares: object) -> tuple[Middleware, ...]:
     )
 
 
-def unknown_arguments(where: str, names: Iterable[str], known: Iterable[str]) -> TypeError:
-    """Return the error for unknown arguments of *where*, with a hint at the *known* ones that may be meant."""
-    among = tuple(known)
-    meant = set()
-    for name in names:
-        if name not in _OTHER_CLIENTS_NAMES:
-            meant.update(get_close_matches(name, among, 1))
-        elif _OTHER_CLIENTS_NAMES[name] in among:
-            meant.add(_OTHER_CLIENTS_NAMES[name])
-    hint = f"; did you mean {' or '.join(sorted(meant))}?" if meant else ""
-    of_connector = [name for name in names if name in _OF_A_CONNECTOR]
-    if where == "ClientSession()" and of_connector:
-        meant_there = sorted({_OF_A_CONNECTOR[name] for name in of_connector})
-        hint = f"; give it to the connector: connector=TCPConnector({', '.join(meant_there)})"
-    return TypeError(f"unknown arguments {sorted(names)} of {where}{hint}")
+def unknown_of_session(names: Iterable[str], known: Iterable[str]) -> TypeError:
+    """Return the error for arguments that ``ClientSession()`` does not have; some belong to its connector."""
+    meant = sorted({_OF_A_CONNECTOR[name] for name in names if name in _OF_A_CONNECTOR})
+    hint = f"give it to the connector: connector=TCPConnector({', '.join(meant)})" if meant else ""
+    return unknown_arguments("ClientSession()", names, known, hint)
 
 
 def by_position(method: str, misplaced: Sequence[object]) -> TypeError:

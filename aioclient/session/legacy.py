@@ -18,7 +18,7 @@ from .arguments import (
     SessionOptions,
     TimeoutLike,
     take_ssl,
-    unknown_arguments,
+    unknown_of_session,
 )
 
 
@@ -83,7 +83,7 @@ def take_old(
         )
     if unknown := old.keys() - OldSessionArguments.__annotations__.keys():
         known = (*signature(session).parameters, *FurtherSessionArguments.__annotations__)
-        raise unknown_arguments("ClientSession()", unknown, known)
+        raise unknown_of_session(unknown, known)
     warn_of_loop(old.get("loop"))
     check_loop(old.get("loop"))
     if "ssl_shutdown_timeout" in old:

@@ -8,8 +8,8 @@ from yarl import URL
 
 from ..exceptions import shown
 from ..message.headers import LooseHeaders
+from ..message.unknown_arguments import unknown_arguments
 from ..websocket import ClientWebSocketResponse
-from .arguments import unknown_arguments
 from .properties import SessionProperties
 from .urls import parsed
 from .websocket import OpeningArguments, WebSocketArguments

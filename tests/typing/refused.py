@@ -43,6 +43,9 @@ async def sessions() -> None:
     aioclient.ClientSession(middlewares=print)  # refused
     aioclient.ClientSession(response_class=dict)  # refused
     aioclient.TCPConnector(limit="10")  # refused
+    aioclient.TCPConnector(force_close="yes")  # refused
+    aioclient.TCPConnector(limits=10)  # refused
+    aioclient.BaseConnector(limits=10)  # refused
     aioclient.ClientTimeout(total="5")  # refused
 
 

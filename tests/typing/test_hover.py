@@ -8,6 +8,7 @@ import textwrap
 import pytest
 
 import aioclient
+import aioclient.connectors.base as connectors
 from aioclient.session import arguments, websocket
 
 COMMON = ("params", "data", "json", "headers", "cookies", "auth", "timeout", "allow_redirects")
@@ -56,6 +57,14 @@ def test_sessions() -> None:
     texts = of_the_dictionary(arguments, "SessionOptions")
     described = of_the_method(aioclient.ClientSession)
     assert texts == {name: described[name] for name in texts}
+
+
+def test_connectors() -> None:
+    """So has each argument that all connectors have."""
+    texts = of_the_dictionary(connectors, "ConnectorArguments")
+    described = of_the_method(aioclient.BaseConnector)
+    assert texts == {name: described[name] for name in texts}
+    assert described.keys() - texts.keys() == {"limit", "limit_per_host"}
 
 
 @pytest.mark.parametrize("name", ["SocketArguments", "HeadersArgument"])
