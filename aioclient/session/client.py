@@ -407,6 +407,7 @@ class ClientSession(SessionProperties, SessionPrivateNames):
                 attempts.
             rate_limit: a ``RateLimit`` in the place of the session's, or innermost where there is none; None for no
                 limit.
+            cache: a ``Cache`` in the place of the session's, or innermost where there is none; None for no cache.
             priority: a ``Priority``: how urgent the response is (RFC 9218).
             trace_request_ctx: any object; the callbacks of a trace config find it in their context.
             encoding: the charset of text and forms in *data* (deprecated: encode them yourself).
