@@ -1,12 +1,11 @@
-"""Outgoing bodies: what a call's ``data`` and ``json`` become before anything is sent.
+"""Outgoing bodies, made of a call's ``data`` and ``json`` before anything is sent.
 
-What every body knows and does stands in ``message.body``. Here are the kinds of them, and what makes them:
+The interface of all bodies is in ``message.body``. Here are their kinds, and what makes them:
 
-- ``memory``, ``file``, ``iterable``, ``payload``: one module for each kind of source; ``source`` for what most of
-  them share;
-- ``content`` finds the kind, ``form`` puts several values into one body, ``make`` is the door;
-- ``compressed`` and ``progress`` go around another body, and change or watch what it sends; ``around`` is what they
-  share.
+- ``memory``, ``file``, ``iterable``, ``payload``: one module for each kind of source; ``source`` is the base of most of
+  them;
+- ``content`` chooses the kind, ``form`` joins several values to one body, ``make`` is the entry point;
+- ``compressed`` and ``progress`` wrap another body, and change or watch its bytes; ``wrapper`` is their base.
 """
 
 from .compressed import CompressedBody, check_coding

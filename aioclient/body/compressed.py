@@ -1,13 +1,13 @@
-"""Bodies sent in a content coding (RFC 9110, section 8.4), compressed as they go out.
+"""Bodies with a content coding (RFC 9110, section 8.4), compressed while they are sent.
 
 The rules:
 
-- Nothing is compressed ahead: a piece is taken from its source, compressed and written before the next one is taken,
-  so an upload of any length holds a piece or two.
-- The length is known only at the end: such a body goes out in chunks.
-- Each send begins a new stream of its coding, so that a body sent again is whole and the same.
+- Nothing is compressed ahead: a piece is taken from its source, compressed and written before the next one is taken, so
+  an upload of any length keeps one or two pieces in memory.
+- The length is known only at the end, so the body is sent in chunks.
+- Each send begins a new stream of its coding, so that a body that is sent again is complete and the same.
 - Up to ``INLINE`` bytes are compressed on the event loop, which takes half a millisecond; longer pieces in a thread,
-  which costs a tenth of one and holds up nobody.
+  which costs a tenth of a millisecond and does not block the loop.
 """
 
 import asyncio
@@ -26,27 +26,27 @@ from .wrapper import BodyWrapper
 INLINE: Final = 2**14  # bytes
 
 _BROTLI_QUALITY: Final = (
-    5  # what servers use for what they make on the fly; 11, its default, is a hundred times slower
+    5  # the usual level for dynamic content; 11, its default, is a hundred times slower
 )
 
 
 class Coder(NamedTuple):
-    """One stream of a coding: what takes pieces, and what ends it."""
+    """One stream of a coding: the function for pieces, and the function for the end."""
 
     compress: Callable[[Any], bytes]
     finish: Callable[[], bytes]
 
 
 class CompressedBody(BodyWrapper):
-    """Another body in a content coding, which its ``headers`` name."""
+    """Another body in a content coding, which is in its ``headers``."""
 
     __slots__ = ("_coding", "_make_coder")
 
     def __init__(self, body: Body, coding: str) -> None:
-        """Take *body* to send it in *coding*, one of ``check_coding()``'s names.
+        """Wrap *body* to send it in *coding*, a name from ``check_coding()``.
 
         Raises:
-            ValueError: *body* is in a content coding already.
+            ValueError: *body* already has a content coding.
         """
         if any(name.lower() == "content-encoding" for name in body.headers or ()):
             raise ValueError(
@@ -67,40 +67,40 @@ class CompressedBody(BodyWrapper):
         return self._coding
 
     def around(self, body: Body) -> Body:
-        """Return *body* compressed as well; an empty one is not."""
+        """Return *body* with the same coding; an empty one is not compressed."""
         body = self._body.around(body)
         return body if body.size == 0 else CompressedBody(body, self._coding)
 
     async def write(self, writer: BodyWriter) -> None:
-        """Send all of it, as ``Body.write`` says."""
+        """Send the whole body, as ``Body.write``."""
         compressing = self.compressing(writer)
         await self._body.write(compressing)
         await compressing.finish()
 
     def compressing(self, writer: BodyWriter) -> "CompressingWriter":
-        """Return a writer for ``uncompressed`` whose output goes to *writer*; call its ``finish()`` at the end."""
+        """Return a writer that compresses and writes to *writer*; call its ``finish()`` at the end."""
         return CompressingWriter(writer, self._make_coder())
 
 
 def recoded(body: Body, coding: str | None) -> Body:
-    """Return *body* in another coding, or (None) in none; an empty one is not compressed."""
+    """Return *body* in another coding, or (None) uncoded; an empty one is not compressed."""
     if isinstance(body, CompressedBody):
         body = body.uncompressed
     return body if coding is None or body.size == 0 else CompressedBody(body, coding)
 
 
 class CompressingWriter:
-    """Compresses what it is given, and passes on what comes out."""
+    """Compresses its input, and passes the output on."""
 
     __slots__ = ("_coder", "_in_thread", "_writer")
 
     def __init__(self, writer: BodyWriter, coder: Coder) -> None:
         self._writer = writer
         self._coder = coder
-        self._in_thread = False  # whether a long piece was seen: the coder may hold much of it back
+        self._in_thread = False  # whether a long piece came: the coder may keep much of it back
 
     async def write(self, chunk: bytes | bytearray | memoryview) -> None:
-        """Compress *chunk*, a piece at a time; what the coder holds back comes with a later one."""
+        """Compress *chunk*, a piece at a time; bytes that the coder keeps back come with a later chunk."""
         view = memoryview(chunk)
         for start in range(0, view.nbytes, PIECE):
             piece = view[start : start + PIECE]
@@ -121,17 +121,17 @@ class CompressingWriter:
 
 
 async def _in_thread(work: Callable[..., bytes], *arguments: object) -> bytes:
-    # Cancelled, the thread ends its piece and nobody sees it: the coder belongs to this send alone.
+    # If this is cancelled, the thread finishes its piece unnoticed: the coder belongs to this send only.
     return await asyncio.get_running_loop().run_in_executor(BODIES, work, *arguments)
 
 
 def check_coding(compress: object) -> str | None:
-    """Return the name of the coding that ``compress=`` asks for; None for None, False and "".
+    """Return the name of the coding for ``compress=``; None for None, False and "".
 
     Raises:
         TypeError: it is neither a bool, a str nor None.
-        ValueError: it names no coding that is known here.
-        MissingExtraError: a package is missing that the coding needs.
+        ValueError: it names no supported coding.
+        MissingExtraError: the coding needs a package that is missing.
     """
     if not compress:
         return None
@@ -152,7 +152,7 @@ def check_coding(compress: object) -> str | None:
 
 
 def _deflate() -> Coder:
-    coder = zlib.compressobj()  # the zlib format, which is what "deflate" means (section 8.4.1.2)
+    coder = zlib.compressobj()  # the zlib format, the meaning of "deflate" (section 8.4.1.2)
     return Coder(coder.compress, coder.flush)
 
 

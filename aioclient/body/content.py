@@ -1,4 +1,4 @@
-"""From one value to the body that it is: everything but forms."""
+"""Makes the body of a single value: everything except forms."""
 
 import io
 from collections.abc import AsyncIterable, Iterable, Mapping
@@ -17,22 +17,21 @@ from .payload import PayloadBody, is_aiohttps_own, registered_payload
 
 @runtime_checkable
 class _Stream(Protocol):
-    """The body of a response, which may be sent on."""
+    """The body of a response, which may be sent as a request's body."""
 
     def iter_any(self) -> AsyncIterable[bytes]:
         """Iterate over the body as it comes."""
 
 
 def content_body(data: object, encoding: str) -> Body | None:
-    """Return the body that *data* is; None for what is no content by itself (forms, numbers ...).
+    """Return *data* as a body; None if it is no content by itself (forms, numbers ...).
 
-    What users registered with ``aiohttp.payload`` goes before what the object's methods tell.
-    *encoding* is for text.
+    Types registered with ``aiohttp.payload`` take precedence over the object's methods. *encoding* is for text.
     """
     if isinstance(data, str):
         return text_body(data, encoding)
     if isinstance(data, (bytes, bytearray, memoryview)):
-        # A copy of what may still change: the body sent again must be the body sent.
+        # A copy, because it may change: the body must be the same when it is sent again.
         return BytesBody(bytes(data))
     if isinstance(data, Body):
         return data
@@ -46,7 +45,7 @@ def content_body(data: object, encoding: str) -> Body | None:
     if payload is not None and not is_aiohttps_own(payload):
         return PayloadBody(payload)
     if isinstance(data, _Stream):
-        # Not by lines, as it iterates itself: they may be of any length.
+        # Not by lines, which may be of any length.
         return AsyncIterableBody(data.iter_any())
     if isinstance(data, AsyncIterable):
         return AsyncIterableBody(data)

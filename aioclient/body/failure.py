@@ -1,13 +1,13 @@
-"""What a call raises when the source of its body fails, in the classes that aiohttp has for it."""
+"""The exception of a call when the source of its body fails, in aiohttp's classes."""
 
 from ..exceptions import ClientConnectionError, ClientError, ClientOSError
 from ..message.headers import shown_text
 
 
 def source_error(label: str, error: BaseException) -> Exception:
-    """Return what the request *label* raises because the source of its body raised *error*, which is the cause.
+    """Return the exception of the request *label* for *error*, raised by its body's source; *error* becomes the cause.
 
-    An error of a client, as of a response that is passed on, and a ``TimeoutError`` stay as they are.
+    A client error, such as that of a forwarded response, and a ``TimeoutError`` are returned unchanged.
     """
     if isinstance(error, ClientError) or (isinstance(error, TimeoutError) and error.errno is None):
         return error

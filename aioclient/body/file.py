@@ -25,18 +25,18 @@ else:
 
 
 class FileBody(SourceBody):
-    """What a file object holds from its present position on; it is never closed.
+    """The contents of a file object from its present position on; the file is never closed.
 
-    The size is known for files of the operating system, ``BytesIO`` and ``SpooledTemporaryFile``;
-    a file that grows is cut there, one that shrinks is an error. A text file's is not (its bytes
-    exist only once it is encoded), nor a pipe's or device's, nor that of a reader that decompresses, nor that of a
-    file that is made while it is read (``/proc``). Only a file that can seek can be sent twice.
+    The size is known for files of the operating system, ``BytesIO`` and ``SpooledTemporaryFile``; a file that grows is
+    cut there, a file that shrinks is an error. The size is unknown for a text file (its bytes exist only once it is
+    encoded), a pipe or device, a reader that decompresses, and a file that is generated while it is read (``/proc``).
+    Only a file that can seek can be sent twice.
     """
 
     __slots__ = ("_encoding", "_file", "_in_memory", "_start")
 
     def __init__(self, file: IO[Any], encoding: str = "utf-8") -> None:
-        """Take *file* from where it stands; *encoding* is for text files.
+        """Use *file* from its present position; *encoding* is for text files.
 
         Raises:
             ValueError: it is closed, or was not opened for reading.
@@ -56,7 +56,7 @@ class FileBody(SourceBody):
 
     async def _send(self, writer: BodyWriter) -> None:
         loop = asyncio.get_running_loop()
-        # Incremental: UTF-16 has its byte order mark once, not once for each piece.
+        # Incremental: UTF-16 needs its byte order mark once, not once for each piece.
         encoder = codecs.getincrementalencoder(self._encoding or "utf-8")()
         left = self.size
         read: Callable[[int], Any] = self._read_first
@@ -73,7 +73,7 @@ class FileBody(SourceBody):
                 )
             if not piece:
                 break
-            # bytes() copies what may change while the socket is still busy with it, and no bytes.
+            # bytes() copies data that may change while the socket still uses it; bytes objects are not copied.
             chunk = encoder.encode(piece) if isinstance(piece, str) else bytes(piece)
             if left is not None:
                 left -= len(chunk)
@@ -87,9 +87,10 @@ class FileBody(SourceBody):
             )
 
     async def _read_in_thread(self, reading: "asyncio.Future[Any]") -> Any:
-        """Return what the thread read; cancelled, wait for it if the file may be read again from its start.
+        """Return the result of the thread; if cancelled, wait for the thread if the file may be read again from its
+        start.
 
-        The thread would move the position behind the back of the next send.
+        Otherwise the thread would move the position during the next send.
         """
         if not self.replayable:
             return await reading
@@ -110,22 +111,22 @@ class FileBody(SourceBody):
 
 
 def _look_at(reading: "asyncio.Future[Any]") -> None:
-    """Take note of how a read ended that nobody waits for, so that asyncio does not report it as lost."""
+    """Retrieve the result of a read that nobody awaits, so that asyncio does not report it as lost."""
     if not reading.cancelled():
         reading.exception()
 
 
 def file_size(file: IO[Any], start: int | None) -> int | None:
-    """Return how many bytes *file* holds from *start* on; None when only reading it will tell.
+    """Return how many bytes *file* has from *start* on; None if only reading it can tell.
 
-    ``fileno()`` alone is not proof: that of a ``GzipFile`` is the compressed file's.
+    ``fileno()`` alone is not enough: that of a ``GzipFile`` belongs to the compressed file.
     """
     if start is None:
         return None
     if isinstance(file, io.BytesIO):
         return max(0, file.getbuffer().nbytes - start)
     if isinstance(file, tempfile.SpooledTemporaryFile):
-        # Its fileno() would move it to the disk.
+        # Its fileno() would move it to disk.
         end = file.seek(0, os.SEEK_END)
         file.seek(start)
         return max(0, end - start)
@@ -137,9 +138,9 @@ def file_size(file: IO[Any], start: int | None) -> int | None:
 
 
 def _is_made_when_read(file: IO[Any], status: os.stat_result) -> bool:
-    """Tell whether a file is another size than the system says, as those of ``/proc`` (0) and ``/sys`` (a page) are.
+    """Tell whether a file's size differs from the system's number, as in ``/proc`` (0) and ``/sys`` (a page).
 
-    They occupy no blocks; of a file that occupies none the last byte is looked for, and one behind it.
+    Such files occupy no blocks; for a file without blocks, the last byte is read, and the byte after it.
     """
     if status.st_size and getattr(status, "st_blocks", 1):
         return False
@@ -170,7 +171,7 @@ def _media_type(file: object) -> str:
 
 
 def _is_text(file: object) -> bool:
-    # The second test is for wrappers (NamedTemporaryFile) that pass a text file's attributes on.
+    # The second test is for wrappers (NamedTemporaryFile) that forward a text file's attributes.
     return isinstance(file, io.TextIOBase) or isinstance(getattr(file, "encoding", None), str)
 
 

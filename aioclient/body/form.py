@@ -1,9 +1,9 @@
 """Forms: fields as ``application/x-www-form-urlencoded``, or as ``multipart/form-data``.
 
-Names are text. A value is text, a number, anything else whose ``str()`` says something (dates,
-UUIDs, URLs; booleans are ``True`` and ``False``), or a list of those, which repeats the field.
-Bytes, files, async iterables and aiohttp payloads make the form a multipart one. None and mappings
-are refused: aiohttp sends the text ``None`` for the one and loses the values of the other.
+Names are text. A value is text, a number, another object with a meaningful ``str()`` (dates, UUIDs, URLs; booleans are
+``True`` and ``False``), or a list of those, which repeats the field. Bytes, files, async iterables and aiohttp payloads
+make the form multipart. None and mappings are refused: aiohttp sends the text ``None`` for the first and loses the
+values of the second.
 """
 
 import codecs
@@ -35,8 +35,8 @@ def form_body(data: Mapping[str, object] | Iterable[object], encoding: str = "ut
     """Return *data*, a mapping, a multidict or a list or tuple of (name, value) pairs, as a form.
 
     Raises:
-        TypeError: a name is not text, or a value is none that a form can carry.
-        ValueError: a multipart field's name holds a control character.
+        TypeError: a name is not text, or a form cannot carry a value.
+        ValueError: a multipart field's name contains a control character.
     """
     fields = data.items() if isinstance(data, Mapping) else list(_pairs(data))
     text = _urlencode(fields, encoding)
@@ -61,7 +61,7 @@ def _pairs(data: Iterable[object]) -> Iterator[tuple[object, object]]:
 
 
 def _urlencode(fields: Iterable[tuple[object, object]], encoding: str) -> str | None:
-    """Return the fields as ``aiohttp.FormData`` encodes them; None when one can only be a part."""
+    """Return the fields encoded as by ``aiohttp.FormData``; None if a field must be a part."""
     words = []
     for name, value in fields:
         if not isinstance(name, str):
@@ -80,8 +80,8 @@ def _urlencode(fields: Iterable[tuple[object, object]], encoding: str) -> str | 
 
 
 def _quote(text: str, encoding: str) -> str:
-    # Names and most values need nothing; a match costs a quarter of what quote_plus() does. (A text
-    # enumeration's member is no plain str: it would format as its name.)
+    # Names and most values need no quoting; a match costs a quarter of quote_plus(). (A member of a text enumeration is
+    # not a plain str: it would be formatted as its name.)
     if type(text) is str and _SAFE(text) is not None and encoding == "utf-8":
         return text
     return quote_plus(text, encoding=encoding)
@@ -144,17 +144,17 @@ def _multipart(fields: Iterable[tuple[object, object]], encoding: str) -> Payloa
 
 
 def _disposition(name: str, filename: str | None) -> str:
-    """Return the ``Content-Disposition`` of a part, as browsers write it: UTF-8, and quotes around.
+    """Return the ``Content-Disposition`` of a part in the form that browsers send: UTF-8, quoted.
 
-    aiohttp's has ``name*=``, which RFC 7578, section 4.2, knows not, a backslash before each space, and file names that
-    are percent-encoded: servers take these for part of the names.
+    aiohttp's has ``name*=``, which RFC 7578, section 4.2, does not define, a backslash before each space, and
+    percent-encoded file names: servers treat these as part of the names.
     """
     text = f'form-data; name="{_in_quotes(name)}"'
     return text if filename is None else f'{text}; filename="{_in_quotes(filename)}"'
 
 
 def _in_quotes(text: str) -> str:
-    # Files may be called anything: with control characters, and with bytes that are not UTF-8.
+    # File names may contain anything: control characters, and bytes that are not UTF-8.
     return _NOT_IN_QUOTES(_percent_encoded, text.replace("\\", "\\\\").replace('"', '\\"'))
 
 
@@ -163,7 +163,7 @@ def _percent_encoded(found: "re.Match[str]") -> str:
 
 
 def _part(name: str, value: object, encoding: str) -> tuple[Payload, str | None]:
-    """Return one value as a part, and its file name: for bytes and nameless files the field's."""
+    """Return one value as a part, and its file name: the field's name for bytes and nameless files."""
     if isinstance(value, Payload):
         return value, value.filename
     if not _is_part(value):

@@ -1,4 +1,4 @@
-"""Bodies of the chunks that an iterable produces: a generator, an async one, a stream."""
+"""Bodies of the chunks of an iterable: a generator, an async generator, a stream."""
 
 from collections.abc import AsyncIterable, AsyncIterator, Iterable, Iterator
 
@@ -9,19 +9,19 @@ from .source import OCTET_STREAM, SourceBody
 
 
 class _Chunks(SourceBody):
-    """What sync and async sources have in common: one guard of replays."""
+    """The base for sync and async sources, with one check of repeated sends."""
 
     __slots__ = ("_kept", "_most")
 
     def __init__(self, *, replayable: bool) -> None:
         super().__init__(size=None, content_type=OCTET_STREAM, replayable=replayable)
-        # The bytes of the longest pass so far. A source that gives fewer when it is iterated again
-        # did not start anew (it reads from a generator that is spent): no shorter body may go out.
+        # The bytes of the longest pass so far. A source that gives fewer when it is iterated again did not start again
+        # (it reads from a used generator): a shorter body must not be sent.
         self._most = 0
         self._kept: bytes | None = None
 
     async def read(self) -> bytes:
-        """Return all of it, as ``Body.read`` says; it is kept, so that the source is asked only once."""
+        """Return the whole body, as ``Body.read``; it is kept, so that the source is read only once."""
         if self._kept is None:
             pieces = CollectingWriter()
             await self.write(pieces)
@@ -49,9 +49,9 @@ class _Chunks(SourceBody):
 
 
 class IterableBody(_Chunks):
-    """The chunks of a sync iterable, each taken on the event loop when the one before was sent.
+    """The chunks of a sync iterable, each taken on the event loop after the previous one was sent.
 
-    An iterator (a generator is one) can be sent once, an object that makes new iterators again.
+    An iterator (such as a generator) can be sent once, an object that makes new iterators several times.
     """
 
     __slots__ = ("_iterator", "_source")
@@ -81,7 +81,7 @@ class IterableBody(_Chunks):
 class AsyncIterableBody(_Chunks):
     """The chunks of an async iterable, with the rules of ``IterableBody``.
 
-    An async generator that is not sent to its end is closed: its ``finally`` blocks run at once.
+    An async generator that is not sent to its end is closed, so that its ``finally`` blocks run at once.
     """
 
     __slots__ = ("_iterator", "_source")
@@ -115,7 +115,7 @@ def _to_bytes(chunk: object) -> bytes:
     if isinstance(chunk, bytes):
         return chunk
     if isinstance(chunk, (bytearray, memoryview)):
-        # A copy: a source may fill its buffer again while the socket is still busy with it.
+        # A copy: a source may reuse its buffer while the socket still uses it.
         return bytes(chunk)
     hint = "; encode it first" if isinstance(chunk, str) else ""
     raise TypeError(

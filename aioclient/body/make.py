@@ -1,4 +1,4 @@
-"""The door: a call's ``data`` and ``json`` become a body, and so does what a middleware sets."""
+"""The entry point: makes a body of a call's ``data`` and ``json``, and of the data that a middleware sets."""
 
 from collections.abc import Callable, Mapping
 from typing import Any, Final
@@ -23,13 +23,13 @@ def make_body(
 ) -> Body | None:
     """Return the body for a call's ``data`` or ``json``; None when both are None.
 
-    *encoding* is the charset of text and forms. *json_serialize* makes str or bytes of ``json``.
+    *encoding* is the charset of text and forms. *json_serialize* turns ``json`` into str or bytes.
 
     Raises:
-        ValueError: both are given, a file is closed or write-only, or the head of a multipart field
-            would hold a control character.
-        TypeError: ``data`` is nothing that can be sent.
-        BodyConsumedError: ``data`` is an aiohttp payload that was sent already.
+        ValueError: both are given, a file is closed or write-only, or the head of a multipart field would contain a
+            control character.
+        TypeError: ``data`` cannot be sent.
+        BodyConsumedError: ``data`` is an aiohttp payload that was already sent.
     """
     if json is not None:
         if data is not None:

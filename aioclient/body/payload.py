@@ -1,4 +1,4 @@
-"""aiohttp's payloads as bodies, and bodies as the parts of aiohttp's multipart writer."""
+"""aiohttp's payloads as bodies, and bodies as parts of aiohttp's multipart writer."""
 
 import re
 from collections.abc import Iterator
@@ -36,10 +36,10 @@ _AIOHTTPS_OWN = frozenset(
 
 
 def registered_payload(data: object) -> Payload | None:
-    """Return *data* as the payload that is registered for its type with aiohttp, else None.
+    """Return *data* as the payload registered for its type with aiohttp, else None.
 
-    The registry answers by making the payload: aiohttp's own one for async iterables calls
-    ``__aiter__()`` once, which is in vain if it is not used.
+    Asking the registry makes the payload: aiohttp's own one for async iterables calls ``__aiter__()`` once, in vain if
+    it is not used.
     """
     try:
         return payloads.get_payload(data, disposition=None)
@@ -48,27 +48,27 @@ def registered_payload(data: object) -> Payload | None:
 
 
 def is_aiohttps_own(payload: Payload) -> bool:
-    """Tell whether *payload* is of a kind that file, iterable and memory bodies do better."""
+    """Tell whether *payload* is of a kind for which our file, iterable and memory bodies are better."""
     return type(payload) in _AIOHTTPS_OWN
 
 
 class PayloadBody(SourceBody):
-    """One of aiohttp's payloads, a ``MultipartWriter`` among them, or one of the user's own.
+    """A payload of aiohttp, including ``MultipartWriter``, or of the user.
 
-    It counts as replayable when it knows its size: what it sends is counted, so that one that has
-    nothing more to give the second time ends in an error and not in an empty body. So does a file that can seek:
-    aiohttp's payload for it begins where it began before.
+    It is replayable if it knows its size: its bytes are counted, so that a payload without bytes the second time raises
+    instead of sending an empty body. A file that can seek is replayable too: aiohttp's payload for it begins at the
+    same position again.
     """
 
     __slots__ = ("_payload",)
 
     def __init__(self, payload: Payload) -> None:
-        """Take *payload* after a look at its fields and those of its parts.
+        """Wrap *payload* after checking its fields and those of its parts.
 
         Raises:
             BodyConsumedError: it was sent before and cannot be sent again.
-            ValueError: a field of it or of a part holds a control character or has a name that is
-                no token; or a part in memory holds the boundary that shall end it.
+            ValueError: a field of it or of a part contains a control character or has an invalid name; or a part in
+                memory contains its own boundary.
         """
         if payload.consumed:
             raise BodyConsumedError(
@@ -81,12 +81,12 @@ class PayloadBody(SourceBody):
         self._payload = payload
         headers = CIMultiDict(payload.headers)
         content_type = headers.pop(CONTENT_TYPE, None)
-        # How the message is framed is the connection's business.
+        # The framing of the message is decided by the connection.
         headers.popall(CONTENT_LENGTH, None)
         headers.popall(TRANSFER_ENCODING, None)
         leaves = list(_leaves(payload))
         super().__init__(
-            # aiohttp takes a text file's size on the disk for the size of its text, encoded anew.
+            # aiohttp mistakes a text file's size on disk for the size of its encoded text.
             size=None
             if any(isinstance(leaf, payloads.TextIOPayload) for leaf in leaves)
             else payload.size,
@@ -97,11 +97,11 @@ class PayloadBody(SourceBody):
 
     @property
     def payload(self) -> Payload:
-        """What it was made of."""
+        """The wrapped payload."""
         return self._payload
 
     def rewind(self) -> None:
-        """Make ready to send it again, as ``Body.rewind`` says."""
+        """Prepare to send it again, as ``Body.rewind``."""
         super().rewind()
         if self._payload.consumed:
             raise self._consumed()
@@ -116,7 +116,7 @@ class PayloadBody(SourceBody):
             )
 
     async def close(self) -> None:
-        """Close the payloads, but no file: the caller opened those."""
+        """Close the payloads, but not files: the caller opened those."""
         for leaf in _leaves(self._payload):
             if not isinstance(leaf, (payloads.IOBasePayload, BodyPart)):
                 await leaf.close()
@@ -129,7 +129,7 @@ def _can_be_sent_twice(leaf: Payload) -> bool:
 
 
 class BodyPart(Payload):
-    """A body as a payload: so it can be a part of a ``MultipartWriter``, and be read by an aiohttp middleware."""
+    """A body as a payload, which can be a part of a ``MultipartWriter`` and be read by an aiohttp middleware."""
 
     _value: Body
 
@@ -162,7 +162,7 @@ class BodyPart(Payload):
         return self._value.data.decode(encoding, errors)
 
     async def as_bytes(self, encoding: str = "utf-8", errors: str = "strict") -> bytes:
-        """Return all of it; it can be sent afterwards."""
+        """Return the whole body; it can still be sent afterwards."""
         return await self._value.read()
 
     async def write(self, writer: AbstractStreamWriter) -> None:
@@ -175,7 +175,7 @@ class BodyPart(Payload):
 
 
 class InMemory(payloads.BytesPayload):
-    """A body that is in memory as a payload; without aiohttp's warning about its size."""
+    """A body in memory as a payload; without aiohttp's warning about its size."""
 
     _value: bytes
 
@@ -186,21 +186,21 @@ class InMemory(payloads.BytesPayload):
 
 
 def as_payload(body: Body) -> Payload:
-    """Return *body* as an aiohttp payload, to look at."""
+    """Return *body* as an aiohttp payload, to be read."""
     if isinstance(body, BytesBody):
         return InMemory(body)
     return body.payload if isinstance(body, PayloadBody) else BodyPart(body)
 
 
 def body_behind(payload: object) -> Body | None:
-    """Return the body that ``as_payload()`` made *payload* of, None for everything else."""
+    """Return the body of a *payload* made by ``as_payload()``, None for any other object."""
     if isinstance(payload, InMemory):
         return payload.body
     return payload._value if isinstance(payload, BodyPart) else None
 
 
 class _PayloadWriter(AbstractStreamWriter):
-    """A body's writer as payloads expect one; it refuses more bytes than were announced."""
+    """A body's writer in the form for payloads; it refuses more bytes than announced."""
 
     length = None
 
@@ -210,7 +210,7 @@ class _PayloadWriter(AbstractStreamWriter):
 
     async def write(self, chunk: bytes | bytearray | memoryview) -> None:
         if type(chunk) is not bytes:
-            # A copy: the payload may fill its buffer again while the socket is still busy with it.
+            # A copy: the payload may reuse its buffer while the socket still uses it.
             chunk = bytes(chunk)
         if not chunk:
             return
@@ -226,7 +226,7 @@ class _PayloadWriter(AbstractStreamWriter):
         await self.write(chunk)
 
     async def drain(self) -> None:
-        """Do nothing: ``write`` has waited already."""
+        """Do nothing: ``write`` has already waited."""
 
     def enable_compression(self, encoding: str = "deflate", strategy: int | None = None) -> None:
         raise RuntimeError("a payload cannot change the content coding: the request's head is sent")
@@ -246,15 +246,15 @@ def _leaves(payload: Payload) -> Iterator[Payload]:
         yield payload
 
 
-# What aiohttp draws itself: 122 random bits of the operating system (``uuid.uuid4``), in no content.
+# aiohttp's own boundaries: 122 random bits of the operating system (``uuid.uuid4``), never in a content.
 _DRAWN = re.compile(r"[0-9a-f]{32}").fullmatch
 
 
 def _check_boundaries(writer: MultipartWriter, outer: tuple[str, ...]) -> None:
-    """Refuse a part in memory that holds a line which begins as the delimiter of a multipart around it.
+    """Refuse a part in memory with a line that begins like the delimiter of an enclosing multipart.
 
-    A boundary must not appear in what it encloses (RFC 2046, section 5.1.1), and only the caller can choose
-    another one. What is encoded, or read while it is sent, is not looked into.
+    A boundary must not appear in the enclosed parts (RFC 2046, section 5.1.1), and only the caller can choose another
+    one. Parts that are encoded, or read while they are sent, are not checked.
     """
     boundary = writer.boundary
     if any(boundary.startswith(around) for around in outer):
@@ -276,20 +276,20 @@ def _check_boundaries(writer: MultipartWriter, outer: tuple[str, ...]) -> None:
 
 
 def _text_in_memory(part: Payload) -> str | None:
-    """Return the bytes of *part* as characters, if it has them in memory."""
+    """Return the bytes of *part* as characters, if they are in memory."""
     if isinstance(part, payloads.BytesPayload) or (
         isinstance(part, BodyPart) and part.is_in_memory
     ):
         try:
             return part.decode("latin-1")
-        except AttributeError:  # aiohttp's payload of a memoryview has none that works
+        except AttributeError:  # aiohttp's payload of a memoryview has no working one
             return None
     return None
 
 
 def _check_fields(payload: Payload) -> None:
-    # aiohttp looks for control characters while it writes, when the request's head is gone already,
-    # and not at the names' syntax.
+    # aiohttp checks for control characters while it writes, after the request's head was sent, and does not check the
+    # syntax of names.
     for name, value in payload.headers.items():
         check_value(check_name(name), value)
     if isinstance(payload, MultipartWriter):

@@ -1,7 +1,7 @@
-"""How far an upload has got: for a callback, and for a tracker that is looked at from outside.
+"""The progress of an upload: for a callback, and for a tracker that other tasks can read.
 
-What counts are the bytes of the body as the caller gave it, before compression and chunks. A byte is sent when the
-socket's buffer has taken it; of what was sent at most 64 KiB wait there, where a source waits too.
+It counts the bytes of the body as the caller gave it, before compression and chunks. A byte counts as sent when it is
+in the socket's buffer; a source waits while more than 64 KiB of sent bytes are there.
 """
 
 import asyncio
@@ -19,16 +19,17 @@ Progress = Callable[[int, int | None], Awaitable[object] | object]
 
 
 class UploadTracker:
-    """How far the body of one request has got; give a new one to each request as ``upload_tracker``.
+    """The progress of one request's body; give a new tracker to each request as ``upload_tracker``.
 
-    It is made inside a running event loop, and can be looked at from any task of that loop.
+    Create it inside a running event loop; any task of that loop can read it.
 
     Attributes:
         bytes_written: bytes of the body sent in the latest attempt, before compression.
-        attempts: how often the request was sent: redirects, retries and auth rounds send it again, with a body or not.
-        upload_complete: a future. Its result is None once the body was sent to its end, or there was none to send;
-            its exception is what ended the last attempt, or ``UploadAbortedError`` when the response, or the end of
-            the request, came before the end of the body.
+        attempts: how often the request was sent: redirects, retries and auth rounds send it again, with or without a
+            body.
+        upload_complete: a future. Its result is None once the body was sent completely, or if there was none; its
+            exception is the error of the last attempt, or ``UploadAbortedError`` if the response, or the end of the
+            request, came before the end of the body.
     """
 
     __slots__ = (
@@ -48,24 +49,24 @@ class UploadTracker:
         self.bytes_written: int = 0
         self.upload_complete: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         self._bound = False
-        self._begun = False  # the body of this attempt was begun to be sent
+        self._begun = False  # this attempt has begun to send the body
         self._writing = False
         self._finished = False
         self._error: BaseException | None = None
-        self._ended = False  # the request was answered or failed: no attempt follows
+        self._ended = False  # the request was answered or has failed: no attempt follows
 
     def bind(self) -> None:
-        """Take it for a request.
+        """Assign it to a request.
 
         Raises:
-            RuntimeError: another request has it.
+            RuntimeError: it is assigned to another request.
         """
         if self._bound:
             raise RuntimeError(f"{self!r} is or was another request's; make one for each request")
         self._bound = True
 
     def attempt_started(self, has_body: bool) -> None:
-        """Note that the request is about to be sent; without a body nothing of that is left to do."""
+        """Note that the request is about to be sent; without a body the upload is then complete."""
         self.attempts += 1
         self.bytes_written = 0
         self._begun = self._writing = False
@@ -73,16 +74,16 @@ class UploadTracker:
         self._error = None
 
     def writing_started(self) -> int:
-        """Note that the body begins to be sent; return the attempt's number."""
+        """Note that sending the body begins; return the attempt's number."""
         if self._begun or not self.attempts:
             self.attempt_started(
                 has_body=True
-            )  # a connector sends it again where a connection was stale
+            )  # a connector sends it again if a connection was stale
         self._begun = self._writing = True
         return self.attempts
 
     def attempt_ended(self, attempt: int, error: BaseException | None) -> None:
-        """Note that *attempt* sent the body to its end, or was ended by *error*."""
+        """Note that *attempt* sent the body completely, or ended with *error*."""
         if attempt == self.attempts:
             self._writing = False
             self._finished = error is None
@@ -91,7 +92,7 @@ class UploadTracker:
                 self._settle()
 
     def request_ended(self) -> None:
-        """Note that no attempt will follow the one that may be under way."""
+        """Note that no attempt will follow the current one, if there is one."""
         self._ended = True
         if not self._writing:
             self._settle()
@@ -109,14 +110,14 @@ class UploadTracker:
                 f"the request ended after {self.bytes_written} bytes of its body were sent"
             )
         future.set_exception(error)
-        future.exception()  # who does not ask shall not be told at the future's end
+        future.exception()  # mark it as retrieved: the user may never ask
 
     def __repr__(self) -> str:
         return f"<UploadTracker {self.bytes_written} bytes, attempt {self.attempts}>"
 
 
 class WatchedBody(BodyWrapper):
-    """Another body, which tells how far it has got: it goes out piece by piece."""
+    """Wraps a body and reports its progress; it is sent piece by piece."""
 
     __slots__ = ("_attempt", "_label", "_progress", "_tracker")
 
@@ -130,11 +131,11 @@ class WatchedBody(BodyWrapper):
         self._attempt = 0
 
     def around(self, body: Body) -> Body:
-        """Return *body* watched as well."""
+        """Return *body* watched in the same way."""
         return WatchedBody(self._body.around(body), self._progress, self._tracker, self._label)
 
     async def write(self, writer: BodyWriter) -> None:
-        """Send all of it, as ``Body.write`` says.
+        """Send the whole body, as ``Body.write``.
 
         Raises:
             UploadAbortedError: the callback raised; its exception is the cause.
@@ -159,7 +160,7 @@ class WatchedBody(BodyWrapper):
                 tracker.attempt_ended(number, error)
 
     async def note(self, attempt: int, sent: int) -> None:
-        """Tell that *sent* bytes were sent, unless a later attempt has begun."""
+        """Report *sent* bytes, unless a later attempt has begun."""
         if attempt != self._attempt:
             return
         if self._tracker is not None:
@@ -178,7 +179,7 @@ class WatchedBody(BodyWrapper):
 
 
 class _WatchingWriter:
-    """Counts what it passes on, a piece at a time."""
+    """Counts the bytes that it passes on, a piece at a time."""
 
     __slots__ = ("_attempt", "_body", "_sent", "_writer")
 
@@ -189,7 +190,7 @@ class _WatchingWriter:
         self._sent = 0
 
     async def write(self, chunk: bytes | bytearray | memoryview) -> None:
-        """Write *chunk* in pieces, and tell of each one when it was sent."""
+        """Write *chunk* in pieces, and report each after it was sent."""
         view = memoryview(chunk)
         for start in range(0, view.nbytes, PIECE):
             piece = view[start : start + PIECE]

@@ -1,4 +1,4 @@
-"""Bodies that read from a source, which may be possible only once."""
+"""The base of bodies that read from a source, which may be readable only once."""
 
 import asyncio
 from collections.abc import Mapping
@@ -9,15 +9,15 @@ from ..message.body import Body, BodyWriter
 
 OCTET_STREAM: Final = "application/octet-stream"
 
-# How much of a body is read and handed to the writer at a time (aiohttp: the same). It bounds what
-# an upload holds in memory; a thread hop for each piece of a file is small beside the copying.
+# How much of a body is read and passed to the writer at a time (as in aiohttp). It bounds the memory of an upload; a
+# thread switch for each piece of a file is cheap beside the copying.
 PIECE: Final = 2**18
 
 
 class SourceBody(Body):
     """A body that reads from a source: one send at a time, and perhaps only one at all.
 
-    A send that was given up may take a moment to end; one that follows a ``rewind()`` waits for that.
+    A send that was given up may need a moment to end; the next one, after a ``rewind()``, waits for that.
     """
 
     __slots__ = (
@@ -46,13 +46,13 @@ class SourceBody(Body):
         self.headers: Mapping[str, str] | None = headers
         self._started = False
         self._rewound = False
-        self._under_way: asyncio.Future[None] | None = None  # of the send under way
+        self._under_way: asyncio.Future[None] | None = None  # of the current send
 
     async def write(self, writer: BodyWriter) -> None:
-        """Send all of it, as ``Body.write`` says.
+        """Send the whole body, as ``Body.write``.
 
         Raises:
-            RuntimeError: it is being sent at this moment, by another request that shares it.
+            RuntimeError: another request that shares it is sending it at this moment.
         """
         while self._under_way is not None:
             if not self._rewound:
@@ -75,7 +75,7 @@ class SourceBody(Body):
         raise NotImplementedError
 
     def rewind(self) -> None:
-        """Make ready to send it again, as ``Body.rewind`` says."""
+        """Prepare to send it again, as ``Body.rewind``."""
         if self._started:
             if not self.replayable:
                 raise self._consumed()
@@ -90,5 +90,5 @@ class SourceBody(Body):
 
     @property
     def consumed(self) -> bool:
-        """Whether it was sent, whole or in part, and cannot be sent again."""
+        """Whether it was sent, in whole or in part, and cannot be sent again."""
         return self._started and not self.replayable

@@ -1,4 +1,4 @@
-"""What goes around another body, and changes or watches what it sends."""
+"""The base of bodies that wrap another body, and change or watch its bytes."""
 
 from collections.abc import Mapping
 
@@ -6,7 +6,7 @@ from ..message.body import Body
 
 
 class BodyWrapper(Body):
-    """A body that is never whole in memory, and leaves everything but the sending to the one within."""
+    """A body that is never completely in memory, and delegates everything but sending to the wrapped body."""
 
     __slots__ = ("_body", "content_type", "headers", "replayable", "size")
 
@@ -21,22 +21,22 @@ class BodyWrapper(Body):
 
     @property
     def source(self) -> Body:
-        """The body without what was laid around it."""
+        """The body without its wrappers."""
         return self._body.source
 
     async def read(self) -> bytes:
-        """Return all of the body within, unchanged; nobody is told, since nothing is sent."""
+        """Return the whole wrapped body, unchanged; nothing is reported, because nothing is sent."""
         return await self._body.read()
 
     def rewind(self) -> None:
-        """Make ready to send it again, as ``Body.rewind`` says."""
+        """Prepare to send it again, as ``Body.rewind``."""
         self._body.rewind()
 
     async def close(self) -> None:
-        """Close the body within."""
+        """Close the wrapped body."""
         await self._body.close()
 
     @property
     def consumed(self) -> bool:
-        """Whether it was sent, whole or in part, and cannot be sent again."""
+        """Whether it was sent, in whole or in part, and cannot be sent again."""
         return self._body.consumed

@@ -1,9 +1,9 @@
-"""What may be stored: the rules of the storage model for a cookie that arrived (RFC 6265bis, section 5.7).
+"""Which cookies may be stored: the rules of the storage model for a received cookie (RFC 6265bis, section 5.7).
 
-``SameSite`` is recorded, and no request is refused for it: it tells requests that a page of another site started from
-those that its own site started, and behind this client there is no page. The program that sends a request means it.
+``SameSite`` is recorded, but no request is refused for it: it distinguishes requests started by a page of another site
+from those of its own site, and this client has no pages. The program itself sends every request.
 
-Decided by values only: what the store already holds is the jar's business.
+Decided on values only: the jar checks the cookies that are already stored.
 """
 
 import re
@@ -13,7 +13,7 @@ from .matching import default_path, domain_matches, is_address, is_domain
 from .parsing import SAME_SITE, SetCookie
 from .suffixes import is_public_suffix
 
-# A later date is brought forward to this (sections 5.6.1 and 5.6.2).
+# A later date is reduced to this (sections 5.6.1 and 5.6.2).
 MAX_AGE = 400 * 86400.0
 
 _PREFIXES = ("__secure-", "__host-")
@@ -21,10 +21,10 @@ _NOT_ASCII_BEFORE = re.compile(r"\A[^\x21-\x7e]+").sub
 
 
 def prefix_of(name: str, coded_value: str) -> str:
-    """Return the prefix by which *name* promises something, in lower case, or "".
+    """Return the security prefix of *name*, in lower case, or "".
 
-    Servers compare without regard to case, some strip spaces that are not ASCII (U+2000, U+FEFF), and a cookie without
-    a name is read as its value: ``=__Host-a``. So all of these have the prefix.
+    Servers compare it ignoring case, some strip spaces outside ASCII (U+2000, U+FEFF), and a cookie without a name is
+    read as its value: ``=__Host-a``. So all of these have the prefix.
     """
     text = name or coded_value
     if text[0] != "_" and "!" <= text[0] <= "~":
@@ -46,11 +46,11 @@ def accept(
     now: float,
     quoted: bool,
 ) -> Cookie | str:
-    """Return the cookie that a response from *host* may set, or why it may not.
+    """Return the cookie that a response from *host* may set, or the reason against it.
 
     Args:
-        parsed: what was received.
-        value: what its coded value stands for.
+        parsed: the received cookie.
+        value: the decoded value.
         host: canonical host of the request.
         path: raw path of the request.
         is_secure: whether the request went to a secure origin.
@@ -98,7 +98,7 @@ def accept(
 
 
 def accept_shared(parsed: SetCookie, value: str, *, now: float, quoted: bool) -> Cookie | str:
-    """Return a cookie of the program's own that goes to every host, or why it cannot be one."""
+    """Return a cookie of the program itself that is sent to every host, or the reason against it."""
     if fault := find_fault(parsed.name, value, parsed.coded_value):
         return fault
     return Cookie(
@@ -134,7 +134,7 @@ def restore(
 ) -> Cookie | str:
     """Return a cookie that was read from a file, or why no response could have set it.
 
-    A public suffix or an address has cookies for itself only, whatever the file says.
+    A public suffix or an address has host-only cookies, whatever the file says.
     """
     if fault := find_fault(name, value, coded_value):
         return fault
@@ -162,7 +162,7 @@ def restore(
 
 
 def _keeps_promise(prefix: str, secure: bool, host_only: bool, path: str) -> bool:
-    """Tell whether a cookie has what the *prefix* of its name promises (section 4.1.3)."""
+    """Tell whether a cookie has the attributes that the *prefix* of its name requires (section 4.1.3)."""
     return secure and (prefix == "__secure-" or (host_only and path == "/"))
 
 
@@ -173,11 +173,11 @@ def _rule_on_domain(attribute: str, host: str) -> tuple[str, bool] | None:
     domain = attribute.removeprefix(".").lower()
     if not domain:
         return host, True
-    # "example.com." is none: no host has this dot when domains are compared.
+    # "example.com." is invalid: hosts are compared without this dot.
     if not is_domain(domain):
         return None
     if domain == host:
-        # A public suffix, an address, or not: only its own host may have set it.
+        # Whether a public suffix or an address: only its own host may have set it.
         return host, is_address(host) or is_public_suffix(domain)
     if not domain_matches(host, domain) or is_public_suffix(domain):
         return None
@@ -185,7 +185,7 @@ def _rule_on_domain(attribute: str, host: str) -> tuple[str, bool] | None:
 
 
 def deadline_of(parsed: SetCookie, now: float) -> float | None:
-    """Return when the cookie expires; Max-Age counts before Expires."""
+    """Return when the cookie expires; Max-Age takes precedence over Expires."""
     if parsed.delta is not None:
         return now + min(parsed.delta, MAX_AGE) if parsed.delta else 0.0
     if parsed.deadline is not None:

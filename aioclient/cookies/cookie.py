@@ -7,20 +7,20 @@ from ..message.set_cookie import make_morsel
 from .dates import format_cookie_date
 
 CONTROL = re.compile(r"[\x00-\x1f\x7f]").search
-# What cannot be written as UTF-8, not even as the raw bytes that surrogateescape stands for.
+# Characters without a UTF-8 form, except the raw bytes of surrogateescape.
 _UNENCODABLE = re.compile(r"[\ud800-\udc7f\udd00-\udfff]").search
 _value_encode = SimpleCookie().value_encode
 
 
 def quote(value: str) -> str:
-    """Return *value* within double quotes, escaped as in RFC 2109, if it needs that; `unquote` undoes it."""
+    """Return *value* in double quotes, escaped as in RFC 2109, if it needs that; `unquote` is the inverse."""
     return _value_encode(value)[1]
 
 
 def find_fault(name: str, value: str, coded_value: str) -> str | None:
     """Return why no cookie can have this name and value, or None.
 
-    Tabs are refused along with the other control characters: a ``cookies.txt`` file has no way to hold them.
+    Tabs are refused along with the other control characters: a ``cookies.txt`` file cannot contain them.
     """
     if CONTROL(name) or CONTROL(coded_value) or (value is not coded_value and CONTROL(value)):
         return "it holds a control character"
@@ -36,17 +36,17 @@ def find_fault(name: str, value: str, coded_value: str) -> str | None:
 
 
 def encoded_length(text: str) -> int:
-    """Return how many bytes *text* has on the wire, or a few more if some are not UTF-8."""
+    """Return how many bytes *text* has on the wire, or a few more if some bytes are not UTF-8."""
     return len(text) if text.isascii() else len(text.encode("utf-8", "surrogatepass"))
 
 
 class Cookie:
     """One cookie in the jar.
 
-    ``coded_value`` is the value as the server wrote it and wants it back, ``value`` what it stands for, ``pair`` the
-    text to send and ``size`` its bytes. ``deadline`` is POSIX time; None means until the jar is cleared.
-    ``created`` and ``used`` count, they do not tell time: order is all that is asked of them. ``domain`` is empty for a
-    cookie that goes to every host. ``max_age`` and ``expires`` are the attributes' own texts.
+    ``coded_value`` is the value as the server wrote it and expects it back, ``value`` the decoded one, ``pair`` the
+    text to send and ``size`` its bytes. ``deadline`` is POSIX time; None means until the jar is cleared. ``created``
+    and ``used`` are counters, not times: only their order matters. ``domain`` is empty for a cookie that is sent to
+    every host. ``max_age`` and ``expires`` are the attributes' texts.
     """
 
     __slots__ = (
@@ -99,7 +99,7 @@ class Cookie:
         self.deadline = deadline
         self.max_age: str = max_age
         self.expires: str = expires
-        # Without its quotes this value would be two cookies, and the second one past every check.
+        # Without its quotes this value would be two cookies, the second one unchecked.
         sent = coded_value if quoted or ";" in value else value
         self.pair: str = f"{name}={sent}" if name else sent
         self.size: int = encoded_length(self.pair)
@@ -110,11 +110,11 @@ class Cookie:
 
     @property
     def identity(self) -> tuple[str, str, str, bool]:
-        """Domain, path, name and host-only flag: the jar holds one cookie for each."""
+        """Domain, path, name and host-only flag: the jar stores one cookie for each."""
         return (self.domain, self.path, self.name, self.host_only)
 
     def says_the_same_as(self, other: "Cookie") -> bool:
-        """Tell whether *other*, of the same identity, differs in its dates at most."""
+        """Tell whether *other*, of the same identity, differs at most in its dates."""
         return (
             self.coded_value == other.coded_value
             and self.secure == other.secure
@@ -123,7 +123,7 @@ class Cookie:
         )
 
     def take_dates(self, other: "Cookie") -> None:
-        """Take over when *other* expires."""
+        """Copy the dates of *other*."""
         self.deadline = other.deadline
         self.max_age = other.max_age
         self.expires = other.expires
@@ -153,7 +153,7 @@ class Cookie:
 
     @property
     def sent_morsel(self) -> "Morsel[str] | None":
-        """Name and value as they are sent, without attributes; None when they do not fit a mapping of text by name."""
+        """Name and value as they are sent, without attributes; None if they do not fit a mapping of text by name."""
         if self._sent is None and self.name and not has_raw_bytes(self.pair):
             sent = self.pair[len(self.name) + 1 :]
             self._sent = make_morsel(self.name, self.value, sent)
@@ -173,5 +173,5 @@ class Cookie:
 
 
 def has_raw_bytes(text: str) -> bool:
-    """Tell whether *text* stands for bytes that are not UTF-8 (surrogateescape)."""
+    """Tell whether *text* contains bytes that are not UTF-8 (surrogateescape)."""
     return not text.isascii() and any("\udc80" <= character <= "\udcff" for character in text)

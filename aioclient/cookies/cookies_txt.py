@@ -1,8 +1,8 @@
-"""``cookies.txt``, the format of Netscape's browsers that curl, wget and browser extensions share.
+"""``cookies.txt``, the format of Netscape, which curl, wget and browser extensions share.
 
-Seven fields a line, separated by tabs: domain, whether subdomains get it, path, whether it is Secure, POSIX time of
-expiry (0: when the session ends), name, value. ``#HttpOnly_`` before the domain marks HttpOnly; other lines that begin
-with ``#`` are comments.
+Each line has seven fields, separated by tabs: domain, whether subdomains get it, path, whether it is Secure, POSIX time
+of expiry (0: at the end of the session), name, value. ``#HttpOnly_`` before the domain marks HttpOnly; other lines that
+begin with ``#`` are comments.
 """
 
 import logging
@@ -17,23 +17,23 @@ _log = logging.getLogger("aioclient.cookies")
 _HEAD = "# Netscape HTTP Cookie File\n\n"
 _HTTP_ONLY = "#HttpOnly_"
 _FLAGS = {"true": True, "false": False}
-# None at all is how Python's own http.cookiejar writes that a cookie ends with its session.
+# Python's own http.cookiejar writes an empty time for a cookie that ends with its session.
 _TIME = re.compile(r"(-?[0-9]{1,15}(\.[0-9]*)?)?").fullmatch
-_NAMED = 5  # numbers of lines in a message
+_NAMED = 5  # line numbers in a message
 
 
 def dump(cookies: list[Cookie]) -> str:
-    """Return *cookies* as the text of a file, but for those that go to every host."""
+    """Return *cookies* as the text of a file, without those that are sent to every host."""
     return _HEAD + "".join([_line(cookie) for cookie in cookies if cookie.domain])
 
 
 def parse(text: str, source: str, quoted: bool) -> list[Cookie]:
     """Return the cookies of a file's *text*; *source* is for the message.
 
-    A line that is not in the format is left out, and the log says which.
+    An invalid line is left out, and logged.
 
     Raises:
-        ValueError: there are such lines, and no others.
+        ValueError: there are invalid lines, and no valid ones.
     """
     cookies = []
     odd: list[int] = []
@@ -73,7 +73,7 @@ def _line(cookie: Cookie) -> str:
         "FALSE" if cookie.host_only else "TRUE",
         cookie.path,
         "TRUE" if cookie.secure else "FALSE",
-        # Rounded up: 0 would mean something else.
+        # Rounded up: 0 would have another meaning.
         "0" if cookie.deadline is None else str(math.ceil(cookie.deadline)),
         cookie.name,
         cookie.coded_value,

@@ -1,9 +1,9 @@
-"""The date of an ``Expires`` attribute, read as browsers read it (RFC 6265bis, section 5.1.1)."""
+"""The date of an ``Expires`` attribute, parsed as browsers parse it (RFC 6265bis, section 5.1.1)."""
 
 import re
 from datetime import UTC, datetime
 
-# Everything but the delimiters of section 5.1.1. One class repeated: no backtracking.
+# Everything but the delimiters of section 5.1.1. A single repeated class: no backtracking.
 _TOKENS = re.compile(r"[^\x09\x20-\x2f\x3b-\x40\x5b-\x60\x7b-\x7e]+").findall
 _TIME = re.compile(r"([0-9]{1,2}):([0-9]{1,2}):([0-9]{1,2})(?![0-9])").match
 _DAY = re.compile(r"([0-9]{1,2})(?![0-9])").match
@@ -19,8 +19,8 @@ _MONTHS = {
 def parse_cookie_date(text: str) -> float | None:
     """Return the POSIX time of *text*, or None when it is not a date.
 
-    The parts may come in any order; the first token that fits a part is taken for it. The time is UTC whatever zone
-    the text names. A day that the calendar does not have (30 February) is not a date.
+    The parts may come in any order; the first token that fits a part is used for it. The time is UTC, whatever zone the
+    text names. A day that the calendar does not have (30 February) is not a date.
     """
     time = day = month = year = None
     for token in _TOKENS(text):
@@ -48,7 +48,9 @@ def parse_cookie_date(text: str) -> float | None:
 
 
 def format_cookie_date(when: float) -> str:
-    """Return POSIX time *when* as an ``Expires`` attribute has it (IMF-fixdate); times out of range are clamped."""
+    """Return POSIX time *when* in the form of an ``Expires`` attribute (IMF-fixdate); times out of range are
+    clamped.
+    """
     moment = datetime.fromtimestamp(min(max(when, 0), _LAST_REPRESENTABLE), UTC)
     return (
         f"{_DAYS[moment.weekday()]}, {moment.day:02d} {_MONTH_NAMES[moment.month - 1]} "

@@ -1,4 +1,4 @@
-"""A jar that keeps nothing."""
+"""A jar that stores nothing."""
 
 import asyncio
 from collections.abc import Iterator, Mapping, Sequence
@@ -20,7 +20,7 @@ class DummyCookieJar(AbstractCookieJar):
     """
 
     def __init__(self, *, loop: asyncio.AbstractEventLoop | None = None) -> None:
-        # The base class's constructor is not called: it asks for a running loop.
+        # The base class's constructor is not called, because it requires a running loop.
         if loop is not None:
             warn_legacy("loop=", "leave it out: a jar needs no loop")
 
@@ -67,7 +67,7 @@ class DummyCookieJar(AbstractCookieJar):
         return SimpleCookie()
 
     def header_for(self, url: URL, cookies: Mapping[str, str] | None = None) -> str | None:
-        """Return the value of a ``Cookie`` field with *cookies* alone, None when there are none."""
+        """Return the value of a ``Cookie`` field with only *cookies*, None if there are none."""
         if not cookies:
             return None
         return "; ".join([f"{name}={value}" for name, value in cookies.items()])

@@ -1,4 +1,4 @@
-"""Files of secrets: written for their owner alone, and as a whole or not at all."""
+"""Files with secrets: readable by their owner only, and written completely or not at all."""
 
 import codecs
 import contextlib
@@ -10,7 +10,7 @@ from aiohttp.typedefs import PathLike
 def read_text(path: PathLike) -> str:
     """Return the text of the file at *path*; bytes that are not UTF-8 become surrogates.
 
-    Editors and shells of Windows put a byte order mark before it, also that of UTF-16.
+    A leading byte order mark, as Windows' editors and shells write it, is accepted, also that of UTF-16.
     """
     with open(path, "rb") as file:
         content = file.read()
@@ -20,15 +20,15 @@ def read_text(path: PathLike) -> str:
 
 
 def write_private(path: PathLike, text: str) -> None:
-    """Put *text* in place of the file at *path*, readable by its owner only from its first byte on.
+    """Replace the file at *path* by *text*, readable by its owner only from its first byte on.
 
-    It is written beside, flushed to the disk and renamed: whoever reads, or whenever the machine stops, there is the
-    old file or the new one. A symbolic link at *path* is replaced, not followed.
+    It is written to a new file, flushed to disk and renamed: at any time, also after a crash, there is the old file or
+    the new one. A symbolic link at *path* is replaced, not followed.
     """
     target = os.fspath(path)
     folder = os.path.dirname(target)
     beside = os.path.join(folder, f".{os.path.basename(target)}.{os.urandom(8).hex()}")
-    # O_EXCL: never a file, or a link, that somebody put there.
+    # O_EXCL: never an existing file or link.
     descriptor = os.open(beside, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
     try:
         with open(descriptor, "wb") as file:
@@ -44,7 +44,7 @@ def write_private(path: PathLike, text: str) -> None:
 
 
 def _sync_folder(folder: str) -> None:
-    """Flush the rename itself; Windows has no such thing."""
+    """Flush the rename itself; Windows does not support that."""
     if os.name == "nt":
         return
     descriptor = os.open(folder, os.O_RDONLY)

@@ -32,22 +32,22 @@ _SECURE_SCHEMES: Final = frozenset(("https", "wss"))
 _NO_URL: Final = URL()
 _FORBIDDEN_IN_NAME: Final = frozenset(' \t;=,"')
 
-# What curl takes from one response, and aiohttp too.
+# The limit of curl and aiohttp for one response.
 MAX_PER_RESPONSE: Final = 50
-# Firefox's numbers.
+# Firefox's limits.
 MAX_PER_DOMAIN: Final = 180
 MAX_TOTAL: Final = 3300
-# curl's, aiohttp's and Apache's: servers refuse a longer field line.
+# The limit of curl, aiohttp and Apache: servers refuse a longer field line.
 MAX_SENT: Final = 150
 MAX_FIELD: Final = 8190
 _FIELD_NAME: Final = len("Cookie: ")
 
-# Selections remembered, one for each host or, where paths differ, each path; all are forgotten when a cookie changes.
+# Cached selections, one for each host or, if paths differ, each path; all are dropped when a cookie changes.
 _MAX_SELECTIONS: Final = 512
 
 
 class _Selection:
-    """The cookies for one kind of request, in the order of sending, and the field value that they make."""
+    """The cookies for one kind of request, in the order of sending, and the resulting field value."""
 
     __slots__ = ("cookies", "header")
 
@@ -57,7 +57,7 @@ class _Selection:
 
 
 class _View(Mapping[tuple[str, str], SimpleCookie]):
-    """A mapping that is made anew each time it is looked at."""
+    """A mapping that is made again at each access."""
 
     __slots__ = ("_make",)
 
@@ -83,17 +83,16 @@ class CookieJar(AbstractCookieJar):
     A jar may be shared by sessions, event loops and threads. It needs no running loop.
 
     Args:
-        unsafe: take and send cookies of hosts that are IP addresses.
-        quote_cookie: put a value that you give, and that holds other characters than a token has, in double quotes
-            (RFC 2109), and send quoted values back with their quotes. A value that came without quotes goes back as it
-            came, either way.
+        unsafe: accept and send cookies of hosts that are IP addresses.
+        quote_cookie: put a value of yours that contains other characters than a token in double quotes (RFC 2109), and
+            send quoted values back with their quotes. A value that came without quotes is always sent back unchanged.
         treat_as_secure_origin: origins that get and set Secure cookies although their scheme is not https or wss.
         loop: not used (deprecated).
-        clock: tells the POSIX time; ``time.time`` by default, as it is when it is asked.
-        max_cookies: in all; beyond it the least recently used go, from domains with more than 50 first.
-        max_cookies_per_domain: beyond it the domain's least recently used go, Secure ones last.
+        clock: returns the POSIX time; by default ``time.time``, looked up at each call.
+        max_cookies: in all; beyond it the least recently used are removed, from domains with more than 50 first.
+        max_cookies_per_domain: beyond it the domain's least recently used are removed, Secure ones last.
 
-    Every request counts as one of the same site: ``SameSite`` is recorded and has no effect.
+    Every request counts as same-site: ``SameSite`` is recorded and has no effect.
     """
 
     def __init__(
@@ -107,7 +106,7 @@ class CookieJar(AbstractCookieJar):
         max_cookies: int = MAX_TOTAL,
         max_cookies_per_domain: int = MAX_PER_DOMAIN,
     ) -> None:
-        # The base class's constructor is not called: it asks for a running loop.
+        # The base class's constructor is not called, because it requires a running loop.
         if loop is not None:
             warn_legacy("loop=", "leave it out: a jar needs no loop")
         if max_cookies < 1 or max_cookies_per_domain < 1:
@@ -122,7 +121,7 @@ class CookieJar(AbstractCookieJar):
         self._clock = _now if clock is None else clock
         self._store = CookieStore(max_cookies, max_cookies_per_domain)
         self._selections: dict[tuple[str, bool] | tuple[str, bool, str], _Selection] = {}
-        # Held wherever tables change or are walked through; a remembered selection needs no lock.
+        # Held while tables change or are iterated over; a cached selection needs no lock.
         self._lock = threading.RLock()
 
     @property
@@ -142,7 +141,9 @@ class CookieJar(AbstractCookieJar):
 
     @property
     def cookies(self) -> "MappingProxyType[tuple[str, str], SimpleCookie]":
-        """The cookies by domain and path (without a trailing slash), a view: later changes show, also of `load`."""
+        """The cookies by domain and path (without a trailing slash), a live view: it shows later changes, also of
+        `load`.
+        """
         return MappingProxyType(_View(self._by_place))
 
     def _by_place(self) -> dict[tuple[str, str], SimpleCookie]:
@@ -162,11 +163,11 @@ class CookieJar(AbstractCookieJar):
         )
 
     def __len__(self) -> int:
-        """Return how many cookies are held; expired ones count until the jar is used."""
+        """Return the number of cookies; expired ones count until the jar is used."""
         return len(self._store.held)
 
     def __iter__(self) -> "Iterator[Morsel[str]]":
-        """Yield the cookies as they are at the start, the earliest created first."""
+        """Yield the cookies present at the start, in the order of creation."""
         return iter([cookie.morsel for cookie in self._held()])
 
     def __repr__(self) -> str:
@@ -175,14 +176,14 @@ class CookieJar(AbstractCookieJar):
     # Sending.
 
     def header_for(self, url: URL, cookies: Mapping[str, str] | None = None) -> str | None:
-        """Return the value of the ``Cookie`` field of a request to *url*, None when there is none to send.
+        """Return the value of the ``Cookie`` field of a request to *url*, None if there is none to send.
 
         Cookies with longer paths come first, then those created earlier (RFC 6265bis, section 5.8.3). Two cookies of
-        one name whose paths or domains differ are both sent, as browsers do.
+        one name with different paths or domains are both sent, as browsers do.
 
         Args:
             url: of the request.
-            cookies: name and coded value of further cookies, which replace the jar's of the same names.
+            cookies: name and coded value of further cookies, which replace the jar's cookies of the same names.
         """
         if not len(self._store):
             return None if cookies is None else _joined(cookies)
@@ -195,9 +196,9 @@ class CookieJar(AbstractCookieJar):
     def filter_cookies(self, request_url: StrOrURL = _NO_URL) -> "BaseCookie[str]":
         """Return the cookies for a request to *request_url* by name, in the order of sending.
 
-        Of several cookies of one name the one with the longest path is there, then the one of the closest domain.
-        What a mapping of text by name cannot hold is left out: cookies without a name, raw bytes that are not UTF-8.
-        `header_for` gives all.
+        If several cookies have one name, the one with the longest path is returned, then the one of the closest domain.
+        Cookies that do not fit a mapping of text by name are left out: those without a name, and those with bytes that
+        are not UTF-8. `header_for` returns all.
         """
         filtered: BaseCookie[str] = BaseCookie()
         if not len(self._store):
@@ -211,7 +212,7 @@ class CookieJar(AbstractCookieJar):
                 closest[cookie.name] = cookie
         for name, cookie in closest.items():
             if (morsel := cookie.sent_morsel) is not None:
-                # BaseCookie's own __setitem__ would copy nothing and check the name by older rules.
+                # BaseCookie's own __setitem__ would check the name by older rules.
                 dict.__setitem__(filtered, name, morsel)
         return filtered
 
@@ -240,7 +241,7 @@ class CookieJar(AbstractCookieJar):
             if host and (self._unsafe or not is_address(host)):
                 found = store.matching(host, path)
             if shared := store.shared(path):
-                # A cookie for every host is a default: what a site sets replaces it there.
+                # A cookie for every host is a default: a site's cookie replaces it there.
                 names = {cookie.name for cookie in found if is_secure or not cookie.secure}
                 found += [cookie for cookie in shared if cookie.name not in names]
             if not is_secure:
@@ -263,7 +264,9 @@ class CookieJar(AbstractCookieJar):
     # Receiving.
 
     def update_cookies_from_headers(self, headers: Sequence[str], response_url: URL) -> None:
-        """Store what a response's ``Set-Cookie`` fields set, at most 50 cookies; what may not be is left out."""
+        """Store the cookies of a response's ``Set-Cookie`` fields, at most 50; those that may not be stored are left
+        out.
+        """
         host = cookie_host(response_url.raw_host or "")
         if not host or (not self._unsafe and is_address(host)):
             return
@@ -295,13 +298,13 @@ class CookieJar(AbstractCookieJar):
     def update_cookies(self, cookies: LooseCookies, response_url: StrOrURL = _NO_URL) -> None:
         """Store *cookies*: a mapping or pairs of names and values, a ``SimpleCookie``.
 
-        With *response_url* they are as if that response had set them; a plain value is for its host and directory.
-        Without it a plain value goes to every host, and a ``Morsel`` to the domain it names, to every host if it names
-        none. A ``Morsel`` that may not be stored is left out.
+        With *response_url* they are stored as if that response had set them; a plain value is for its host and
+        directory. Without it a plain value is sent to every host, and a ``Morsel`` to its domain, or to every host if
+        it has none. A ``Morsel`` that may not be stored is left out.
 
         Raises:
             TypeError: *cookies* is a str.
-            ValueError: a name or a plain value cannot stand in a ``Cookie`` field; nothing is stored then.
+            ValueError: a name or a plain value is invalid in a ``Cookie`` field; nothing is stored then.
         """
         if isinstance(cast(object, cookies), str):
             raise TypeError("cookies must be a mapping or (name, value) pairs, found str")
@@ -318,7 +321,7 @@ class CookieJar(AbstractCookieJar):
                 verdict = self._accept_morsel(name, value, host, url.raw_path, is_secure, now)
                 verdicts.append((name, verdict, is_secure))
             else:
-                # What the program gives may stand in the place of a Secure cookie, wherever it is for.
+                # A cookie of the program itself may replace a Secure cookie anywhere.
                 verdicts.append(
                     (name, self._own_cookie(name, str(value), host, url.raw_path), True)
                 )
@@ -340,13 +343,13 @@ class CookieJar(AbstractCookieJar):
             if setting in ("", False, None):
                 continue
             if attribute == "expires" and isinstance(setting, int):
-                # http.cookies takes a number for seconds from now.
+                # http.cookies treats a number as seconds from now.
                 setting = format_cookie_date(now + setting)
             parsed.set_attribute(attribute, str(setting))
         if not host:
             if not parsed.domain:
                 return accept_shared(parsed, value, now=now, quoted=self._quote_cookie)
-            # The domain that is named stands in for the host that named it.
+            # The named domain takes the place of the host that sent it.
             host = cookie_host(parsed.domain.removeprefix("."))
             if not host:
                 return "its domain is empty"
@@ -361,7 +364,7 @@ class CookieJar(AbstractCookieJar):
         )
 
     def _own_cookie(self, name: str, value: str, host: str, path: str) -> Cookie:
-        """Return the cookie of a plain value that the program gave: it is trusted, and told when it cannot be."""
+        """Return the cookie of a plain value from the program: it is trusted, and an invalid one raises."""
         coded = value
         fault = find_fault(name, value, "") if name else "it has no name"
         if fault is None and self._quote_cookie:
@@ -378,7 +381,7 @@ class CookieJar(AbstractCookieJar):
             domain=host,
             path=default_path(path),
             host_only=bool(host),
-            # A plain value has no attributes; the name asks for this one.
+            # A plain value has no attributes; the name requires this one.
             secure=bool(prefix_of(name, coded)),
             quoted=self._quote_cookie,
         )
@@ -400,7 +403,7 @@ class CookieJar(AbstractCookieJar):
     # Removing.
 
     def clear(self, predicate: ClearCookiePredicate | None = None) -> None:
-        """Remove all cookies, or those for which *predicate*, given a ``Morsel``, is true; and what has expired."""
+        """Remove all cookies, or those for which *predicate*, given a ``Morsel``, is true; also the expired ones."""
         if predicate is None:
             with self._lock:
                 self._store.clear()
@@ -432,49 +435,49 @@ class CookieJar(AbstractCookieJar):
     # Files.
 
     def save(self, file_path: PathLike, *, format: JarFormat = "aioclient") -> None:
-        """Write all cookies to a JSON file that only its owner can read; session cookies too.
+        """Write all cookies, including session cookies, to a JSON file that only its owner can read.
 
         The file is replaced as a whole, or not at all. This blocks: from a coroutine,
         ``await asyncio.to_thread(jar.save, path)``.
 
         Args:
-            file_path: where to.
-            format: "aiohttp" for a file that the jar of aiohttp 3.14 and later loads. It has no place for two cookies
-                of one name, domain and path that differ in whether subdomains get them.
+            file_path: the file.
+            format: "aiohttp" for a file that aiohttp 3.14 and later can load. It cannot contain two cookies with the
+                same name, domain and path that differ in whether subdomains get them.
 
         Raises:
-            ValueError: there is no such *format*.
+            ValueError: the *format* does not exist.
         """
         write_private(file_path, json_file.dump(self._held(), format))
 
     def load(self, file_path: PathLike) -> None:
-        """Replace the cookies by those of a file that `save`, or aiohttp's from 3.14 on, has written.
+        """Replace the cookies by those of a file written by `save`, or by aiohttp from 3.14 on.
 
-        Expired cookies, those that no response could have set, and entries that hold something else are left out.
-        Nothing is ever unpickled. In files of
-        aiohttp before 3.14.1 nothing tells host-only cookies from others: all go to subdomains, as aiohttp has it.
+        Expired cookies, those that no response could have set, and invalid entries are left out. Nothing is ever
+        unpickled. Files of aiohttp before 3.14.1 do not mark host-only cookies: all cookies are sent to subdomains, as
+        in aiohttp.
 
         Raises:
-            ValueError: the file is something else, or holds no entry that is a cookie; the jar is unchanged then.
+            ValueError: the file has another format, or contains no valid cookie; the jar is unchanged then.
             OSError: it cannot be read.
         """
         text = read_text(file_path)
         self._replace(json_file.parse(text, str(file_path), self._quote_cookie, self._clock()))
 
     def save_cookies_txt(self, file_path: PathLike) -> None:
-        """Write the cookies as ``cookies.txt``, which browsers' tools, curl and wget read; only its owner can.
+        """Write the cookies as ``cookies.txt``, for curl, wget and browser tools; only the owner can read the file.
 
-        Cookies for every host are left out, and SameSite is: the format has no place for either.
+        Cookies for every host, and SameSite, are left out: the format has no place for them.
         """
         write_private(file_path, cookies_txt.dump(self._held()))
 
     def load_cookies_txt(self, file_path: PathLike) -> None:
         """Replace the cookies by those of a ``cookies.txt`` in Netscape's format.
 
-        A line that is not in that format is left out, and a log entry names it.
+        An invalid line is left out, and logged.
 
         Raises:
-            ValueError: no line is in that format; the jar is unchanged then.
+            ValueError: no line is valid; the jar is unchanged then.
             OSError: the file cannot be read.
         """
         self._replace(cookies_txt.parse(read_text(file_path), str(file_path), self._quote_cookie))
@@ -490,7 +493,7 @@ class CookieJar(AbstractCookieJar):
 
 
 def _now() -> float:
-    return time.time()  # looked up now: tests put a clock of their own there
+    return time.time()  # looked up at each call: tests replace it
 
 
 def _in_order(cookies: list[Cookie]) -> list[Cookie]:
@@ -498,7 +501,9 @@ def _in_order(cookies: list[Cookie]) -> list[Cookie]:
 
 
 def _within_limits(cookies: list[Cookie]) -> list[Cookie]:
-    """Return as many cookies as one request may carry; a host's own first: siblings cannot push them out."""
+    """Return as many cookies as one request may carry, a host's own first: other hosts' cookies cannot displace
+    them.
+    """
     length = _FIELD_NAME + sum(cookie.size + 2 for cookie in cookies) - 2
     if len(cookies) <= MAX_SENT and length <= MAX_FIELD:
         return cookies
@@ -515,7 +520,7 @@ def _within_limits(cookies: list[Cookie]) -> list[Cookie]:
         ),
     ):
         if length + cookie.size + 2 > MAX_FIELD:
-            # Nor does one of its name from farther away pass for it.
+            # A cookie of the same name from a parent domain must not replace it either.
             left_out.add(cookie.name)
         elif cookie.name not in left_out:
             length += cookie.size + 2
@@ -543,5 +548,5 @@ def _url(url: StrOrURL) -> URL:
 
 
 def _origin_of(url: URL) -> tuple[str, str, int | None]:
-    """Return scheme, canonical host and port; a URL that says its scheme's own port is of the same origin."""
+    """Return scheme, canonical host and port; an explicit default port makes no difference."""
     return url.scheme, cookie_host(url.raw_host or ""), url.port

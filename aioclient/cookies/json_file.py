@@ -23,7 +23,7 @@ VERSION = 1
 _log = logging.getLogger("aioclient.cookies")
 _TEXTS = ("name", "value", "coded_value", "domain", "path", "same_site")
 _FLAGS = ("host_only", "secure", "http_only")
-# What is raised by entries that are something else.
+# The exceptions for invalid entries.
 _ODD = (KeyError, TypeError, AttributeError, ValueError, OverflowError)
 
 
@@ -31,7 +31,7 @@ def dump(cookies: list[Cookie], format: JarFormat = "aioclient") -> str:
     """Return *cookies* as the text of a file.
 
     Raises:
-        ValueError: there is no such *format*.
+        ValueError: the *format* does not exist.
     """
     if format not in _DUMPS:
         raise ValueError(f"format={format!r}; it can be {', '.join(_DUMPS)}")
@@ -77,12 +77,12 @@ _DUMPS: Final[dict[str, Callable[[list[Cookie]], dict[str, Any]]]] = {
 
 
 def parse(text: str, source: str, quoted: bool, now: float) -> list[Cookie]:
-    """Return the cookies of a file's *text*; *source* is for the message, *now* the time an old Max-Age counts from.
+    """Return the cookies of a file's *text*; *source* is for the message, *now* the start of an old Max-Age.
 
-    An entry that is no cookie is left out, and the log says so.
+    An invalid entry is left out, and logged.
 
     Raises:
-        ValueError: it is in neither format, or no entry is a cookie.
+        ValueError: it is in neither format, or no entry is a valid cookie.
     """
     try:
         document = json.loads(text)
@@ -113,13 +113,13 @@ def parse(text: str, source: str, quoted: bool, now: float) -> list[Cookie]:
     if problem is not None:
         if not found:
             raise ValueError(f"{source} is no file of cookies: {problem!r}") from problem
-        # Not what is wrong with them: it may quote a value.
+        # Without the reason, which may quote a value.
         _log.warning("%s: entries that are no cookies were left out", source)
     return cookies
 
 
 def _records(document: Any, now: float) -> list[Callable[[], dict[str, Any]]]:
-    """Return what makes the records of *document*, each of which may raise by itself."""
+    """Return functions that make the records of *document*, each of which may raise by itself."""
     if not isinstance(document, dict):
         raise TypeError(f"an object was expected, found {type(document).__name__}")
     if "format" not in document:
@@ -167,7 +167,7 @@ def _aiohttp_record(place: str, name: str, record: dict[str, Any], now: float) -
 def _aiohttp_time(record: dict[str, Any], now: float) -> float | None:
     if "expires_timestamp" in record:
         return _time(record["expires_timestamp"])
-    # Before 3.14.1 the attributes were written as they had been received.
+    # Before 3.14.1 the attributes were written as received.
     attributes = SetCookie("", "")
     for name in ("max-age", "expires"):
         attributes.set_attribute(name, str(record.get(name, "")))

@@ -1,4 +1,4 @@
-"""Which cookies belong to which requests: hosts, domains and paths compared (RFC 6265bis, section 5.1).
+"""Which cookies belong to which requests: comparison of hosts, domains and paths (RFC 6265bis, section 5.1).
 
 Pure functions on text. A *host* here is canonical: lower case, A-labels, no trailing dot, no brackets.
 """
@@ -13,7 +13,7 @@ _IPV6 = re.compile(r"[0-9a-f:.]+(?:%[\x21-\x7e]+)?").fullmatch
 
 
 def cookie_host(host: str) -> str:
-    """Return *host* as cookies compare it: in lower case and without the dot that makes a DNS name absolute."""
+    """Return *host* in the form for comparison: in lower case and without the dot that makes a DNS name absolute."""
     return host.lower().removesuffix(".")
 
 
@@ -24,7 +24,7 @@ def is_address(host: str) -> bool:
 
 
 def is_domain(domain: str) -> bool:
-    """Tell whether *domain* has the form of a canonical domain: ASCII in lower case, no empty label; or of IPv6."""
+    """Tell whether *domain* has the form of a canonical domain (ASCII in lower case, no empty label) or of IPv6."""
     if ":" in domain:
         return _IPV6(domain) is not None
     return (
@@ -37,7 +37,7 @@ def is_domain(domain: str) -> bool:
 def domain_matches(host: str, domain: str) -> bool:
     """Tell whether *host* is *domain* or one of its subdomains (section 5.1.3).
 
-    An IP address matches itself only: ``0.0.1`` is not the parent of ``127.0.0.1``.
+    An IP address matches only itself: ``0.0.1`` is not the parent of ``127.0.0.1``.
     """
     return host == domain or (host.endswith("." + domain) and not is_address(host))
 
@@ -54,7 +54,7 @@ def domains_for(host: str) -> Iterator[str]:
 
 
 def path_matches(request_path: str, cookie_path: str) -> bool:
-    """Tell whether *request_path* is *cookie_path* or lies below it (section 5.1.4): ``/any/x``, not ``/anybad``."""
+    """Tell whether *request_path* is *cookie_path* or below it (section 5.1.4): ``/any/x``, not ``/anybad``."""
     return request_path == cookie_path or (
         request_path.startswith(cookie_path)
         and (cookie_path.endswith("/") or request_path[len(cookie_path)] == "/")
@@ -74,7 +74,7 @@ def paths_for(request_path: str) -> Iterator[str]:
 
 
 def default_path(request_path: str) -> str:
-    """Return the path of a cookie that names none: the directory of the request (section 5.1.4)."""
+    """Return the default path of a cookie: the directory of the request (section 5.1.4)."""
     if not request_path.startswith("/"):
         return "/"
     return request_path[: request_path.rfind("/")] or "/"

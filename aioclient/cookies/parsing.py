@@ -1,7 +1,7 @@
-"""A ``Set-Cookie`` field taken apart (RFC 6265bis, section 5.6).
+"""Parsing of a ``Set-Cookie`` field (RFC 6265bis, section 5.6).
 
-Split at ``;`` and at the first ``=``, so the time is linear in the length; what a server may set is decided later, in
-``acceptance``.
+It is split at ``;`` and at the first ``=``, so the time is linear in the length; ``acceptance`` decides later what a
+server may set.
 """
 
 import re
@@ -19,10 +19,10 @@ _WHITESPACE = " \t"
 
 
 class SetCookie:
-    """Name, value and attributes as they were received.
+    """Name, value and attributes as received.
 
-    ``domain`` and ``path`` are empty when absent; ``delta`` is Max-Age in seconds and ``deadline`` Expires as POSIX
-    time, None when absent or not understood.
+    ``domain`` and ``path`` are empty if absent; ``delta`` is Max-Age in seconds and ``deadline`` Expires as POSIX time,
+    None if absent or invalid.
     """
 
     __slots__ = (
@@ -53,12 +53,12 @@ class SetCookie:
         self.deadline: float | None = None
 
     def set_attribute(self, name: str, value: str) -> None:
-        """Take in one attribute; unknown ones, and values that are no values of theirs, are ignored.
+        """Store one attribute; unknown attributes and invalid values are ignored.
 
-        Of several attributes of one name the last counts.
+        If an attribute is repeated, the last one counts.
         """
         name = name.lower()
-        # These two are flags whatever their value is, and however long.
+        # These two are flags, whatever their value and its length.
         if name == "secure":
             self.secure = True
         elif name == "httponly":
@@ -66,12 +66,12 @@ class SetCookie:
         elif encoded_length(value) > _MAX_ATTRIBUTE:
             return
         elif name == "path":
-            # A tab is the one control character that a field may hold; no request has it in its path.
+            # A tab is the only control character that a field may contain; no request has it in its path.
             self.path = value if value.startswith("/") and CONTROL(value) is None else ""
         elif name == "domain":
             self.domain = value
         elif name == "samesite":
-            # An unknown value is Default, as if the attribute were not there (section 5.6.7).
+            # An unknown value means Default, as if the attribute were absent (section 5.6.7).
             self.same_site = SAME_SITE.get(value.lower(), "")
         elif name == "max-age":
             if (delta := _parse_delta(value)) is not None:
@@ -84,7 +84,7 @@ class SetCookie:
 
 
 def parse_set_cookie(field: str) -> SetCookie | str:
-    """Return what the value of a ``Set-Cookie`` field says, or why it says nothing."""
+    """Return the parsed value of a ``Set-Cookie`` field, or the reason why it is invalid."""
     if _FORBIDDEN(field) is not None:
         return "it holds a control character"
     pair, *attributes = field.split(";")
@@ -101,5 +101,5 @@ def parse_set_cookie(field: str) -> SetCookie | str:
 
 
 def _parse_delta(text: str) -> int | None:
-    """Return the seconds of a Max-Age (section 5.6.2), 0 for what is over."""
+    """Return the seconds of a Max-Age (section 5.6.2), 0 if it is over."""
     return None if _NUMBER(text) is None else max(int(text), 0)

@@ -1,6 +1,6 @@
-"""The cookies that are held: found by domain and path, dropped when they expire, evicted when there are too many.
+"""The stored cookies: found by domain and path, removed when they expire, evicted when there are too many.
 
-Bookkeeping only: no clock, no URL, no file. What finding costs does not depend on how many cookies other domains have.
+Bookkeeping only: no clock, no URL, no file. The cost of a lookup does not depend on other domains' cookies.
 """
 
 import heapq
@@ -14,13 +14,13 @@ from .matching import domain_matches, domains_for, path_matches, paths_for
 Identity = tuple[str, str, str, bool]
 _Group = dict[tuple[str, bool], Cookie]
 
-# Below this many entries the heap of deadlines is not worth tidying.
+# With fewer entries the heap of deadlines is not cleaned up.
 _SMALL_HEAP = 64
 # A domain with more cookies than this loses its own before others lose theirs: every client that follows RFC 6265bis,
-# section 6.1, holds at least as many.
+# section 6.1, stores at least as many.
 _FAIR_SHARE = 50
-# A host name can have 127 labels. Secure cookies are listed under the last few of them: sites have four or five, and a
-# list for each of 127 would make a flood of cookies twenty times as large as it is.
+# A host name can have 127 labels. Secure cookies are listed under the last few of them: real sites have four or five,
+# and a list for each of 127 would multiply the size of a flood of cookies by twenty.
 _LISTED_LABELS = 8
 
 
@@ -34,9 +34,9 @@ class _Bucket:
         self.count = 0
 
     def groups(self, path: str) -> list[_Group]:
-        """Return the cookies whose path a request for *path* matches."""
+        """Return the cookies whose path matches a request for *path*."""
         paths = self.paths
-        # Whichever is shorter: the paths that are stored, or the ways to cut the requested one.
+        # The shorter way: over the stored paths, or over the prefixes of the requested one.
         if len(paths) <= 2 * path.count("/"):
             return [group for stored, group in paths.items() if path_matches(path, stored)]
         return [paths[candidate] for candidate in paths_for(path) if candidate in paths]
@@ -50,8 +50,8 @@ class CookieStore:
         max_per_domain: cookies that share a domain.
 
     Attributes:
-        next_expiry: POSIX time before which nothing expires; infinity when nothing does.
-        serial: the next number of the count that stands for time in ``created`` and ``used``.
+        next_expiry: POSIX time before which nothing expires; infinity if nothing does.
+        serial: the next value of the counter for ``created`` and ``used``.
     """
 
     __slots__ = (
@@ -68,10 +68,10 @@ class CookieStore:
     def __init__(self, max_total: int, max_per_domain: int) -> None:
         self.max_total: int = max_total
         self.max_per_domain: int = max_per_domain
-        # In the order of creation: a replaced cookie keeps its place.
+        # In the order of creation: a replacement keeps the position.
         self.held: dict[Identity, Cookie] = {}
         self._buckets: dict[str, _Bucket] = {}
-        # Secure cookies by name and by each domain that theirs domain-matches, cut to its last labels.
+        # Secure cookies by name and by each domain that their domain matches, cut to its last labels.
         self._secure: dict[tuple[str, str], dict[Identity, Cookie]] = {}
         self._heap: list[tuple[float, int, Cookie]] = []
         self.next_expiry: float = math.inf
@@ -81,13 +81,13 @@ class CookieStore:
         return len(self.held)
 
     def all(self) -> list[Cookie]:
-        """Return every cookie, the earliest created first."""
+        """Return every cookie, in the order of creation."""
         return list(self.held.values())
 
     # Finding.
 
     def matching(self, host: str, path: str) -> list[Cookie]:
-        """Return the cookies that a request for *path* on *host* may carry, Secure ones too (section 5.8.3)."""
+        """Return the cookies that a request for *path* on *host* may carry, including Secure ones (section 5.8.3)."""
         return [
             cookie
             for domain in domains_for(host)
@@ -98,14 +98,16 @@ class CookieStore:
         ]
 
     def shared(self, path: str) -> list[Cookie]:
-        """Return the cookies that a request for *path* carries on every host."""
+        """Return the cookies for every host that a request for *path* carries."""
         bucket = self._buckets.get("")
         if bucket is None:
             return []
         return [cookie for group in bucket.groups(path) for cookie in group.values()]
 
     def has_paths(self, host: str) -> bool:
-        """Tell whether the path of a request to *host* matters: some cookie that may go there is not for all paths."""
+        """Tell whether the path of a request to *host* matters: not all cookies that may be sent there are for all
+        paths.
+        """
         for domain in (*domains_for(host), ""):
             bucket = self._buckets.get(domain)
             if bucket is not None and (len(bucket.paths) > 1 or "/" not in bucket.paths):
@@ -113,9 +115,9 @@ class CookieStore:
         return False
 
     def protects(self, cookie: Cookie) -> bool:
-        """Tell whether a Secure cookie stands where *cookie*, set by an insecure origin, would hide or replace it.
+        """Tell whether *cookie*, set by an insecure origin, would hide or replace a Secure cookie.
 
-        "Leave Secure cookies alone": the same name, a domain that matches either way, a path that the new one's path
+        "Leave Secure cookies alone": the same name, a domain that matches either way, a path that the new cookie's path
         matches (section 5.7).
         """
         domain = cookie.domain
@@ -136,9 +138,9 @@ class CookieStore:
     # Changing.
 
     def put(self, cookie: Cookie, now: float) -> bool:
-        """Store *cookie* in place of the one with its identity; a deadline that has passed removes that one.
+        """Store *cookie* in place of the one with its identity; if its deadline has passed, only remove that one.
 
-        Returns whether what requests carry may have changed.
+        Returns whether the cookies of requests may have changed.
         """
         old = self.held.get(cookie.identity)
         if cookie.deadline is not None and cookie.deadline <= now:
@@ -147,7 +149,7 @@ class CookieStore:
             return old is not None
         if old is None:
             if not self._make_room(cookie, now):
-                return True  # what had expired has gone, though
+                return True  # expired cookies were removed
             cookie.created = self.serial()
         elif old.says_the_same_as(cookie):
             prolonged = old.deadline != cookie.deadline
@@ -165,7 +167,7 @@ class CookieStore:
         return True
 
     def remove(self, cookie: Cookie) -> None:
-        """Remove *cookie*; nothing happens when it is not the one held."""
+        """Remove *cookie*; this does nothing if it is not stored."""
         if self.held.get(cookie.identity) is cookie:
             del self.held[cookie.identity]
             self._unlink(cookie)
@@ -179,12 +181,12 @@ class CookieStore:
         self.next_expiry = math.inf
 
     def expire(self, now: float) -> bool:
-        """Remove what expired by *now*; return whether there was anything."""
+        """Remove cookies that have expired by *now*; return whether there were any."""
         removed = False
         heap = self._heap
         while heap and heap[0][0] <= now:
             when, _, cookie = heapq.heappop(heap)
-            # An entry of a cookie that has gone, or has another deadline by now, is skipped.
+            # Entries of removed cookies, or with an old deadline, are skipped.
             if cookie.deadline == when and self.held.get(cookie.identity) is cookie:
                 self.remove(cookie)
                 removed = True
@@ -234,9 +236,9 @@ class CookieStore:
     # Evicting (section 5.7, "remove excess cookies").
 
     def _make_room(self, cookie: Cookie, now: float) -> bool:
-        """Make room for one cookie more; False when only Secure ones could go for one that is not.
+        """Make room for one more cookie; return False if only Secure ones could be evicted for one that is not.
 
-        Several go at once, so that a flood does not sort the cookies for each of its own.
+        Several are evicted at once, so that a flood does not sort the cookies for each new one.
         """
         bucket = self._buckets.get(cookie.domain)
         if bucket is not None and bucket.count >= self.max_per_domain:
@@ -253,14 +255,16 @@ class CookieStore:
         limit = self.max_per_domain
         excess = bucket.count + 1 - max(limit - limit // 6, 1)
         held = sorted(_cookies_of(bucket), key=lambda other: other.used)
-        # Secure ones go when there are no others, and for a Secure one.
+        # Secure cookies are evicted if there are no others, and for a Secure one.
         losers = [other for other in held if not other.secure] or (held if cookie.secure else [])
         for loser in losers[:excess]:
             self.remove(loser)
         return bool(losers)
 
     def _shrink(self) -> None:
-        """Evict in the order of section 5.7: what a domain has beyond its share, not Secure first, then the rest."""
+        """Evict in the order of section 5.7: a domain's cookies beyond its share, insecure ones first, then the
+        rest.
+        """
         limit = self.max_total
         ranks: dict[Identity, int] = {}
         for bucket in self._buckets.values():
@@ -275,7 +279,7 @@ class CookieStore:
 
 
 def _listed_domains(domain: str) -> list[str]:
-    """Return the domains that *domain* domain-matches and that have few labels."""
+    """Return the domains that *domain* domain-matches, as far as they have few labels."""
     return [each for each in domains_for(domain) if each.count(".") < _LISTED_LABELS]
 
 

@@ -1,7 +1,7 @@
 """Public suffixes: the domains under which anyone may register, such as ``com``, ``co.uk`` and ``github.io``.
 
-The list is Mozilla's, as ``publicsuffixlist`` ships it; its rules for hosting companies (``github.io``) count too.
-It is read from disk on the first ``Domain`` attribute, about 20 ms once; a program that meets none never pays.
+The list is Mozilla's, from ``publicsuffixlist``, including the rules of hosting companies (``github.io``). It is read
+from disk on the first ``Domain`` attribute, which takes about 20 ms once.
 """
 
 from functools import lru_cache
@@ -15,13 +15,13 @@ if TYPE_CHECKING:
 def _suffixes() -> "PublicSuffixList":
     from publicsuffixlist import PublicSuffixList
 
-    # The list is in Unicode. Making A-labels of its 10,000 rules takes twice as long as reading it: see _u_labels.
+    # The list is in Unicode. Converting its 10,000 rules to A-labels takes twice as long as reading it: see _u_labels.
     return PublicSuffixList(accept_unknown=True, accept_encoded_idn=False)
 
 
 @lru_cache(maxsize=1024)
 def is_public_suffix(domain: str) -> bool:
-    """Tell whether *domain* (canonical, A-labels) is one that no site owns; a single unlisted label is one too."""
+    """Tell whether *domain* (canonical, A-labels) is a public suffix; a single unlisted label is one too."""
     return _suffixes().is_public(_u_labels(domain) if "xn--" in domain else domain)
 
 

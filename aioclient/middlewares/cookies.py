@@ -1,4 +1,4 @@
-"""Cookies: what the jar holds for the URL goes out with each attempt, what a response sets goes in (RFC 6265)."""
+"""The step for cookies: each attempt gets the jar's cookies, and the jar gets those of the response (RFC 6265)."""
 
 import re
 from collections.abc import Callable, Iterable, Mapping
@@ -16,9 +16,9 @@ from ..message.pairs import checked_pairs
 from ..message.request import Request
 from ..response.client_response import ClientResponse
 
-# More than a token: servers have names such as "cart[id]" and "user/name", and read what is not ASCII as UTF-8.
+# More than a token: servers use names such as "cart[id]" and "user/name", and read non-ASCII text as UTF-8.
 _COOKIE_NAME = re.compile(r'[^\x00-\x20"\x7f,;=]+')
-# cookie-octet, within double quotes or without, and what is not ASCII, which servers read as UTF-8.
+# cookie-octet, with or without double quotes, and non-ASCII text, which servers read as UTF-8.
 _COOKIE_VALUE = re.compile(r'"?[^\x00-\x20"\x7f,;\\]*"?')
 _quote = SimpleCookie().value_encode
 
@@ -26,9 +26,9 @@ HeaderFor = Callable[[URL, Mapping[str, str] | None], str | None]
 
 
 class Cookies:
-    """The step that joins a session's jar to its requests.
+    """The step that connects a session's jar to its requests.
 
-    An explicit ``Cookie`` field keeps the jar out. Cookies given with a request are sent with it and not stored.
+    With an explicit ``Cookie`` field the jar is not used. Cookies given with a request are sent with it and not stored.
     """
 
     __slots__ = ("_header_for", "_size", "jar")
@@ -36,14 +36,14 @@ class Cookies:
     def __init__(self, jar: AbstractCookieJar) -> None:
         self.jar: AbstractCookieJar = jar
         self._header_for: HeaderFor = self._header_of_morsels
-        # What filter_cookies() of a user's own jar gives need not be what the jar counts.
+        # filter_cookies() of a user's own jar may return other cookies than the jar counts.
         self._size: Callable[[], int] = lambda: 1
         if _makes_fields(type(jar)):
             self._header_for = jar.header_for  # type: ignore[attr-defined]
             self._size = jar.__len__
 
     async def exchange(self, request: Request, handler: Handler) -> ClientResponse:
-        """Send *request* with the jar's cookies, and keep what the response sets."""
+        """Send *request* with the jar's cookies, and store the cookies of the response."""
         if request.cookies is None and not self._size():
             request.cookie = None
         else:
@@ -55,12 +55,12 @@ class Cookies:
                     response.headers.getall(SET_COOKIE), request.url
                 )
             except BaseException:
-                response.close()  # nobody else will get it
+                response.close()  # nothing else will get it
                 raise
         return response
 
     def field_for(self, request: Request) -> str | None:
-        """Return the ``Cookie`` field that *request* would get now; None for none of the jar's or the call's."""
+        """Return the ``Cookie`` field for *request* at this moment; None if there are no cookies."""
         return None if request.cookies is None and not self._size() else self._field(request)
 
     def _field(self, request: Request) -> str | None:
@@ -76,7 +76,7 @@ class Cookies:
 
 
 def with_cookies(fields: "CIMultiDict[str]", cookies: Mapping[str, str]) -> "CIMultiDict[str]":
-    """Return a copy of *fields* whose ``Cookie`` field holds *cookies* too, in place of those of the same name."""
+    """Return a copy of *fields* with *cookies* added to its ``Cookie`` field, replacing those of the same name."""
     sent = "; ".join(fields.getall(COOKIE)).split(";")
     pairs = [f"{name}={value}" for name, value in cookies.items()]
     pairs += [pair.strip() for pair in sent if pair.partition("=")[0].strip() not in cookies]
@@ -86,9 +86,9 @@ def with_cookies(fields: "CIMultiDict[str]", cookies: Mapping[str, str]) -> "CIM
 
 
 def _makes_fields(jar: type[AbstractCookieJar]) -> bool:
-    """Tell whether a jar makes the text of a ``Cookie`` field itself, and remembers it, as ours does.
+    """Tell whether a jar makes the text of a ``Cookie`` field itself, and caches it, as ours does.
 
-    aiohttp's interface knows morsels only. A subclass of ours that overrides ``filter_cookies`` means what it says.
+    aiohttp's interface has only morsels. A subclass of ours that overrides ``filter_cookies`` must be respected.
     """
     for kind in jar.__mro__:
         if "header_for" in vars(kind):
@@ -99,21 +99,21 @@ def _makes_fields(jar: type[AbstractCookieJar]) -> bool:
 
 
 def _coded(name: str, value: "Morsel[str] | str") -> tuple[str, str]:
-    """Return the name, a morsel's own, and the value as they are sent."""
-    # Text is there when the jar filled its cookie by update(), which makes no morsels.
+    """Return the name (that of the morsel itself) and the value as they are sent."""
+    # It is text if the jar filled its cookie by update(), which makes no morsels.
     if isinstance(value, Morsel):
         return value.key or name, value.coded_value
     return name, _quote(value)[1]
 
 
 def cookie_pairs(cookies: LooseCookies | object) -> dict[str, str]:
-    """Return the names and values of any spelling of cookies: mapping, pairs, ``SimpleCookie``.
+    """Return the names and values of cookies in any form: mapping, pairs, ``SimpleCookie``.
 
-    A ``Morsel`` has a name of its own, which counts.
+    A ``Morsel`` has a name of its own, which is used.
 
     Raises:
-        TypeError: they are a str or bytes, or a name or value is nothing that a cookie can hold.
-        ValueError: a name or value would read as more than one cookie (RFC 6265, section 4.1.1).
+        TypeError: they are a str or bytes, or a name or value is of an invalid type.
+        ValueError: a name or value would be read as more than one cookie (RFC 6265, section 4.1.1).
     """
     if isinstance(cookies, (str, bytes)):
         raise TypeError(

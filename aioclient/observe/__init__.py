@@ -1,4 +1,4 @@
-"""Who looks on while a request is under way.
+"""Observation of a request: traces and log lines.
 
 - ``tracing``: the signals of ``aiohttp.TraceConfig``.
 """

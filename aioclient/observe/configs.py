@@ -1,4 +1,4 @@
-"""The trace configs of a session, and which signals they listen to."""
+"""The trace configs of a session, and the signals that they listen to."""
 
 from collections.abc import Iterable
 from operator import attrgetter
@@ -6,7 +6,7 @@ from typing import Any, Final, TypeAlias, cast
 
 from aiohttp.tracing import TraceConfig
 
-Signal: TypeAlias = "attrgetter[Any]"  # what takes a signal's callbacks out of a config
+Signal: TypeAlias = "attrgetter[Any]"  # gets a signal's callbacks from a config
 
 START: Final = attrgetter("on_request_start")
 END: Final = attrgetter("on_request_end")
@@ -29,10 +29,10 @@ SIGNALS: Final = tuple(value for value in globals().values() if isinstance(value
 
 
 class TraceConfigs(list[TraceConfig]):
-    """Trace configs, frozen; ``signals`` are the signals that any of them listens to.
+    """Frozen trace configs; ``signals`` are the signals that any of them listens to.
 
     Raises:
-        TypeError: one is no ``aiohttp.TraceConfig``; none is frozen then.
+        TypeError: one is not an ``aiohttp.TraceConfig``; then none is frozen.
     """
 
     __slots__ = ("signals",)

@@ -1,7 +1,6 @@
 """The log line of a request, and the names of the loggers.
 
-Each of them costs a request one ``isEnabledFor`` as long as nobody listens. What is logged of a URL is what an error
-would show of it.
+Each of them costs a request one ``isEnabledFor`` while nobody listens. URLs are logged in the form that errors show.
 """
 
 import logging
@@ -35,5 +34,5 @@ def log_response(request: Request, response: ClientResponse, seconds: float) -> 
 
 
 def log_failure(request: Request, error: BaseException, seconds: float) -> None:
-    """Log that a call ended without a response. Its error is raised: what that says is not logged."""
+    """Log that a call ended without a response. Only the class of its error is logged; the error itself is raised."""
     OF_REQUESTS.debug("%s: %s after %.3f s", request.label, type(error).__name__, seconds)

@@ -1,4 +1,4 @@
-"""A response body that reports what is read of it."""
+"""A response body that reports each read to a trace."""
 
 import asyncio
 from collections.abc import Awaitable
@@ -9,17 +9,17 @@ from ..response.stream import StreamReader
 
 
 class Listener(Protocol):
-    """Whom it tells."""
+    """The receiver of the reports."""
 
     def response_chunk_received(self, request: Request, chunk: bytes) -> Awaitable[None]:
-        """Take a piece of the body of the response to *request*."""
+        """Receive a piece of the body of the response to *request*."""
 
 
 class TracedStreamReader(StreamReader):
-    """A body that reports each piece as it is read: decoded, and as large as the reader takes it.
+    """A body that reports each piece as it is read: decoded, and in the reader's sizes.
 
-    What ``read_nowait()`` returns is not reported: it cannot wait for anybody. When the listener raises, the body
-    ends with that error and its connection is closed.
+    Results of ``read_nowait()`` are not reported, because it cannot wait. If the listener raises, the body ends with
+    that error and its connection is closed.
     """
 
     __slots__ = ("_listener", "_request")
@@ -42,7 +42,7 @@ class TracedStreamReader(StreamReader):
         return await self._reported_if_any(await super().readany())
 
     async def readexactly(self, n: int) -> bytes:
-        """Read as the base class does; what came before an early end is reported, too."""
+        """Read as the base class does; the bytes before an early end are reported too."""
         try:
             data = await super().readexactly(n)
         except asyncio.IncompleteReadError as error:

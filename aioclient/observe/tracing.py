@@ -1,16 +1,17 @@
-"""The signals of ``aiohttp.TraceConfig``, fired from our engine.
+"""The signals of ``aiohttp.TraceConfig``, sent by our engine.
 
-The rules, those of aiohttp:
+The rules are those of aiohttp:
 
-* A call fires ``on_request_start`` once, before its middlewares run. Each config that saw it without an error hears
-  of the end: by ``on_request_end``, or by ``on_request_exception``, or by both if a callback of the first raises.
-* Each attempt (a hop after a redirect, a repetition by a middleware or on a stale connection) fires the signals of
-  the connection and of what is sent anew.
-* Callbacks run one after the other, configs in their order; the request waits for them, within its total timeout.
-  For ``on_request_exception`` it waits without a limit: that timeout may be what it tells of.
-* What a callback raises ends the call. Whoever holds the connection at that moment closes it.
-* What is sent is reported before it is written. ``on_request_headers_sent`` has all fields as they go out,
-  credentials included; ``on_request_start`` has those that may still be changed.
+* A call sends ``on_request_start`` once, before its middlewares run. Each config whose callback did not raise is
+  informed of the end: by ``on_request_end``, or by ``on_request_exception``, or by both if a callback of the first
+  raises.
+* Each attempt (a hop after a redirect, a repetition by a middleware or on a stale connection) sends the signals of the
+  connection and of the sent data again.
+* Callbacks run one after the other, configs in their order; the request waits for them, within its total timeout. For
+  ``on_request_exception`` it waits without a limit: that timeout may be the exception.
+* An exception of a callback ends the call. The code that uses the connection at that moment closes it.
+* Data is reported before it is written. ``on_request_headers_sent`` has all fields as they are sent, including
+  credentials; ``on_request_start`` has those that may still be changed.
 """
 
 from collections.abc import Awaitable, Generator
@@ -31,7 +32,7 @@ from .waiting import await_callback, await_rest
 
 
 class _Nothing:
-    """What there is to await when nobody listens."""
+    """The awaitable when nobody listens."""
 
     def __await__(self) -> Generator[None, None, None]:
         return
@@ -58,7 +59,7 @@ class RequestTrace:
 
     def __init__(self, request: Request, configs: list[TraceConfig]) -> None:
         if not isinstance(configs, TraceConfigs):
-            configs = TraceConfigs(configs)  # somebody has put another list into the session
+            configs = TraceConfigs(configs)  # a user has assigned another list
         self._request = request
         self._configs = configs
         self._signals = configs.signals
@@ -76,7 +77,7 @@ class RequestTrace:
         return RequestTrace(request, self._configs)
 
     def follow(self, request: Request) -> None:
-        """Go on with *request*, the next hop."""
+        """Continue with *request*, the next hop."""
         self._request = request
 
     def watch(self, request: Request, stream: StreamReader) -> None:
@@ -87,7 +88,7 @@ class RequestTrace:
     # The call
 
     async def request_start(self, trace_request_ctx: object) -> None:
-        """Fire ``on_request_start``; a config whose callback raises hears no more of the call."""
+        """Fire ``on_request_start``; a config whose callback raises gets no further signals of the call."""
         request = self._request
         headers = _headers_of(request)
         for config in self._configs:
@@ -183,7 +184,7 @@ class RequestTrace:
         return self._fire(signals.CHUNK_RECEIVED, params, request.method, request.url, chunk)
 
     async def _fire(self, signal: Signal, params: type, *values: object) -> None:
-        """Call who listens to *signal*, one after the other, within the call's total limit."""
+        """Call the callbacks of *signal*, one after the other, within the call's total limit."""
         request = self._request
         session = request.session
         for config, context in self._followers:
@@ -195,11 +196,11 @@ class RequestTrace:
                     try:
                         waited_for = next(steps)
                     except StopIteration:
-                        continue  # as most do: they wait for nothing
+                        continue  # most callbacks wait for nothing
                     await await_rest(request, steps, waited_for)
 
     async def _fire_last(self, signal: Signal, params: type, outcome: object) -> None:
-        """Call who listens to the end of the call; its time may be over when that is an exception."""
+        """Call the callbacks for the end of the call; if that is an exception, the call's time may be over."""
         request = self._request
         headers = _headers_of(request)
         for config, context in self._followers:
@@ -215,12 +216,12 @@ class RequestTrace:
 
 
 def _headers_of(request: Request) -> "CIMultiDict[str]":
-    """Return the fields that the call asked for, the session's among them."""
+    """Return the fields of the call, including the session's."""
     return request.defaults.fields.copy() if request.given is None else request.given
 
 
 def _take_back(request: Request, headers: "CIMultiDict[str]") -> None:
-    """Let *request*, and the hops after it, be sent with the *headers* that callbacks had in hand."""
+    """Let *request*, and the hops after it, be sent with *headers*, which callbacks may have changed."""
     # While they are the session's own, they stay encoded.
     if request.given is None and headers != request.defaults.fields:
         request.given = headers

@@ -1,4 +1,4 @@
-"""Wait for a callback that waits itself. Most do not, and a timer would cost more than they do."""
+"""Awaits callbacks. Most of them do not wait, and a timer would cost more than they do."""
 
 import asyncio
 from collections.abc import Awaitable, Generator
@@ -27,7 +27,7 @@ async def await_rest(
 ) -> None:
     """Await the rest of an awaitable, within the total limit of the call.
 
-    *steps* is what its ``__await__()`` returned, and *waited_for* what the first step gave.
+    *steps* is the result of its ``__await__()``, and *waited_for* the result of the first step.
 
     Raises:
         TotalTimeoutError: it did not end in time, and was cancelled.
@@ -48,7 +48,7 @@ async def await_rest(
 
 
 class _Begun:
-    """What is left of an awaitable that has taken one step, and now waits for *waited_for*."""
+    """The rest of an awaitable after its first step, which waits for *waited_for*."""
 
     __slots__ = ("_steps", "_waited_for")
 

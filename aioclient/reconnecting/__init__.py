@@ -1,8 +1,8 @@
-"""A WebSocket that is connected again when it ends.
+"""A WebSocket that reconnects when it ends.
 
-- ``policy``: whether and when, decided on values;
+- ``policy``: whether and when to reconnect, decided on values;
 - ``outcome``: how a connection or an attempt ended, as such a value;
-- ``websocket``: ``ReconnectingWebSocket``, which connects, waits, and hands the connections over.
+- ``websocket``: ``ReconnectingWebSocket``, which connects, waits, and yields the connections.
 """
 
 from .policy import ReconnectPolicy

@@ -1,4 +1,4 @@
-"""How a connection or an attempt ended, as a value to decide on."""
+"""How a connection or an attempt ended, as a value for the policy."""
 
 from ..exceptions import (
     ClientError,
@@ -13,7 +13,7 @@ from .policy import Closed, Failed, Left, Outcome, Refused
 
 
 def outcome_of_error(error: Exception, now: float) -> Outcome:
-    """Return what *error* of an attempt means; *now* is in seconds since the epoch."""
+    """Return the outcome for *error* of an attempt; *now* is in seconds since the epoch."""
     if isinstance(error, ClientResponseError) and not isinstance(error, ServerProtocolError):
         headers = error.headers
         return Refused(error.status, None if headers is None else retry_after(headers, now))
@@ -21,7 +21,7 @@ def outcome_of_error(error: Exception, now: float) -> Outcome:
 
 
 def outcome_of_connection(ws: ClientWebSocketResponse) -> tuple[Outcome, Exception | None]:
-    """Return how *ws*, which is closed, ended, and the error that tells of it."""
+    """Return the outcome for *ws*, which is closed, and the corresponding error."""
     code = ws.close_code
     if ws.closed_by_us or code is None:
         return Left(), None
@@ -31,7 +31,7 @@ def outcome_of_connection(ws: ClientWebSocketResponse) -> tuple[Outcome, Excepti
 
 
 def described(outcome: Outcome) -> str:
-    """Return *outcome* for a log line: of an error its class alone, which is what the user's code may have raised."""
+    """Return *outcome* for a log line: for an error only its class, because user code may have raised it."""
     match outcome:
         case Closed(code):
             return f"closed with {code}"
@@ -44,5 +44,5 @@ def described(outcome: Outcome) -> str:
 
 
 def is_explained_by_end(error: Exception) -> bool:
-    """Tell whether *error*, of a use of a connection that has ended, says no more than that it did."""
+    """Tell whether *error*, raised by using a connection that has ended, only says that it has ended."""
     return isinstance(error, (ClientError, OSError, WSMessageTypeError))

@@ -1,11 +1,11 @@
-"""Whether to connect again, and when: a decision on plain values.
+"""Whether to reconnect, and when: a decision on plain values.
 
 The rules:
 
-* How a connection or an attempt ended is a value, an ``Outcome``; the policy has a list for each kind of them.
-* A connection that lasted ``healthy_after`` seconds was a good one: the count of what came to nothing begins anew.
-* Everything else counts, a server that accepts and drops at once included, and each one makes the next wait longer.
-* A server's ``Retry-After`` makes a wait longer, never shorter, and no longer than ``max_retry_after``.
+* How a connection or an attempt ended is a value, an ``Outcome``; the policy has a list for each kind.
+* A connection that lasted ``healthy_after`` seconds was good: the count of failures starts again.
+* Everything else is a failure, also a server that accepts and drops at once; each failure makes the next wait longer.
+* A server's ``Retry-After`` makes a wait longer, never shorter, and at most ``max_retry_after``.
 """
 
 import math
@@ -28,19 +28,19 @@ NORMAL: Final = 1000
 
 @dataclass(frozen=True, slots=True)
 class Closed:
-    """A connection was closed by the server or lost: *code* is as ``ClientWebSocketResponse.close_code``."""
+    """A connection was closed by the server or lost; *code* is ``ClientWebSocketResponse.close_code``."""
 
     code: int
 
 
 @dataclass(frozen=True, slots=True)
 class Left:
-    """The user went on without having waited for the end of the connection, or closed it."""
+    """The user continued without waiting for the end of the connection, or closed it."""
 
 
 @dataclass(frozen=True, slots=True)
 class Refused:
-    """A handshake was answered with this status; *retry_after* is what the answer asked for, in seconds."""
+    """A handshake was answered with this status; *retry_after* is from the answer, in seconds."""
 
     status: int
     retry_after: float | None = None
@@ -48,7 +48,7 @@ class Refused:
 
 @dataclass(frozen=True, slots=True)
 class Failed:
-    """An attempt failed with this error: no connection, or what ``on_connect`` or another callable raised."""
+    """An attempt failed with this error: no connection, or an exception of ``on_connect`` or another callable."""
 
     error: Exception
 
@@ -58,7 +58,7 @@ Outcome: TypeAlias = Closed | Left | Refused | Failed
 
 @dataclass(frozen=True, slots=True)
 class Reconnect:
-    """Connect again in *delay* seconds; *failures* have come to nothing in a row now."""
+    """Reconnect in *delay* seconds; *failures* is the new number of consecutive failures."""
 
     delay: float
     failures: int
@@ -66,7 +66,7 @@ class Reconnect:
 
 @dataclass(frozen=True, slots=True)
 class Stop:
-    """Do not connect again. *clean*: the server ended it as agreed, which is no error."""
+    """Do not reconnect. *clean*: the server ended it normally, which is no error."""
 
     reason: str
     clean: bool = False
@@ -76,27 +76,26 @@ class Stop:
 class ReconnectPolicy:
     """Which ends of a WebSocket are followed by another connection, and after which wait.
 
-    The n-th wait in a row is ``initial * factor ** (n - 1)`` seconds and at most ``max_delay``, less what ``jitter``
-    takes away.
+    The n-th consecutive wait is ``initial * factor ** (n - 1)`` seconds and at most ``max_delay``, minus ``jitter``.
 
     Args:
         initial: seconds of the first wait.
-        factor: by which each wait is longer than the one before.
+        factor: how many times longer each wait is than the previous one.
         max_delay: seconds of the longest wait.
-        jitter: "equal" takes a random part of up to half of a wait away, "full" up to all of it, "none" nothing. It
-            keeps the clients of a server that restarts from coming back all at once.
-        healthy_after: seconds that a connection must have lasted for the waits to begin anew.
-        max_attempts: how many attempts in a row may come to nothing; None for any number. A connection that did not
-            last is one.
-        close_codes: the close codes after which to connect again; 1006 is a connection that was lost.
-        statuses: the statuses of a refused handshake after which to connect again.
-        max_retry_after: seconds of the longest ``Retry-After`` that is obeyed; what asks for more gets this.
-        errors: the classes of errors after which to connect again.
-        fatal_errors: those of them that end it all the same.
+        jitter: "equal" subtracts a random part of up to half of a wait, "full" up to all of it, "none" nothing. So the
+            clients of a restarted server do not all come back at once.
+        healthy_after: seconds that a connection must last for the waits to start again.
+        max_attempts: how many consecutive attempts may fail; None for any number. A connection that did not last is a
+            failure.
+        close_codes: the close codes after which to reconnect; 1006 is a lost connection.
+        statuses: the statuses of a refused handshake after which to reconnect.
+        max_retry_after: the longest ``Retry-After`` that is obeyed, in seconds; longer ones are cut to it.
+        errors: the classes of errors after which to reconnect.
+        fatal_errors: subclasses of those after which not to reconnect.
 
     Raises:
-        ValueError: a number that makes no sense, or a code or status that does not exist.
-        TypeError: what stands in *errors* or *fatal_errors* is no class of exceptions.
+        ValueError: a number is out of range, or a code or status does not exist.
+        TypeError: an entry of *errors* or *fatal_errors* is not an exception class.
     """
 
     CLOSE_CODES: ClassVar[frozenset[int]] = frozenset((1001, 1005, 1006, 1011, 1012, 1013, 1014))
@@ -157,7 +156,7 @@ class ReconnectPolicy:
         """Decide what follows *outcome*.
 
         Args:
-            failures: attempts in a row that had come to nothing before this one.
+            failures: consecutive failures before this outcome.
             healthy_for: seconds for which the connection was open; None if it never was.
             random: from 0 up to but not including 1.
         """
@@ -175,7 +174,7 @@ class ReconnectPolicy:
         return Reconnect(delay, failures)
 
     def delay(self, before: int, random: float) -> float:
-        """Return the seconds of a wait that has so many waits in a row before it."""
+        """Return the seconds of a wait after *before* consecutive waits."""
         try:
             longest = min(self.max_delay, self.initial * self.factor**before)
         except OverflowError:
@@ -185,7 +184,7 @@ class ReconnectPolicy:
         return longest if self.jitter == "none" else longest / 2 * (1 + random)
 
     def _stop(self, outcome: Outcome) -> Stop | None:
-        """Return the reason why nothing follows this kind of end; None when something does."""
+        """Return the reason to stop after this outcome; None to reconnect."""
         match outcome:
             case Closed(code) if code not in self.close_codes:
                 if code == NORMAL:

@@ -1,11 +1,11 @@
-"""A WebSocket that is connected again when it ends: what acts on the policy's decisions.
+"""A WebSocket that reconnects when it ends: it carries out the policy's decisions.
 
 The rules:
 
-* All of it happens in the task that iterates; there is no other one, and no timer but that of a wait.
+* Everything happens in the task that iterates; there is no other task, and no timer except that of a wait.
 * ``close()``, and the end of the session, end a wait, a handshake or a hook at once.
-* A connection is handed over after ``on_connect``, and closed when its turn is over, however that comes about.
-* An error that is not of the network is the program's own, and leaves the loop as it is.
+* A connection is yielded after ``on_connect``, and closed at the end of its iteration, whatever the reason.
+* An error that is not from the network is the program's own, and leaves the loop unchanged.
 """
 
 import asyncio
@@ -41,13 +41,13 @@ class ReconnectState(Enum):
     """What a reconnecting WebSocket does at the moment."""
 
     IDLE = "idle"
-    """Nothing: nobody has iterated yet."""
+    """Nothing: the iteration has not begun."""
     CONNECTING = "connecting"
     """It opens a connection, or runs ``on_connect``."""
     OPEN = "open"
-    """A connection is handed over."""
+    """A connection is open."""
     WAITING = "waiting"
-    """It waits for the time of the next attempt."""
+    """It waits for the next attempt."""
     CLOSED = "closed"
     """It has ended for good."""
 
@@ -57,9 +57,9 @@ class ReconnectStatistics:
     """What a reconnecting WebSocket has done so far.
 
     Attributes:
-        attempts: to connect, in all.
-        connections: that were handed over.
-        failures: attempts in a row that came to nothing; 0 after a connection that lasted.
+        attempts: all connection attempts.
+        connections: connections that were yielded.
+        failures: consecutive failures; 0 after a connection that lasted.
     """
 
     attempts: int
@@ -68,15 +68,15 @@ class ReconnectStatistics:
 
 
 class ReconnectingWebSocket:
-    """A WebSocket that is connected again when it ends; ``ClientSession.ws_reconnecting()`` makes it.
+    """A WebSocket that reconnects when it ends; made by ``ClientSession.ws_reconnecting()``.
 
     Iterate over its connections, or over the ``messages()`` of all of them; once, in one task. Other tasks may send,
-    look and ``close()`` meanwhile. With ``async with`` it is closed when the block is left; without, a connection whose
-    loop is left by ``break`` or by an exception is closed in the background.
+    read its state and ``close()`` it meanwhile. ``async with`` closes it at the end of the block; without it, a
+    connection whose loop is left by ``break`` or an exception is closed in the background.
 
     The loop ends without an error after ``close()`` and when the server closes with 1000. It raises
-    ``WSReconnectError`` when the policy ends it; errors that are not of the network, of ``on_connect`` for instance,
-    come as they are.
+    ``WSReconnectError`` when the policy stops; errors that are not from the network, for instance of ``on_connect``,
+    are raised unchanged.
     """
 
     __slots__ = (
@@ -109,14 +109,14 @@ class ReconnectingWebSocket:
         policy: ReconnectPolicy,
         on_connect: OnConnect | None,
     ) -> None:
-        self._open_ones = open_ones  # whom the session tells of its end
+        self._open_ones = open_ones  # the session reports its end to them
         self._label = label
         self._open = open
         self._policy = policy
         self._on_connect = on_connect
         self._state = ReconnectState.IDLE
         self._ws: ClientWebSocketResponse | None = None
-        self._settled = asyncio.Event()  # there is a connection, or will be none
+        self._settled = asyncio.Event()  # there is a connection, or there will be none
         self._begun = False
         self._closing = False
         self._session_closed = False
@@ -138,17 +138,17 @@ class ReconnectingWebSocket:
 
     @property
     def ws(self) -> ClientWebSocketResponse | None:
-        """The connection that is handed over; None when there is none."""
+        """The open connection; None if there is none."""
         return self._ws
 
     @property
     def last_error(self) -> Exception | None:
-        """What ended the last attempt or connection that the user did not end; None so long as nothing has."""
+        """The error that ended the last attempt or connection, unless the user ended it; None if there was none."""
         return self._last_error
 
     @property
     def next_attempt_in(self) -> float | None:
-        """The seconds until the next attempt; None when it does not wait for one."""
+        """The seconds until the next attempt; None if it does not wait for one."""
         if self._state is not ReconnectState.WAITING:
             return None
         return max(0.0, self._due - asyncio.get_running_loop().time())
@@ -163,10 +163,10 @@ class ReconnectingWebSocket:
         return self._run()
 
     async def messages(self) -> AsyncGenerator[WSMessage, None]:
-        """Iterate over the messages of one connection after the other.
+        """Iterate over the messages of one connection after another.
 
-        What ends a connection is no message here: see ``last_error``. A connection on which no message comes within
-        ``ClientWSTimeout.ws_receive`` is given up.
+        The end of a connection is not a message: see ``last_error``. A connection without a message within
+            ``ClientWSTimeout.ws_receive`` is closed.
         """
         async with aclosing(self._run()) as connections:
             async for ws in connections:
@@ -209,7 +209,7 @@ class ReconnectingWebSocket:
             self._end()
 
     async def _wait(self) -> bool:
-        """Wait for the time of the next attempt; tell whether there shall be one."""
+        """Wait for the next attempt; return whether there is one."""
         if self._delay is not None and not self._is_over:
             self._state = ReconnectState.WAITING
             self._due = asyncio.get_running_loop().time() + self._delay
@@ -221,7 +221,7 @@ class ReconnectingWebSocket:
         return not self._closing
 
     async def _connect(self) -> ClientWebSocketResponse | None:
-        """Return a new connection; None when there is none, once it is decided what follows."""
+        """Return a new connection; None if the attempt failed and the policy has decided."""
         self._state = ReconnectState.CONNECTING
         self._attempts += 1
         ws: ClientWebSocketResponse | None = None
@@ -249,7 +249,7 @@ class ReconnectingWebSocket:
         return ws
 
     def _judge_failure(self, error: Exception, ws: ClientWebSocketResponse | None) -> None:
-        """Decide what follows *error* of an attempt that came as far as *ws*."""
+        """Decide about *error* of an attempt, which had reached *ws*."""
         if ws is not None and is_explained_by_end(error):
             outcome, ended = outcome_of_connection(ws)
             if ended is not None:
@@ -259,10 +259,10 @@ class ReconnectingWebSocket:
         self._judge(outcome_of_error(error, time.time()), error, None)
 
     def _judge(self, outcome: Outcome, error: Exception | None, healthy_for: float | None) -> None:
-        """Do as the policy says.
+        """Carry out the policy's decision.
 
         Raises:
-            WSReconnectError: it says to end this.
+            WSReconnectError: the policy stops.
         """
         if error is not None:
             self._last_error = error
@@ -306,9 +306,9 @@ class ReconnectingWebSocket:
     # Sending
 
     async def wait_open(self) -> ClientWebSocketResponse:
-        """Return the connection; wait for one while there is none.
+        """Return the connection; wait for one if there is none.
 
-        Something has to iterate meanwhile, in another task.
+        Another task has to iterate meanwhile.
 
         Raises:
             ClientConnectionResetError: it has ended for good.
@@ -322,13 +322,13 @@ class ReconnectingWebSocket:
         return self._ws
 
     async def send_str(self, data: str, compress: int | None = None) -> None:
-        """Send a text message on the connection, or on the next one when there is none at the moment.
+        """Send a text message on the connection, or on the next one if there is none.
 
-        Nothing is sent twice: what a connection took with it when it broke is lost, as with any WebSocket.
+        Nothing is sent twice: data in a connection that breaks is lost, as with any WebSocket.
 
         Raises:
-            ClientConnectionResetError: the connection has just ended, or all has.
-            TypeError, ValueError: as ``ClientWebSocketResponse.send_str()``.
+            ClientConnectionResetError: the connection has just ended, or all has ended.
+            TypeError, ValueError: as for ``ClientWebSocketResponse.send_str()``.
         """
         await (await self.wait_open()).send_str(data, compress)
 
@@ -351,7 +351,7 @@ class ReconnectingWebSocket:
     # The end
 
     async def close(self) -> None:
-        """Close the connection and connect no more; the loop ends without an error."""
+        """Close the connection and do not reconnect; the loop ends without an error."""
         self._closing = True
         self._interrupt()
         if self._ws is not None:
@@ -359,7 +359,7 @@ class ReconnectingWebSocket:
         self._end()
 
     def session_closed(self, *, going_away: bool) -> None:
-        """Make no other connection (called by the session when it is closed); with *going_away* close this one."""
+        """Do not reconnect (called by the session when it is closed); with *going_away* close this connection too."""
         self._session_closed = True
         self._interrupt()
         if going_away and self._ws is not None:
@@ -379,7 +379,7 @@ class ReconnectingWebSocket:
         return self._closing or self._session_closed
 
     def _interrupt(self) -> None:
-        """End the wait or the attempt that is under way."""
+        """End the current wait or attempt."""
         if self._scope is not None and not self._scope.expired():
             self._scope.reschedule(asyncio.get_running_loop().time())
 
