@@ -27,7 +27,7 @@ class Attempt:
         return f"{result} after {self.took:.3g} s{waited}"
 
 
-def told(attempts: Sequence[Attempt], reason: str | None) -> str:
+def summary(attempts: Sequence[Attempt], reason: str | None) -> str:
     """Return one line that describes every attempt, and the *reason* why no further one was made."""
     count = "1 attempt" if len(attempts) == 1 else f"{len(attempts)} attempts"
     each = "; ".join(f"{number}. {attempt}" for number, attempt in enumerate(attempts, 1))

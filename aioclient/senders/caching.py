@@ -252,8 +252,8 @@ class CachingSender(SteppingSender[R_co]):
         if not self._heuristic and "Cache-Control" not in answer and "Expires" not in answer:
             return False
         if status in KEPT_WHEN_TOLD:
-            told = explicit_lifetime(answer, directives, self._settings, received)
-            if told is None:
+            lifetime = explicit_lifetime(answer, directives, self._settings, received)
+            if lifetime is None:
                 return False
         elif status not in KEPT:
             return False

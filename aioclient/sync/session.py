@@ -283,8 +283,14 @@ class Session:
         data, errands = body_of(data, files)
         if isinstance(cookies, Cookies):
             cookies = dict(cookies)
-        said = {"data": data, "json": json, "headers": headers, "cookies": cookies, "auth": auth}
-        for name, value in said.items():
+        arguments = {
+            "data": data,
+            "json": json,
+            "headers": headers,
+            "cookies": cookies,
+            "auth": auth,
+        }
+        for name, value in arguments.items():
             if value is not None:
                 call[name] = value
         if params or self.params:

@@ -50,9 +50,9 @@ def _lifetime(
 ) -> tuple[float, bool]:
     if entry.ttl is not None:
         return entry.ttl, True
-    said = explicit_lifetime(entry.fields, directives, settings, entry.received)
-    if said is not None:
-        return said, True
+    lifetime = explicit_lifetime(entry.fields, directives, settings, entry.received)
+    if lifetime is not None:
+        return lifetime, True
     if entry.status not in HEURISTIC_STATUSES and not directives.public:
         return 0.0, False
     return _guessed(entry, settings), False

@@ -197,15 +197,15 @@ class Learned:
         if self._bucket is not None:
             self._bucket.take(at)
 
-    def learn(self, said: Advice, now: float, given: int, rule: Rule) -> float:
-        """Take *said* of the response to the *given*-th permit into account; return seconds in which nothing may go."""
-        if said.quota is not None and said.window is not None:
-            self._learn_policy(said.quota, said.window, rule)
-        if said.left is None or said.reset is None:
+    def learn(self, advised: Advice, now: float, given: int, rule: Rule) -> float:
+        """Apply the advice in the response to the *given*-th permit; return the seconds without a further one."""
+        if advised.quota is not None and advised.window is not None:
+            self._learn_policy(advised.quota, advised.window, rule)
+        if advised.left is None or advised.reset is None:
             return 0.0
-        if said.left == 0:
-            return said.reset
-        until, left = now + said.reset, max(0, said.left - (self.given - given))
+        if advised.left == 0:
+            return advised.reset
+        until, left = now + advised.reset, max(0, advised.left - (self.given - given))
         if self._left is not None and until <= self._until + 1 and now < self._until:
             left = min(left, self._left)  # answers of the same window may come out of order
         self._left, self._until = left, until

@@ -261,11 +261,11 @@ class RateLimit:
         limit = f"{rule.rate:g} requests in {rule.per:g} s to {line.key}"
         if wait == math.inf:
             reason = f"the store of the limit of {limit} is lost"
-            return RateLimitedError(request.what, reason, None, None)
+            return RateLimitedError(request.label, reason, None, None)
         until = datetime.now(UTC) + timedelta(seconds=wait)
         ahead = len(line.waiters)
         reason = f"the limit of {limit} has no room in time ({ahead} wait before it)"
-        return RateLimitedError(request.what, reason, wait, until)
+        return RateLimitedError(request.label, reason, wait, until)
 
     async def _learn(self, line: _Line, response: ClientResponse, given: int) -> None:
         """Take into account what *response* says of the server's limits."""
@@ -273,10 +273,10 @@ class RateLimit:
         seconds = 0.0
         if response.status in _SLOW_DOWN:
             seconds = retry_after(headers, time.time()) or 0.0
-        said = advice(headers, time.time())
+        advised = advice(headers, time.time())
         now = asyncio.get_running_loop().time()
-        if said is not NONE:
-            seconds = max(seconds, line.learned.learn(said, now, given, self._rule))
+        if advised is not NONE:
+            seconds = max(seconds, line.learned.learn(advised, now, given, self._rule))
         if seconds <= 0:
             return
         seconds = min(seconds, LONGEST)

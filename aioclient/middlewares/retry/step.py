@@ -13,7 +13,7 @@ from uuid import uuid4
 from ...chain import Handler, tell
 from ...exceptions import AttemptTimeoutError
 from ...exchange import IDEMPOTENT
-from ...message.attempt import Attempt, told
+from ...message.attempt import Attempt, summary
 from ...message.headers import check_value
 from ...message.request import Request
 from ...message.retry_after import retry_after
@@ -308,7 +308,7 @@ def _mark(error: Exception, attempts: tuple[Attempt, ...], reason: str | None) -
     """Tell in *error* of the attempts that led to it."""
     cast(Any, error).attempts = attempts
     if len(attempts) > 1 or reason is not None:
-        error.add_note(told(attempts, reason))
+        error.add_note(summary(attempts, reason))
 
 
 def _new_key() -> str:

@@ -216,7 +216,7 @@ class ResponseReader:
                 else:
                     head, rest = self._split(data)
             if not head:
-                self._hold(rest)
+                self._keep_head(rest)
                 return
             self._read_head(head)
             if self.error is not None:
@@ -256,7 +256,7 @@ class ResponseReader:
             end = 0 if empty is None else empty.end()
         return data[:end], data[end:]
 
-    def _hold(self, data: bytes) -> None:
+    def _keep_head(self, data: bytes) -> None:
         """Keep the beginning of a head."""
         if self._may_begin(data) and not self._exceeds(self._head_bytes + len(data)):
             self._head = data

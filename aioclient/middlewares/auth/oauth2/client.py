@@ -135,7 +135,7 @@ class OAuth2(Scope):
             return None
         return self._held
 
-    def _hold(self, token: OAuth2Token) -> OAuth2Token:
+    def _keep(self, token: OAuth2Token) -> OAuth2Token:
         remaining = token.remaining(time.time())
         self._held = token
         self._until = None if remaining is None else asyncio.get_running_loop().time() + remaining
@@ -155,10 +155,10 @@ class OAuth2(Scope):
             if stored is not None and stored.access_token != self._refused:
                 remaining = stored.remaining(time.time())
                 if remaining is None or remaining > 0:
-                    return self._hold(stored)
+                    return self._keep(stored)
             token = await self._granted(request, stored)
             await _finished(self._store.save(key, token))
-            return self._hold(token)
+            return self._keep(token)
 
     async def _granted(self, request: Request, before: OAuth2Token | None) -> OAuth2Token:
         """Return a new token; *before* is the last one."""
@@ -196,11 +196,11 @@ class OAuth2(Scope):
         asking.deadline = None  # those who wait have theirs
         response: ClientResponse = await asking.send_apart(asking)
         try:
-            said = await response.read()
+            content = await response.read()
         finally:
             response.close()
         return token_of(
-            self.token_url, response.status, said, time.time(), refresh_token, self._client[1]
+            self.token_url, response.status, content, time.time(), refresh_token, self._client[1]
         )
 
     def __repr__(self) -> str:

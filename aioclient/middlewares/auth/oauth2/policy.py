@@ -101,32 +101,32 @@ def token_of(
             token_url, status, "", "it redirects, and what it was sent goes nowhere else"
         )
     try:
-        said = json.loads(body)
+        answer = json.loads(body)
     except ValueError:
-        said = None
-    if status != 200 or not isinstance(said, dict) or "error" in said:
-        found: Mapping[str, object] = said if isinstance(said, dict) else {}
+        answer = None
+    if status != 200 or not isinstance(answer, dict) or "error" in answer:
+        found: Mapping[str, object] = answer if isinstance(answer, dict) else {}
         words = _text(found, "error_description")
         for secret in filter(None, (refresh_token, client_secret)):
             words = words.replace(secret, "***")
         raise OAuth2Error(token_url, status, _text(found, "error"), words)
-    if _text(said, "token_type").lower() != "bearer":
+    if _text(answer, "token_type").lower() != "bearer":
         raise OAuth2Error(token_url, status, "", "it gave a token of a type that is not Bearer")
-    lifetime = said.get("expires_in")
+    lifetime = answer.get("expires_in")
     if isinstance(lifetime, str) and lifetime.isdecimal():
         lifetime = int(lifetime)  # as some servers write it
     if lifetime is not None and not _is_number(lifetime):
         raise OAuth2Error(token_url, status, "", "its expires_in is no number")
     try:
-        access_token = checked_token(said.get("access_token"))
+        access_token = checked_token(answer.get("access_token"))
     except (TypeError, ValueError) as error:
         raise OAuth2Error(token_url, status, "", f"it gave no usable token: {error}") from None
     return OAuth2Token(
         access_token,
         None if lifetime is None else now + lifetime,
         lifetime,
-        _text(said, "refresh_token") or refresh_token,
-        _text(said, "scope"),
+        _text(answer, "refresh_token") or refresh_token,
+        _text(answer, "scope"),
     )
 
 
@@ -134,8 +134,8 @@ def _is_number(value: object) -> bool:
     return isinstance(value, (int, float)) and not isinstance(value, bool) and 0 <= value < 1e12
 
 
-def _text(said: Mapping[str, object], name: str) -> str:
-    value = said.get(name)
+def _text(answer: Mapping[str, object], name: str) -> str:
+    value = answer.get(name)
     return value if isinstance(value, str) else ""
 
 
@@ -290,22 +290,22 @@ class AuthorizationFlow:
             OAuth2Error: it answers another request than this one, was looked at before, has no code, or says that the
                 user or the server refused.
         """
-        said = URL(callback).query
+        answer = URL(callback).query
         expected, self._state = self._state, None
-        found = said.get("state", "")
+        found = answer.get("state", "")
         if expected is None or not hmac.compare_digest(found.encode(), expected.encode()):
             raise self._refusal("the answer is not to this request: its state is another one")
         if self._issuer is not None and not hmac.compare_digest(
-            said.get("iss", "").encode(), self._issuer.encode()
+            answer.get("iss", "").encode(), self._issuer.encode()
         ):
             raise self._refusal(f"the answer is not of {self._issuer}: its iss is another one")
-        if "error" in said:
+        if "error" in answer:
             raise OAuth2Error(
-                self.authorize_url, None, said["error"], said.get("error_description", "")
+                self.authorize_url, None, answer["error"], answer.get("error_description", "")
             )
-        if not said.get("code"):
+        if not answer.get("code"):
             raise self._refusal("the answer has no code")
-        return said["code"]
+        return answer["code"]
 
     def _refusal(self, text: str) -> OAuth2Error:
         return OAuth2Error(self.authorize_url, None, "", text)
