@@ -22,7 +22,7 @@ _CREDENTIALS: Final = frozenset(("authorization", "cookie"))
 PartitionFor = Callable[[Request], str]
 
 
-class Way(Enum):
+class Treatment(Enum):
     """What a cache does with a request."""
 
     AROUND = "it is kept out"
@@ -50,7 +50,7 @@ class Asking:
         "range",
         "request",
         "rule",
-        "way",
+        "treatment",
     )
 
     def __init__(
@@ -70,21 +70,21 @@ class Asking:
         self.has_conditions = False
         self.collapsed = False
         self.directives: RequestDirectives
-        self.way, digest = self._choose(rules)
+        self.treatment, digest = self._choose(rules)
         self.key = Key(
             uri_of(request.url, self._other_host()),
-            "" if self.way is Way.AROUND else self._space(partition, shared, digest),
+            "" if self.treatment is Treatment.AROUND else self._space(partition, shared, digest),
         )
-        if self.way is not Way.AROUND:
+        if self.treatment is not Treatment.AROUND:
             self.directives = request_directives(self.fields)
             self.range = self.fields.get(RANGE)
             self.has_conditions = not self.fields.keys().isdisjoint(CONDITIONS)
 
-    def _choose(self, rules: Sequence[CacheRule]) -> tuple[Way, str]:
+    def _choose(self, rules: Sequence[CacheRule]) -> tuple[Treatment, str]:
         """Return what is done with it, and a digest of its content if that is a part of its key."""
         request, options = self.request, self.options
         if options.cacheable is False or UPGRADE in self.fields:
-            return Way.AROUND, ""
+            return Treatment.AROUND, ""
         if rules:
             url = str(request.url)
             self.rule = next((rule for rule in rules if rule.fits(self.method, url)), None)
@@ -92,15 +92,15 @@ class Asking:
         if self.method not in _READING or content is not None:
             safe = options.cacheable is True or self.rule is not None
             if not safe or (content is not None and content.data is None):
-                return Way.AROUND, ""
+                return Treatment.AROUND, ""
             data = b"" if content is None else content.data or b""
             digest = f"{self.method} {hashlib.sha256(data).hexdigest()}"
             self.method = "GET"
         else:
             digest = ""
         if options.mode in ("no-store", "reload"):
-            return (Way.AROUND if options.mode == "no-store" else Way.SEND), digest
-        return (Way.HEAD if self.method == "HEAD" else Way.LOOK), digest
+            return (Treatment.AROUND if options.mode == "no-store" else Treatment.SEND), digest
+        return (Treatment.HEAD if self.method == "HEAD" else Treatment.LOOK), digest
 
     def _other_host(self) -> str | None:
         host = self.fields.get(HOST)

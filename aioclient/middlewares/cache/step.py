@@ -21,7 +21,7 @@ from ...message.urls import resolved, url_of
 from ...response.client_response import ClientResponse, note_cache_status
 from ...response.synthetic import wait_for_end
 from .answers import answer, content_of, not_cached, not_modified
-from .asking import Asking, PartitionFor, Way
+from .asking import Asking, PartitionFor, Treatment
 from .directives import Fields, ResponseDirectives, response_directives
 from .entry import Entry
 from .flights import Flight, Flights, Landing
@@ -182,8 +182,8 @@ class Cache:
     async def __call__(self, request: Request, handler: Handler) -> ClientResponse:
         """Answer *request* from what is stored, or send it and store the response."""
         asking = Asking(request, self.rules, self._partition, self._settings.shared)
-        way = asking.way
-        if way is Way.AROUND:
+        treatment = asking.treatment
+        if treatment is Treatment.AROUND:
             return await self._pass(asking, handler)
         waited = False
         while True:
@@ -200,7 +200,12 @@ class Cache:
                 return self._noted(
                     not_cached(request), CacheStatus(reason=self._why(asking, found, use))
                 )
-            if waited or way is not Way.LOOK or asking.range is not None or asking.has_conditions:
+            if (
+                waited
+                or treatment is not Treatment.LOOK
+                or asking.range is not None
+                or asking.has_conditions
+            ):
                 return await self._send(asking, found, handler, use, None)
             key = self._flight_key(asking, found)
             if key in self._unstored:
@@ -354,7 +359,7 @@ class Cache:
             return not_modified(request, entry, age)
         if asking.range is not None and allows_range(asking.fields, entry):
             part = part_for(asking.range, entry)
-        if asking.way is Way.HEAD:
+        if asking.treatment is Treatment.HEAD:
             return answer(request, entry, age, b"", None)
         try:
             body = await content_of(self.store, stored, part)
@@ -394,7 +399,7 @@ class Cache:
         conditions = {}
         if (
             chosen is not None
-            and asking.way is not Way.SEND
+            and asking.treatment is not Treatment.SEND
             and not (asking.has_conditions or asking.range is not None)
         ):
             conditions = conditions_for(chosen.entry)
@@ -427,7 +432,7 @@ class Cache:
                 await _drop(response)
                 return await self._exchange(asking, Found(None, found.all), handler, reason, flight)
         self._counts.misses += 1
-        if asking.way is Way.HEAD:
+        if asking.treatment is Treatment.HEAD:
             await self._updated_by_head(asking, found, response, sent, received)
             return self._noted(response, CacheStatus(reason=reason, status=response.status))
         return self._store(asking, found, response, reason, sent, received, flight)
@@ -609,8 +614,8 @@ class Cache:
         rule = asking.rule
         if rule is None or status not in rule.statuses:
             return None
-        said = explicit_lifetime(fields, directives, self._settings, received)
-        return rule.ttl if said is None or rule.override else None
+        explicit = explicit_lifetime(fields, directives, self._settings, received)
+        return rule.ttl if explicit is None or rule.override else None
 
     def _record(
         self,
@@ -672,7 +677,7 @@ class Cache:
                 if trace is not None:
                     await trace.request_end(response)
         except Exception as error:  # noqa: BLE001  (nobody waits for it)
-            _log.debug("%s: revalidation behind a response failed: %r", request.what, error)
+            _log.debug("%s: revalidation behind a response failed: %r", request.label, error)
             flight.land(Landing.ALONE)
             if trace is not None:
                 await trace.request_exception(error)
@@ -839,10 +844,10 @@ def _checked_store(store: object) -> Any:
     missing = [name for name in _PARTS if not hasattr(store, name)]
     if isinstance(store, type) or missing:
         found = store.__name__ if isinstance(store, type) else type(store).__name__
-        what = (
+        fault = (
             "the class itself" if isinstance(store, type) else f"which lacks {', '.join(missing)}"
         )
-        raise TypeError(f"store must be a CacheStore, found {found}, {what}")
+        raise TypeError(f"store must be a CacheStore, found {found}, {fault}")
     return store
 
 
