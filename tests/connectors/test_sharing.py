@@ -350,6 +350,59 @@ class TestSharing:
             assert [server.connections, other.connections] == [2, 1]
             assert [each.ended for each in connector.made] == [True, True, False]
 
+    async def test_held_up_for_a_slot(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        """Requests that were held up for another one's slot get their shares as soon as it has one."""
+        monkeypatch.setattr(rules, "OVERTAKINGS", 1)
+        connector = Connector(limit=2)
+        async with (
+            RawServer(lines) as server,
+            RawServer(lines) as second,
+            RawServer(lines) as third,
+            ClientSession(connector=connector) as session,
+        ):
+            idle = await session.get(server.url("/hold"))
+            busy = await session.get(second.url("/hold"))
+            (waits,) = await begin(session, third.url("/waits"))
+            for _ in range(2):
+                assert await text(session, second.url("/a")) == "/a"
+            (late,) = await begin(session, second.url("/late"))
+            assert connector.numbers() == (2, 0, 2, 0)
+            idle.close()
+            assert await late == "/late"
+            assert await waits == "/waits"
+            busy.close()
+            assert [server.connections, second.connections, third.connections] == [1, 1, 1]
+
+    async def test_closed_when_it_was_idle_for_long(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        """A connection that came back as others joined a dial or got shares is closed in its time."""
+        monkeypatch.setattr(rules, "OVERTAKINGS", 1)
+        connector = Connector(limit=3, keepalive_timeout=0.001)
+        async with (
+            RawServer(lines) as first,
+            RawServer(lines) as second,
+            RawServer(lines) as third,
+            RawServer(lines) as dialled,
+            ClientSession(connector=connector) as session,
+        ):
+            idle = await session.get(first.url("/hold"))
+            busy = await session.get(second.url("/hold"))
+            given = await session.get(third.url("/hold"))
+            connector.gate.clear()
+            waiting = await begin(session, dialled.url("/0"), dialled.url("/1"))
+            given.close()
+            await until(lambda: connector.dials == 4)
+            for _ in range(3):
+                assert await text(session, second.url("/a")) == "/a"
+            late = asyncio.create_task(session.get(second.url("/late/hold")))
+            await until(lambda: connector.numbers() == (3, 0, 2, 0))
+            idle.close()
+            assert connector.numbers() == (2, 1, 0, 1)  # one joined the dial, one shares
+            await until(lambda: connector.numbers() == (2, 0, 0, 1))
+            connector.gate.set()
+            assert [await task for task in waiting] == ["/0", "/1"]
+            (await late).close()
+            busy.close()
+
     async def test_force_close(self) -> None:
         """Nothing is shared where each connection ends with its response."""
         connector = Connector(force_close=True)
