@@ -426,3 +426,49 @@ class TestTouched:
         wire.codec.reset(stream)
         wire.codec.reset(stream)
         assert [one.kind for one in wire.taken()] == [RST_STREAM]
+
+
+class TestLargeBodies:
+    """More bytes than a window, or 32 bits, can count."""
+
+    PIECE = bytes(2**24 - 1)
+
+    def test_download(self) -> None:
+        """5 GB come on one stream; nothing but what waits for the reader is kept."""
+        wire = Wire(local=LocalSettings(stream_window=MAX_WINDOW, frame_size=2**24 - 1))
+        stream = wire.get()
+        size = 5 * 10**9
+        wire.say(wire.head(stream, OK, ("content-length", str(size))))
+        data = wire.data(stream, self.PIECE)
+        left = size
+        while left > len(self.PIECE):
+            (same,) = wire.say(data)
+            assert same is stream
+            assert [len(chunk) for chunk in stream.chunks] == [len(self.PIECE)]
+            stream.chunks.clear()
+            left -= len(self.PIECE)
+            wire.codec.take()
+        wire.say(wire.data(stream, bytes(left), end=True))
+        assert stream.complete
+        assert stream.received == size
+        assert wire.codec.failure is None
+
+    def test_upload(self) -> None:
+        """5 GB go out on one stream, as fast as the server widens its windows."""
+        wire = Wire((0x4, MAX_WINDOW), (0x5, 2**24 - 1))
+        stream = wire.post()
+        wire.codec.take()
+        wire.say(window_frame(0, MAX_WINDOW - DEFAULT_WINDOW))
+        sent = 0
+        while sent < 5 * 10**9:
+            wire.codec.send(stream, self.PIECE, end=False)
+            before = stream.window
+            wire.codec.take(len(self.PIECE))
+            taken = before - stream.window
+            assert stream.upload is not None
+            assert taken == len(self.PIECE) - stream.upload.unsent > 0
+            wire.codec.take(len(self.PIECE))
+            sent += len(self.PIECE)
+            wire.say(window_frame(0, len(self.PIECE)) + window_frame(stream.id, len(self.PIECE)))
+        assert stream.window == MAX_WINDOW
+        assert wire.codec.failure is None
