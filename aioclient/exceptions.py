@@ -751,7 +751,7 @@ class OAuth2Error(ClientError):
     """
 
     def __init__(self, url: URL, status: int | None, error: str, description: str) -> None:
-        self.url = public(url)
+        self.url: URL = public(url)
         self.status = status
         self.error = error
         self.description = description

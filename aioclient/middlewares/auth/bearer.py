@@ -44,7 +44,7 @@ class BearerAuth(Scope):
                 f"the token must be a str or a function that returns one, found {type(token).__name__}"
             )
         self._token = checked_token(token) if isinstance(token, str) else token
-        self.identity = identity
+        self.identity: str | None = identity
 
     def authorize(self, request: Request) -> Awaitable[None] | None:
         """Set the request's ``Authorization`` field, unless it has one of its own."""

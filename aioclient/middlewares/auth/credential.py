@@ -88,7 +88,7 @@ class CredentialAuth(Scope):
                 "credential must be an object with headers(), cookies(), params(), is_expired(), refresh() and "
                 f"raise_for_invalid(), as aioclient.Credential has; found {type(credential).__name__}"
             )
-        self.credential = credential
+        self.credential: Credential = credential
         self._verify = verify
         self._generation = 0  # which one it is, counted by renewals
         self._refused = -1

@@ -60,18 +60,18 @@ class Asking:
         partition: PartitionFor | None,
         shared: bool,
     ) -> None:
-        self.request = request
+        self.request: Request = request
         self.options: CacheOptions = request.options.cache or ASKS_NOTHING
         self.fields: Fields = request.fields
         self._all_fields: Fields | None = None
-        self.method = request.method
+        self.method: str = request.method
         self.rule: CacheRule | None = None
         self.range: str | None = None
-        self.has_conditions = False
-        self.collapsed = False
+        self.has_conditions: bool = False
+        self.collapsed: bool = False
         self.directives: RequestDirectives
         self.treatment, digest = self._choose(rules)
-        self.key = Key(
+        self.key: Key = Key(
             uri_of(request.url, self._other_host()),
             "" if self.treatment is Treatment.AROUND else self._space(partition, shared, digest),
         )

@@ -24,8 +24,8 @@ class MemoryStore:
     """
 
     def __init__(self, max_bytes: int = 64 * 2**20, *, max_entry: int = MAX_ENTRY) -> None:
-        self.max_bytes = checked_bytes("max_bytes", max_bytes)
-        self.max_entry = min(checked_bytes("max_entry", max_entry), max_bytes)
+        self.max_bytes: int = checked_bytes("max_bytes", max_bytes)
+        self.max_entry: int = min(checked_bytes("max_entry", max_entry), max_bytes)
         self._lock = Lock()
         self._entries: OrderedDict[str, Stored] = OrderedDict()
         self._uris: dict[str, dict[str, list[str]]] = {}

@@ -41,7 +41,7 @@ class Recorder:
         self._failed = failed
         self._spawn = spawn
         self._size = 0
-        self.is_done = False  # whether the body has ended, one way or the other
+        self.is_done: bool = False  # whether the body has ended, one way or the other
 
     def write(self, piece: bytes) -> None:
         """Take the next piece."""

@@ -47,10 +47,10 @@ class CacheRule:
         if isinstance(methods, str):
             raise TypeError(f"methods must be an iterable of methods, found the str {methods!r}")
         self.ttl: float = checked
-        self.url = url
-        self.methods = frozenset(map(check_method, methods))
-        self.statuses = frozenset(statuses)
-        self.override = override
+        self.url: str | None = url
+        self.methods: frozenset[str] = frozenset(map(check_method, methods))
+        self.statuses: frozenset[int] = frozenset(statuses)
+        self.override: bool = override
         self._parts = ("*" if url is None else url).split("*")
 
     def fits(self, method: str, url: str) -> bool:

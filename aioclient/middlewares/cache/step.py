@@ -149,7 +149,7 @@ class Cache:
         clock: Callable[[], float] = time.time,
     ) -> None:
         self.store: CacheStore = MemoryStore() if store is None else _checked_store(store)
-        self.rules = tuple(rules)
+        self.rules: tuple[CacheRule, ...] = tuple(rules)
         for rule in self.rules:
             if not isinstance(rule, CacheRule):
                 raise TypeError(f"rules must be CacheRule objects, found {type(rule).__name__}")

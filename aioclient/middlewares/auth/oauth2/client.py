@@ -78,7 +78,7 @@ class OAuth2(Scope):
         identity: str | None = None,
     ) -> None:
         super().__init__(origins)
-        self.token_url = endpoint("token_url", token_url)
+        self.token_url: URL = endpoint("token_url", token_url)
         self._client = checked_client(client_id, client_secret, client_auth)
         self._parameters = checked_parameters(scope, audience, parameters)
         if store is not None and not isinstance(cast(object, store), TokenStore):

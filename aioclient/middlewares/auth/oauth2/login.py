@@ -75,7 +75,7 @@ class OAuth2AuthorizationCode(OAuth2):
         **more: Unpack[ClientArguments],
     ) -> None:
         super().__init__(token_url, client_id, client_secret, **more)
-        self.authorize_url = endpoint("authorize_url", authorize_url)
+        self.authorize_url: URL = endpoint("authorize_url", authorize_url)
         if (ask is None) != (redirect_uri is None):
             raise ValueError("ask= and redirect_uri= go together; give both, or neither")
         if isinstance(redirect_port, bool) or not 0 <= redirect_port <= 65535:

@@ -267,12 +267,12 @@ class AuthorizationFlow:
         issuer: str | None,
     ) -> None:
         challenge = urlsafe_b64encode(hashlib.sha256(verifier.encode()).digest()).rstrip(b"=")
-        self.authorize_url = authorize_url
-        self.redirect_uri = redirect_uri
-        self.verifier = verifier
+        self.authorize_url: URL = authorize_url
+        self.redirect_uri: str = redirect_uri
+        self.verifier: str = verifier
         self._state: str | None = state
         self._issuer = issuer
-        self.url = authorize_url.extend_query(
+        self.url: URL = authorize_url.extend_query(
             {
                 **parameters,
                 "response_type": "code",

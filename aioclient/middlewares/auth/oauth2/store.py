@@ -76,7 +76,7 @@ class TokenFile:
     __slots__ = ("path",)
 
     def __init__(self, path: str | os.PathLike[str]) -> None:
-        self.path = Path(path).expanduser()
+        self.path: Path = Path(path).expanduser()
 
     async def load(self, key: str) -> OAuth2Token | None:
         """Return the token that was saved last; None if there is none.
