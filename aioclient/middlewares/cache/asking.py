@@ -70,6 +70,7 @@ class Asking:
         self.has_conditions: bool = False
         self.collapsed: bool = False
         self.directives: RequestDirectives
+        self.treatment: Treatment
         self.treatment, digest = self._choose(rules)
         self.key: Key = Key(
             uri_of(request.url, self._other_host()),

@@ -130,8 +130,8 @@ class Cache:
         TypeError, ValueError: an argument makes no sense.
     """
 
-    argument: ClassVar = "cache"
-    tidy: ClassVar = True
+    argument: ClassVar[str] = "cache"
+    tidy: ClassVar[bool] = True
 
     def __init__(
         self,
