@@ -18,6 +18,7 @@ others. A thread starts without.
 import asyncio
 import logging
 from collections.abc import AsyncGenerator
+from contextlib import suppress
 from contextvars import ContextVar, Token
 from types import TracebackType
 from typing import Final
@@ -39,34 +40,33 @@ _log = logging.getLogger("aioclient.context")
 _current: ContextVar[ClientSession | None] = ContextVar("aioclient.context.session", default=None)
 
 
-class _Default:
-    """The session of an event loop for all who set none, and the generator that closes it at the loop's end."""
+class KeptSession:
+    """A session that the event loop closes when it ends, which closes its asynchronous generators then.
 
-    __slots__ = ("keeper", "session")
+    ``asyncio.run()`` does so, and ``loop.shutdown_asyncgens()``.
+    """
 
-    def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
-        self.session = ClientSession()
-        self.keeper = self._keep(loop)
-        try:
-            self.keeper.__anext__().send(None)  # from here on the loop knows it
-        except StopIteration:
-            pass
+    __slots__ = ("_keeper", "loop", "session")
 
-    async def _keep(self, loop: asyncio.AbstractEventLoop) -> AsyncGenerator[None, None]:
-        """Close the session when *loop* ends, which then closes its asynchronous generators."""
+    def __init__(self, session: ClientSession) -> None:
+        self.session = session
+        self.loop = asyncio.get_running_loop()
+        self._keeper = self._keep()
+        with suppress(StopIteration):
+            self._keeper.__anext__().send(None)  # from here on the loop knows it
+
+    async def _keep(self) -> AsyncGenerator[None, None]:
         try:
             yield
         finally:
-            _forget(loop, self)
             await self.session.close()
 
+    async def close(self) -> None:
+        """Close the session now."""
+        await self._keeper.aclose()
 
-_defaults: Final[dict[asyncio.AbstractEventLoop, _Default]] = {}
 
-
-def _forget(loop: asyncio.AbstractEventLoop, default: _Default) -> None:
-    if _defaults.get(loop) is default:
-        del _defaults[loop]
+_defaults: Final[dict[asyncio.AbstractEventLoop, KeptSession]] = {}
 
 
 def get_session() -> ClientSession:
@@ -90,9 +90,11 @@ def get_session() -> ClientSession:
         ) from None
     default = _defaults.get(loop)
     if default is None or default.session.closed:
-        for other in [each for each in _defaults if each.is_closed()]:
-            del _defaults[other]  # it was closed without its end: its session warns
-        default = _defaults[loop] = _Default(loop)
+        for other in [
+            each for each, kept in _defaults.items() if kept.session.closed or each.is_closed()
+        ]:
+            del _defaults[other]  # a session of a loop that was closed without its end warns
+        default = _defaults[loop] = KeptSession(ClientSession())
         _log.debug("made a session for the event loop")
     return default.session
 
@@ -124,9 +126,9 @@ async def close_session() -> None:
         _current.set(None)
         await session.close()
         return
-    default = _defaults.get(asyncio.get_running_loop())
+    default = _defaults.pop(asyncio.get_running_loop(), None)
     if default is not None:
-        await default.keeper.aclose()
+        await default.close()
 
 
 async def close_all_sessions() -> None:
@@ -134,16 +136,12 @@ async def close_all_sessions() -> None:
     running = asyncio.get_running_loop()
     for loop, default in tuple(_defaults.items()):
         if loop is running:
-            await default.keeper.aclose()
+            await default.close()
         elif loop.is_running():
-            closing = asyncio.run_coroutine_threadsafe(_close(default), loop)
-            await asyncio.wrap_future(closing)
-        elif loop.is_closed():
-            _forget(loop, default)
-
-
-async def _close(default: _Default) -> None:
-    await default.keeper.aclose()
+            await asyncio.wrap_future(asyncio.run_coroutine_threadsafe(default.close(), loop))
+        elif not loop.is_closed():
+            continue  # nobody can close it now: its own end will
+        _defaults.pop(loop, None)
 
 
 class use_session:

@@ -1,20 +1,17 @@
 """The senders that reach the network, on sessions of this library; clients of httpx and requests do, too."""
 
 import asyncio
-import contextlib
 import inspect
 import warnings
-from collections.abc import AsyncGenerator, Coroutine
+from collections.abc import Coroutine
 from json import loads
-from typing import Any, Final
+from typing import Any
 
+from ..context import KeptSession
 from ..session import ClientSession
 from ..sync import Session
 from .base import Awaited, Sender
 from .values import Request, Response
-
-# Names in httpx, and what they are here.
-_NAMES_ELSEWHERE: Final = {"http2": "http2", "proxy": "proxies"}
 
 
 class SyncSender(Sender[Response]):
@@ -131,7 +128,7 @@ class AsyncSender(Sender[Awaited]):
                 f"found {type(client).__qualname__}; give it to SyncSender()"
             )
         self._given = client
-        self._own: dict[asyncio.AbstractEventLoop, _Kept] = {}
+        self._own: dict[asyncio.AbstractEventLoop, KeptSession] = {}
         self._arguments = arguments
         self._follow = follow_redirects
 
@@ -169,7 +166,7 @@ class AsyncSender(Sender[Awaited]):
         if kept is None or kept.session.closed:
             for other in [each for each in self._own if each.is_closed()]:
                 del self._own[other]
-            kept = self._own[loop] = _Kept(ClientSession(**self._arguments))
+            kept = self._own[loop] = KeptSession(ClientSession(**self._arguments))
         return kept.session
 
     async def close(self) -> None:
@@ -179,7 +176,7 @@ class AsyncSender(Sender[Awaited]):
             return
         kept = self._own.pop(asyncio.get_running_loop(), None)
         if kept is not None:
-            await kept.keeper.aclose()
+            await kept.close()
 
     def _leave(self) -> Coroutine[Any, Any, None] | None:
         return self.close() if self._given is None else None
@@ -187,22 +184,6 @@ class AsyncSender(Sender[Awaited]):
     def as_sync(self) -> SyncSender:
         """Return a blocking sender with the same arguments, and a session of its own."""
         return SyncSender(follow_redirects=self._follow, **self._arguments)
-
-
-class _Kept:
-    """A session, and the generator that closes it when its event loop ends."""
-
-    def __init__(self, session: ClientSession) -> None:
-        self.session = session
-        self.keeper = self._keep()
-        with contextlib.suppress(StopIteration):
-            self.keeper.__anext__().send(None)  # from here on the loop knows it
-
-    async def _keep(self) -> AsyncGenerator[None, None]:
-        try:
-            yield
-        finally:
-            await self.session.close()
 
 
 def check_client(client: object, arguments: dict[str, Any], name: str) -> None:
