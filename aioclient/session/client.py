@@ -288,7 +288,7 @@ class ClientSession(SessionProperties, SessionPrivateNames):
         other = object.__new__(type(self))
         other._lifecycle = Lifecycle(None, owner=False)
         other._settings = settings = self._settings.with_auth(auth)
-        other._trace_configs = self._trace_configs
+        other._trace_configs = TraceConfigs(self._trace_configs)
         given = self.headers.copy()
         for name in (AUTHORIZATION, COOKIE):
             given.popall(name, None)

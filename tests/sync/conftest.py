@@ -143,7 +143,8 @@ class Server:
         asyncio.run_coroutine_threadsafe(self._runner.cleanup(), self._loop).result()
         self._loop.call_soon_threadsafe(self._loop.stop)
         self._thread.join()
-        self._loop.run_until_complete(self._loop.shutdown_asyncgens())
+        for _ in range(5):  # closed transports let go of their sockets a turn later
+            self._loop.run_until_complete(self._loop.shutdown_asyncgens())
         self._loop.close()
 
 

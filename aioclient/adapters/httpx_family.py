@@ -1,0 +1,277 @@
+"""Transports for httpx and httpx2, whose interface is the same: what differs is the module of the classes."""
+
+import sys
+import warnings
+from collections.abc import AsyncIterator, Iterator
+from typing import Any, ClassVar, Unpack
+
+from yarl import URL
+
+from ..response.client_response import ClientResponse
+from ..session import ClientSession
+from ..sync.portal import PORTAL, Errands
+from ..sync.uploads import body_of
+from .errors import HTTPX, name_for
+from .settings import (
+    AdapterArguments,
+    AdapterSettings,
+    AwaitedSessions,
+    BlockingSession,
+    timeout_of,
+)
+from .tracing import traced
+
+# Fields that say how a message goes over one connection: that is for the engine to say.
+_OF_THE_WIRE = frozenset((b"connection", b"keep-alive", b"transfer-encoding"))
+
+
+class Family:
+    """What the transports of one library have in common.
+
+    Attributes:
+        library: the module whose classes they use.
+    """
+
+    library: ClassVar[Any]
+
+    def _arguments(self, request: Any) -> dict[str, Any]:
+        """Return the arguments of a session's call that sends *request*, without its body."""
+        extensions = request.extensions
+        if "target" in extensions:
+            raise self.library.LocalProtocolError(
+                "the extension 'target' is not known here; the target is that of the URL"
+            )
+        limits = extensions.get("timeout", {})
+        arguments: dict[str, Any] = {
+            "headers": _fields(request),
+            "allow_redirects": False,
+            "timeout": timeout_of(limits.get("connect"), limits.get("read"), limits.get("pool")),
+        }
+        if (name := extensions.get("sni_hostname")) is not None:
+            arguments["server_hostname"] = name if isinstance(name, str) else name.decode("ascii")
+        if (trace := extensions.get("trace")) is not None:
+            arguments["trace_request_ctx"] = trace
+        return arguments
+
+    def _translated(self, error: Exception) -> Exception:
+        """Return what the library raises in the place of *error*; *error* itself for what is none of ours."""
+        name = name_for(error, HTTPX)
+        return error if name is None else getattr(self.library, name)(str(error))
+
+    def _response(self, response: ClientResponse, stream: Any) -> Any:
+        version = response.version
+        return self.library.Response(
+            response.status,
+            headers=list(response.raw_headers),
+            stream=stream,
+            extensions={
+                "http_version": b"HTTP/2"
+                if version.major == 2
+                else f"HTTP/{version.major}.{version.minor}".encode(),
+                "reason_phrase": response.reason.encode("latin-1", "replace"),
+                "network_stream": NetworkStream(response),
+                "aioclient_response": response,
+            },
+        )
+
+    def _warn_of_bypass(self) -> None:
+        """Warn if the client that is entered sends by a proxy of its own, past this transport."""
+        frame = sys._getframe(2)
+        client = frame.f_locals.get("self")
+        mounts = getattr(client, "_mounts", None)
+        if isinstance(mounts, dict) and any(
+            each is not None
+            and each is not self
+            and type(each).__module__.startswith(self.library.__name__)
+            for each in mounts.values()
+        ):
+            warnings.warn(
+                f"the proxy of this {type(client).__name__} takes its requests past the transport; give proxy= to "
+                f"{type(self).__module__}.{type(self).__name__}() instead",
+                UserWarning,
+                stacklevel=4,
+            )
+
+
+class NetworkStream:
+    """What a response tells of its connection, as long as it has one: ``get_extra_info()``."""
+
+    _NAMES: ClassVar = {"client_addr": "sockname", "server_addr": "peername"}
+
+    def __init__(self, response: ClientResponse) -> None:
+        connection = response.connection
+        self._transport = None if connection is None else connection.transport
+
+    def get_extra_info(self, info: str) -> Any:
+        """Return ``client_addr``, ``server_addr``, ``ssl_object`` or ``socket``; None if it is not known."""
+        if self._transport is None:
+            return None
+        return self._transport.get_extra_info(self._NAMES.get(info, info))
+
+
+def _fields(request: Any) -> list[tuple[str, str]]:
+    netloc: bytes = request.url.netloc
+    return [
+        (name.decode("latin-1"), value.decode("utf-8", "surrogateescape"))
+        for name, value in request.headers.raw
+        if name.lower() not in _OF_THE_WIRE and not (name.lower() == b"host" and value == netloc)
+    ]
+
+
+def _url(request: Any) -> URL:
+    url = request.url
+    target = url.raw_scheme + b"://" + url.netloc + url.raw_path
+    return URL(target.decode("ascii"), encoded=True)
+
+
+def _whole(request: Any) -> bytes | None:
+    """Return the body if it is in memory; None if it has to be iterated."""
+    content = getattr(request, "_content", None)
+    return content if isinstance(content, bytes) else None
+
+
+class AwaitedFamily(Family):
+    """The part of an ``AsyncTransport`` that sends."""
+
+    stream_class: ClassVar[Any]
+
+    def __init__(self, **settings: Unpack[AdapterArguments]) -> None:
+        self._sessions = AwaitedSessions(AdapterSettings(**settings))
+
+    async def handle_async_request(self, request: Any) -> Any:
+        """Send *request*; the response's body is still to be read.
+
+        Raises:
+            TransportError: of the library, as its own transports raise it.
+        """
+        try:
+            arguments = self._arguments(request)
+            body = _whole(request)
+            if body is None:
+                arguments["data"] = _pieces(request.stream)
+            elif body or b"content-length" in {name.lower() for name, _ in request.headers.raw}:
+                arguments["data"] = body
+            session = self._sessions.current()
+            if "trace_request_ctx" in arguments:
+                session = traced(session)
+            response = await session.request(request.method, _url(request), **arguments)
+        except self.library.TransportError:
+            raise
+        except Exception as error:
+            raise self._translated(error) from error
+        return self._response(response, self.stream_class(response, self))
+
+    async def aclose(self) -> None:
+        """Close the connections of the running event loop."""
+        await self._sessions.close()
+
+    async def __aenter__(self) -> Any:
+        self._warn_of_bypass()
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        await self.aclose()
+
+
+async def _pieces(stream: Any) -> AsyncIterator[bytes]:
+    async for piece in stream:
+        yield piece
+
+
+class AwaitedStream:
+    """The part of an ``AsyncByteStream`` that reads a response's body, undecoded."""
+
+    def __init__(self, response: ClientResponse, family: Family) -> None:
+        self._response = response
+        self._family = family
+
+    async def __aiter__(self) -> AsyncIterator[bytes]:
+        try:
+            async for piece in self._response.content.iter_any():
+                yield piece
+        except GeneratorExit:
+            raise
+        except Exception as error:
+            raise self._family._translated(error) from error
+
+    async def aclose(self) -> None:
+        """Give up what was not read."""
+        self._response.release()
+
+
+class BlockingFamily(Family):
+    """The part of a ``Transport`` that sends."""
+
+    stream_class: ClassVar[Any]
+
+    def __init__(self, **settings: Unpack[AdapterArguments]) -> None:
+        self._blocking = BlockingSession(AdapterSettings(**settings))
+
+    def handle_request(self, request: Any) -> Any:
+        """Send *request*; the response's body is still to be read.
+
+        Raises:
+            TransportError: of the library, as its own transports raise it.
+        """
+        errands: Errands | None = None
+        try:
+            arguments = self._arguments(request)
+            body = _whole(request)
+            if body is None:
+                arguments["data"], errands = body_of(iter(request.stream), None)
+            elif body or b"content-length" in {name.lower() for name, _ in request.headers.raw}:
+                arguments["data"] = body
+            response = PORTAL.run(self._send(request.method, _url(request), arguments), errands)
+        except self.library.TransportError:
+            raise
+        except Exception as error:
+            raise self._translated(error) from error
+        return self._response(response, self.stream_class(response, self))
+
+    async def _send(self, method: str, url: URL, arguments: dict[str, Any]) -> ClientResponse:
+        session: ClientSession = self._blocking.current()
+        if "trace_request_ctx" in arguments:
+            session = traced(session)
+        return await session.request(method, url, **arguments)
+
+    def close(self) -> None:
+        """Close the connections."""
+        self._blocking.close_and_wait()
+
+    def __enter__(self) -> Any:
+        self._warn_of_bypass()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+
+class BlockingStream:
+    """The part of a ``SyncByteStream`` that reads a response's body, undecoded."""
+
+    def __init__(self, response: ClientResponse, family: Family) -> None:
+        self._response = response
+        self._family = family
+
+    def __iter__(self) -> Iterator[bytes]:
+        try:
+            body = self._response._body_at_hand()
+            if body is not None:
+                if body:
+                    yield body
+                return
+            content = self._response.content
+            while piece := PORTAL.run(content.readany()):
+                yield piece
+        except GeneratorExit:
+            raise
+        except Exception as error:
+            raise self._family._translated(error) from error
+
+    def close(self) -> None:
+        """Give up what was not read."""
+        if not self._response.closed:
+            PORTAL.run(self._release())
+
+    async def _release(self) -> None:
+        self._response.release()

@@ -1,0 +1,220 @@
+"""Our engine under requests: ``requests.Session().mount("https://", Adapter())``."""
+
+from collections.abc import Mapping
+from email.message import Message
+from typing import Any, Unpack
+
+from yarl import URL
+
+from ..exceptions import (
+    ClientConnectorCertificateError,
+    ClientConnectorError,
+    ClientConnectorSSLError,
+    ClientError,
+    ClientHttpProxyError,
+    ClientPayloadError,
+    ClientProxyConnectionError,
+    ConnectionTimeoutError,
+    InvalidURL,
+    MissingExtraError,
+    ServerFingerprintMismatch,
+    ServerTimeoutError,
+)
+from ..message.timeout import ClientTimeout
+from ..response.client_response import ClientResponse
+from ..sync.portal import PORTAL
+from ..sync.raw import RawBody
+from ..sync.tls import tls_setting
+from ..sync.uploads import body_of
+from .errors import Table, name_for
+from .settings import AdapterArguments, AdapterSettings, BlockingSession, timeout_of
+
+try:
+    import requests
+    import requests.adapters
+    import urllib3
+    from urllib3.exceptions import ProtocolError, ReadTimeoutError
+except ImportError:
+    raise MissingExtraError(
+        "aioclient.adapters.requests needs requests, which is not installed: pip install 'aioclient[requests]'"
+    ) from None
+
+__all__ = ("Adapter",)
+
+ERRORS: Table = (
+    (ConnectionTimeoutError, "ConnectTimeout"),
+    (ServerTimeoutError, "ReadTimeout"),
+    (TimeoutError, "ReadTimeout"),
+    (ClientProxyConnectionError, "ProxyError"),
+    (ClientHttpProxyError, "ProxyError"),
+    (ClientConnectorCertificateError, "SSLError"),
+    (ClientConnectorSSLError, "SSLError"),
+    (ServerFingerprintMismatch, "SSLError"),
+    (ClientConnectorError, "ConnectionError"),
+    (InvalidURL, "InvalidURL"),
+    (ClientPayloadError, "ChunkedEncodingError"),
+    (ClientError, "ConnectionError"),
+    (ValueError, "InvalidHeader"),
+)
+
+
+class _Body(RawBody):
+    """An undecoded body that raises what urllib3 does, which requests expects."""
+
+    def __init__(self, response: ClientResponse) -> None:
+        super().__init__(response)
+        self._url = str(response.url)
+
+    def readinto(self, buffer: Any) -> int:
+        """Fill *buffer*; see ``RawBody``."""
+        try:
+            return super().readinto(buffer)
+        except TimeoutError as error:
+            raise ReadTimeoutError(None, self._url, str(error)) from error  # type: ignore[arg-type]
+        except ClientError as error:
+            raise ProtocolError(str(error), error) from error
+
+    def read(self, size: int | None = -1, decode_content: bool = False) -> bytes:
+        """Return *size* bytes; see ``RawBody``."""
+        try:
+            return super().read(size, decode_content)
+        except TimeoutError as error:
+            raise ReadTimeoutError(None, self._url, str(error)) from error  # type: ignore[arg-type]
+        except ClientError as error:
+            raise ProtocolError(str(error), error) from error
+
+
+class _Original:
+    """What requests takes the cookies of a response from."""
+
+    def __init__(self, response: ClientResponse) -> None:
+        self.msg = Message()
+        for name, value in response.headers.items():
+            self.msg[name] = value
+
+    def isclosed(self) -> bool:
+        """Tell that nothing is left of it."""
+        return True
+
+    def close(self) -> None:
+        """Close nothing."""
+
+
+class Adapter(requests.adapters.BaseAdapter):
+    """Sends for a ``requests.Session``, by the event loop of blocking calls.
+
+    Args:
+        settings: ``verify``, ``cert``, ``http2``, ``proxy``, ``limits``, ``middlewares``, ``connector`` …, as the
+            transports for httpx take them. What a session or a call says of ``verify``, ``cert`` and ``proxies``
+            comes before them.
+
+    Raises:
+        TypeError, ValueError: an argument that cannot be used.
+    """
+
+    def __init__(self, **settings: Unpack[AdapterArguments]) -> None:
+        super().__init__()
+        self._settings = settings
+        self._blocking = BlockingSession(AdapterSettings(**settings))
+
+    def send(
+        self,
+        request: Any,
+        stream: bool = False,
+        timeout: Any = None,
+        verify: bool | str = True,
+        cert: Any = None,
+        proxies: Mapping[str, str] | None = None,
+    ) -> requests.Response:
+        """Send *request*, a prepared one; its body is read by requests.
+
+        Raises:
+            RequestException: of requests, as its own adapters raise it.
+        """
+        try:
+            arguments, errands = self._arguments(request, timeout, verify, cert, proxies)
+            response = PORTAL.run(self._send(request, arguments), errands)
+        except requests.RequestException:
+            raise
+        except Exception as error:
+            name = name_for(error, ERRORS)
+            if name is None:
+                raise
+            raise getattr(requests.exceptions, name)(str(error), request=request) from error
+        raw = urllib3.HTTPResponse(
+            body=_Body(response),
+            headers=urllib3.HTTPHeaderDict(response.headers.items()),
+            status=response.status,
+            reason=response.reason,
+            version=20 if response.version.major == 2 else 11,
+            preload_content=False,
+            decode_content=False,
+            original_response=_Original(response),  # type: ignore[arg-type]
+            request_method=request.method,
+        )
+        build = requests.adapters.HTTPAdapter.build_response
+        return build(self, request, raw)  # type: ignore[arg-type]
+
+    def _arguments(
+        self,
+        request: Any,
+        timeout: Any,
+        verify: bool | str,
+        cert: Any,
+        proxies: Mapping[str, str] | None,
+    ) -> tuple[dict[str, Any], Any]:
+        fields = [
+            (_text(name), _text(value))
+            for name, value in request.headers.items()
+            if _text(name).lower() not in ("connection", "transfer-encoding")
+        ]
+        data, errands = body_of(request.body, None)
+        arguments: dict[str, Any] = {
+            "headers": fields,
+            "allow_redirects": False,
+            "timeout": _limits(timeout),
+        }
+        if data is not None:
+            arguments["data"] = data
+        if verify is not True or cert is not None:
+            arguments["ssl"] = tls_setting(verify, cert)
+        if proxies:
+            arguments["proxies"] = {
+                key: value for key, value in proxies.items() if key != "no" and value
+            }
+        return arguments, errands
+
+    async def _send(self, request: Any, arguments: dict[str, Any]) -> ClientResponse:
+        url = URL(request.url, encoded=True).with_fragment(None)
+        return await self._blocking.current().request(
+            request.method, url.with_user(None), **arguments
+        )
+
+    def close(self) -> None:
+        """Close the connections."""
+        self._blocking.close_and_wait()
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {"settings": self._settings}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        self.__init__(**state["settings"])  # type: ignore[misc]
+
+
+def _text(value: str | bytes) -> str:
+    return value if isinstance(value, str) else value.decode("latin-1")
+
+
+def _limits(timeout: Any) -> ClientTimeout:
+    """Return the limits that requests says: one for both, (connect, read), or urllib3's ``Timeout``."""
+    if isinstance(timeout, tuple):
+        connect, read = timeout
+    elif isinstance(timeout, urllib3.Timeout):
+        connect, read = timeout.connect_timeout, timeout.read_timeout
+    else:
+        connect = read = timeout
+    return timeout_of(_seconds(connect), _seconds(read), None)
+
+
+def _seconds(value: Any) -> float | None:
+    return float(value) if isinstance(value, int | float) else None

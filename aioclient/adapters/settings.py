@@ -1,0 +1,177 @@
+"""Sessions that only send: redirects, cookies, default fields and decoding are for the client to do."""
+
+import asyncio
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from functools import lru_cache
+from typing import Any, Final, TypedDict
+
+from ..chain import Middleware, Transport
+from ..connectors.tcp import TCPConnector
+from ..connectors.unix import UnixConnector
+from ..context import KeptSession
+from ..cookies import DummyCookieJar
+from ..message.proxy import Proxy
+from ..message.request import HTTP2Option
+from ..message.timeout import ClientTimeout
+from ..session import ClientSession
+from ..sync.portal import PORTAL
+from ..sync.tls import Cert, Verify, tls_setting
+
+# Fields that the client adds itself.
+SKIPPED: Final = ("Accept", "Accept-Encoding", "User-Agent", "Content-Type")
+
+
+class AdapterArguments(TypedDict, total=False):
+    """What a transport takes."""
+
+    verify: Verify
+    """whether certificates are verified; a file or folder of authorities, or an ``SSLContext``."""
+    cert: Cert
+    """the client's certificate: the path of a file, or (certificate, key)."""
+    http2: HTTP2Option
+    """as ``ClientSession`` takes it."""
+    limits: Any
+    """an object with ``max_connections`` and ``keepalive_expiry``, as ``httpx.Limits``; None for the defaults."""
+    proxy: Any
+    """a URL, a ``Proxy``, or an ``httpx.Proxy``."""
+    trust_env: bool
+    """whether the environment's proxies are used."""
+    uds: str | None
+    """the path of a unix socket."""
+    local_address: str | None
+    """the address to connect from."""
+    middlewares: Sequence[Middleware]
+    """as ``ClientSession`` takes them; they see each request that the client sends."""
+    connector: Transport | None
+    """what sends, in place of a connector of its own; it stays open."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AdapterSettings:
+    """What a transport was given; ``ssl`` is what *verify* and *cert* say."""
+
+    verify: Verify = True
+    cert: Cert = None
+    http2: HTTP2Option = False
+    limits: Any = None
+    proxy: Any = None
+    trust_env: bool = False
+    uds: str | None = None
+    local_address: str | None = None
+    middlewares: Sequence[Middleware] = ()
+    connector: Transport | None = None
+    ssl: Any = field(init=False)
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "ssl", tls_setting(self.verify, self.cert))
+        object.__setattr__(self, "proxy", _proxy(self.proxy))
+        if self.uds is not None and self.local_address is not None:
+            raise ValueError("uds= and local_address= contradict each other; leave out one of them")
+
+    def session(self) -> ClientSession:
+        """Return a session of these settings, for the running loop."""
+        return ClientSession(
+            connector=self._connector() if self.connector is None else self.connector,
+            connector_owner=self.connector is None,
+            cookie_jar=DummyCookieJar(),
+            skip_auto_headers=SKIPPED,
+            auto_decompress=False,
+            timeout=None,
+            proxy=self.proxy,
+            env_proxies=self.trust_env,
+            http2=self.http2,
+            middlewares=self.middlewares,
+        )
+
+    def _connector(self) -> Transport:
+        more: dict[str, Any] = {}
+        limits = self.limits
+        if limits is not None:
+            more["limit"] = limits.max_connections or 0
+            if limits.keepalive_expiry is not None:
+                more["keepalive_timeout"] = limits.keepalive_expiry
+        if self.uds is not None:
+            return UnixConnector(self.uds, **more)
+        if self.local_address is not None:
+            more["local_addr"] = (self.local_address, 0)
+        return TCPConnector(ssl=self.ssl, **more)
+
+
+def _proxy(proxy: Any) -> Any:
+    """Return a proxy as a session takes it; httpx has a class of its own."""
+    if proxy is None or isinstance(proxy, (str, Proxy)) or not hasattr(proxy, "raw_auth"):
+        return None if proxy is None else proxy if isinstance(proxy, Proxy) else str(proxy)
+    auth = proxy.raw_auth
+    return Proxy(
+        str(proxy.url),
+        auth=None if auth is None else (auth[0].decode(), auth[1].decode()),
+        headers=dict(proxy.headers.items()) or None,
+        ssl=True if proxy.ssl_context is None else proxy.ssl_context,
+    )
+
+
+@lru_cache(256)
+def timeout_of(connect: float | None, read: float | None, pool: float | None) -> ClientTimeout:
+    """Return the limits of one request, in seconds; None for no limit."""
+    return ClientTimeout(total=None, sock_connect=connect, sock_read=read, pool=pool)
+
+
+class AwaitedSessions:
+    """One session for each event loop, which ends with it."""
+
+    def __init__(self, settings: AdapterSettings) -> None:
+        self._settings = settings
+        self._kept: dict[asyncio.AbstractEventLoop, KeptSession] = {}
+
+    def current(self) -> ClientSession:
+        """Return that of the running loop."""
+        loop = asyncio.get_running_loop()
+        kept = self._kept.get(loop)
+        if kept is None or kept.session.closed:
+            for other in [each for each in self._kept if each.is_closed()]:
+                del self._kept[other]
+            kept = self._kept[loop] = KeptSession(self._settings.session())
+        return kept.session
+
+    async def close(self) -> None:
+        """Close that of the running loop."""
+        kept = self._kept.pop(asyncio.get_running_loop(), None)
+        if kept is not None:
+            await kept.close()
+
+
+class BlockingSession:
+    """One session in the loop of blocking calls, made when it is first needed."""
+
+    def __init__(self, settings: AdapterSettings) -> None:
+        self._settings = settings
+        self._session: ClientSession | None = None
+
+    def current(self) -> ClientSession:
+        """Return it (called in the loop)."""
+        if self._session is None or self._session.closed:
+            self._session = self._settings.session()
+            PORTAL.members.add(self)
+        return self._session
+
+    def close_and_wait(self) -> None:
+        """Close it, and wait for the end."""
+        if self._session is not None:
+            PORTAL.run(self.close())
+
+    async def close(self) -> None:
+        """Close it (called in the loop)."""
+        PORTAL.members.discard(self)
+        session, self._session = self._session, None
+        if session is not None:
+            await session.close()
+
+    def forked(self) -> None:
+        """Let go of it in a process that was forked off."""
+        session, self._session = self._session, None
+        if session is not None:
+            disown = getattr(session.connector, "disown", None)
+            if disown is not None:
+                disown()
+            session.detach()

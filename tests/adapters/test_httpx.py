@@ -1,0 +1,378 @@
+"""httpx and httpx2 over our engine: what goes out, what comes back, what is raised, who closes."""
+
+import asyncio
+import gzip
+import json
+import warnings
+from collections.abc import Callable, Iterator
+from types import ModuleType
+from typing import Any
+
+import httpx
+import httpx2
+import pytest
+
+import aioclient
+from aioclient.adapters import httpx as over_httpx
+from aioclient.adapters import httpx2 as over_httpx2
+from tests.servers.blocking import BlockingServer
+from tests.servers.certificates import Certificates
+from tests.sync.conftest import Server
+
+PAIRS = {"httpx": (httpx, over_httpx), "httpx2": (httpx2, over_httpx2)}
+
+
+@pytest.fixture(params=["httpx", "httpx2"])
+def names(request: pytest.FixtureRequest) -> tuple[ModuleType, ModuleType]:
+    """The library, and our transports for it."""
+    return PAIRS[request.param]
+
+
+@pytest.fixture
+def library(names: tuple[ModuleType, ModuleType]) -> Any:
+    return names[0]
+
+
+@pytest.fixture
+def server() -> Iterator[Server]:
+    server = Server()
+    yield server
+    server.close()
+
+
+@pytest.fixture(params=["async", "sync"])
+def run(request: pytest.FixtureRequest, names: tuple[ModuleType, ModuleType]) -> Callable[..., Any]:
+    """Call a function with a client of either kind; what it returns is awaited if need be."""
+    library, ours = names
+
+    def call(function: Callable[[Any], Any], client: Any = None, **settings: Any) -> Any:
+        client = client or {}
+        if request.param == "sync":
+            with library.Client(transport=ours.Transport(**settings), **client) as made:
+                return function(made)
+
+        async def main() -> Any:
+            async with library.AsyncClient(
+                transport=ours.AsyncTransport(**settings), **client
+            ) as made:
+                return await function(made)
+
+        return asyncio.run(main())
+
+    return call
+
+
+def test_a_request_and_its_response(server: Server, run: Any) -> None:
+    response = run(lambda client: client.get(f"{server.url}/echo?a=%20b", headers={"X": "y"}))
+    got = response.json()
+    assert got["query"] == [["a", " b"]]
+    assert got["headers"]["X".lower() if "x" in got["headers"] else "X"] == "y"
+    assert "aioclient" not in got["headers"].get("User-Agent", "")
+    assert response.status_code == 200
+    assert response.http_version == "HTTP/1.1"
+    assert response.reason_phrase == "OK"
+    assert response.extensions["aioclient_response"].status == 200
+    assert response.elapsed.total_seconds() >= 0
+
+
+@pytest.mark.parametrize(
+    ("arguments", "body", "kind"),
+    [
+        ({"json": [1]}, "[1]", "application/json"),
+        ({"data": {"a": "b"}}, "a=b", "application/x-www-form-urlencoded"),
+        ({"content": b"raw"}, "raw", None),
+        ({"content": b""}, "", None),
+        ({}, "", None),
+    ],
+    ids=["json", "data", "content", "empty", "none"],
+)
+def test_bodies(server: Server, run: Any, arguments: Any, body: str, kind: str | None) -> None:
+    got = run(lambda client: client.post(f"{server.url}/echo", **arguments)).json()
+    headers = {name.lower(): value for name, value in got["headers"].items()}
+    assert (got["body"], headers.get("content-type")) == (body, kind)
+    assert headers["content-length"] == str(len(body))
+
+
+def test_files(server: Server, run: Any) -> None:
+    files = {"f": ("n.txt", b"hi", "text/plain")}
+    got = run(lambda client: client.post(f"{server.url}/form", files=files, data={"a": "b"}))
+    assert got.json() == {"f": ["n.txt", "text/plain", "hi"], "a": "b"}
+
+
+def test_a_body_that_is_iterated(server: Server, run: Any, library: Any) -> None:
+    def send(client: Any) -> Any:
+        if isinstance(client, library.Client):
+            return client.post(f"{server.url}/echo", content=iter([b"a", b"b"]))
+
+        async def pieces() -> Any:
+            yield b"a"
+            yield b"b"
+
+        return client.post(f"{server.url}/echo", content=pieces())
+
+    got = run(send).json()
+    assert got["body"] == "ab"
+    assert got["headers"]["Transfer-Encoding"] == "chunked"
+
+
+def test_redirects_and_cookies_are_the_client_s(server: Server, run: Any) -> None:
+    def twice(client: Any) -> Any:
+        first = client.get(f"{server.url}/set_cookie?a=1", follow_redirects=True)
+        if not asyncio.iscoroutine(first):
+            return first, client.get(f"{server.url}/echo")
+
+        async def later() -> Any:
+            return await first, await client.get(f"{server.url}/echo")
+
+        return later()
+
+    first, second = run(twice)
+    assert [each.status_code for each in first.history] == [302]
+    assert second.json()["cookies"] == {"a": "1"}
+    response = run(lambda client: client.get(f"{server.url}/set_cookie?a=1"))
+    assert response.status_code == 302
+
+
+def test_auth_is_the_client_s(server: Server, run: Any) -> None:
+    url = server.url.replace("://", "://u:p@") + "/echo"
+    got = run(lambda client: client.get(url)).json()
+    headers = {name.lower(): value for name, value in got["headers"].items()}
+    assert headers["authorization"] == "Basic dTpw"
+
+
+def test_codings_are_undone_by_the_client(server: Server, run: Any) -> None:
+    response = run(lambda client: client.get(f"{server.url}/zipped"))
+    assert response.json() == {"a": 1}
+    assert response.headers["Content-Encoding"] == "gzip"
+
+
+def test_streams(server: Server, run: Any, library: Any) -> None:
+    def read(client: Any) -> Any:
+        if isinstance(client, library.Client):
+            with client.stream("GET", f"{server.url}/zipped") as response:
+                raw = b"".join(response.iter_raw())
+            with client.stream("GET", f"{server.url}/lines") as response:
+                lines = list(response.iter_lines())
+            with client.stream("GET", f"{server.url}/endless") as response:
+                first = next(response.iter_bytes(10))
+                network = response.extensions["network_stream"]
+                peer = network.get_extra_info("server_addr")
+            return raw, lines, first, peer, client.get(f"{server.url}/echo").status_code
+
+        async def later() -> Any:
+            async with client.stream("GET", f"{server.url}/zipped") as response:
+                raw = b"".join([piece async for piece in response.aiter_raw()])
+            async with client.stream("GET", f"{server.url}/lines") as response:
+                lines = [line async for line in response.aiter_lines()]
+            async with client.stream("GET", f"{server.url}/endless") as response:
+                first = await anext(response.aiter_bytes(10))
+                network = response.extensions["network_stream"]
+                peer = network.get_extra_info("server_addr")
+            return raw, lines, first, peer, (await client.get(f"{server.url}/echo")).status_code
+
+        return later()
+
+    raw, lines, first, peer, status = run(read)
+    assert json.loads(gzip.decompress(raw)) == {"a": 1}
+    assert lines == ["one", "two", "dréi"]
+    assert first == b"x" * 10
+    assert peer[0] == "127.0.0.1"
+    assert status == 200
+
+
+class TestErrors:
+    """Each of ours becomes the one that the library's own transports raise."""
+
+    def test_timeouts(self, server: Server, run: Any, library: Any) -> None:
+        limits = library.Timeout(5, read=1e-6)
+        with pytest.raises(library.ReadTimeout) as caught:
+            run(lambda client: client.get(f"{server.url}/never", timeout=limits))
+        assert caught.value.request.url.path == "/never"
+        assert isinstance(caught.value.__cause__, aioclient.ReadTimeoutError)
+
+    def test_connections(self, run: Any, library: Any) -> None:
+        import socket
+
+        with socket.socket() as sock:
+            sock.bind(("127.0.0.1", 0))  # nobody listens
+            url = f"http://127.0.0.1:{sock.getsockname()[1]}/"
+            with pytest.raises(library.ConnectError, match="GET http"):
+                run(lambda client: client.get(url))
+            with pytest.raises(library.ProxyError):
+                run(lambda client: client.get("http://a.test/"), proxy=url)
+
+    @pytest.mark.parametrize(
+        ("answer", "error"),
+        [
+            (b"", "RemoteProtocolError"),
+            (b"nonsense\r\n\r\n", "RemoteProtocolError"),
+            (b"HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\nabc", "RemoteProtocolError"),
+        ],
+        ids=["closed", "no HTTP", "cut"],
+    )
+    def test_servers(self, run: Any, library: Any, answer: bytes, error: str) -> None:
+        def script(peer: Any) -> None:
+            peer.read_head()
+            peer.sock.sendall(answer)
+
+        with BlockingServer(script) as broken, pytest.raises(getattr(library, error)):
+            run(lambda client: client.post(broken.url(), json=1))
+
+    def test_certificates(self, certificates: Certificates, run: Any, library: Any) -> None:
+        server = Server(certificates.server_context())
+        try:
+            with pytest.raises(library.ConnectError, match="certificate"):
+                run(lambda client: client.get(f"{server.url}/echo"))
+            for settings in (
+                {"verify": False},
+                {"verify": str(certificates.ca_file)},
+                {"verify": certificates.client_context()},
+            ):
+                assert run(lambda client: client.get(f"{server.url}/echo"), **settings).is_success
+        finally:
+            server.close()
+
+    def test_bad_input(self, run: Any, library: Any) -> None:
+        with pytest.raises(library.UnsupportedProtocol):
+            run(lambda client: client.get("ftp://a.test/"))
+        with pytest.raises(library.LocalProtocolError):
+            run(lambda client: client.get("http://a.test/", headers={"a": "b\r\nc: d"}))
+        with pytest.raises(library.LocalProtocolError, match="'target'"):
+            run(lambda client: client.get("http://a.test/", extensions={"target": b"*"}))
+
+    def test_what_an_iterator_raises_is_raised(
+        self, server: Server, run: Any, library: Any
+    ) -> None:
+        def send(client: Any) -> Any:
+            if isinstance(client, library.Client):
+
+                def pieces() -> Any:
+                    yield b"a"
+                    raise LookupError("mine")
+
+                return client.post(f"{server.url}/echo", content=pieces())
+
+            async def later() -> Any:
+                yield b"a"
+                raise LookupError("mine")
+
+            return client.post(f"{server.url}/echo", content=later())
+
+        with pytest.raises((LookupError, library.TransportError)) as caught:
+            run(send)
+        error: BaseException | None = caught.value
+        while error is not None and not isinstance(error, LookupError):
+            error = error.__cause__ or error.__context__
+        assert error is not None
+
+
+def test_settings(server: Server, run: Any, library: Any, tmp_path: Any) -> None:
+    limits = library.Limits(max_connections=1, keepalive_expiry=1.0)
+    assert run(lambda client: client.get(f"{server.url}/echo"), limits=limits).is_success
+    local = {"local_address": "127.0.0.1"}
+    assert run(lambda client: client.get(f"{server.origin}/echo"), **local).is_success
+    seen = []
+
+    async def note(request: Any, handler: Any) -> Any:
+        seen.append(request.url.path)
+        return await handler(request)
+
+    run(lambda client: client.get(f"{server.url}/echo"), middlewares=[note])
+    assert seen == ["/echo"]
+    with pytest.raises(TypeError):
+        run(lambda client: client.get(server.url), nonsense=1)
+    with pytest.raises(ValueError, match="contradict"):
+        run(lambda client: client.get(server.url), uds="/x", local_address="127.0.0.1")
+
+
+def test_a_name_for_tls(certificates: Certificates, run: Any) -> None:
+    server = Server(certificates.server_context())
+    try:
+        response = run(
+            lambda client: client.get(
+                f"{server.origin}/echo", extensions={"sni_hostname": "a.test"}
+            ),
+            verify=certificates.client_context(),
+        )
+        assert response.is_success
+    finally:
+        server.close()
+
+
+def test_traces(server: Server, run: Any, library: Any) -> None:
+    events = []
+
+    def send(client: Any) -> Any:
+        def note(name: str, info: Any) -> None:
+            events.append(name)
+
+        async def note_later(name: str, info: Any) -> None:
+            events.append(name)
+
+        trace = note if isinstance(client, library.Client) else note_later
+        return client.get(f"{server.url}/echo", extensions={"trace": trace})
+
+    run(send)
+    assert events == [
+        "connection.connect_tcp.started",
+        "connection.connect_tcp.complete",
+        "http11.send_request_headers.complete",
+        "http11.receive_response_headers.complete",
+    ]
+
+
+def test_a_proxy_of_the_client_s_is_warned_of(server: Server, run: Any) -> None:
+    with pytest.warns(UserWarning, match="past the transport"):
+        run(lambda client: client.get(f"{server.url}/echo"), {"proxy": server.url})
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        run(lambda client: client.get(f"{server.url}/echo"))
+
+
+def test_one_transport_in_several_event_loops(server: Server, names: Any) -> None:
+    library, ours = names
+    transport = ours.AsyncTransport()
+
+    async def main() -> None:
+        client = library.AsyncClient(transport=transport)
+        assert (await client.get(f"{server.url}/echo")).is_success
+
+    asyncio.run(main())
+    asyncio.run(main())
+
+
+def test_cancelled(server: Server, names: Any) -> None:
+    library, ours = names
+
+    async def main() -> None:
+        async with library.AsyncClient(transport=ours.AsyncTransport()) as client:
+            task = asyncio.create_task(client.get(f"{server.url}/never"))
+            while not server.asked.is_set():
+                await asyncio.sleep(0)
+            task.cancel()
+            with pytest.raises(asyncio.CancelledError):
+                await task
+            assert (await client.get(f"{server.url}/echo")).is_success
+
+    asyncio.run(main())
+
+
+def test_http2(certificates: Certificates, names: Any) -> None:
+    from aiohttp import web
+
+    from aioclient.testing import serve_h2
+
+    library, ours = names
+
+    async def main() -> None:
+        async def hello(request: web.Request) -> web.Response:
+            return web.Response(text="hello")
+
+        async with (
+            serve_h2(hello) as over_h2,
+            library.AsyncClient(transport=ours.AsyncTransport(http2="prior-knowledge")) as client,
+        ):
+            response = await client.get(over_h2.url("/"))
+            assert (response.text, response.http_version) == ("hello", "HTTP/2")
+
+    asyncio.run(main())
