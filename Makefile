@@ -3,6 +3,7 @@
 #
 #   make demo      show the main job on an embedded server
 #   make test      run the tests               make test T=tests/test_session.py   some of them
+#   make sdks     run the tests of SDKs, with two environments of their own
 #   make libraries run the tests of libraries with an environment of their own
 #   make check     format, lint, import rules, types, docs: silent when all is well
 #   make bench     measure against other clients
@@ -22,7 +23,7 @@ T ?=
 export PIP_DISABLE_PIP_VERSION_CHECK = 1
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test libraries check format bench tables drawings docs pictures clean distclean
+.PHONY: help demo test sdks libraries check format bench tables drawings docs pictures clean distclean
 .DELETE_ON_ERROR:
 
 help:
@@ -66,6 +67,15 @@ test: $(VENV)/.installed-test
 # pytest-asyncio's plugin, which one of them brings, has settings of its own to ask for.
 libraries:
 	@$(MAKE) --no-print-directory VENV=$(VENV)-libraries run-libraries
+
+# Two of them: the newest SDKs, which sit on httpx2, and those before, which sit on httpx.
+sdks:
+	@$(MAKE) --no-print-directory VENV=$(VENV)-sdks GROUP=sdks run-sdks
+	@$(MAKE) --no-print-directory VENV=$(VENV)-sdks-on-httpx GROUP=sdks-on-httpx run-sdks
+
+.PHONY: run-sdks
+run-sdks: $(VENV)/.installed-$(GROUP)
+	@PYTEST_DISABLE_PLUGIN_AUTOLOAD=1 $(BIN)/pytest $(or $(T),tests/libraries/sdks)
 
 .PHONY: run-libraries
 run-libraries: $(VENV)/.installed-libraries
@@ -140,4 +150,4 @@ clean:
 	    2>/dev/null || true
 
 distclean: clean
-	@rm -rf $(VENV) $(VENV)-libraries
+	@rm -rf $(VENV) $(VENV)-libraries $(VENV)-sdks $(VENV)-sdks-on-httpx
