@@ -4,8 +4,8 @@ import asyncio
 import json as json_module
 from collections import deque
 from collections.abc import Callable
-from types import TracebackType
-from typing import Any, Final, Self, cast
+from types import GenericAlias, TracebackType
+from typing import TYPE_CHECKING, Any, Final, Self, cast
 
 from aiohttp import WSMessage, WSMsgType
 
@@ -47,6 +47,10 @@ class ClientWebSocketResponse:
         "_receive_limit",
         "_response",
     )
+
+    if not TYPE_CHECKING:
+        # aiohttp's is generic, and annotations such as ClientWebSocketResponse[bool] are evaluated.
+        __class_getitem__ = classmethod(GenericAlias)
 
     def __init__(
         self,

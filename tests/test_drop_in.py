@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import dataclasses
 import functools
 import io
 import json
@@ -11,6 +12,7 @@ from collections.abc import AsyncIterator, Callable
 from http.cookies import SimpleCookie
 from pathlib import Path
 from typing import Any, ClassVar
+from unittest import mock
 
 import aiohttp
 import pytest
@@ -574,6 +576,40 @@ class TestAsWithRequests:
         for name in ("Cookie", "X", "Authorization"):
             assert first.value(name) is not None
             assert second.value(name) is None
+
+
+class TestAnnotations:
+    def test_generic_classes(self) -> None:
+        """What is generic in aiohttp can be written so, in annotations that are evaluated and as a base class."""
+        kind: Any = aioclient.ClientWebSocketResponse
+        assert kind[bool].__origin__ is kind
+
+        class Derived(kind[bool]):  # type: ignore[misc]
+            pass
+
+        assert issubclass(Derived, kind)
+
+    def test_a_changed_timeout(self) -> None:
+        """A ClientTimeout is a dataclass, as aiohttp 4's is."""
+        timeout = aioclient.ClientTimeout(total=1, sock_read=2)
+        assert dataclasses.replace(timeout, total=5) == aiohttp.ClientTimeout(total=5, sock_read=2)
+
+    async def test_attributes_of_ones_own(self) -> None:
+        """They belong to a class of one's own; tests patch the class."""
+        session: Any
+        async with ClientSession() as session:
+            with pytest.raises(AttributeError):
+                session.user = 1
+            with mock.patch.object(ClientSession, "get") as get:
+                assert session.get("http://a.test/") is get.return_value
+
+        class Mine(ClientSession):
+            pass
+
+        async with Mine() as session:
+            session.user = 1
+            with mock.patch.object(session, "get") as get:
+                assert session.get("http://a.test/") is get.return_value
 
 
 class TestVersion:
