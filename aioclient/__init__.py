@@ -15,6 +15,7 @@ A map of the library:
 * ``CookieJar``, ``DummyCookieJar``: cookies by RFC 6265bis, kept in memory and in files        (``cookies``)
 * ``Handler``, ``Middleware``, ``Transport``: the chain of a request, for steps of your own     (``chain``)
 * ``BasicAuth``, ``NO_AUTH``, ``Netrc``, and the middlewares                                    (``middlewares``)
+* ``resilience()``, ``Retry``, ``RateLimit``, ``CircuitBreaker`` …: for servers on bad days    (``middlewares``)
 * ``TraceConfig``, ``Timings``: callbacks during a request, and how long its phases took        (``observe``)
 * ``ClientError`` and its tree                                                                  (``exceptions``)
 * ``LegacyParameterWarning``: the warning about old spellings                                   (``warning``)
@@ -109,6 +110,20 @@ from .middlewares.cache import (
     MemoryStore,
     StoreStatistics,
 )
+from .middlewares.circuit_breaker import (
+    CircuitBreaker,
+    CircuitBreakerStatistics,
+    CircuitChange,
+    CircuitState,
+)
+from .middlewares.coalescing import Coalesce, Coalesced, CoalesceStatistics
+from .middlewares.concurrency_limit import (
+    AdaptiveLimit,
+    ConcurrencyChange,
+    ConcurrencyLimit,
+    ConcurrencyStatistics,
+)
+from .middlewares.hedging import Hedge, Hedged, HedgeStatistics
 from .middlewares.rate_limit import (
     LimitMemory,
     LimitStore,
@@ -125,6 +140,7 @@ from .reconnecting import (
     ReconnectState,
     ReconnectStatistics,
 )
+from .resilience import resilience
 from .response.client_response import ClientResponse
 from .response.lease import Connection
 from .response.stream import StreamReader
@@ -146,6 +162,7 @@ ClientMiddlewareType = Middleware
 ClientRequest = Request
 
 __all__ = (
+    "AdaptiveLimit",
     "AddressPolicy",
     "AsyncResolver",
     "Attempt",
@@ -159,6 +176,10 @@ __all__ = (
     "CacheStatistics",
     "CacheStatus",
     "CacheStore",
+    "CircuitBreaker",
+    "CircuitBreakerStatistics",
+    "CircuitChange",
+    "CircuitState",
     "ClientHandlerType",
     "ClientMiddlewareType",
     "ClientRequest",
@@ -167,6 +188,12 @@ __all__ = (
     "ClientTimeout",
     "ClientWSTimeout",
     "ClientWebSocketResponse",
+    "Coalesce",
+    "CoalesceStatistics",
+    "Coalesced",
+    "ConcurrencyChange",
+    "ConcurrencyLimit",
+    "ConcurrencyStatistics",
     "Connection",
     "ContentDisposition",
     "CookieJar",
@@ -184,6 +211,9 @@ __all__ = (
     "FormData",
     "HTTP2Warning",
     "Handler",
+    "Hedge",
+    "HedgeStatistics",
+    "Hedged",
     "HttpVersion",
     "HttpVersion10",
     "HttpVersion11",
@@ -257,6 +287,7 @@ __all__ = (
     "post",
     "put",
     "request",
+    "resilience",
     "set_session",
     "use_session",
     *_exceptions,

@@ -9,7 +9,15 @@ COOKIES = {f"c{n}": f"value-{n}-of-a-cookie" for n in range(10)}
 DEFAULT_HEADERS = {f"X-Default-{n}": f"value {n} of a request header" for n in range(10)}
 MIDDLEWARES = 3
 # What aioclient has and aiohttp has not, for `benchmarks.instructions`: the names of its sessions.
-RESILIENCE = {"retry": "Retry()", "rate-limit": "RateLimit(1e6)"}
+RESILIENCE = {
+    "retry": "Retry()",
+    "rate-limit": "RateLimit(1e6)",
+    "circuit-breaker": "CircuitBreaker()",
+    "concurrency-limit": "ConcurrencyLimit(1000)",
+    "adaptive-limit": "AdaptiveLimit(1000)",
+    "hedge": "Hedge() without a budget",
+    "coalesce": "Coalesce()",
+}
 BIG_SIZE = 100_000_000
 CHUNK_SIZE = 64 * 1024
 

@@ -5,6 +5,10 @@ from typing import Final, TypedDict, cast
 
 from ..chain import Lasting, Middleware, name_of
 from ..middlewares.cache import Cache
+from ..middlewares.circuit_breaker import CircuitBreaker
+from ..middlewares.coalescing import Coalesce
+from ..middlewares.concurrency_limit import AdaptiveLimit, ConcurrencyLimit
+from ..middlewares.hedging import Hedge
 from ..middlewares.rate_limit import RateLimit
 from ..middlewares.retry import Retry
 
@@ -12,6 +16,15 @@ from ..middlewares.retry import Retry
 class StepArguments(TypedDict, total=False):
     """Arguments of a call that replace a middleware of the session; None leaves it out."""
 
+    circuit_breaker: CircuitBreaker | None
+    """a ``CircuitBreaker`` in the place of the session's, or innermost where there is none; None for none."""
+    coalesce: Coalesce | None
+    """a ``Coalesce`` in the place of the session's, or innermost where there is none; None to share no response."""
+    concurrency_limit: ConcurrencyLimit | AdaptiveLimit | None
+    """a ``ConcurrencyLimit`` or ``AdaptiveLimit`` in the place of the session's, or innermost where there is none; None
+    for none."""
+    hedge: Hedge | None
+    """a ``Hedge`` in the place of the session's, or innermost where there is none; None for no second request."""
     rate_limit: RateLimit | None
     """a ``RateLimit`` in the place of the session's, or innermost where there is none; None for no limit."""
     retry: Retry | None
@@ -57,6 +70,10 @@ def _argument_of(middleware: Middleware) -> object:
 
 _EXAMPLES: Final = {
     "cache": "Cache()",
+    "circuit_breaker": "CircuitBreaker()",
+    "coalesce": "Coalesce()",
+    "concurrency_limit": "ConcurrencyLimit(10)",
+    "hedge": "Hedge()",
     "rate_limit": "RateLimit(10)",
     "retry": "Retry(attempts=5)",
 }

@@ -22,5 +22,11 @@ class AioclientClient(AiohttpClient):
         made = {
             "retry": aioclient.Retry,
             "rate-limit": lambda: aioclient.RateLimit(1e6),
+            "circuit-breaker": aioclient.CircuitBreaker,
+            "concurrency-limit": lambda: aioclient.ConcurrencyLimit(1000),
+            # All of a race, and no second request, which would count as much as any other.
+            "hedge": lambda: aioclient.Hedge(budget=aioclient.RetryBudget(0, minimum=0)),
+            "coalesce": aioclient.Coalesce,
+            "adaptive-limit": lambda: aioclient.AdaptiveLimit(1000),
         }.get(self.setup.session)
         return super()._options() if made is None else {"middlewares": [made()]}

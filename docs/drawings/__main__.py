@@ -1,6 +1,8 @@
 """Make the drawings of the docs from the code's own tables; with ``--check`` only tell whether they are current.
 
 - ``timeouts``: which limit of ``ClientTimeout`` covers which phase of ``Timings``, with the defaults;
+- ``resilience``: the recommended middlewares, in their order, with what each sees;
+- ``circuit``: the states of a circuit breaker;
 - ``request``: the steps of a request, as a session chains them;
 - ``pool``, ``connection``, ``stream``: the states of a request that waits in the pool, of an HTTP/1.1 connection and of
   an HTTP/2 stream, from their tables ``NEXT``;
@@ -29,9 +31,11 @@ sys.path.insert(0, str(ROOT))
 
 from svg import WIDTH, Drawing, Point, states  # noqa: E402
 
+import aioclient  # noqa: E402
 from aioclient import ClientSession, ClientTimeout, Timings, exceptions  # noqa: E402
 from aioclient.connectors import tickets  # noqa: E402
 from aioclient.message.timeout import DEFAULT_TIMEOUT  # noqa: E402
+from aioclient.middlewares.circuit_breaker import policy as circuits  # noqa: E402
 from aioclient.protocols.http1 import states as http1  # noqa: E402
 from aioclient.protocols.http2 import states as http2  # noqa: E402
 
@@ -186,6 +190,48 @@ def request() -> Drawing:
     return drawing
 
 
+# The recommended middlewares: what each does, and what it sees once: a hop, an attempt, a request sent.
+
+RECOMMENDED = {
+    "Cache": ("answers by itself", "hop", "keeps a copy"),
+    "Coalesce": ("shares one exchange", "hop", "shared: read"),
+    "Retry": ("tries again", "hop", "read_body"),
+    "CircuitBreaker": ("refuses while it fails", "attempt", "–"),
+    "RateLimit": ("waits for a permit", "attempt", "–"),
+    "AdaptiveLimit": ("waits for a free place", "attempt", "until its end"),
+    "Hedge": ("sends a second one", "attempt", "drops one"),
+}
+OUTSIDE = (("redirects", "one call, many hops", "call", ""),)
+INSIDE = ("auth … connector", "send it", "request", "it comes")
+
+
+def resilience() -> Drawing:
+    steps = aioclient.resilience(
+        cache=aioclient.Cache(),
+        coalesce=True,
+        rate_limit=aioclient.RateLimit(10),
+        concurrency_limit=True,
+        hedge=True,
+    )
+    names = [type(step).__name__ for step in steps]
+    same("the recommended middlewares", names, RECOMMENDED)
+    rows = [*OUTSIDE, *((name, *RECOMMENDED[name]) for name in names), INSIDE]
+    row, width, head = 44, 120, 24
+    drawing = Drawing("What stands where, and sees what", head + row * len(rows) - 6)
+    for x, title in ((width + 12, "what it does"), (304, "once for each"), (376, "the body")):
+        drawing.text(x, 12, title, "small")
+    for place, (name, does, sees, body) in enumerate(rows):
+        y = head + place * row
+        drawing.box(4, y, width, 28)
+        drawing.text(4 + width / 2, y + 18, name, "name", "middle")
+        drawing.text(width + 12, y + 18, does, "small")
+        drawing.text(304, y + 18, sees, "small")
+        drawing.text(376, y + 18, body, "small")
+        if place + 1 < len(rows):
+            drawing.arrow((4 + width / 2, y + 28), (4 + width / 2, y + row))
+    return drawing
+
+
 # States: where each one stands; arrows that a straight line would lead through another box go around.
 
 BEGIN = "has to wait"  # where a table has a set FIRST: what leads to these
@@ -216,6 +262,11 @@ POOL_ROUTES: Mapping[tuple[str, str], tuple[Point, ...]] = {
     ("JOINED", "AT_HOST"): ((404, 99), (404, 66), (56, 66), (56, 99)),
     ("AT_HOST", "CANCELLED"): ((44, 129), (44, 304), (178, 304)),
     ("JOINED", "CANCELLED"): ((416, 129), (416, 304), (282, 304)),
+}
+CIRCUIT: Mapping[str, Point] = {
+    "CLOSED": (70, 24),
+    "OPEN": (390, 24),
+    "HALF_OPEN": (230, 104),
 }
 STREAM: Mapping[str, Point] = {
     "OPEN": (230, 24),
@@ -341,6 +392,9 @@ def made() -> Iterator[tuple[str, str]]:
     drawing, table = timeouts()
     yield from (("timeouts.svg", str(drawing)), ("timeouts.rst", table))
     yield "request.svg", str(request())
+    yield "resilience.svg", str(resilience())
+    drawing, table = machine("The states of a circuit", circuits, 128, CIRCUIT, {})
+    yield from (("circuit.svg", str(drawing)), ("circuit.rst", table))
     drawing, table = machine(
         "The states of an HTTP/1.1 connection", http1, 288, CONNECTION, CONNECTION_ROUTES
     )

@@ -8,19 +8,18 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from inspect import iscoroutinefunction
-from typing import ClassVar, Final, Literal, TypeAlias, cast
+from typing import ClassVar, Final, Literal, cast
 
 from ...chain import Handler, tell
 from ...exceptions import RateLimitedError
 from ...message.rate_limits import LONGEST, NONE, advice, speaks_of_limits
 from ...message.request import Request
 from ...message.retry_after import retry_after
+from ...message.scopes import By, scope_of
 from ...response.client_response import ClientResponse
 from ...waiting import not_counted, waits
 from .policy import Algorithm, Learned, Rule, Slots
 from .store import LimitMemory, LimitStore
-
-By: TypeAlias = Literal["origin", "host"] | Callable[[Request], str]
 
 MAX_LINES: Final = 1024  # keys that are kept; then those without anybody in line are forgotten
 _SLOW_DOWN: Final = frozenset((429, 503))
@@ -135,15 +134,13 @@ class RateLimit:
         on_change: Callable[[RateLimitChange], object] | None = None,
     ) -> None:
         self._rule = Rule(rate, per, burst, algorithm)
-        if by not in ("origin", "host") and not callable(by):
-            raise ValueError(f"by={by!r}; give 'origin', 'host' or a function of the request")
         if max_wait is not None and not max_wait >= 0:
             raise ValueError(
                 f"max_wait={max_wait!r}; give seconds, or None for what the deadline allows"
             )
         if on_change is not None and not callable(on_change):
             raise TypeError(f"on_change must be a function, found {type(on_change).__name__}")
-        self._by = by
+        self._key = scope_of(by)
         self._longest = math.inf if max_wait is None else max_wait
         self._learns = learn
         self._store = LimitMemory() if store is None else store
@@ -181,16 +178,6 @@ class RateLimit:
         if self._learns and (response.status in _SLOW_DOWN or speaks_of_limits(response.headers)):
             await self._learn(line, response, given)
         return response
-
-    def _key(self, request: Request) -> str:
-        if self._by == "origin":
-            return str(request.origin)
-        if self._by == "host":
-            return request.origin.host
-        key = self._by(request)
-        if not isinstance(key, str):
-            raise TypeError(f"by= must return a str, found {type(key).__name__}")
-        return key
 
     def _longest_for(self, request: Request, now: float) -> float:
         """Return the seconds that *request* may wait."""

@@ -1,0 +1,206 @@
+"""The middleware that refuses requests to an origin that fails."""
+
+from asyncio import CancelledError, get_running_loop
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from typing import ClassVar, Final
+
+from ...chain import Handler, tell
+from ...exceptions import (
+    AddressNotAllowedError,
+    CircuitOpenError,
+    ClientConnectionError,
+    NotSentError,
+)
+from ...message.request import Request
+from ...message.scopes import By, scope_of
+from ...response.client_response import ClientResponse
+from ...waiting import ran_out_of_time
+from .policy import OPEN, Circuit, CircuitRule, CircuitState
+
+MAX_CIRCUITS: Final = 1024  # that are kept; then those that are as new ones are forgotten
+
+
+@dataclass(frozen=True, slots=True)
+class CircuitChange:
+    """What ``on_change`` of a ``CircuitBreaker`` gets: the circuit of *key* became *state*, and was *before* that.
+
+    *failures* of so many *calls* of the window led to it.
+    """
+
+    key: str
+    state: CircuitState
+    before: CircuitState
+    calls: int
+    failures: int
+
+
+@dataclass(frozen=True, slots=True)
+class CircuitBreakerStatistics:
+    """What a ``CircuitBreaker`` has seen since it was made, or since ``reset()``.
+
+    ``calls`` are requests, ``failures`` those that failed, ``refused`` those that were not let through, ``opened`` how
+    often a circuit opened; ``open`` has the keys of those that are not closed now.
+    """
+
+    calls: int
+    failures: int
+    refused: int
+    opened: int
+    open: tuple[str, ...]
+
+
+class CircuitBreaker:
+    """A middleware that lets nothing through to an origin that fails, so that it can recover and nobody waits in vain.
+
+    Each origin has a circuit. It opens when *failure_rate* of at least *min_calls* requests in *window* seconds have
+    failed; then ``CircuitOpenError`` is raised at once. After *open_for* seconds *probes* requests pass: if they
+    succeed it closes, if one fails it opens again.
+
+    A failure is a connection error, a timeout, that of an attempt or of the call included, or a status of 500 or
+    more. A 4xx is none, nor is a request that was cancelled or that another middleware has refused: neither tells about
+    the server.
+
+    Args:
+        failure_rate: the part of the requests that must fail, such as 0.5.
+        min_calls: requests in the window below which it does not open.
+        window: seconds that count.
+        open_for: seconds for which it stays open.
+        probes: requests that decide whether it closes.
+        by: what has a circuit of its own: "origin", "host", or a function that takes the request and returns a key.
+        is_failure: a function that gets the response or the exception and tells whether it is a failure, instead.
+        on_change: a function that gets a ``CircuitChange``.
+
+    Raises:
+        ValueError, TypeError: an argument makes no sense.
+    """
+
+    argument: ClassVar = "circuit_breaker"
+    tidy: ClassVar = True
+
+    def __init__(
+        self,
+        failure_rate: float = 0.5,
+        *,
+        min_calls: int = 10,
+        window: float = 30.0,
+        open_for: float = 30.0,
+        probes: int = 1,
+        by: By = "origin",
+        is_failure: Callable[[ClientResponse | Exception], bool] | None = None,
+        on_change: Callable[[CircuitChange], object] | None = None,
+    ) -> None:
+        self._rule = CircuitRule(failure_rate, min_calls, window, open_for, probes)
+        for name, value in (("is_failure", is_failure), ("on_change", on_change)):
+            if value is not None and not callable(value):
+                raise TypeError(f"{name} must be a function, found {type(value).__name__}")
+        self._key = scope_of(by)
+        self._is_failure = is_failure
+        self._on_change = on_change
+        self._circuits: dict[str, Circuit] = {}
+        self.reset()
+
+    async def __call__(self, request: Request, handler: Handler) -> ClientResponse:
+        """Let *request* pass unless the circuit is open.
+
+        Raises:
+            CircuitOpenError: it is.
+        """
+        loop = get_running_loop()
+        key = self._key(request)
+        now = loop.time()
+        circuit = self._circuits.get(key) or self._new(key, now)
+        before = circuit.state
+        permit = circuit.admit(now)
+        if circuit.state is not before:
+            self._tell(key, circuit, before, now)
+        if permit is None:
+            self._refused += 1
+            raise self._error(request, key, circuit, now)
+        self._calls += 1
+        try:
+            response = await handler(request)
+        except Exception as error:
+            if self._failed(error):
+                self._note_failure(key, circuit, permit)
+            else:
+                circuit.withdrawn(permit)
+            raise
+        except CancelledError:
+            if ran_out_of_time(request.deadline):
+                self._note_failure(key, circuit, permit)
+            else:
+                circuit.withdrawn(permit)
+            raise
+        if response.status >= 500 if self._is_failure is None else self._is_failure(response):
+            self._note_failure(key, circuit, permit)
+            return response
+        before, now = circuit.state, loop.time()
+        circuit.succeeded(permit, now)
+        if circuit.state is not before:
+            self._tell(key, circuit, before, now)
+        return response
+
+    def _failed(self, error: Exception) -> bool:
+        if self._is_failure is not None:
+            return self._is_failure(error)
+        if isinstance(error, (NotSentError, AddressNotAllowedError)):
+            return False
+        return isinstance(error, (ClientConnectionError, TimeoutError))
+
+    def _note_failure(self, key: str, circuit: Circuit, permit: int) -> None:
+        now = get_running_loop().time()
+        self._failures += 1
+        before = circuit.state
+        circuit.failed(permit, now)
+        if circuit.state is not before:
+            self._opened += circuit.state is OPEN
+            self._tell(key, circuit, before, now)
+
+    def _error(self, request: Request, key: str, circuit: Circuit, now: float) -> CircuitOpenError:
+        calls, failures = circuit.counted(now)
+        if circuit.state is OPEN:
+            seconds = circuit.until - now
+            until = datetime.now(UTC) + timedelta(seconds=seconds)
+            reason = f"the circuit of {key} is open, since {failures} of {calls} requests failed"
+            return CircuitOpenError(request.what, reason, seconds, until)
+        reason = f"the circuit of {key} is half-open, and its probe is under way"
+        return CircuitOpenError(request.what, reason, None, None)
+
+    def _tell(self, key: str, circuit: Circuit, before: CircuitState, now: float) -> None:
+        calls, failures = circuit.counted(now)
+        tell(self._on_change, CircuitChange(key, circuit.state, before, calls, failures))
+
+    def _new(self, key: str, now: float) -> Circuit:
+        if len(self._circuits) >= MAX_CIRCUITS:
+            self._circuits = {
+                known: each for known, each in self._circuits.items() if not each.is_fresh(now)
+            }
+        self._circuits[key] = circuit = Circuit(self._rule)
+        return circuit
+
+    def state(self, key: str) -> CircuitState:
+        """Return the state of the circuit of *key*, such as "https://api.example.com"; closed for one not used yet."""
+        circuit = self._circuits.get(key)
+        return CircuitState.CLOSED if circuit is None else circuit.state
+
+    def statistics(self) -> CircuitBreakerStatistics:
+        """Return what was counted, as a value that does not change."""
+        not_closed = tuple(
+            key
+            for key, circuit in self._circuits.items()
+            if circuit.state is not CircuitState.CLOSED
+        )
+        return CircuitBreakerStatistics(
+            self._calls, self._failures, self._refused, self._opened, not_closed
+        )
+
+    def reset(self) -> None:
+        """Close all circuits, and count anew."""
+        self._circuits = {}
+        self._calls = self._failures = self._refused = self._opened = 0
+
+    def __repr__(self) -> str:
+        not_closed = self.statistics().open
+        return f"<CircuitBreaker {'open: ' + ', '.join(not_closed) if not_closed else 'closed'}>"

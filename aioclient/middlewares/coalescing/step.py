@@ -1,0 +1,292 @@
+"""The middleware that lets identical requests share one exchange."""
+
+import asyncio
+from collections.abc import AsyncIterator, Callable, Hashable
+from copy import copy
+from dataclasses import dataclass
+from enum import Enum
+from typing import ClassVar, TypeAlias
+
+from ...chain import Handler, tell
+from ...exceptions import TotalTimeoutError
+from ...message.request import Request
+from ...response.client_response import ClientResponse, note_attempts
+from .policy import key_of
+
+
+@dataclass(frozen=True, slots=True)
+class Coalesced:
+    """What ``on_change`` of a ``Coalesce`` gets when the response to *what* is shared by so many *callers*."""
+
+    what: str
+    callers: int
+
+
+@dataclass(frozen=True, slots=True)
+class CoalesceStatistics:
+    """What a ``Coalesce`` has seen since it was made, or since ``reset()``.
+
+    ``calls`` are requests that could share, ``joined`` those of them that found one under way, ``alone`` those that had
+    to be sent after all because the body was too large to be shared; ``under_way`` are exchanges of now.
+    """
+
+    calls: int
+    joined: int
+    alone: int
+    under_way: int
+
+
+class _Else(Enum):
+    """What a caller does that gets no response of another's."""
+
+    ALONE = "alone"  # ask by itself
+    AGAIN = "again"  # join another exchange, or begin one
+
+
+_Result: TypeAlias = ClientResponse | _Else
+
+
+class Coalesce:
+    """A middleware that lets identical requests at the same time share one exchange, GET and HEAD.
+
+    Who asks for something that somebody else is being answered already gets the same response, each a copy of its own.
+    Identical are requests with the same URL and fields, the same credentials and the same cookies; so nobody gets what
+    was meant for somebody else. One who is cancelled, or runs out of time, hurts no other: the exchange goes on as long
+    as somebody waits for it.
+
+    A response that is shared is read before it is handed over, if its body has at most *max_body* bytes; of a larger
+    one the first caller gets the stream, and the others ask by themselves.
+
+    Args:
+        max_body: bytes of a body, as it comes over the wire.
+        on_change: a function that gets a ``Coalesced``.
+
+    Raises:
+        ValueError, TypeError: an argument makes no sense.
+    """
+
+    argument: ClassVar = "coalesce"
+    tidy: ClassVar = True
+
+    def __init__(
+        self,
+        *,
+        max_body: int = 2**20,
+        on_change: Callable[[Coalesced], object] | None = None,
+    ) -> None:
+        if isinstance(max_body, bool) or not isinstance(max_body, int):
+            raise TypeError(f"max_body must be an int, found {type(max_body).__name__}")
+        if max_body < 0:
+            raise ValueError(f"max_body={max_body}; give bytes, 0 or more")
+        if on_change is not None and not callable(on_change):
+            raise TypeError(f"on_change must be a function, found {type(on_change).__name__}")
+        self._max_body = max_body
+        self._on_change = on_change
+        self._shared: dict[Hashable, _Shared] = {}
+        self._tasks: set[asyncio.Task[None]] = set()
+        self.reset()
+
+    async def __call__(self, request: Request, handler: Handler) -> ClientResponse:
+        """Send *request*, or wait for the response to one that is under way."""
+        key = key_of(request)
+        if key is None:
+            return await handler(request)
+        self._calls += 1
+        result: _Result = _Else.AGAIN
+        while result is _Else.AGAIN:
+            shared = self._shared.get(key)
+            if shared is None:
+                shared = self._start(key, request, handler)
+            elif shared.leader.options != request.options:
+                result = _Else.ALONE
+                break
+            else:
+                self._joined += 1
+            result = await shared.wait(request)
+        if isinstance(result, _Else):
+            self._alone += 1
+            return await handler(request)
+        return result
+
+    def _start(self, key: Hashable, request: Request, handler: Handler) -> "_Shared":
+        self._shared[key] = shared = _Shared(request, key)
+        fetching = self._fetch(shared, request, handler)
+        shared.task = task = asyncio.get_running_loop().create_task(fetching)
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+        return shared
+
+    async def _fetch(self, shared: "_Shared", request: Request, handler: Handler) -> None:
+        """Get the response for all who wait; nobody joins once its head is there."""
+        try:
+            response = await handler(request)
+        except BaseException as error:
+            shared.fail(error)
+            if not isinstance(error, Exception):
+                raise
+            return
+        finally:
+            if self._shared.get(shared.key) is shared:
+                del self._shared[shared.key]
+        callers = len(shared.callers)
+        if shared.hand_over(response):
+            return
+        tell(self._on_change, Coalesced(request.what, callers))
+        try:
+            pieces, whole = await self._read(response)
+        except BaseException as error:
+            response.close()
+            shared.fail(error)
+            if not isinstance(error, Exception):
+                raise
+            return
+        shared.share(response, pieces, whole)
+
+    async def _read(self, response: ClientResponse) -> tuple[list[bytes], bool]:
+        """Return the body as it came, in pieces, and whether that is all of it."""
+        pieces: list[bytes] = []
+        size = 0
+        content = response.content
+        while size <= self._max_body:
+            piece = await content.read_raw(self._max_body + 1 - size)
+            if not piece:
+                return pieces, True
+            pieces.append(piece)
+            size += len(piece)
+        return pieces, False
+
+    def statistics(self) -> CoalesceStatistics:
+        """Return what was counted, as a value that does not change."""
+        return CoalesceStatistics(self._calls, self._joined, self._alone, len(self._shared))
+
+    def reset(self) -> None:
+        """Count anew; what is under way stays shared."""
+        self._calls = self._joined = self._alone = 0
+
+    def __repr__(self) -> str:
+        return f"<Coalesce {self._joined} of {self._calls} joined, {len(self._shared)} under way>"
+
+
+class _Shared:
+    """An exchange, and those who wait for its response."""
+
+    __slots__ = ("callers", "key", "leader", "task")
+
+    task: "asyncio.Task[None]"
+
+    def __init__(self, leader: Request, key: Hashable) -> None:
+        self.key = key
+        self.leader = leader
+        self.callers: dict[asyncio.Future[_Result], Request] = {}
+
+    async def wait(self, request: Request) -> _Result:
+        """Return the response for *request*, or how it is to be asked for.
+
+        Raises:
+            TotalTimeoutError: the deadline of *request* came first.
+        """
+        loop = asyncio.get_running_loop()
+        waiter: asyncio.Future[_Result] = loop.create_future()
+        timer = None
+        if (
+            request.deadline is not None and request is not self.leader
+        ):  # the exchange has its deadline
+            timer = loop.call_at(request.deadline, _expire, waiter, request)
+        self.callers[waiter] = request
+        try:
+            return await waiter
+        except BaseException:
+            if waiter.done() and not waiter.cancelled() and waiter.exception() is None:
+                result = waiter.result()  # it came in the moment of the cancellation
+                if isinstance(result, ClientResponse):
+                    result.close()
+            raise
+        finally:
+            if timer is not None:
+                timer.cancel()
+            del self.callers[waiter]
+            if not self.callers and not self.task.done():
+                self.task.cancel()
+
+    def fail(self, error: BaseException) -> None:
+        """Let all fail with *error*, each with one of its own; if only the leader's time is over, the others go on."""
+        first = True
+        for waiter, request in self.callers.items():
+            if waiter.done():
+                continue
+            if isinstance(error, asyncio.CancelledError):
+                waiter.cancel()
+            elif isinstance(error, TotalTimeoutError) and request is not self.leader:
+                waiter.set_result(_Else.AGAIN)
+            else:
+                own = error if first else copy(error)
+                own.__cause__ = error.__cause__
+                waiter.set_exception(own)
+                first = False
+
+    def hand_over(self, response: ClientResponse) -> bool:
+        """Give *response* as it is to the leader if nobody else waits; tell whether there is nothing more to do."""
+        waiting = [waiter for waiter in self.callers if not waiter.done()]
+        if not waiting:
+            response.close()
+        elif len(waiting) == 1 and self.callers[waiting[0]] is self.leader:
+            waiting[0].set_result(response)
+        else:
+            return False
+        return True
+
+    def share(self, response: ClientResponse, pieces: list[bytes], whole: bool) -> None:
+        """Give everybody a response with the body in *pieces*; if that is not the *whole*, the first one alone."""
+        first = True
+        for waiter, request in self.callers.items():
+            if waiter.done():
+                continue
+            if whole:
+                waiter.set_result(_copy_for(request, response, b"".join(pieces)))
+            elif first:
+                waiter.set_result(_copy_for(request, response, _all_of(pieces, response)))
+            else:
+                waiter.set_result(_Else.ALONE)
+            first = False
+        if whole or first:
+            response.release()
+
+
+def _copy_for(
+    request: Request, response: ClientResponse, body: bytes | AsyncIterator[bytes]
+) -> ClientResponse:
+    made = ClientResponse.from_parts(
+        request,
+        response.status,
+        response.headers,
+        body,
+        reason=response.reason,
+        version=response.version,
+        trailers=response.trailers,
+        timings=response.timings,
+    )
+    note_attempts(made, response.attempts)
+    return made
+
+
+async def _all_of(pieces: list[bytes], response: ClientResponse) -> AsyncIterator[bytes]:
+    """Iterate over the *pieces* of a body that are here already, and over those that follow."""
+    try:
+        for piece in pieces:
+            yield piece
+        async for piece in response.content.iter_raw():
+            yield piece
+    finally:
+        response.release()
+
+
+def _expire(waiter: "asyncio.Future[_Result]", request: Request) -> None:
+    if not waiter.done():
+        waiter.set_exception(
+            TotalTimeoutError(
+                request.method,
+                request.url,
+                request.timeout.total,
+                "no response to a shared request",
+            )
+        )

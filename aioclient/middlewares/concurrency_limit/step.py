@@ -1,0 +1,358 @@
+"""The middlewares that let only so many requests be under way."""
+
+import asyncio
+from collections import deque
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import ClassVar, Final, Literal, cast
+from weakref import ref
+
+from ...chain import Handler, release_unread, tell
+from ...exceptions import ClientConnectionError, NotSentError, QueueFullError, TotalTimeoutError
+from ...message.request import Request
+from ...message.scopes import By, scope_of
+from ...response.client_response import ClientResponse
+from ...response.lease import Connection
+from ...waiting import not_counted, ran_out_of_time
+from .policy import AdaptiveRule, Gradient, check_count
+
+MAX_KEYS: Final = 1024  # that are kept; then those with nothing under way are forgotten
+
+
+@dataclass(frozen=True, slots=True)
+class ConcurrencyChange:
+    """What ``on_change`` of a ``ConcurrencyLimit`` or ``AdaptiveLimit`` gets.
+
+    Attributes:
+        key: which origin it is about.
+        state: "queueing" when the first request has to wait, "free" when none waits any more; "moved" when an adaptive
+            limit changed.
+        limit: how many may be under way now.
+    """
+
+    key: str
+    state: Literal["queueing", "free", "moved"]
+    limit: int
+
+
+@dataclass(frozen=True, slots=True)
+class ConcurrencyStatistics:
+    """What a ``ConcurrencyLimit`` or ``AdaptiveLimit`` has seen since it was made, or since ``reset()``.
+
+    ``passed`` are requests that went, ``refused`` those for which the queue was full; ``under_way`` and ``waiting`` are
+    those of now; ``limits`` has the limit of each key.
+    """
+
+    passed: int
+    refused: int
+    under_way: int
+    waiting: int
+    limits: dict[str, int]
+
+
+class _Places:
+    """The places of one key."""
+
+    __slots__ = ("gradient", "is_queueing", "key", "limit", "under_way", "waiters")
+
+    def __init__(self, key: str, limit: int, gradient: Gradient | None) -> None:
+        self.key = key
+        self.limit = limit
+        self.gradient = gradient
+        self.under_way = 0
+        self.is_queueing = False
+        self.waiters: deque[asyncio.Future[None]] = deque()
+
+    def let_in(self) -> None:
+        """Give the free places to those who wait, the first one first."""
+        while self.waiters and self.under_way < self.limit:
+            waiter = self.waiters.popleft()
+            if not waiter.done():
+                self.under_way += 1
+                waiter.set_result(None)
+
+
+class _Stay:
+    """The place of a response whose body is still coming: until it ends, is given up, or forgotten."""
+
+    __slots__ = ("__weakref__", "_end", "_lease", "_places", "_stays")
+
+    def __init__(
+        self,
+        places: _Places,
+        lease: Connection,
+        stays: "set[_Stay]",
+        end: Callable[[_Places], None],
+    ) -> None:
+        self._places = places
+        self._end = end
+        self._stays = stays
+        self._lease = ref(lease, self.end)  # it goes when the response lets go of it, or is gone
+        stays.add(self)
+
+    def end(self, _: object) -> None:
+        """Leave the place, once."""
+        if self in self._stays:
+            self._stays.discard(self)
+            self._end(self._places)
+
+
+def _nothing(piece: bytes) -> None:
+    """Take no notice of a piece of a body."""
+
+
+class _Limit:
+    """What both limits have in common: places for each key, and a queue for them."""
+
+    argument: ClassVar = "concurrency_limit"
+    tidy: ClassVar = True
+
+    def __init__(
+        self, max_waiting: int, by: By, on_change: Callable[[ConcurrencyChange], object] | None
+    ) -> None:
+        check_count("max_waiting", max_waiting, 0)
+        if on_change is not None and not callable(on_change):
+            raise TypeError(f"on_change must be a function, found {type(on_change).__name__}")
+        self._max_waiting = max_waiting
+        self._key = scope_of(by)
+        self._on_change = on_change
+        self._places: dict[str, _Places] = {}
+        self._stays: set[_Stay] = set()
+        self._passed = self._refused = 0
+
+    def _new_places(self, key: str) -> _Places:
+        raise NotImplementedError
+
+    def _places_of(self, request: Request) -> _Places:
+        key = self._key(request)
+        places = self._places.get(key)
+        if places is None:
+            if len(self._places) >= MAX_KEYS:
+                self._places = {
+                    known: each
+                    for known, each in self._places.items()
+                    if each.under_way or each.waiters
+                }
+            self._places[key] = places = self._new_places(key)
+        return places
+
+    async def _enter(self, places: _Places, request: Request) -> None:
+        """Take a place, at once or when it is this one's turn.
+
+        Raises:
+            QueueFullError: too many wait already.
+            TotalTimeoutError: the call's deadline came first.
+        """
+        if places.under_way < places.limit and not places.waiters:
+            places.under_way += 1
+            self._passed += 1
+            return
+        if len(places.waiters) >= self._max_waiting:
+            self._refused += 1
+            raise QueueFullError(
+                request.what,
+                f"{places.under_way} requests to {places.key} are under way, and {len(places.waiters)} wait "
+                f"(max_waiting={self._max_waiting})",
+                None,
+                None,
+            )
+        waiter: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        places.waiters.append(waiter)
+        if not places.is_queueing:
+            places.is_queueing = True
+            tell(self._on_change, ConcurrencyChange(places.key, "queueing", places.limit))
+        release_unread(None)  # what this task holds may be what it waits for
+        limit = asyncio.timeout_at(request.deadline)
+        try:
+            with not_counted():
+                async with limit:
+                    await waiter
+        except BaseException as error:
+            if waiter.done() and not waiter.cancelled():
+                self._leave(places)
+            elif waiter in places.waiters:
+                places.waiters.remove(waiter)
+            if isinstance(error, TimeoutError) and limit.expired():
+                found = f"no free place among limit={places.limit} for {places.key}"
+                raise TotalTimeoutError(
+                    request.method, request.url, request.timeout.total, found
+                ) from None
+            raise
+        finally:
+            if places.is_queueing and not places.waiters:
+                places.is_queueing = False
+                tell(self._on_change, ConcurrencyChange(places.key, "free", places.limit))
+        self._passed += 1
+
+    def _leave(self, places: _Places) -> None:
+        places.under_way -= 1
+        if places.waiters:
+            places.let_in()
+
+    def _leave_after(self, places: _Places, response: ClientResponse) -> None:
+        """Leave the place when the body of *response* has come, or is given up."""
+        # A user's middleware may return what is no response of this library.
+        is_ours = isinstance(cast(object, response), ClientResponse)
+        lease = response.connection if is_ours else None
+        if lease is None or response.status == 101:
+            self._leave(places)
+            return
+        stay = _Stay(places, lease, self._stays, self._leave)
+        try:
+            response.tee(_nothing, stay.end)
+        except RuntimeError:
+            pass  # somebody has begun to read; then the place is free when the response is released
+
+    def statistics(self) -> ConcurrencyStatistics:
+        """Return what was counted, as a value that does not change."""
+        each = self._places.values()
+        return ConcurrencyStatistics(
+            self._passed,
+            self._refused,
+            sum(places.under_way for places in each),
+            sum(len(places.waiters) for places in each),
+            {places.key: places.limit for places in each},
+        )
+
+    def reset(self) -> None:
+        """Count anew; what is under way keeps its places, those who wait still do."""
+        self._passed = self._refused = 0
+
+    def __repr__(self) -> str:
+        now = self.statistics()
+        return f"<{type(self).__name__} {now.under_way} under way, {now.waiting} waiting>"
+
+
+class ConcurrencyLimit(_Limit):
+    """A middleware that lets at most *limit* requests to each origin be under way, from the head to the body's end.
+
+    So one slow server cannot take all of a program's connections and memory. The others wait, first come, first
+    served, at most *max_waiting* of them; the limit of an attempt does not count that.
+
+    Args:
+        limit: requests at a time.
+        max_waiting: requests that may wait; one more raises ``QueueFullError``. 0 for none.
+        by: what has a limit of its own: "origin", "host", or a function that takes the request and returns a key.
+        on_change: a function that gets a ``ConcurrencyChange``.
+
+    Raises:
+        ValueError, TypeError: an argument makes no sense.
+    """
+
+    def __init__(
+        self,
+        limit: int,
+        *,
+        max_waiting: int = 1000,
+        by: By = "origin",
+        on_change: Callable[[ConcurrencyChange], object] | None = None,
+    ) -> None:
+        check_count("limit", limit, 1)
+        super().__init__(max_waiting, by, on_change)
+        self._limit = limit
+
+    def _new_places(self, key: str) -> _Places:
+        return _Places(key, self._limit, None)
+
+    async def __call__(self, request: Request, handler: Handler) -> ClientResponse:
+        """Let *request* pass when there is a place for it.
+
+        Raises:
+            QueueFullError: too many wait already.
+        """
+        places = self._places_of(request)
+        await self._enter(places, request)
+        try:
+            response = await handler(request)
+        except BaseException:
+            self._leave(places)
+            raise
+        self._leave_after(places, response)
+        return response
+
+
+def _tells_of_the_server(error: BaseException, request: Request) -> bool:
+    """Tell whether *error* is the server's fault: it was too slow, or the connection failed."""
+    if isinstance(error, asyncio.CancelledError):
+        return ran_out_of_time(request.deadline)
+    return isinstance(error, (ClientConnectionError, TimeoutError)) and not isinstance(
+        error, NotSentError
+    )
+
+
+class AdaptiveLimit(_Limit):
+    """A ``ConcurrencyLimit`` that finds its limit by itself: as much as the server answers without getting slower.
+
+    It compares how long the server takes for a response with how long it took when it was not busy. While that stays
+    within *tolerance* the limit grows, else it shrinks; when the server fails it shrinks at once. So it follows a
+    server that becomes slower or gets more machines, and nobody has to know a number.
+
+    Args:
+        initial: the limit at the start.
+        minimum: below which it does not go.
+        maximum: above which it does not go.
+        tolerance: how much longer than the best a response may take, as a factor.
+        smoothing: which part of a step is made at once.
+        max_waiting: requests that may wait for a place; one more raises ``QueueFullError``. 0 for none.
+        by: what has a limit of its own: "origin", "host", or a function that takes the request and returns a key.
+        on_change: a function that gets a ``ConcurrencyChange``.
+
+    Raises:
+        ValueError, TypeError: an argument makes no sense.
+    """
+
+    def __init__(
+        self,
+        initial: int = 10,
+        *,
+        minimum: int = 1,
+        maximum: int = 1000,
+        tolerance: float = 1.25,
+        smoothing: float = 0.3,
+        max_waiting: int = 1000,
+        by: By = "origin",
+        on_change: Callable[[ConcurrencyChange], object] | None = None,
+    ) -> None:
+        self._rule = AdaptiveRule(initial, minimum, maximum, tolerance, smoothing)
+        super().__init__(max_waiting, by, on_change)
+
+    def _new_places(self, key: str) -> _Places:
+        return _Places(key, self._rule.initial, Gradient(self._rule))
+
+    async def __call__(self, request: Request, handler: Handler) -> ClientResponse:
+        """Let *request* pass when there is a place for it.
+
+        Raises:
+            QueueFullError: too many wait already.
+        """
+        places = self._places_of(request)
+        await self._enter(places, request)
+        loop = asyncio.get_running_loop()
+        began = loop.time()
+        under_way = places.under_way
+        try:
+            response = await handler(request)
+        except BaseException as error:
+            self._leave(places)
+            if _tells_of_the_server(error, request):
+                self._note(places, None, under_way)
+            raise
+        busy = response.status in (429, 503)
+        self._note(places, None if busy else loop.time() - began, under_way)
+        self._leave_after(places, response)
+        return response
+
+    def _note(self, places: _Places, took: float | None, under_way: int) -> None:
+        """Note how long a response took, None for a failure, and change the limit if that is due."""
+        gradient = cast(Gradient, places.gradient)
+        if gradient.add(took, under_way):
+            places.limit = gradient.limit
+            tell(self._on_change, ConcurrencyChange(places.key, "moved", places.limit))
+            places.let_in()
+
+    def reset(self) -> None:
+        """Forget what was learned of the servers, and count anew; what is under way keeps its places."""
+        super().reset()
+        for places in self._places.values():
+            places.gradient = Gradient(self._rule)
+            places.limit = self._rule.initial

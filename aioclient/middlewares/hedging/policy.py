@@ -1,0 +1,70 @@
+"""When a second request is worth it: decided by the delays that were seen."""
+
+import math
+from dataclasses import dataclass
+from typing import Final
+
+KEPT: Final = 200  # delays, the last ones
+GRAIN: Final = 0.001  # seconds; of the clock of uvloop, by which many delays are the same
+AFRESH: Final = 10  # after so many more the quantile is looked up again
+
+
+@dataclass(frozen=True, slots=True)
+class HedgeRule:
+    """After which part of the delays a second request follows.
+
+    Raises:
+        ValueError, TypeError: it makes no sense.
+    """
+
+    quantile: float = 0.95
+    min_samples: int = 20
+    after: float | None = None
+
+    def __post_init__(self) -> None:
+        if not 0 < self.quantile < 1:
+            raise ValueError(
+                f"quantile={self.quantile!r}; give more than 0 and less than 1, such as 0.95"
+            )
+        if isinstance(self.min_samples, bool) or not isinstance(self.min_samples, int):
+            raise TypeError(f"min_samples must be an int, found {type(self.min_samples).__name__}")
+        if not 1 <= self.min_samples <= KEPT:
+            raise ValueError(f"min_samples={self.min_samples}; give 1 to {KEPT}")
+        if self.after is not None and not 0 < self.after < math.inf:
+            raise ValueError(
+                f"after={self.after!r}; give seconds, or None to go by the delays that were seen"
+            )
+
+
+class Delays:
+    """The last delays of one origin.
+
+    ``wait`` is after how many seconds a second request follows; None as long as too little is known.
+    """
+
+    __slots__ = ("_count", "_kept", "_rule", "wait")
+
+    def __init__(self, rule: HedgeRule) -> None:
+        self._rule = rule
+        self._kept: list[float] = []
+        self._count = 0
+        self.wait = rule.after
+
+    def add(self, seconds: float) -> None:
+        """Note how long a first request took; or, if the second one was faster, how long it had taken by then."""
+        count = self._count
+        self._count = count + 1
+        if count < KEPT:
+            self._kept.append(seconds)
+        else:
+            self._kept[count % KEPT] = seconds
+        rule = self._rule
+        if rule.after is None and self._count >= rule.min_samples and not self._count % AFRESH:
+            ordered = sorted(self._kept)
+            longest = ordered[min(len(ordered) - 1, int(len(ordered) * rule.quantile))]
+            self.wait = longest + GRAIN
+
+    @property
+    def known(self) -> int:
+        """How many delays were seen."""
+        return self._count

@@ -1,0 +1,286 @@
+"""The middleware that sends a second request when the first one takes long."""
+
+import asyncio
+from collections import deque
+from collections.abc import Callable, Coroutine, Iterable
+from dataclasses import dataclass
+from typing import Any, ClassVar, Final, Literal, cast
+
+from ...chain import Handler, tell
+from ...exchange import IDEMPOTENT
+from ...message.headers import SEC_WEBSOCKET_KEY, check_method
+from ...message.request import Request
+from ...message.retry_budget import RetryBudget
+from ...message.scopes import By, scope_of
+from ...message.unset import UNSET, Unset
+from ...response.client_response import ClientResponse
+from ...waiting import waits
+from .policy import Delays, HedgeRule
+
+MAX_KEYS: Final = 1024  # origins whose delays are kept; then the oldest are forgotten
+
+
+@dataclass(frozen=True, slots=True)
+class Hedged:
+    """What ``on_change`` of a ``Hedge`` gets when *what* was sent twice: *after* how many seconds, and who *won*."""
+
+    what: str
+    after: float
+    won: Literal["first", "second"]
+
+
+@dataclass(frozen=True, slots=True)
+class HedgeStatistics:
+    """What a ``Hedge`` has seen since it was made, or since ``reset()``.
+
+    ``calls`` are requests, ``hedged`` those that were sent twice, ``won`` those of them that the second one answered,
+    ``refused`` those for which the budget had no room.
+    """
+
+    calls: int
+    hedged: int
+    won: int
+    refused: int
+
+
+class Hedge:
+    """A middleware that sends a request a second time when the answer takes longer than usual; the first one wins.
+
+    It cuts the slowest answers, those that hit a busy machine or lost a packet, for few requests more: the second one
+    follows after the *quantile* of the delays that this origin has had, so with 0.95 for one request in twenty.
+    Who loses is cancelled, its connection closed or its HTTP/2 stream reset. Only idempotent methods are sent twice,
+    with no body or one in memory, and only if the budget of retries has room.
+
+    Args:
+        quantile: of the last 200 delays of the first requests.
+        min_samples: delays that must be known first.
+        after: seconds to wait instead; None goes by the delays.
+        methods: that may be sent twice.
+        budget: the ``RetryBudget`` of a ``Retry``, which counts the requests; by default one of its own; None for no
+            limit.
+        by: what has delays of its own: "origin", "host", or a function that takes the request and returns a key.
+        on_change: a function that gets a ``Hedged``.
+
+    Raises:
+        ValueError, TypeError: an argument makes no sense.
+    """
+
+    argument: ClassVar = "hedge"
+    tidy: ClassVar = True
+
+    def __init__(
+        self,
+        quantile: float = 0.95,
+        *,
+        min_samples: int = 20,
+        after: float | None = None,
+        methods: Iterable[str] = IDEMPOTENT,
+        budget: RetryBudget | Unset | None = UNSET,
+        by: By = "origin",
+        on_change: Callable[[Hedged], object] | None = None,
+    ) -> None:
+        self._rule = HedgeRule(quantile, min_samples, after)
+        if isinstance(methods, str):
+            raise TypeError(f"methods must be an iterable of names, found the str {methods!r}")
+        self._methods = frozenset(map(check_method, methods))
+        if not isinstance(budget, (RetryBudget, Unset)) and budget is not None:
+            raise TypeError(f"budget must be a RetryBudget or None, found {type(budget).__name__}")
+        if on_change is not None and not callable(on_change):
+            raise TypeError(f"on_change must be a function, found {type(on_change).__name__}")
+        self._counts_requests = isinstance(budget, Unset)
+        self.budget = RetryBudget() if isinstance(budget, Unset) else budget
+        self._key = scope_of(by)
+        self._on_change = on_change
+        self._delays: dict[str, Delays] = {}
+        self._tasks: set[asyncio.Task[ClientResponse]] = set()
+        self._races: deque[_Race] = deque()
+        self._timer: asyncio.TimerHandle | None = None
+        self._loop: asyncio.AbstractEventLoop | None = None  # of the timer
+        self.reset()
+
+    async def __call__(self, request: Request, handler: Handler) -> ClientResponse:
+        """Send *request*, twice if the answer takes long."""
+        loop = asyncio.get_running_loop()
+        began = loop.time()
+        self._calls += 1
+        key = self._key(request)
+        delays = self._delays.get(key) or self._new(key)
+        if self._counts_requests and self.budget is not None:
+            self.budget.deposit(request.origin, began)
+        wait = delays.wait
+        if wait is not None and self._may_be_sent_twice(request) and waits():
+            return await _Race(self, request, handler).run(loop, began, wait, delays)
+        response = await handler(request)
+        delays.add(loop.time() - began)
+        return response
+
+    def _may_be_sent_twice(self, request: Request) -> bool:
+        content = request.content
+        return (
+            request.method in self._methods
+            and (content is None or content.data is not None)
+            and SEC_WEBSOCKET_KEY not in request.fields
+        )
+
+    def _new(self, key: str) -> Delays:
+        if len(self._delays) >= MAX_KEYS:
+            del self._delays[next(iter(self._delays))]
+        self._delays[key] = delays = Delays(self._rule)
+        return delays
+
+    def note_begun(self, race: "_Race", loop: asyncio.AbstractEventLoop) -> None:
+        """See to it that the second request of *race* is sent when it is due.
+
+        One timer serves all: they are due in the order in which they began, or nearly so.
+        """
+        races = self._races
+        while races and races[0].is_over:
+            races.popleft()
+        races.append(race)
+        if self._timer is None or self._loop is not loop:
+            self._loop = loop
+            self._timer = loop.call_at(race.due, self._send_due)
+
+    def _send_due(self) -> None:
+        loop = asyncio.get_running_loop()
+        races = self._races
+        now = loop.time()
+        self._timer = None
+        while races:
+            race = races[0]
+            if race.is_over:
+                races.popleft()
+            elif race.due <= now:
+                races.popleft()
+                race.start_second()
+            else:
+                self._timer = loop.call_at(race.due, self._send_due)
+                return
+
+    def note_refused(self) -> None:
+        """Count a second request for which the budget had no room."""
+        self._refused += 1
+
+    def note_ended(self, request: Request, after: float, *, second: bool) -> None:
+        """Count a request that was sent twice, and tell who won."""
+        self._hedged += 1
+        self._won += second
+        won: Literal["first", "second"] = "second" if second else "first"
+        tell(self._on_change, Hedged(request.what, after, won))
+
+    def start(self, send: Coroutine[Any, Any, ClientResponse]) -> "asyncio.Task[ClientResponse]":
+        """Start a second request; the task is kept until it has ended."""
+        task = asyncio.get_running_loop().create_task(send)
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+        return task
+
+    def statistics(self) -> HedgeStatistics:
+        """Return what was counted, as a value that does not change."""
+        return HedgeStatistics(self._calls, self._hedged, self._won, self._refused)
+
+    def reset(self) -> None:
+        """Forget the delays, and count anew, the budget included."""
+        self._calls = self._hedged = self._won = self._refused = 0
+        self._delays.clear()
+        if self.budget is not None:
+            self.budget.reset()
+
+    def __repr__(self) -> str:
+        return f"<Hedge {self._hedged} of {self._calls} sent twice, {self._won} won>"
+
+
+class _Race:
+    """A request, and perhaps a second one: the first answer wins."""
+
+    __slots__ = (
+        "_cancellations",
+        "_first",
+        "_handler",
+        "_hedge",
+        "_request",
+        "_second",
+        "_won",
+        "due",
+        "is_over",
+    )
+
+    due: float  # when the second one follows
+
+    def __init__(self, hedge: Hedge, request: Request, handler: Handler) -> None:
+        self._hedge = hedge
+        self._request = request
+        self._handler = handler
+        self._first: asyncio.Task[Any] | None = None  # who waits for the first one's answer
+        self._second: asyncio.Task[ClientResponse] | None = None
+        self._won = False  # the second one
+        self.is_over = False
+
+    async def run(
+        self, loop: asyncio.AbstractEventLoop, began: float, wait: float, delays: Delays
+    ) -> ClientResponse:
+        """Send the first one now, the second one after so many seconds; return the response of whichever has one."""
+        self._first = task = cast("asyncio.Task[Any]", asyncio.current_task())
+        self._cancellations = task.cancelling()
+        self.due = began + wait
+        self._hedge.note_begun(self, loop)
+        try:
+            try:
+                response = await self._handler(self._request)
+            except Exception as error:  # noqa: BLE001  (raised there, unless the second one has an answer)
+                self._first = None
+                response = await self._of_second(error)
+            except asyncio.CancelledError:
+                # As asyncio.timeout() does: it was not for us alone if others have cancelled the task, too.
+                if not self._won or task.uncancel() > self._cancellations:
+                    self._won = False
+                    raise
+                response = cast("asyncio.Task[ClientResponse]", self._second).result()
+            delays.add(loop.time() - began)
+            return response
+        finally:
+            self._first = None
+            self.is_over = True
+            if self._second is not None:
+                self._hedge.note_ended(self._request, wait, second=self._won)
+                if not self._won:
+                    self._second.cancel()
+                    self._second.add_done_callback(_release)
+
+    def start_second(self) -> None:
+        """Send the second one, if the budget has room."""
+        request, budget = self._request, self._hedge.budget
+        now = asyncio.get_running_loop().time()
+        if budget is not None and not budget.withdraw(request.origin, now):
+            self._hedge.note_refused()
+            return
+        self._second = self._hedge.start(self._send(request.copy()))
+        self._second.add_done_callback(self._second_ended)
+
+    async def _send(self, request: Request) -> ClientResponse:
+        return await self._handler(request)
+
+    def _second_ended(self, second: "asyncio.Task[ClientResponse]") -> None:
+        if self._first is not None and not second.cancelled() and second.exception() is None:
+            self._won = True
+            self._first.cancel()
+
+    async def _of_second(self, error: Exception) -> ClientResponse:
+        """Return the response of the second one, since the first has failed with *error*.
+
+        Raises:
+            Exception: *error*, if the second one failed too, or there is none.
+        """
+        if self._second is None:
+            raise error
+        try:
+            response = await self._second
+        except Exception:  # noqa: BLE001  (the first one's error is the one that is told)
+            raise error from None
+        self._won = True
+        return response
+
+
+def _release(second: "asyncio.Task[ClientResponse]") -> None:
+    if not second.cancelled() and second.exception() is None:
+        second.result().release()

@@ -1,0 +1,109 @@
+"""The recommended list, and all of it together."""
+
+from dataclasses import FrozenInstanceError, fields
+from typing import Any
+
+import pytest
+
+import aioclient
+from aioclient import (
+    AdaptiveLimit,
+    Cache,
+    CircuitBreaker,
+    ClientSession,
+    Coalesce,
+    ConcurrencyLimit,
+    Hedge,
+    RateLimit,
+    Retry,
+    resilience,
+)
+from aioclient.testing import no_waiting
+
+from .parts import End, call
+
+
+def test_the_order() -> None:
+    """Cache, Coalesce, Retry, CircuitBreaker, RateLimit, ConcurrencyLimit or AdaptiveLimit, Hedge."""
+    assert [type(step) for step in resilience()] == [Retry, CircuitBreaker]
+    limit, cache = RateLimit(10), Cache()
+    everything = resilience(
+        cache=cache, coalesce=True, rate_limit=limit, concurrency_limit=True, hedge=True
+    )
+    assert everything[0] is cache
+    assert everything[4] is limit
+    assert [type(step) for step in everything[1:]] == [
+        Coalesce,
+        Retry,
+        CircuitBreaker,
+        RateLimit,
+        AdaptiveLimit,
+        Hedge,
+    ]
+    assert resilience(retry=None, circuit_breaker=False) == []
+
+
+def test_ones_own() -> None:
+    """A value takes the place of the default; a Hedge draws from the budget of the Retry."""
+    retry, bulkhead = Retry(5), ConcurrencyLimit(3)
+    found: Any = resilience(retry=retry, concurrency_limit=bulkhead, hedge=True)
+    assert found[0] is retry
+    assert found[2] is bulkhead
+    assert found[3].budget is retry.budget
+    alone: Any = resilience(retry=None, circuit_breaker=None, hedge=True)
+    assert alone[0].budget is not None
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [{"retry": 3}, {"rate_limit": 10}, {"rate_limit": True}, {"hedge": Retry()}, {"coalesce": 1}],
+)
+def test_nonsense_is_refused(arguments: dict[str, Any]) -> None:
+    """Anything else raises, and says which argument."""
+    with pytest.raises(TypeError, match=next(iter(arguments))):
+        resilience(**arguments)
+
+
+@pytest.mark.virtual_clock
+async def test_all_together() -> None:
+    """Each sees what it should: attempts are counted and pay, calls are shared."""
+    end = End(503, 503, 200)
+    steps: Any = resilience(
+        coalesce=True, rate_limit=RateLimit(100), concurrency_limit=True, hedge=True
+    )
+    _, retry, breaker, limit, adaptive, hedge = steps
+    with no_waiting():
+        async with ClientSession(middlewares=[*steps, end]) as session:
+            assert await call(session) == 200
+    assert len(end.times) == 3
+    assert retry.statistics().calls == 1
+    assert breaker.statistics().calls == 3
+    assert breaker.statistics().failures == 2
+    assert limit.statistics().passed == 3
+    assert adaptive.statistics().passed == 3
+    assert hedge.statistics().calls == 3
+
+
+@pytest.mark.parametrize(
+    "step",
+    [
+        Retry(),
+        RateLimit(1),
+        CircuitBreaker(),
+        ConcurrencyLimit(1),
+        AdaptiveLimit(),
+        Hedge(),
+        Coalesce(),
+    ],
+    ids=lambda step: type(step).__name__,
+)
+def test_what_all_have(step: Any) -> None:
+    """Statistics that do not change, a reset, an argument of a call, a repr that tells the state."""
+    assert step.statistics() == step.statistics()
+    found = step.statistics()
+    with pytest.raises(FrozenInstanceError):
+        setattr(found, fields(found)[0].name, 5)
+    step.reset()
+    assert step.argument in aioclient.session.steps.STEPS
+    assert step.tidy
+    assert type(step).__name__ in repr(step)
