@@ -17,6 +17,8 @@ from enum import Enum
 from typing import Any, Final, Protocol
 from weakref import ref
 
+from multidict import CIMultiDictProxy
+
 from .message.origin import ConnectionKey
 from .message.request import Request
 from .message.timings import Phases, Timings, timings_between
@@ -112,6 +114,11 @@ class Exchange:
         return (
             lease is not None and not lease.closed and self.task is not None and self.task() is task
         )
+
+    def take_early_hints(self, fields: "CIMultiDictProxy[str]") -> None:
+        """Keep the *fields* of a 103 response (RFC 8297)."""
+        self.phases = phases = self.phases or Phases()
+        phases.early_hints = (*phases.early_hints, fields)
 
     @property
     def deadline(self) -> float | None:

@@ -15,6 +15,7 @@ queue), runs the exchange on it, and takes the connection back when the response
 import asyncio
 import warnings
 from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import replace
 from inspect import signature
 from ssl import CERT_REQUIRED, SSLContext
 from types import TracebackType
@@ -222,7 +223,7 @@ class BaseConnector(ConnectorPrivateNames):
 
     def statistics(self) -> PoolStatistics:
         """Return what the pool holds now and has counted so far."""
-        return self._pool.statistics()
+        return replace(self._pool.statistics(), streams=self._sockets.streams)
 
     # One request
 
@@ -400,4 +401,6 @@ class BaseConnector(ConnectorPrivateNames):
 
     def __repr__(self) -> str:
         state = "closed" if self._sockets.closed else repr(self._pool)
+        if streams := self._sockets.streams:
+            state += f" streams={streams}"
         return f"<{type(self).__name__} {state}>"

@@ -112,6 +112,7 @@ class PoolStatistics:
         evicted: Connections closed to make room for another one.
         expired: Connections closed because they were idle for `keepalive_timeout`.
         lost: Idle connections closed by the other side.
+        streams: Exchanges under way on connections that carry several at a time.
     """
 
     limit: int
@@ -130,6 +131,7 @@ class PoolStatistics:
     evicted: int
     expired: int
     lost: int
+    streams: int = 0
 
 
 class Pool(Generic[K, C]):

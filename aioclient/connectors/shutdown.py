@@ -37,6 +37,11 @@ class OpenSockets:
         self.handshakes: WeakSet[socket.socket] = WeakSet()
         self._all_gone = asyncio.Event()
 
+    @property
+    def streams(self) -> int:
+        """The exchanges on connections that carry several at a time."""
+        return sum(len(each.under_way) for each in self.connections if each.carries_many)
+
     def check_open(self, request: Request) -> None:
         """Refuse *request* if the connector is closed.
 

@@ -14,7 +14,8 @@ class ClientTimeout:
         total: the whole call: waits, redirects, retries, and the body to its last byte.
         connect: from the start of the wait for a slot of the pool until a connection is ready, TLS included.
         sock_read: silence: the longest wait for the next bytes of the response, or for a proxy to open a tunnel.
-        sock_connect: one new connection, without the wait for a slot.
+        sock_connect: one new connection, without the wait for a slot; over HTTP/2 it limits the server's first SETTINGS
+            as well, and its acknowledgement of ours.
         ceil_threshold: accepted because aiohttp has it; nothing is rounded here.
         pool: the wait for a slot of the pool alone.
 

@@ -2,6 +2,8 @@
 
 from dataclasses import dataclass
 
+from multidict import CIMultiDictProxy
+
 
 @dataclass(frozen=True, slots=True)
 class Timings:
@@ -44,10 +46,11 @@ class Phases:
 
     ``pool_wait``, ``dns``, ``connect``, ``tls``: seconds of each phase, None if it did not happen. ``sending``: the
     moment the head was written; None for the moment the exchange began. ``send``: seconds from then to the end of the
-    request's body, None until then. ``uploaded``: bytes of a body that was not sent with its head.
+    request's body, None until then. ``uploaded``: bytes of a body that was not sent with its head. ``early_hints``: the
+    fields of each 103 response.
     """
 
-    __slots__ = ("connect", "dns", "pool_wait", "send", "sending", "tls", "uploaded")
+    __slots__ = ("connect", "dns", "early_hints", "pool_wait", "send", "sending", "tls", "uploaded")
 
     def __init__(self) -> None:
         self.pool_wait: float | None = None
@@ -57,6 +60,7 @@ class Phases:
         self.sending: float | None = None
         self.send: float | None = 0.0
         self.uploaded: int = 0
+        self.early_hints: tuple[CIMultiDictProxy[str], ...] = ()
 
 
 def timings_between(

@@ -254,6 +254,12 @@ class ClientResponse:
         return self._exchange.timings
 
     @property
+    def early_hints(self) -> "tuple[CIMultiDictProxy[str], ...]":
+        """The fields of each 103 response that came before this one (RFC 8297): mostly ``Link`` fields."""
+        phases = self._exchange.phases
+        return () if phases is None else phases.early_hints
+
+    @property
     def attempts(self) -> tuple[Attempt, ...]:
         """The attempts of a ``Retry`` for this response, its own last; a single one without a ``Retry``.
 

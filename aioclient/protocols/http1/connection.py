@@ -237,6 +237,10 @@ class Http1Connection(asyncio.Protocol):
         if exchange.sent is not ALL:
             self._sender.answered(reader.continued)
         trailers = reader.trailers
+        if reader.early_hints:
+            for fields in reader.early_hints:
+                exchange.take_early_hints(fields)
+            reader.early_hints = ()
         stream = None
         if raw is None:
             self._stream = stream = self._open_stream(request)

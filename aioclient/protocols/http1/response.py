@@ -22,7 +22,7 @@ from collections.abc import Callable
 from typing import Any, Final, cast
 
 from httptools import HttpParserError, HttpParserUpgrade, HttpResponseParser
-from multidict import CIMultiDict
+from multidict import CIMultiDict, CIMultiDictProxy
 
 from ...exceptions import ClientError, ClientPayloadError, HeadTooLargeError, ServerProtocolError
 from ...message.codings import LENIENT_HINT
@@ -119,6 +119,7 @@ class ResponseReader:
         "chunks",
         "complete",
         "continued",
+        "early_hints",
         "error",
         "extra",
         "fields",
@@ -143,6 +144,8 @@ class ResponseReader:
         self.upgrade: bytes | None = None
         self.until_eof: bool = False
         self.extra: bool = False
+        # Whoever takes the response takes them, and leaves none to the next one:
+        self.early_hints: tuple[CIMultiDictProxy[str], ...] = ()
         self._head = b""  # the beginning of an incomplete head
 
     def begin(self, request: Request, last: bool = False) -> None:
@@ -505,6 +508,8 @@ class ResponseReader:
         self._interim_count += 1
         if status == 100:
             self.continued = True
+        elif status == 103:
+            self.early_hints = (*self.early_hints, CIMultiDictProxy(self.fields))
         if self._interim_count > MAX_INTERIM:
             raise self._refuse(f"more than {MAX_INTERIM} interim (1xx) responses came first")
 

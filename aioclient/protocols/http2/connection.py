@@ -21,6 +21,7 @@ from multidict import CIMultiDict
 from ...exceptions import (
     ClientConnectionError,
     ClientError,
+    ConnectTimeoutError,
     ReadTimeoutError,
     ServerTimeoutError,
     TotalTimeoutError,
@@ -77,6 +78,7 @@ class Http2Connection(asyncio.Protocol):
         "_poll",
         "_reserved",
         "_retired",
+        "_settings_limit",
         "_timer",
         "_unsent",
         "_waiting",
@@ -120,6 +122,8 @@ class Http2Connection(asyncio.Protocol):
         self._timer: asyncio.TimerHandle | None = None
         self._when = 0.0
         self._ping = ping
+        # When the server's SETTINGS must be here, and ours acknowledged; and the seconds that were given for it.
+        self._settings_limit: tuple[float, float] | None = None
         self._pinged: float | None = None  # the time of a ping, while its answer is awaited
         self._poll: Callable[[float], object] | None = None
         # The session's default fields, encoded for HTTP/1.1 and in the form for HTTP/2.
@@ -175,6 +179,8 @@ class Http2Connection(asyncio.Protocol):
             raise self.early_end(request)
         head = self._head_of(exchange)
         now = self._loop.time()
+        if not exchange.reused:
+            self._limit_settings(request, now)
         active = StreamExchange(self, exchange, now)
         waiter = cast("asyncio.Future[ClientResponse]", active.waiter)
         stream = None if self._waiting else codec.open(head, active, end=request.content is None)
@@ -534,6 +540,34 @@ class Http2Connection(asyncio.Protocol):
         if when is not None and (self._timer is None or when < self._when):
             self._arm(when)
 
+    def _limit_settings(self, request: Request, now: float) -> None:
+        """Limit the wait for SETTINGS as that for a connection: only with them it is known to be one of HTTP/2."""
+        seconds = request.timeout.sock_connect
+        if seconds is not None and self._settings_limit is None and not self.codec.acknowledged:
+            self._settings_limit = now + seconds, seconds
+            if self._timer is None or now + seconds < self._when:
+                self._arm(now + seconds)
+
+    def _check_settings(self, now: float) -> float | None:
+        """Give up a server whose SETTINGS do not come (RFC 9113, sections 3.4 and 6.5.3); return when to look again."""
+        codec = self.codec
+        if self._settings_limit is None or (codec.ready and codec.acknowledged):
+            self._settings_limit = None
+            return None
+        end, seconds = self._settings_limit
+        if now < end:
+            return end
+        missing = "no acknowledgement of our SETTINGS" if codec.ready else "no SETTINGS of HTTP/2"
+        for active in list(self._active.values()):
+            request = active.exchange.request
+            active.fail(
+                ConnectTimeoutError(request.method, request.url, seconds, missing, "sock_connect")
+            )
+        codec.close(ErrorCode.SETTINGS_TIMEOUT)
+        self._flush()
+        self.abort()
+        return None
+
     def _arm(self, when: float) -> None:
         if self._timer is not None:
             self._timer.cancel()
@@ -545,6 +579,11 @@ class Http2Connection(asyncio.Protocol):
         self._timer = None
         now = self._loop.time()
         next_time = None if self._ping is None else self._check_silence(now, self._ping)
+        settings_time = self._check_settings(now)
+        if settings_time is not None and (next_time is None or settings_time < next_time):
+            next_time = settings_time
+        if self._closing:
+            return
         for active in list(self._active.values()):
             when = self._check(active, now)
             if when is not None and (next_time is None or when < next_time):

@@ -161,8 +161,11 @@ class StreamExchange:
 
     def _take_interim(self, stream: Stream) -> None:
         interim, stream.interim = stream.interim or [], None
-        if self._sender is not None and any(head.status == 100 for head in interim):
-            self._sender.answered(True)
+        for head in interim:
+            if head.status == 103:
+                self.exchange.take_early_hints(head.fields)
+            elif head.status == 100 and self._sender is not None:
+                self._sender.answered(True)
 
     def _finish(self, stream: Stream, reader: StreamReader | None) -> None:
         """End a body that came in pieces."""
