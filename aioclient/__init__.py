@@ -134,6 +134,7 @@ from .middlewares.rate_limit import (
 )
 from .middlewares.redirects import Redirect, RedirectPolicy
 from .middlewares.retry import Retried, Retry, RetryStatistics
+from .middlewares.signing import HMACSigner, HTTPMessageSigner, Signer, SigV4Signer, UnsignedRequest
 from .reconnecting import (
     ReconnectingWebSocket,
     ReconnectPolicy,
@@ -209,7 +210,9 @@ __all__ = (
     "FOREVER",
     "Fingerprint",
     "FormData",
+    "HMACSigner",
     "HTTP2Warning",
+    "HTTPMessageSigner",
     "Handler",
     "Hedge",
     "HedgeStatistics",
@@ -257,6 +260,8 @@ __all__ = (
     "Session",
     "SharedCookiesWarning",
     "StoreStatistics",
+    "SigV4Signer",
+    "Signer",
     "StreamReader",
     "TCPConnector",
     "ThreadedResolver",
@@ -266,6 +271,7 @@ __all__ = (
     "TokenStore",
     "Transport",
     "UnixConnector",
+    "UnsignedRequest",
     "UploadTracker",
     "WSCloseCode",
     "WSMessage",

@@ -60,6 +60,7 @@ what a call raises because of the network::
     │   ├── UnexpectedJSONError * (+ ValueError) JSON that is not of the type asked for
     │   ├── ContentDecodingError *               a content coding could not be undone
     │   ├── BodyTooLargeError *                  more bytes than ``max_body_size``
+    │   ├── ContentDigestError *                 the response's body is not the one that Content-Digest is of
     │   ├── BodyConsumedError *                  a request body cannot be sent again
     │   │   └── CrossOriginBodyError *           … or must not, to another origin
     │   └── BodySizeError *                      a request body is not as long as announced
@@ -149,6 +150,7 @@ __all__ = (
     "ConnectTimeoutError",
     "ConnectionTimeoutError",
     "ContentDecodingError",
+    "ContentDigestError",
     "ContentTypeError",
     "CrossOriginBodyError",
     "HandshakeRefusedError",
@@ -649,6 +651,10 @@ class ContentDecodingError(ClientPayloadError):
 
 class BodyTooLargeError(ClientPayloadError):
     """The response's body has more bytes than ``max_body_size`` allows."""
+
+
+class ContentDigestError(ClientPayloadError):
+    """The response's body is not the one that its ``Content-Digest`` is of (RFC 9530)."""
 
 
 class BodyConsumedError(ClientPayloadError):

@@ -28,6 +28,7 @@ from ..message.timeout import ClientTimeout, seconds
 from ..message.unknown_arguments import unknown_arguments
 from ..middlewares.auth.basic import AuthLike
 from ..middlewares.redirects import RedirectPolicy
+from ..middlewares.signing import Signer, check_signer
 from ..response.client_response import ClientResponse
 from ..warning import CreationSite
 from ..websocket import ClientWebSocketResponse
@@ -144,6 +145,9 @@ class OptionArguments(TypedDict, total=False):
     """"raise" ``TooManyRedirects`` after that many, or "return" the redirect that would be next."""
     redirect_policy: RedirectPolicy | None
     """a ``RedirectPolicy``: what redirects may take along to another origin; None as the session says."""
+    signer: Signer | None
+    """signs each attempt last: ``HMACSigner``, ``HTTPMessageSigner``, ``SigV4Signer``, or a function that takes an
+    ``UnsignedRequest``, instead of the session's; None for none."""
     ssl: SSLOption
     """True verifies certificates, False does not; an ``SSLContext``, a ``Fingerprint`` or ``"system"``."""
     server_hostname: str | None
@@ -255,6 +259,9 @@ class SessionOptions(TypedDict, total=False):
     """after which ``TooManyRedirects`` is raised, 10 by default; 0 follows none."""
     redirect_policy: RedirectPolicy | None
     """a ``RedirectPolicy``: what redirects may take along to another origin; by default nothing."""
+    signer: Signer | None
+    """signs each attempt last: ``HMACSigner``, ``HTTPMessageSigner``, ``SigV4Signer``, or a function that takes an
+    ``UnsignedRequest``; with *base_url* for its origin only."""
     requote_redirect_url: bool
     """whether what no URL may hold is encoded in a ``Location``, as it is by default; False sends it as it came."""
     skip_auto_headers: Iterable[str] | None
@@ -403,8 +410,7 @@ def override_options(options: RequestOptions, arguments: CallArguments) -> Reque
         changes["chunked"] = is_chunked(changes["chunked"])
     if "lenient" in changes:
         check_lenient(changes["lenient"])
-    if "redirect_policy" in changes:
-        check_redirect_policy(changes["redirect_policy"])
+    check_policies(changes)
     if (limit := changes.get("expect100_timeout")) is not None:
         changes["expect100_timeout"] = seconds("expect100_timeout", limit)
     if "version" in changes:
@@ -436,8 +442,10 @@ def take_ssl(changes: dict[str, Any]) -> None:
     changes["ssl"] = merge_ssl(**given)
 
 
-def check_redirect_policy(policy: object) -> None:
-    """Refuse what is no ``RedirectPolicy`` and not None."""
+def check_policies(arguments: Mapping[str, object]) -> None:
+    """Refuse a ``redirect_policy`` or ``signer`` that is not None and cannot be one."""
+    check_signer(arguments.get("signer"))
+    policy = arguments.get("redirect_policy")
     if policy is not None and not isinstance(policy, RedirectPolicy):
         raise TypeError(
             f"redirect_policy must be an aioclient.RedirectPolicy, found {type(policy).__name__} {shown_text(policy)}"

@@ -20,7 +20,7 @@ from ..message.headers import (
     merge_into,
     without_secrets,
 )
-from ..message.origin import origin_of
+from ..message.origin import Origin, origin_of
 from ..message.priority import Priority
 from ..message.request import Auth, Request, RequestOptions
 from ..message.timeout import ClientTimeout, coerce_timeout
@@ -114,7 +114,7 @@ class RequestBuilder:
             self._defaults,
             own,
             content,
-            options,
+            options if options.signer is None else self._for_origin(options, origin, arguments),
             limits,
             None if total is None else self._loop.time() + total,
             credentials,
@@ -122,6 +122,13 @@ class RequestBuilder:
             self._session,
             origin,
         )
+
+    def _for_origin(
+        self, options: RequestOptions, origin: Origin | None, arguments: CallArguments
+    ) -> RequestOptions:
+        """Return the options without the session's signer where the session's credentials do not go either."""
+        elsewhere = self.settings.base_url is not None and origin != self.settings.base_origin
+        return replace(options, signer=None) if elsewhere and "signer" not in arguments else options
 
     def _options(self, arguments: CallArguments, target: URL) -> RequestOptions:
         """Return the session's options, overridden by those of the call."""

@@ -39,6 +39,7 @@ from ..message.unset import UNSET, Unset
 from ..middlewares.auth import AuthLike, NetrcLike, authenticate
 from ..middlewares.cookies import Cookies
 from ..middlewares.redirects import follow_redirects
+from ..middlewares.signing import Signer, sign
 from ..observe.configs import TraceConfigs
 from ..observe.log import log_failure, log_response, logs_requests
 from ..observe.tracing import RequestTrace
@@ -130,6 +131,8 @@ class ClientSession(SessionProperties, SessionPrivateNames):
             3.3); None for what the connector says, which is False by default.
         max_redirects: after which ``TooManyRedirects`` is raised, 10 by default; 0 follows none.
         redirect_policy: a ``RedirectPolicy``: what redirects may take along to another origin; by default nothing.
+        signer: signs each attempt last: ``HMACSigner``, ``HTTPMessageSigner``, ``SigV4Signer``, or a function that
+            takes an ``UnsignedRequest``; with *base_url* for its origin only.
         requote_redirect_url: whether what no URL may hold is encoded in a ``Location``, as it is by default; False
             sends it as it came.
         skip_auto_headers: names of default fields that are not sent.
@@ -265,7 +268,7 @@ class ClientSession(SessionProperties, SessionPrivateNames):
             self._cookies,
             transport.send if isinstance(transport, BaseConnector) else sending_by(transport),
         )
-        self._chain = self._compose(settings.middlewares)
+        self._chain = self._compose(settings.middlewares, settings.options.signer)
         attach(settings.middlewares, self)
         lifecycle.open()
 
@@ -305,7 +308,10 @@ class ClientSession(SessionProperties, SessionPrivateNames):
         return other
 
     def _compose(
-        self, middlewares: Sequence[Middleware], tracker: UploadTracker | None = None
+        self,
+        middlewares: Sequence[Middleware],
+        signer: Signer | None,
+        tracker: UploadTracker | None = None,
     ) -> Handler:
         """Compose the steps of a request; this list is the order in which they act."""
         connector = cast(Transport, self._lifecycle.connector)
@@ -320,6 +326,7 @@ class ClientSession(SessionProperties, SessionPrivateNames):
                 *middlewares,
                 self._settings.authenticate,
                 self._cookies.exchange,
+                *(() if signer is None else (sign,)),
             ],
             send if tracker is None else CountAttempts(tracker, send),
         )
@@ -332,9 +339,11 @@ class ClientSession(SessionProperties, SessionPrivateNames):
             steps = checked_middlewares(middlewares)
         if not STEPS.isdisjoint(arguments):
             steps = changed(steps, arguments)
-        if steps is self._settings.middlewares and tracker is None:
+        of_session = self._settings.options.signer
+        signer = arguments.get("signer", of_session)
+        if steps is self._settings.middlewares and tracker is None and signer is of_session:
             return self._chain
-        return self._compose(steps, tracker)
+        return self._compose(steps, signer, tracker)
 
     # Requests
 
@@ -367,6 +376,8 @@ class ClientSession(SessionProperties, SessionPrivateNames):
             on_too_many: "raise" ``TooManyRedirects`` after that many, or "return" the redirect that would be next.
             redirect_policy: a ``RedirectPolicy``: what redirects may take along to another origin; None as the session
                 says.
+            signer: signs each attempt last: ``HMACSigner``, ``HTTPMessageSigner``, ``SigV4Signer``, or a function that
+                takes an ``UnsignedRequest``, instead of the session's; None for none.
             ssl: True verifies certificates, False does not; an ``SSLContext``, a ``Fingerprint`` or ``"system"``.
             server_hostname: the name to verify, and to send as SNI, instead of the URL's host.
             proxy: a URL or ``Proxy`` to go by, all redirects included; ``DIRECT`` for none; None as the session says.

@@ -52,6 +52,8 @@ class SessionOffers:
             yield f"{self._netrc.identity} {'' if auth is None else identity_of(auth, request)}"
         elif auth is not None:
             yield identity_of(auth, request)
+        if request.options.signer is not None:
+            yield f"signer {identity_of(request.options.signer, request)}"
         for name, value in request.fields.items():
             if is_secret(name, request.options.sensitive_headers):
                 yield f"{name.lower()}: {value}"

@@ -34,7 +34,7 @@ from .arguments import (
     asked_version,
     check_callable,
     check_counts,
-    check_redirect_policy,
+    check_policies,
     check_truths,
     folded,
 )
@@ -143,7 +143,7 @@ def checked_options(
     options = cast(dict[str, Any], given.copy())
     check_callable("fallback_charset_resolver", options.get("fallback_charset_resolver"))
     check_counts(options)
-    check_redirect_policy(options.get("redirect_policy"))
+    check_policies(options)
     check_truths(options)
     lenient, http2 = options.pop("lenient", None), options.pop("http2", None)
     if lenient is None:

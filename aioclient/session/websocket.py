@@ -21,6 +21,7 @@ from ..message.timeout import seconds
 from ..message.unset import UNSET, Unset
 from ..middlewares.auth.basic import AuthLike
 from ..middlewares.redirects import RedirectPolicy
+from ..middlewares.signing import Signer
 from ..protocols.websocket.connection import BufferedWebSocketConnection, WebSocketConnection
 from ..protocols.websocket.deflate import Compressor, Decompressor
 from ..protocols.websocket.handshake import (
@@ -60,6 +61,7 @@ class HandshakeArguments(StepArguments, total=False):
     allow_redirects: bool
     max_redirects: int | None
     redirect_policy: RedirectPolicy | None
+    signer: Signer | None
     middlewares: Sequence[Middleware] | None
     ssl: SSLOption
     verify_ssl: bool | None

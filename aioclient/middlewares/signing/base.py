@@ -1,0 +1,177 @@
+"""What is signed of an HTTP message: components and the signature base (RFC 9421, section 2). Pure.
+
+Components are spelled as the RFC does, without the quotes around the name: ``@method``, ``content-type``,
+``@query-param;name="id"``, ``x-binary;bs``.
+"""
+
+import re
+from base64 import b64encode
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import Final
+from urllib.parse import parse_qsl, quote
+
+from multidict import CIMultiDict
+
+from ...message.headers import check_name
+from .unsigned import UnsignedRequest
+
+_DERIVED: Final = frozenset(
+    (
+        "@method",
+        "@target-uri",
+        "@authority",
+        "@scheme",
+        "@request-target",
+        "@path",
+        "@query",
+        "@query-param",
+    )
+)
+_COMPONENT: Final = re.compile(r'([^;"\s]+)(;bs|;name="([^"\\]*)")?')
+_ASCII: Final = re.compile(r"[\x20-\x7e]*")
+
+
+@dataclass(frozen=True, slots=True)
+class Component:
+    """A part of a request that is covered.
+
+    ``name`` is in lower case; ``parameter`` is "bs" for a field whose values are taken as bytes, or "name" with
+    ``value`` for a query parameter; empty for neither.
+    """
+
+    name: str
+    parameter: str = ""
+    value: str = ""
+
+    @property
+    def identifier(self) -> str:
+        """The component's identifier (section 2)."""
+        if self.parameter == "name":
+            return f'"{self.name}";name={string(self.value)}'
+        return f'"{self.name}"{";bs" if self.parameter else ""}'
+
+
+def component(text: str) -> Component:
+    """Return the component that *text* names.
+
+    Raises:
+        TypeError: it is no text.
+        ValueError: it names none that requests have and that is known here.
+    """
+    if not isinstance(text, str):
+        raise TypeError(f"a covered component must be a str, found {type(text).__name__}")
+    found = _COMPONENT.fullmatch(text)
+    if found is None:
+        raise ValueError(
+            f"{text!r} is no component: write a field's name, {', '.join(sorted(_DERIVED))}, "
+            'with ;bs after a field or ;name="..." after @query-param'
+        )
+    name, suffix = found[1].lower(), found[2] or ""
+    if name.startswith("@"):
+        if name not in _DERIVED or (suffix.startswith(";name") != (name == "@query-param")):
+            raise ValueError(
+                f"{text!r} is no component of a request; those that are no fields are {', '.join(sorted(_DERIVED))}, "
+                'and @query-param has ;name="..."'
+            )
+        return Component(name, "name" if suffix else "", found[3] or "")
+    if suffix.startswith(";name"):
+        raise ValueError(f'{text!r}: ;name="..." belongs to @query-param')
+    return Component(check_name(name), "bs" if suffix else "")
+
+
+def checked_components(covered: Iterable[str]) -> tuple[Component, ...]:
+    """Return the components that *covered* names.
+
+    Raises:
+        TypeError, ValueError: one is none, or is there twice (section 2).
+    """
+    if isinstance(covered, str):
+        raise TypeError("covered must be a list of components, found one str")
+    components = tuple(map(component, covered))
+    if len(set(components)) < len(components):
+        raise ValueError("covered has a component twice (RFC 9421, section 2)")
+    return components
+
+
+def signature_params(
+    components: Sequence[Component],
+    *,
+    created: int | None = None,
+    expires: int | None = None,
+    key_id: str | None = None,
+    algorithm: str | None = None,
+    nonce: str | None = None,
+    tag: str | None = None,
+) -> str:
+    """Return what ``Signature-Input`` says of a signature (section 2.3)."""
+    text = f"({' '.join(each.identifier for each in components)})"
+    for name, number in (("created", created), ("expires", expires)):
+        if number is not None:
+            text += f";{name}={number}"
+    for name, value in (("keyid", key_id), ("alg", algorithm), ("nonce", nonce), ("tag", tag)):
+        if value is not None:
+            text += f";{name}={string(value)}"
+    return text
+
+
+def signature_base(
+    request: UnsignedRequest, components: Sequence[Component], parameters: str
+) -> bytes:
+    """Return the bytes that are signed (section 2.5).
+
+    Raises:
+        ValueError: the request lacks a component.
+    """
+    lines = [
+        f"{each.identifier}: {value}" for each in components for value in _values(request, each)
+    ]
+    lines.append(f'"@signature-params": {parameters}')
+    return "\n".join(lines).encode("utf-8", "surrogateescape")
+
+
+def string(text: str) -> str:
+    """Return *text* as a string of structured fields (RFC 8941, section 3.3.3).
+
+    Raises:
+        ValueError: it holds what is not printable ASCII.
+    """
+    if _ASCII.fullmatch(text) is None:
+        raise ValueError(f"{text!r} holds what is not printable ASCII")
+    escaped = text.replace("\\", "\\\\").replace('"', '\\"')
+    return f'"{escaped}"'
+
+
+def _values(request: UnsignedRequest, part: Component) -> list[str]:
+    """Return the values of a component: one, or one for each query parameter of its name."""
+    if not part.name.startswith("@"):
+        return [_field(request.headers, part)]
+    url = request.url
+    if part.name == "@query-param":
+        query = parse_qsl(url.raw_query_string, keep_blank_values=True)
+        found = [quote(value, safe="") for name, value in query if name == part.value]
+        if not found:
+            raise ValueError(f"the query has no parameter {part.value!r} to sign")
+        return found
+    scheme = {"ws": "http", "wss": "https"}.get(url.scheme, url.scheme)
+    return [
+        {
+            "@method": request.method,
+            "@target-uri": f"{scheme}://{request.authority}{request.target}",
+            "@authority": request.authority.lower(),
+            "@scheme": scheme,
+            "@request-target": request.target,
+            "@path": url.raw_path or "/",
+            "@query": f"?{url.raw_query_string}",
+        }[part.name]
+    ]
+
+
+def _field(headers: "CIMultiDict[str]", part: Component) -> str:
+    values = headers.getall(part.name, ())
+    if not values:
+        raise ValueError(f"the request has no field {part.name} to sign")
+    if part.parameter == "bs":
+        coded = (value.strip().encode("utf-8", "surrogateescape") for value in values)
+        return ", ".join(f":{b64encode(value).decode()}:" for value in coded)
+    return ", ".join(value.strip() for value in values)
