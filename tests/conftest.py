@@ -3,6 +3,9 @@
 Marks:
 
 - `@pytest.mark.both_loops`: run on asyncio and on uvloop
+- `@pytest.mark.both_protocols`: run over HTTP/1.1 and over HTTP/2 with prior knowledge; the session's default
+  is changed, and the servers are `servers.either.RawServer` and those of `servers.app`
+- `@pytest.mark.http1_only(reason)`: one of them that is about HTTP/1.1 itself
 - `@pytest.mark.virtual_clock`: run on an asyncio loop whose timers fire at once
 - `@pytest.mark.hang_limit(seconds)`: real seconds after which the test is ended, instead of 60
 - `@pytest.mark.rows("S003-41", ...)`: the rows of the specification that the test shows; `-k S003-41`
@@ -12,7 +15,7 @@ Marks:
 
 A hang that holds the event loop itself is ended by `faulthandler_timeout` in `setup.cfg`.
 
-`--loop=uvloop` runs every test without a mark of its own on uvloop.
+`--loop=uvloop` runs every test without a mark of its own on uvloop. `--protocols=http1` leaves out the second one.
 """
 
 import asyncio
@@ -26,6 +29,7 @@ import uvloop
 
 from aioclient.testing import LeakWatch, VirtualClockLoop, within
 
+from . import spoken
 from .servers.certificates import Certificates
 from .servers.nginx import Nginx
 from .servers.proxies import LOGIN, Dante, Microsocks, Squid, Stunnel, Tinyproxy
@@ -45,11 +49,19 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption(
         "--loop", choices=["asyncio", "uvloop"], default="asyncio", help="the default event loop"
     )
+    parser.addoption(
+        "--protocols",
+        choices=["both", "http1"],
+        default="both",
+        help="what tests of both protocols run over",
+    )
 
 
 def pytest_configure(config: pytest.Config) -> None:
     for line in (
         "both_loops: run on asyncio and on uvloop",
+        "both_protocols: run over HTTP/1.1 and over HTTP/2",
+        "http1_only(reason): not over HTTP/2, although its module runs over both",
         "virtual_clock: run on a loop whose timers fire at once",
         "hang_limit(seconds): end the test after that long, instead of 60 s",
         "rows(*ids): the rows of the specification that the test shows",
@@ -80,6 +92,36 @@ def pytest_runtest_teardown(item: pytest.Item, nextitem: pytest.Item | None) -> 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     if metafunc.definition.get_closest_marker("both_loops"):
         metafunc.parametrize("loop_name", ["asyncio", "uvloop"], indirect=True)
+    if (
+        inspect.iscoroutinefunction(metafunc.function)
+        and metafunc.definition.get_closest_marker("both_protocols")
+        and not metafunc.definition.get_closest_marker("http1_only")
+        and metafunc.config.getoption("protocols") == "both"
+    ):
+        metafunc.parametrize("http_version", [spoken.HTTP1, spoken.HTTP2], indirect=True)
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    # Marks of single parameters are known only now.
+    left_out = [
+        item
+        for item in items
+        if isinstance(item, pytest.Function)
+        and item.get_closest_marker("http1_only")
+        and hasattr(item, "callspec")
+        and item.callspec.params.get("http_version") == spoken.HTTP2
+    ]
+    if left_out:
+        config.hook.pytest_deselected(items=left_out)
+        items[:] = [item for item in items if item not in set(left_out)]
+
+
+@pytest.fixture(autouse=True)
+def http_version(request: pytest.FixtureRequest) -> Iterator[str]:
+    """The version of HTTP that sessions and servers of this test speak."""
+    name = str(getattr(request, "param", spoken.HTTP1))
+    with spoken.speaking(name):
+        yield name
 
 
 @pytest.fixture(autouse=True)

@@ -8,9 +8,12 @@ import pytest
 
 import aioclient
 from aioclient import TCPConnector, UnixConnector
-from aioclient.testing import RawConnection, RawServer
+from aioclient.testing import RawConnection
 
 from .loopback import OK, answer, moved
+from .servers.either import RawServer
+
+pytestmark = pytest.mark.both_protocols
 
 VERBS = ("get", "options", "head", "post", "put", "patch", "delete")
 
@@ -56,6 +59,7 @@ class TestAwaited:
             assert len(await response.read()) == len(body)
             assert server.connections == 1
 
+    @pytest.mark.http1_only("about the field Connection")
     async def test_each_call_has_its_own_connection(self) -> None:
         """The server is told that the connection will not be used again."""
         async with RawServer.replies([OK], repeat=True) as server:

@@ -9,9 +9,12 @@ from yarl import URL
 
 import aioclient
 from aioclient import ClientResponse, ClientSession, Handler, Request
-from aioclient.testing import RawServer, turns
+from aioclient.testing import turns
 
 from .loopback import OK, answer
+from .servers.either import RawServer
+
+pytestmark = pytest.mark.both_protocols
 
 
 async def step(request: Request, handler: Handler) -> ClientResponse:

@@ -17,9 +17,12 @@ from aiohttp.base_protocol import BaseProtocol
 
 import aioclient
 from aioclient import ClientResponse, ClientSession, FormData, Handler, MultipartWriter, Request
-from aioclient.testing import RawConnection, RawRequest, RawServer, turns
+from aioclient.testing import RawConnection, RawRequest, turns
 
 from .loopback import OK, answer, moved
+from .servers.either import RawServer
+
+pytestmark = pytest.mark.both_protocols
 
 CONTENT = b"one two three"
 

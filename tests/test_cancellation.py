@@ -17,12 +17,14 @@ from aiohttp.abc import AbstractResolver, ResolveResult
 
 import aioclient
 from aioclient import ClientSession, TCPConnector
-from aioclient.testing import RawConnection, RawServer, Snapshot, cancel_everywhere, turns
+from aioclient.testing import RawConnection, Snapshot, cancel_everywhere, turns
 from aioclient.testing.cancel import Moment
 
 from .servers.certificates import Certificates
+from .servers.either import RawServer
 
 pytestmark = [
+    pytest.mark.both_protocols,
     pytest.mark.both_loops,
     pytest.mark.parametrize((), [pytest.param(id="POOL-11")]),
 ]
@@ -342,6 +344,7 @@ async def test_middlewares() -> None:
 
 
 @pytest.mark.parametrize("tls", [False, True], ids=["plain", "tls"])
+@pytest.mark.http1_only("about the pool of connections for one exchange")
 async def test_closing_the_session(tls: bool, certificates: Certificates) -> None:
     """At every await of session.close(): idle and busy connections, dials and waiters all end."""
     context = certificates.server_context() if tls else None

@@ -22,11 +22,15 @@ from yarl import URL
 
 import aioclient
 from aioclient import BasicAuth, ClientResponse, ClientSession, ClientTimeout
-from aioclient.testing import RawConnection, RawRequest, RawServer
+from aioclient.testing import RawConnection, RawRequest
 
+from . import spoken
 from .loopback import OK, answer, moved, names, open_jar
 from .servers.app import serve_application
+from .servers.either import RawServer
 from .test_legacy import legacy
+
+pytestmark = pytest.mark.both_protocols
 
 
 class TestJsonSerializeBytes:
@@ -473,7 +477,7 @@ class TestErrors:
         error = caught.value
         assert error.request_info.method == "GET"
         assert error.request_info.url == URL(server.url("/x"))
-        assert (error.status, error.message) == (404, "Gone Away")
+        assert (error.status, error.message) == (404, spoken.phrase(404, "Gone Away"))
         assert error.headers is not None
         assert error.headers["X"] == "1"
         assert [response.status for response in error.history] == [302]
@@ -615,6 +619,7 @@ class TestAnnotations:
 class TestVersion:
     @pytest.mark.rows("S003-08")
     @pytest.mark.parametrize("version", ["2", "2.0", aiohttp.HttpVersion(2, 0)])
+    @pytest.mark.http1_only("it tells the versions apart")
     async def test_http2(self, version: Any) -> None:
         """HTTP/2 is asked for, as ``http2=True`` does, by a session and by a call; 3 and others are refused."""
         async with ClientSession(version=version) as session:
@@ -889,6 +894,7 @@ class TestSmallThings:
             assert connector._retry_stale is False
 
     @pytest.mark.parametrize("connector", [aioclient.UnixConnector, aiohttp.UnixConnector])
+    @pytest.mark.http1_only("its server is a few lines")
     async def test_unix_urls(self, connector: Any, tmp_path: Path) -> None:
         """unix://host/path goes over the connector's socket; without such a connector it is refused."""
         hosts: list[str] = []
@@ -966,6 +972,7 @@ class TestGrafts:
             again = await session.get(server.url())
             assert type(again) is type(response)
 
+    @pytest.mark.http1_only("the server knows HTTP/2 alone, and a WebSocket begins with HTTP/1.1")
     async def test_websocket(self) -> None:
         """So do those of WebSockets."""
         codes: list[int | None] = []

@@ -11,9 +11,12 @@ import pytest
 
 import aioclient
 from aioclient import ClientResponse, ClientSession, Handler, Request, TCPConnector, UploadTracker
-from aioclient.testing import RawConnection, RawRequest, RawServer, cancel_everywhere, turns
+from aioclient.testing import RawConnection, RawRequest, cancel_everywhere, turns
 
 from .loopback import OK, moved
+from .servers.either import RawServer
+
+pytestmark = pytest.mark.both_protocols
 
 SIGNALS = [name for name, _ in inspect.getmembers(aiohttp.TraceConfig) if name.startswith("on_")]
 CODED = gzip.compress(b"hello " * 50)

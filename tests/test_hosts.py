@@ -10,10 +10,12 @@ from yarl import URL
 import aioclient
 from aioclient import ClientSession, CookieJar, TCPConnector
 from aioclient.message.origin import origin_of
-from aioclient.testing import RawServer
 
 from .loopback import OK, Loopback, answer
 from .servers.certificates import Certificates
+from .servers.either import RawServer
+
+pytestmark = pytest.mark.both_protocols
 
 
 class Spelling(NamedTuple):

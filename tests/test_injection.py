@@ -20,10 +20,13 @@ from aiohttp import FormData, MultipartWriter
 
 import aioclient
 from aioclient import ClientSession
-from aioclient.testing import RawConnection, RawRequest, RawServer
+from aioclient.testing import RawConnection, RawRequest
 
 from .loopback import OK, moved
+from .servers.either import RawServer
 from .test_refusals import GOOD_IN_VALUE, TOKEN
+
+pytestmark = pytest.mark.both_protocols
 
 ROOT = Path(__file__).parent.parent
 
@@ -388,6 +391,7 @@ class TestMessages:
 
 
 @pytest.mark.rows("INJ-10")
+@pytest.mark.http1_only("it runs the others")
 def test_without_assertions() -> None:
     """No rule of this group is an assertion: its tests pass under `python -O` too."""
     run = subprocess.run(

@@ -13,10 +13,12 @@ import pytest
 
 import aioclient
 from aioclient import ClientSession, ClientTimeout, LegacyParameterWarning
-from aioclient.testing import RawServer
 
 from .loopback import OK, answer, moved, names
+from .servers.either import RawServer
 from .test_session import late, sent, silent
+
+pytestmark = pytest.mark.both_protocols
 
 
 @contextlib.contextmanager
@@ -70,6 +72,7 @@ class TestTimeouts:
 
     @pytest.mark.rows("S003-11")
     @pytest.mark.virtual_clock
+    @pytest.mark.http1_only("about the pool of connections for one exchange")
     async def test_conn_timeout_counts(self) -> None:
         """conn_timeout limits the wait for a connection, the pool's queue included; None and 0 lift it."""
         async with RawServer(silent) as server:

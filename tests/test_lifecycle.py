@@ -19,10 +19,14 @@ from aiohttp.abc import AbstractResolver, ResolveResult
 
 import aioclient
 from aioclient import ClientSession, TCPConnector, UnixConnector
-from aioclient.testing import RawConnection, RawServer, VirtualClockLoop, silent_port, turns
+from aioclient.testing import RawConnection, VirtualClockLoop, silent_port, turns
 from aioclient.testing.leaks import open_sockets
 
+from . import spoken
 from .servers.certificates import Certificates
+from .servers.either import RawServer
+
+pytestmark = pytest.mark.both_protocols
 
 OK = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok"
 
@@ -207,7 +211,7 @@ class TestUnclosed:
                 del response
             assert [context["message"] for context in found] == ["Unclosed connection"]
             await turns(20)
-            assert client_sockets(server) == 0
+            assert client_sockets(server) == spoken.kept()
             assert session.connector is not None
             assert session.connector.statistics().in_use == 0
 
@@ -228,8 +232,9 @@ class TestUnclosed:
             assert session.connector.statistics().in_use == 1
             await turns(20)
             assert session.connector.statistics().in_use == 0
-            assert client_sockets(server) == 0
+            assert client_sockets(server) == spoken.kept()
 
+    @pytest.mark.http1_only("it feeds the protocol with HTTP/1.1")
     async def test_response_that_ends_while_it_is_dropped(self) -> None:
         """A connection that carries another request by the time the event loop hears of it stays open."""
         bodies = asyncio.Queue[bytes]()
@@ -620,6 +625,7 @@ class TestClosing:
         assert (numbers.in_use, numbers.idle, numbers.waiting) == (0, 0, 0)
 
     @pytest.mark.parametrize("tls", [False, True], ids=["plain", "tls"])
+    @pytest.mark.http1_only("about the pool of connections for one exchange")
     async def test_idle_connections(self, tls: bool, certificates: Certificates) -> None:
         """Idle connections are closed, TLS ones with a goodbye."""
         context = certificates.server_context() if tls else None
@@ -640,6 +646,7 @@ class TestClosing:
             assert server.handshake_errors == []
 
     @pytest.mark.parametrize("stage", ["name", "tcp", "tls"])
+    @pytest.mark.http1_only("about the pool of connections for one exchange")
     async def test_dials(self, stage: str, certificates: Certificates) -> None:
         """Connections that are being made are given up, and their requests say why."""
 
@@ -700,6 +707,7 @@ class TestClosing:
             await asyncio.wait([task])
             assert left == [0]
 
+    @pytest.mark.http1_only("about the pool of connections for one exchange")
     async def test_everything_at_once(self, certificates: Certificates) -> None:
         """Bodies, uploads, waiters: each call under way ends with an error."""
 
@@ -739,6 +747,7 @@ class TestClosing:
             await session.close()
 
     @pytest.mark.parametrize("kind", ["tcp", "unix"])
+    @pytest.mark.http1_only("about the pool of connections for one exchange")
     async def test_a_granted_slot_dials_no_more(self, kind: str, tmp_path: Path) -> None:
         """A waiter that was told to dial in the moment of closing makes no connection."""
         path = tmp_path / "socket" if kind == "unix" else None
@@ -777,6 +786,7 @@ class TestClosing:
 
 @pytest.mark.virtual_clock
 class TestClosingInTime:
+    @pytest.mark.http1_only("the server reads on, for the whole connection")
     async def test_a_peer_that_does_not_say_goodbye(self, certificates: Certificates) -> None:
         """A TLS peer that does not answer the goodbye holds close() up for two seconds at most."""
 
@@ -798,6 +808,7 @@ class TestClosingInTime:
 
     @pytest.mark.parametrize(("said", "seconds"), [(7, 7), (0, 0), (None, 2), (0.5, 0.5)])
     @pytest.mark.parametrize("whose", ["ours", "aiohttp's"])
+    @pytest.mark.http1_only("the server reads on, for the whole connection")
     async def test_its_time(
         self, certificates: Certificates, said: float | None, seconds: float, whose: str
     ) -> None:
@@ -860,6 +871,7 @@ class TestClosingInTime:
                 assert asyncio.get_running_loop().time() == start
             assert connector._sockets.connections == set()
 
+    @pytest.mark.http1_only("the server reads on, for the whole connection")
     async def test_closing_is_cancelled(self, certificates: Certificates) -> None:
         """When close() is cancelled it waits for no goodbye any more: the sockets are closed at once."""
 

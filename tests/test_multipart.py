@@ -10,7 +10,11 @@ from aiohttp.http_exceptions import BadHttpMessage, LineTooLong
 import aioclient
 from aioclient import ClientResponse, ClientSession
 from aioclient.response.stream import StreamReader
-from aioclient.testing import RawConnection, RawServer
+from aioclient.testing import RawConnection
+
+from .servers.either import RawServer
+
+pytestmark = pytest.mark.both_protocols
 
 
 class Collected:

@@ -27,9 +27,12 @@ from aioclient import (
     Request,
     TCPConnector,
 )
-from aioclient.testing import RawConnection, RawServer
+from aioclient.testing import RawConnection
 
 from .loopback import OK, answer, moved, names, open_jar
+from .servers.either import RawServer
+
+pytestmark = pytest.mark.both_protocols
 
 SECRET = "hunter2"
 ENCODED = BasicAuth("user", SECRET).encode().removeprefix("Basic ")

@@ -21,11 +21,15 @@ from yarl import URL
 
 import aioclient
 from aioclient import BasicAuth, ClientResponse, ClientSession, ClientTimeout, Handler, Request
-from aioclient.testing import RawConnection, RawRequest, RawServer
+from aioclient.testing import RawConnection, RawRequest
 
+from . import spoken
 from .loopback import OK, answer, moved, names, open_jar
 from .servers.app import serve, serve_application
 from .servers.certificates import Certificates
+from .servers.either import RawServer
+
+pytestmark = pytest.mark.both_protocols
 
 VERBS = ("get", "options", "head", "post", "put", "patch", "delete")
 BASIC = "Basic dXNlcjpwYXNz"  # user:pass
@@ -122,7 +126,7 @@ class TestParams:
             ([("a", "1"), ("a", "2")], "a=1&a=2"),
             ({"a": ["1", "2"]}, "a=1&a=2"),
             (MultiDict([("a", "1"), ("a", "2")]), "a=1&a=2"),
-            ((pair for pair in [("a", "1"), ("b", "2")]), "a=1&b=2"),
+            ([("a", "1"), ("b", "2")].__iter__, "a=1&b=2"),
             ({"ä": "ö &"}, "%C3%A4=%C3%B6+%26"),
             ("a=%20%2B+ö", "a=%20%2B+%C3%B6"),
             ("a=x#y", "a=x%23y"),
@@ -131,6 +135,7 @@ class TestParams:
     )
     async def test_they_go_behind_the_urls_query(self, params: Any, query: str) -> None:
         """Params are appended to the query of the URL; text counts as encoded already."""
+        params = params() if callable(params) else params
         async with RawServer.replies([OK], repeat=True) as server, ClientSession() as session:
             response = await session.get(server.url("/p?x=%2B#f"), params=params)
             assert response.real_url.fragment == "f"
@@ -168,11 +173,12 @@ class TestHeaders:
             [("X-A", "1"), ("x-b", "2")],
             CIMultiDict({"X-A": "1", "x-b": "2"}),
             MappingProxyType({"X-A": "1", "x-b": "2"}),
-            iter([("X-A", "1"), ("x-b", "2")]),
+            [("X-A", "1"), ("x-b", "2")].__iter__,
         ],
     )
     async def test_spellings(self, headers: Any) -> None:
         """Headers are a mapping, a multidict or pairs, of a session and of a call alike."""
+        headers = headers() if callable(headers) else headers
         headers = headers if isinstance(headers, Mapping) else list(headers)
         async with RawServer.replies([OK], repeat=True) as server:
             async with ClientSession(headers=headers) as session:
@@ -249,7 +255,7 @@ class TestHeaders:
     async def test_what_is_sent_by_default(self) -> None:
         """Host, Accept, Accept-Encoding and User-Agent are sent, and all but Host can be replaced or dropped."""
         request = await sent()
-        assert [name for name, _ in request.headers] == [
+        assert [name.title() for name, _ in request.headers] == [
             b"Host",
             b"Accept",
             b"Accept-Encoding",
@@ -284,8 +290,8 @@ class TestHeaders:
     async def test_text_outside_ascii(self) -> None:
         """What is not ASCII goes out as UTF-8, a surrogate as the byte it stands for."""
         request = await sent(headers={"X": "ä", "Y": "\udcff"})
-        assert dict(request.headers)[b"X"] == "ä".encode()
-        assert dict(request.headers)[b"Y"] == b"\xff"
+        assert request.values("X") == ["ä".encode().decode("latin-1")]
+        assert request.values("Y") == ["\xff"]
 
     @pytest.mark.rows("S003-04")
     @pytest.mark.parametrize(
@@ -645,11 +651,10 @@ class TestAuth:
             (("a:b", "c"), ValueError),
             (("a", "€"), ValueError),
             (("a", "b", "c", "d"), TypeError),
-            (refuses, TypeError),
         ],
     )
     async def test_what_is_none(self, auth: Any, error: type[Exception]) -> None:
-        """What is no credentials raises, in the session's constructor too; a coroutine function is none."""
+        """What is no credentials raises, in the session's constructor too."""
         found = await refuses(error, auth=auth)
         assert str(found)
         with pytest.raises(error):
@@ -760,7 +765,10 @@ class TestRaiseForStatus:
                 assert (await session.get(server.url())).status == int(status[:3])
                 with pytest.raises(aiohttp.ClientResponseError) as caught:
                     await session.get(server.url(), raise_for_status=True)
-                assert (caught.value.status, caught.value.message) == (int(status[:3]), status[4:])
+                assert (caught.value.status, caught.value.message) == (
+                    int(status[:3]),
+                    spoken.phrase(int(status[:3]), status[4:]),
+                )
             async with ClientSession(raise_for_status=True) as session:
                 with pytest.raises(aiohttp.ClientResponseError):
                     await session.get(server.url())
@@ -1003,6 +1011,7 @@ class TestWire:
         assert (await sent(method="POST", data=b"x")).value("Expect") is None
 
     @pytest.mark.rows("S003-36")
+    @pytest.mark.http1_only("over HTTP/2 each stream has an end")
     async def test_read_until_eof(self) -> None:
         """Without a length the body lasts until the connection ends; with False there is none."""
         async with (
@@ -1033,11 +1042,12 @@ class TestWire:
             ("max_body_size", 3, answer(b"four"), aioclient.BodyTooLargeError),
             ("max_headers", 2, answer(b"", "A: 1", "B: 2"), aioclient.HeadTooLargeError),
             ("max_field_size", 50, answer(b"", f"A: {'x' * 60}"), aioclient.HeadTooLargeError),
-            (
+            pytest.param(
                 "max_line_size",
                 60,
                 answer(b"", status=f"200 {'x' * 60}"),
                 aioclient.HeadTooLargeError,
+                marks=pytest.mark.http1_only("over HTTP/2 there is no status line"),
             ),
         ],
     )
@@ -1055,6 +1065,7 @@ class TestWire:
                 await response.read()
 
     @pytest.mark.parametrize("of_session", [True, False])
+    @pytest.mark.http1_only("over HTTP/2 the windows bound what comes ahead")
     async def test_read_bufsize(self, of_session: bool) -> None:
         """A body that nobody reads is taken up to twice read_bufsize, then the server must wait."""
 

@@ -14,7 +14,7 @@ from ..body import MAKER
 from ..chain import Middleware, Transport
 from ..connectors.http2 import require_http2
 from ..message.origin import Origin, origin_of
-from ..message.request import Auth, RequestOptions, check_lenient
+from ..message.request import Auth, HTTP2Option, RequestOptions, check_lenient
 from ..message.timeout import ClientTimeout
 from ..middlewares.auth import (
     AuthLike,
@@ -46,6 +46,10 @@ from .urls import checked_base_url
 AUTH_AND_URL: Final = (
     "Cannot combine AUTH argument with credentials encoded in URL; leave out one of them"
 )
+
+
+DEFAULT_HTTP2: HTTP2Option = False
+"""Whether sessions with a connector of their own speak HTTP/2, unless they say so."""
 
 
 @dataclass(frozen=True, slots=True, repr=False, eq=False)
@@ -150,7 +154,7 @@ def checked_options(
         lenient = getattr(connector, "lenient", False)
     asked = asked_version(options.pop("version", HTTP11))
     if http2 is None:
-        http2 = True if asked is HTTP2 else getattr(connector, "http2", False)
+        http2 = True if asked is HTTP2 else getattr(connector, "http2", DEFAULT_HTTP2)
     for name in ("skip_auto_headers", "sensitive_headers"):
         options[name] = folded(name, options.get(name))
     return RequestOptions(

@@ -14,11 +14,13 @@ class Http1Answer:
 
     Attributes:
         body: What of the body was read and not taken; the caller removes it from here.
+        trailers: The fields behind the body.
         ended: The response is whole.
     """
 
     def __init__(self, method: str, head: Callable[[int, HeaderFields], None]) -> None:
         self.body: bytearray = bytearray()
+        self.trailers: HeaderFields = []
         self.ended: bool = False
         self._method = method
         self._on_head = head
@@ -54,8 +56,7 @@ class Http1Answer:
         fields: HeaderFields = []
         self._read = self._read_rest
         for line in lines:
-            name, _, value = line.partition(b":")
-            name, value = name.lower(), value.strip(b" \t")
+            name, value = _field(line)
             if name == b"transfer-encoding":
                 self._read = self._read_size
             elif name == b"content-length":
@@ -102,6 +103,8 @@ class Http1Answer:
     def _read_trailers(self) -> bool:
         line = self._line()
         self.ended = line == b""
+        if line:
+            self.trailers.append(_field(line))
         return line is not None
 
     def _take(self) -> bool:
@@ -111,3 +114,8 @@ class Http1Answer:
         self.body += piece
         self._left -= len(piece)
         return not self._left
+
+
+def _field(line: bytes) -> tuple[bytes, bytes]:
+    name, _, value = line.partition(b":")
+    return name.lower(), value.strip(b" \t")

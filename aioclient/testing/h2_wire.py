@@ -41,6 +41,9 @@ Fields = Iterable[tuple[str | bytes, str | bytes]]
 LATE = frozenset((H2Kind.PRIORITY, H2Kind.WINDOW_UPDATE, H2Kind.RST_STREAM))
 
 
+FIELD_LIST = 2**20  # bytes of a request's fields; more than any test sends
+
+
 def require_hpack() -> None:
     """Raise when the package is missing.
 
@@ -95,7 +98,7 @@ class H2Wire:
         self.send_window: int = WINDOW
         self.streams: dict[int, WireStream] = {}
         self._encoder = hpack.Encoder()
-        self._decoder = hpack.Decoder()
+        self._decoder = hpack.Decoder(max_header_list_size=FIELD_LIST)
         self._receive_window = WINDOW
         self._last_id = 0
         self._begun = False  # the client's preface came, and

@@ -16,11 +16,13 @@ from yarl import URL
 
 from aioclient import ClientSession
 from aioclient.cookies import CookieJar
-from aioclient.testing import RawServer
 
 from ..loopback import OK, answer, open_jar
+from ..servers.either import RawServer
 from ..servers.require import require
 from .parts import NOW, Clock, held, jar_of, receive, row, sent
+
+pytestmark = pytest.mark.both_protocols
 
 FIELDS = [
     "a=1",

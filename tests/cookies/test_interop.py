@@ -15,10 +15,13 @@ from aiohttp.typedefs import LooseCookies
 from yarl import URL
 
 from aioclient import ClientSession, CookieJar, TCPConnector
-from aioclient.testing import RawConnection, RawRequest, RawServer
+from aioclient.testing import RawConnection, RawRequest
 
 from ..loopback import OK, answer, moved, names, open_jar
+from ..servers.either import RawServer
 from .parts import sent
+
+pytestmark = pytest.mark.both_protocols
 
 # As aiohttp stores and shows them; its jar leaves the letters of SameSite as they came.
 FIELDS = [

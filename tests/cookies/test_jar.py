@@ -18,10 +18,13 @@ from aioclient import ClientSession
 from aioclient.cookies import CookieJar, DummyCookieJar
 from aioclient.cookies.cookie import Cookie
 from aioclient.cookies.matching import path_matches
-from aioclient.testing import RawConnection, RawRequest, RawServer
+from aioclient.testing import RawConnection, RawRequest
 
 from ..opcodes import opcodes
+from ..servers.either import RawServer
 from .parts import NOW, Clock, held, jar_of, receive, row, sent
+
+pytestmark = pytest.mark.both_protocols
 
 A = URL("https://a.example/")
 

@@ -13,9 +13,11 @@ from yarl import URL
 
 import aioclient
 from aioclient import NO_AUTH, BasicAuth, ClientResponse, ClientSession, Handler, Request
-from aioclient.testing import RawServer
 
 from ..loopback import OK, moved
+from ..servers.either import RawServer
+
+pytestmark = pytest.mark.both_protocols
 
 
 @pytest.mark.rows("S003-102")

@@ -15,11 +15,14 @@ import pytest
 from aiohttp import ClientHandlerType, ClientRequest, DigestAuthMiddleware, hdrs, web
 
 from aioclient import BasicAuth, BodyConsumedError, ClientSession, TCPConnector
-from aioclient.testing import RawConnection, RawRequest, RawServer
+from aioclient.testing import RawConnection, RawRequest
 
 from ..loopback import OK, answer, moved, names
 from ..servers.app import serve_application
 from ..servers.digest import DigestServer
+from ..servers.either import RawServer
+
+pytestmark = pytest.mark.both_protocols
 
 LOG = logging.getLogger("cookbook")
 
@@ -401,6 +404,7 @@ class TestDigest:
         assert len(server.refused) == (1 if preemptive else 3)
         assert len(set(server.granted)) == len(server.granted)
 
+    @pytest.mark.http1_only("about the pool of connections for one exchange")
     async def test_a_large_challenge_and_a_pool_of_one(self) -> None:
         """The body of the 401 is not read: its connection comes free for the second attempt all the same."""
         server = DigestServer(challenge_body=bytes(10_000_000))

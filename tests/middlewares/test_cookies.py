@@ -15,9 +15,11 @@ from aioclient import (
     SharedCookiesWarning,
 )
 from aioclient.middlewares.cookies import cookie_pairs
-from aioclient.testing import RawServer
 
 from ..loopback import OK, answer, names, open_jar
+from ..servers.either import RawServer
+
+pytestmark = pytest.mark.both_protocols
 
 
 def morsel() -> "Morsel[str]":

@@ -12,9 +12,12 @@ import pytest
 
 import aioclient
 from aioclient import ClientResponse, ClientSession, Handler, Request, TCPConnector
-from aioclient.testing import RawConnection, RawRequest, RawServer, turns
+from aioclient.testing import RawConnection, RawRequest, turns
 
 from ..loopback import OK, answer, moved
+from ..servers.either import RawServer
+
+pytestmark = pytest.mark.both_protocols
 
 LARGE = bytes(5_000_000)
 
@@ -110,6 +113,7 @@ async def asks_meanwhile(request: Request, handler: Handler) -> ClientResponse:
 class TestWaitingForOneself:
     """A middleware that holds what its own request waits for."""
 
+    @pytest.mark.http1_only("about the pool of connections for one exchange")
     async def test_the_pool_of_one(self) -> None:
         """The request gets the connection; the response that had it cannot be read any more, and says so."""
         async with pool_of_one() as (server, session):
@@ -136,6 +140,7 @@ class TestWaitingForOneself:
         assert len(held) == 3
 
     @pytest.mark.virtual_clock
+    @pytest.mark.http1_only("about the pool of connections for one exchange")
     async def test_after_the_middlewares(self) -> None:
         """A request that the caller makes afterwards, while they hold a response, waits, and takes it from nobody."""
         async with pool_of_one() as (server, session):
@@ -155,6 +160,7 @@ class TestWaitingForOneself:
             response = await session.get(server.url("/large"), middlewares=[asks_meanwhile])
             assert await response.read() == LARGE
 
+    @pytest.mark.http1_only("about the pool of connections for one exchange")
     async def test_where_others_hold_the_rest(self) -> None:
         """It gives up its own and does not wait for others, who may wait for it: what is given up hangs on no pool."""
         async with (
@@ -167,6 +173,7 @@ class TestWaitingForOneself:
                 await response.read()
             assert await other.read() == LARGE
 
+    @pytest.mark.http1_only("about the pool of connections for one exchange")
     async def test_an_idle_connection_keeps_no_request(self) -> None:
         """What a middleware saw is not kept by the timer of a connection that is idle again."""
         seen: list[ref[Request]] = []
@@ -372,6 +379,7 @@ class TestReturning:
                 assert await response.text() == "ok"
             assert len(server.requests) == 1
 
+    @pytest.mark.http1_only("about the pool of connections for one exchange")
     async def test_the_last_of_two(self) -> None:
         """The response to the first attempt is released when the second one begins; the second one is good."""
         firsts: list[ClientResponse] = []
@@ -398,6 +406,7 @@ class TestReturning:
             response = await session.get(server.url("/large"))
             assert await response.read() == LARGE
 
+    @pytest.mark.http1_only("about the pool of connections for one exchange")
     async def test_the_first_of_two(self) -> None:
         """Whoever sends twice and returns the first response returns one that was given up; no connection is lost."""
 

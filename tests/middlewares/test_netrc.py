@@ -30,10 +30,13 @@ from aioclient import (
     TCPConnector,
 )
 from aioclient.middlewares.auth.netrc_file import Entry, find_entry, parse_netrc
-from aioclient.testing import RawConnection, RawRequest, RawServer
+from aioclient.testing import RawConnection, RawRequest
 
 from ..loopback import OK, Loopback, moved, names
 from ..servers.certificates import Certificates
+from ..servers.either import RawServer
+
+pytestmark = pytest.mark.both_protocols
 
 OF_A = BasicAuth("user", "secret-of-a").encode()
 

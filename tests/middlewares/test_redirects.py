@@ -24,10 +24,13 @@ from aioclient import (
     TCPConnector,
 )
 from aioclient.middlewares.redirects.step import method_after
-from aioclient.testing import RawConnection, RawRequest, RawServer
+from aioclient.testing import RawConnection, RawRequest
 
 from ..loopback import OK, Loopback, answer, moved, names, open_jar
 from ..servers.certificates import Certificates
+from ..servers.either import RawServer
+
+pytestmark = pytest.mark.both_protocols
 
 row = pytest.mark.rows
 

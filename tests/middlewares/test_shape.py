@@ -16,11 +16,14 @@ from yarl import URL
 
 import aioclient
 from aioclient import ClientResponse, ClientSession, Handler, Request
-from aioclient.testing import RawConnection, RawRequest, RawServer
+from aioclient.testing import RawConnection, RawRequest
 
 from ..loopback import OK, Loopback, answer, moved, names
 from ..servers.certificates import Certificates
+from ..servers.either import RawServer
 from ..test_session import BODIES
+
+pytestmark = pytest.mark.both_protocols
 
 Change = Callable[[Request], Any]
 

@@ -14,9 +14,11 @@ from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanE
 from opentelemetry.trace import SpanKind, StatusCode, get_current_span
 
 import aioclient
-from aioclient.testing import RawServer
 
 from ..loopback import OK, answer, moved
+from ..servers.either import RawServer
+
+pytestmark = pytest.mark.both_protocols
 
 
 class Telemetry:

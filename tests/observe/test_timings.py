@@ -13,12 +13,13 @@ import pytest
 from aiohttp.abc import ResolveResult
 
 from aioclient import ClientResponse, ClientSession, TCPConnector, Timings, UnixConnector
-from aioclient.testing import RawConnection, RawServer, VirtualClockLoop
+from aioclient.testing import RawConnection, VirtualClockLoop
 
 from ..loopback import Loopback, answer, moved
 from ..servers.certificates import Certificates
+from ..servers.either import RawServer
 
-pytestmark = pytest.mark.virtual_clock
+pytestmark = [pytest.mark.both_protocols, pytest.mark.virtual_clock]
 
 OK = answer()
 QUICK = Timings(send=0.0, first_byte=1.0, body=0.0, total=1.0)
@@ -76,6 +77,7 @@ def silent(host: str, port: int) -> Iterator[None]:
 class TestConnection:
     """The way to a connection, phase by phase; a phase that did not happen is None."""
 
+    @pytest.mark.http1_only("the server closes a connection as asked for by Connection")
     async def test_new_then_reused(self) -> None:
         """A new connection takes its lookup and its connecting; a reused one neither, a known address no lookup."""
         async with (
@@ -94,6 +96,7 @@ class TestConnection:
                 QUICK, connect=0.0
             )
 
+    @pytest.mark.http1_only("about the pool of connections for one exchange")
     async def test_a_lookup_that_another_request_began(self) -> None:
         """Who joins a lookup waits for the rest of it alone."""
         async with (
@@ -149,6 +152,7 @@ class TestConnection:
                 QUICK, connect=0.0
             )
 
+    @pytest.mark.http1_only("about the pool of connections for one exchange")
     async def test_pool(self) -> None:
         """The wait for a slot counts, whether it ends with a connection or with a place for a new one."""
         async with (
@@ -220,6 +224,7 @@ class TestMessage:
                 session, "/", method="POST", data=b"body", expect100=True
             ) == Timings(connect=0.0, send=0.25, first_byte=1.0, body=0.0, total=1.25)
 
+    @pytest.mark.http1_only("its head comes in pieces")
     async def test_body(self) -> None:
         """A body lasts from the first byte of the response to its own last one; until then it is not known."""
 

@@ -8,9 +8,11 @@ import aiohttp
 import pytest
 
 import aioclient
-from aioclient.testing import RawServer
 
 from ..loopback import OK
+from ..servers.either import RawServer
+
+pytestmark = pytest.mark.both_protocols
 
 
 async def sleeps() -> None:

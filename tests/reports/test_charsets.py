@@ -4,11 +4,11 @@ import pytest
 
 import aioclient
 from aioclient import ClientSession
-from aioclient.testing import RawServer
 
 from ..loopback import answer
+from ..servers.either import RawServer
 
-pytestmark = pytest.mark.both_loops
+pytestmark = [pytest.mark.both_protocols, pytest.mark.both_loops]
 reports = pytest.mark.reports
 
 

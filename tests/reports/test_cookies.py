@@ -3,12 +3,12 @@
 import pytest
 
 from aioclient import ClientSession, CookieJar
-from aioclient.testing import RawServer
 
 from ..loopback import OK, answer, names, open_jar
+from ..servers.either import RawServer
 from .parts import fetch
 
-pytestmark = pytest.mark.both_loops
+pytestmark = [pytest.mark.both_protocols, pytest.mark.both_loops]
 reports = pytest.mark.reports
 
 

@@ -5,12 +5,12 @@ from pathlib import Path
 import pytest
 
 from aioclient import BasicAuth, ClientSession
-from aioclient.testing import RawServer
 
 from ..loopback import OK, moved, names
+from ..servers.either import RawServer
 from .parts import fetch
 
-pytestmark = pytest.mark.both_loops
+pytestmark = [pytest.mark.both_protocols, pytest.mark.both_loops]
 reports = pytest.mark.reports
 
 OF_NETRC = "Basic dXNlcjpwYXNz"  # user:pass

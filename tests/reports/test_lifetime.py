@@ -14,8 +14,9 @@ from pathlib import Path
 import pytest
 
 from aioclient import ClientSession, TCPConnector
-from aioclient.testing import RawServer, turns
+from aioclient.testing import turns
 
+from ..servers.either import RawServer
 from .parts import fetch, friendly, numbers, until
 
 reports = pytest.mark.reports
@@ -27,6 +28,8 @@ SERVER = """
 import asyncio, concurrent.futures, contextlib, os, signal, sys, threading
 import uvloop
 import aioclient
+
+pytestmark = pytest.mark.both_protocols
 
 async def answer(reader, writer):
     with contextlib.suppress(asyncio.IncompleteReadError, ConnectionError):

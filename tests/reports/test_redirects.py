@@ -8,12 +8,13 @@ from multidict import CIMultiDict
 
 import aioclient
 from aioclient import ClientSession, FormData
-from aioclient.testing import RawConnection, RawRequest, RawServer
+from aioclient.testing import RawConnection, RawRequest
 
 from ..loopback import OK, answer, moved, names, open_jar
+from ..servers.either import RawServer
 from .parts import fetch, numbers
 
-pytestmark = pytest.mark.both_loops
+pytestmark = [pytest.mark.both_protocols, pytest.mark.both_loops]
 reports = pytest.mark.reports
 
 

@@ -7,12 +7,13 @@ from yarl import URL
 
 import aioclient
 from aioclient import ClientSession
-from aioclient.testing import RawRequest, RawServer
+from aioclient.testing import RawRequest
 
 from ..loopback import OK, names
+from ..servers.either import RawServer
 from .parts import fetch
 
-pytestmark = pytest.mark.both_loops
+pytestmark = [pytest.mark.both_protocols, pytest.mark.both_loops]
 reports = pytest.mark.reports
 
 

@@ -17,11 +17,11 @@ from hypothesis import strategies as st
 import aioclient
 from aioclient import ClientPayloadError, ClientSession, MissingExtraError, UnexpectedJSONError
 from aioclient.response.json_body import decode_json
-from aioclient.testing import RawServer
 
 from ..loopback import answer
+from ..servers.either import RawServer
 
-pytestmark = pytest.mark.rows("S003-92")
+pytestmark = [pytest.mark.both_protocols, pytest.mark.rows("S003-92")]
 
 
 class Struct(msgspec.Struct):

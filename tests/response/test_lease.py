@@ -17,12 +17,13 @@ from aioclient import (
 )
 from aioclient.exchange import Exchange
 from aioclient.response.lease import Connection
-from aioclient.testing import RawConnection, RawServer, turns
+from aioclient.testing import RawConnection, turns
 
 from ..loopback import OK
+from ..servers.either import RawServer
 from ..test_exchange import request
 
-pytestmark = pytest.mark.rows("S003-82")
+pytestmark = [pytest.mark.both_protocols, pytest.mark.rows("S003-82")]
 
 
 async def half(conn: RawConnection) -> None:
@@ -35,6 +36,7 @@ async def half(conn: RawConnection) -> None:
 
 
 class TestConnection:
+    @pytest.mark.http1_only("it writes to the connection's transport")
     async def test_while_the_body_comes(self) -> None:
         """It is there with its transport and loop until the body is complete; then it is None."""
         async with RawServer(half) as server, ClientSession() as session:
@@ -67,6 +69,7 @@ class TestConnection:
             assert await response.read() == b"ok"
 
     @pytest.mark.parametrize("end", ["release", "close"])
+    @pytest.mark.http1_only("it writes to the connection's transport")
     async def test_ends(self, end: str) -> None:
         """release() drains what is missing and keeps the connection, close() closes it; the response knows."""
         async with RawServer(half) as server, ClientSession() as session:
@@ -85,6 +88,7 @@ class TestConnection:
                 await turns(1)
             assert session.connector.statistics().idle == (1 if end == "release" else 0)
 
+    @pytest.mark.http1_only("it writes to the connection's transport")
     async def test_detach(self) -> None:
         """detach() frees the slot; the body can be read to its end, behind which the connection is closed."""
         connector = TCPConnector(limit=1)
@@ -160,6 +164,7 @@ class TestSentAgain:
 
     @pytest.mark.both_loops
     @pytest.mark.parametrize("rest", [1, 60_000, 2**20], ids=["short", "drained", "long"])
+    @pytest.mark.http1_only("about the pool of connections for one exchange")
     async def test_pool_of_one(self, rest: int) -> None:
         """The earlier response is released first, so that the only connection is free for the next attempt."""
         seen: list[ClientResponse] = []
@@ -190,6 +195,7 @@ class TestSentAgain:
                 await seen[0].read()
 
     @pytest.mark.parametrize("rest", [1, 2**20], ids=["short", "long"])
+    @pytest.mark.http1_only("about the pool of connections for one exchange")
     async def test_digest_of_aiohttp(self, rest: int) -> None:
         """aiohttp's DigestAuthMiddleware, which drops the challenge unread, needs no second connection for it."""
 
@@ -239,6 +245,7 @@ class TestSentAgain:
             assert await response.read() == await seen[0].read() == b"no"
             assert server.connections == 1
 
+    @pytest.mark.http1_only("about the pool of connections for one exchange")
     async def test_a_response_that_nobody_references(self) -> None:
         """It gives its slot to the next request at once, without a collection of garbage, and warns."""
         connector = TCPConnector(limit=1)

@@ -14,10 +14,13 @@ from multidict import CIMultiDict, CIMultiDictProxy
 
 import aioclient
 from aioclient import ClientResponse, ClientSession, Handler, Middleware, Request, Timings
-from aioclient.testing import RawServer, turns
+from aioclient.testing import turns
 
 from ..loopback import OK, answer
 from ..observe.signals import Log
+from ..servers.either import RawServer
+
+pytestmark = pytest.mark.both_protocols
 
 URL = "http://a.example/path?q=1#f"
 LARGE = bytes(range(256)) * 20_000

@@ -19,6 +19,10 @@ from pathlib import Path
 from aiohttp import web
 from aiohttp.typedefs import Handler
 
+from aioclient.testing import serve_h2
+
+from .. import spoken
+
 
 class App:
     """The application while it is served.
@@ -167,8 +171,15 @@ async def serve_application(
 ) -> AsyncIterator[str]:
     """Serve any application on a free port, or a unix path; give its origin.
 
-    A handler is cancelled when its client goes away, so that none outlives the block.
+    A handler is cancelled when its client goes away, so that none outlives the block. A test of both protocols is
+    answered in the one that it speaks.
     """
+    if spoken.http2():
+        if ssl is not None:
+            ssl.set_alpn_protocols(["h2"])
+        async with serve_h2(application, unix_path=unix_path, ssl=ssl) as server:
+            yield server.url("", host="localhost" if ssl else None)
+        return
     runner = web.AppRunner(application, handler_cancellation=True, shutdown_timeout=0.1)
     await runner.setup()
     scheme = "https" if ssl else "http"

@@ -21,6 +21,8 @@ from cryptography.hazmat.primitives.serialization import (
 )
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
+from .. import spoken
+
 NAMES = ("localhost", "127.0.0.1", "::1", "a.test", "b.test")
 
 
@@ -57,6 +59,8 @@ class Certificates:
         """Return a verifying context that trusts this authority alone."""
         context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
         self.authority.configure_trust(context)
+        if spoken.http2():
+            context.set_alpn_protocols(["h2", "http/1.1"])
         return context
 
     def fingerprint(self) -> bytes:

@@ -18,7 +18,7 @@ from aioclient.exceptions import (
     WSReconnectError,
 )
 from aioclient.protocols.websocket.reader import QUEUE_LIMIT
-from aioclient.protocols.websocket.send_progress import outgoing
+from aioclient.protocols.websocket.send_progress import send_progress
 from aioclient.testing import RawConnection, RawServer, cancel_everywhere, turns
 from aioclient.testing.cancel import Moment
 
@@ -390,9 +390,9 @@ class TestHeartbeat:
             for _ in range(6):
                 conn.stop_reading()
                 await asyncio.sleep(4)
-                before = outgoing(transport).taken
+                before = send_progress(transport).taken
                 conn.start_reading()
-                while outgoing(transport).taken == before:
+                while send_progress(transport).taken == before:
                     await turns()
             assert len((await read_frame(conn)).payload) == size
             assert (await read_frame(conn)).opcode == PING

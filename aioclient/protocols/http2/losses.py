@@ -13,8 +13,10 @@ from ...exceptions import (
     ServerProtocolError,
 )
 from ...exchange import Exchange
+from ...message.headers import shown_text
 from ..alerts import advise
 from .errors import ErrorCode, StreamFailure, code_name
+from .response_head import ResponseHead, field_size
 from .streams import Stream
 
 _PHRASES = {status.value: status.phrase for status in HTTPStatus}
@@ -32,8 +34,7 @@ def stream_error(exchange: Exchange, stream: Stream, failure: StreamFailure) -> 
     if stream.head is not None:
         kind = IncompleteBodyError if failure.by_server else ClientPayloadError
         error = kind(
-            f"{request.label}: the body ended after {stream.received} bytes: {failure.found}"
-            f", {code_name(failure.code)}"
+            f"{request.label}: {_ended(stream)}: {failure.found}, {code_name(failure.code)}"
         )
     elif failure.by_server:
         error = ServerDisconnectedError(
@@ -55,17 +56,38 @@ def stream_error(exchange: Exchange, stream: Stream, failure: StreamFailure) -> 
     return error
 
 
+def size_error(exchange: Exchange, head: ResponseHead) -> HeadTooLargeError:
+    """Name the limit of the request that *head* exceeds (``max_headers``, ``max_field_size``)."""
+    request = exchange.request
+    options = request.options
+    if len(head.fields) > options.max_headers:
+        found = f"it has {len(head.fields)} fields, more than max_headers={options.max_headers}"
+    else:
+        name = max(head.fields.items(), key=field_size)[0]
+        found = (
+            f"its field {shown_text(name)} exceeds max_field_size={options.max_field_size} bytes"
+        )
+    return HeadTooLargeError(
+        request.info,
+        cast(Any, request.history),
+        status=head.status,
+        message=f"the response is refused: {found}",
+        headers=head.fields,
+    )
+
+
+def _ended(stream: Stream) -> str:
+    of_all = f" of {stream.expected}" if stream.expected >= 0 else ""
+    return f"the body ended after {stream.received}{of_all} bytes"
+
+
 def connection_error(
     exchange: Exchange, stream: Stream | None, error: Exception | None
 ) -> ClientError:
     """Return the error for a lost connection, which broke with *error*, or which the server closed."""
     label = exchange.request.label
     if stream is not None and stream.head is not None:
-        length = stream.expected
-        of_all = f" of {length}" if length >= 0 else ""
-        incomplete = IncompleteBodyError(
-            f"{label}: the body ended after {stream.received}{of_all} bytes"
-        )
+        incomplete = IncompleteBodyError(f"{label}: {_ended(stream)}")
         incomplete.__cause__ = error
         return incomplete
     if error is not None:

@@ -27,11 +27,13 @@ class ResponseHead:
         status: 100 to 999; 0 if it is malformed.
         fields: Header fields, without ``:status``.
         length: The value of ``content-length``, or ``UNKNOWN``.
+        count: How many fields there are.
+        largest: The bytes of the largest one, name and value.
         problem: Why it is malformed (section 8.1.1), and the section with the rule; None if it is not.
         is_final: It is a well-formed head of a final response.
     """
 
-    __slots__ = ("fields", "is_final", "length", "problem", "status")
+    __slots__ = ("count", "fields", "is_final", "largest", "length", "problem", "status")
 
     def __init__(self, found: FieldList) -> None:
         self.status: int = 0
@@ -39,6 +41,8 @@ class ResponseHead:
         self.problem: tuple[str, str] | None = _problem(found) or self._read(found.fields)
         fields = () if self.problem else found.fields[1:]
         self.fields: CIMultiDictProxy[str] = CIMultiDictProxy(CIMultiDict(fields))
+        self.count: int = len(fields)
+        self.largest: int = max(map(field_size, fields), default=0)
         self.is_final: bool = self.problem is None and self.status >= 200
 
     def _read(self, fields: list[tuple[str, str]]) -> tuple[str, str] | None:
@@ -64,6 +68,14 @@ class ResponseHead:
                 self.length = int(length)
         self.status = int(value)
         return None
+
+
+def field_size(field: tuple[str, str]) -> int:
+    """Return the bytes of a field's name and value."""
+    name, value = field
+    if value.isascii():
+        return len(name) + len(value)
+    return len(name) + len(value.encode("utf-8", "surrogateescape"))
 
 
 def response_head(found: FieldList) -> ResponseHead:

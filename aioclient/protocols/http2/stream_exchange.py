@@ -18,7 +18,7 @@ from ..body_writers import CountingWriter
 from ..http1.response import FORBIDDEN_TRAILERS
 from ..request_fields import expects_continue
 from .codec import Codec
-from .losses import reason_of, stream_error
+from .losses import reason_of, size_error, stream_error
 from .states import CLOSED, WHOLE
 from .stream_sender import StreamSender
 from .streams import Stream
@@ -177,8 +177,8 @@ class StreamExchange:
         self._end()
 
     def _deliver(self, stream: Stream, raw: bytes | None) -> bool:
-        """Deliver the response to the waiting caller: complete (*raw*), or with a stream; return False if its class
-        raised.
+        """Deliver the response to the waiting caller: complete (*raw*), or with a stream; return False if that gets an
+        error.
         """
         waiter, self.waiter = self.waiter, None
         head = stream.head
@@ -186,6 +186,11 @@ class StreamExchange:
             return True
         exchange = self.exchange
         request = exchange.request
+        options = request.options
+        if head.largest > options.max_field_size or head.count > options.max_headers:
+            waiter.set_exception(size_error(exchange, head))
+            self.end()
+            return False
         lease = None
         trailers = None
         if raw is not None:
