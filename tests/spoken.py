@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from http import HTTPStatus
 from typing import Any
 
-from aioclient import TCPConnector, UnixConnector
+from aioclient.connectors.base import BaseConnector
 from aioclient.session import settings
 
 HTTP1, HTTP2 = "http1", "http2"
@@ -48,16 +48,10 @@ def speaking(protocol: str) -> Iterator[None]:
 @contextlib.contextmanager
 def _defaults(http2: Any) -> Iterator[None]:
     """Let this be the default of ``http2`` during the block."""
-    found: list[dict[str, Any]] = [
-        connector.__init__.__kwdefaults__ for connector in (TCPConnector, UnixConnector)
-    ]
-    before = [defaults["http2"] for defaults in found]
-    for defaults in found:
-        defaults["http2"] = http2
-    settings.DEFAULT_HTTP2 = http2
+    of_connectors: dict[str, Any] = BaseConnector.__init__.__kwdefaults__ or {}
+    before = of_connectors["http2"]
+    of_connectors["http2"] = settings.DEFAULT_HTTP2 = http2
     try:
         yield
     finally:
-        for defaults, value in zip(found, before, strict=True):
-            defaults["http2"] = value
-        settings.DEFAULT_HTTP2 = False
+        of_connectors["http2"] = settings.DEFAULT_HTTP2 = before

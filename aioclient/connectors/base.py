@@ -30,7 +30,7 @@ from ..message.request import HTTP2Option, Request, check_lenient
 from ..message.timings import Phases
 from ..message.unknown_arguments import unknown_arguments
 from ..message.unset import UNSET, Unset
-from ..protocols.connection import HttpConnection
+from ..protocols.connection import HttpConnection, NotOfferedError
 from ..protocols.http1.head import check_head
 from ..response.client_response import ClientResponse
 from ..response.trace import CallTrace
@@ -38,6 +38,7 @@ from ..warning import CreationSite, report_unclosed, warn_legacy
 from .binding import Binding
 from .dialling import Dial
 from .driver import PoolDriver
+from .http1_only import Http1OnlyKeys
 from .http2 import check_connections, http2_settings, require_http2
 from .pool import Pool, PoolStatistics
 from .private_names import ConnectorPrivateNames
@@ -158,6 +159,7 @@ class BaseConnector(ConnectorPrivateNames):
         )
         self._binding = Binding(loop)
         self._sockets = OpenSockets()
+        self._http1_websockets: Http1OnlyKeys[ConnectionKey] = Http1OnlyKeys()
         self._creation_site = CreationSite(loop or asyncio._get_running_loop())
         self._driver = PoolDriver(
             self._pool, self._sockets, self._binding, force_close=self._force_close
@@ -232,6 +234,8 @@ class BaseConnector(ConnectorPrivateNames):
         if self._sockets.closed:
             raise closed_error(request)
         key = request.key
+        if key.http2 and request.options.websocket:
+            return self._open_websocket(request, key)
         if key.proxy is not None and not key.tunnel:
             return self._send_to_proxy(request, key)
         return self._exchange(request, key)
@@ -239,6 +243,16 @@ class BaseConnector(ConnectorPrivateNames):
     async def _send_to_proxy(self, request: Request, key: ConnectionKey) -> ClientResponse:
         """Send *request* to an HTTP proxy that forwards it; implemented by the subclass."""
         raise NotImplementedError
+
+    async def _open_websocket(self, request: Request, key: ConnectionKey) -> ClientResponse:
+        """Ask for a WebSocket over HTTP/2 where the server offers that (RFC 8441), else over HTTP/1.1, beside it."""
+        now = self._binding.bound_loop.time()
+        if not self._http1_websockets.knows(key, now):
+            try:
+                return await self._exchange(request, key)
+            except NotOfferedError:
+                self._http1_websockets.learn(key, now)
+        return await self._exchange(request, key._replace(http2=False))
 
     async def _exchange(
         self,

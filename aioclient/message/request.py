@@ -5,7 +5,7 @@ Middlewares see it in aiohttp's form, and may change it; the call's own values s
 
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field, replace
-from typing import Any, Literal, Protocol, runtime_checkable
+from typing import Any, Final, Literal, Protocol, runtime_checkable
 from weakref import ref
 
 from aiohttp import FormData, HttpVersion, HttpVersion10, HttpVersion11
@@ -97,6 +97,7 @@ class RequestOptions:
     requote_redirect_url: bool = True
     http10: bool = False
     http2: HTTP2Option = False
+    websocket: bool = False  # it opens one
     chunked: bool | None = None
     expect100: bool = False
     expect100_timeout: float | None = 1.0  # seconds; as in curl
@@ -136,13 +137,18 @@ def check_http2(value: object) -> HTTP2Option:
     raise ValueError(text) if isinstance(value, str) else TypeError(text)
 
 
-def speaks_http2(option: HTTP2Option, scheme: str) -> bool:
-    """Tell whether *option* means that HTTP/2 is offered, or spoken, for URLs of *scheme*.
+def speaks_http2(option: HTTP2Option, scheme: str, websocket: bool = False) -> bool:
+    """Tell whether *option* means that HTTP/2 is offered, or spoken, for URLs of *scheme*; *websocket*: to open one.
 
     Without TLS no handshake negotiates it (RFC 9113, section 3.3): it is spoken only to servers that are known to speak
-    it. A WebSocket begins with HTTP/1.1.
+    it.
     """
+    if websocket:
+        scheme = _SCHEMES.get(scheme, scheme)
     return scheme == "https" if option is True else bool(option) and scheme in ("http", "https")
+
+
+_SCHEMES: Final = {"wss": "https", "ws": "http"}
 
 
 def check_lenient(lenient: object) -> bool:
@@ -490,7 +496,11 @@ class Request:
         """The key of the connections that may carry this request."""
         options, origin = self.options, self.origin
         key = origin.key
-        if options.http2 and speaks_http2(options.http2, origin.scheme) and not options.http10:
+        if (
+            options.http2
+            and speaks_http2(options.http2, origin.scheme, options.websocket)
+            and not options.http10
+        ):
             key = origin.http2_key
         if options.ssl is not True or options.server_hostname is not None:
             key = key._replace(ssl=options.ssl, server_hostname=options.server_hostname)

@@ -29,6 +29,10 @@ from ..message.request import Request
 from ..response.client_response import ClientResponse
 
 
+class NotOfferedError(Exception):
+    """A request asks for what the server does not offer on this connection; nothing of it was sent."""
+
+
 class HttpConnection(Protocol):
     """A connection of any protocol.
 
@@ -73,6 +77,7 @@ class HttpConnection(Protocol):
             ValueError: the request is invalid; nothing was sent.
             ServerDisconnectedError: the connection is closed; nothing was sent.
             ClientOSError: the same, if the error that broke it is known.
+            NotOfferedError: it opens a WebSocket, and the server does not offer those here; so may the future.
         """
 
     def cancel(self, exchange: Exchange) -> None:

@@ -233,9 +233,13 @@ class RequestArguments(CurrentArguments, total=False):
 
 
 class CallArguments(CurrentArguments, total=False):
-    """The arguments of a call as they are sent; ``creation_site`` is where the call was made, in debug mode."""
+    """The arguments of a call as they are sent.
+
+    ``creation_site`` is where the call was made, in debug mode; ``websocket``: it opens one.
+    """
 
     creation_site: CreationSite
+    websocket: bool
 
 
 # The common arguments besides the URL; one test tells whether a call has others.

@@ -504,7 +504,7 @@ class ClientSession(SessionProperties, SessionPrivateNames):
 
         The handshake is a request of this session: its headers, cookies, credentials, TLS settings, redirects,
         middlewares and traces act on it, and the arguments of ``request()`` for them are taken too. An open WebSocket
-        holds a connection of the pool.
+        holds a connection of the pool, or a stream of an HTTP/2 connection where the server offers that (RFC 8441).
 
         Args:
             url: ``ws://``, ``wss://``, ``http://`` or ``https://``, absolute or relative to ``base_url``.

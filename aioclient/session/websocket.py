@@ -6,7 +6,7 @@ from collections.abc import Awaitable, Callable, Iterable, Sequence
 from ssl import SSLContext
 from typing import Any, Final, NamedTuple, NoReturn, TypedDict, Unpack, cast
 
-from aiohttp import ClientWSTimeout
+from aiohttp import ClientWSTimeout, HttpVersion
 from aiohttp.typedefs import LooseCookies
 from multidict import CIMultiDict
 from yarl import URL, Query
@@ -17,6 +17,7 @@ from ..exceptions import CALL_ERRORS, HandshakeRefusedError, ServerProtocolError
 from ..message.headers import LooseHeaders, check_name, merge_into
 from ..message.origin import SSLOption
 from ..message.proxy import ProxyAuthLike
+from ..message.request import HTTP2Option
 from ..message.timeout import seconds
 from ..message.unset import UNSET, Unset
 from ..middlewares.auth.basic import AuthLike
@@ -73,6 +74,7 @@ class HandshakeArguments(StepArguments, total=False):
     proxy_headers: LooseHeaders | None
     proxy_ssl: SSLOption | None
     skip_auto_headers: Iterable[str]
+    http2: HTTP2Option | None
     lenient: bool | None
     max_line_size: int
     max_field_size: int
@@ -185,7 +187,7 @@ async def open_websocket(
             headers=fields,
             timeout=handshake_timeout,
             raise_for_status=False,
-            http2=False,  # the protocol is switched by HTTP/1.1 (RFC 6455, section 4.1)
+            websocket=True,
             **handshake,
         )
     except ServerProtocolError as error:
@@ -204,8 +206,9 @@ async def open_websocket(
                 f"the answer, {response.status}, came without a connection, from a middleware or a transport; "
                 "a WebSocket needs one"
             )
+        key = None if response.version == HttpVersion(2, 0) else opening.key
         agreed = check_answer(
-            response.status, response.headers, opening.key, opening.protocols, opening.bits
+            response.status, response.headers, key, opening.protocols, opening.bits
         )
         connection = _take_over(response, agreed, limits, max_msg_size, decode_text, autoping)
     except HandshakeFailure as error:

@@ -71,13 +71,14 @@ async def refused(reply: Callable[[RawRequest], bytes], **arguments: Any) -> WSS
 
 class TestAsked:
     async def test_of_a_session_that_speaks_http2(self) -> None:
-        """It is asked for by HTTP/1.1, whatever the scheme of the URL is and the session speaks."""
-        async with (
-            sends() as server,
-            ClientSession(http2="prior-knowledge") as session,
-            session.ws_connect(server.url("/")),  # an http:// one
-        ):
-            assert server.requests[0].value("Upgrade") == "websocket"
+        """Without TLS it is asked for by HTTP/1.1, unless HTTP/2 is known to be spoken there."""
+        for session_says, call_says in ((True, {}), ("prior-knowledge", {"http2": False})):
+            async with (
+                sends() as server,
+                ClientSession(http2=session_says) as session,
+                session.ws_connect(server.url("/"), **call_says),  # an http:// one
+            ):
+                assert server.requests[0].value("Upgrade") == "websocket"
 
     async def test_fields(self) -> None:
         """The request asks for an upgrade to version 13, with a new random key each time (section 4.1)."""

@@ -4,6 +4,7 @@
 ``connection.py``        the ``asyncio.Protocol``, with the interface of all protocols' connections
 ``stream_exchange.py``   one exchange on it: its response
 ``stream_sender.py``     … and its request's body
+``tunnel.py``            a stream that another protocol took over: a WebSocket
 ``losses.py``            the errors for a response that is missing or incomplete
 =======================  ================================================================================
 

@@ -31,15 +31,16 @@ from ...message.origin import ConnectionKey
 from ...message.request import Request
 from ...response.client_response import ClientResponse
 from ...response.lease import TakenOver
-from ..connection import Owner
+from ..connection import NotOfferedError, Owner
 from ..leftovers import input_poll, read_leftovers
 from ..request_fields import METHODS_WITH_BODY, exchange_fields
 from .codec import Codec
 from .errors import ConnectionFailure, ErrorCode
 from .losses import connection_error, unsent_error
-from .request_head import FieldPairs, RequestHead, request_fields
+from .request_head import OPENING_FIELDS, FieldPairs, RequestHead, request_fields
 from .settings import LocalSettings
 from .stream_exchange import StreamExchange
+from .streams import Stream
 
 PING: Final = b"aioclien"  # 8 bytes (section 6.7)
 PING_LIMIT: Final = 20.0  # seconds for the answer
@@ -183,7 +184,7 @@ class Http2Connection(asyncio.Protocol):
             self._limit_settings(request, now)
         active = StreamExchange(self, exchange, now)
         waiter = cast("asyncio.Future[ClientResponse]", active.waiter)
-        stream = None if self._waiting else codec.open(head, active, end=request.content is None)
+        stream = None if self._waiting else self._open(head, active)
         if stream is None:
             request_fields(head)
             self._waiting.append(active)
@@ -229,15 +230,17 @@ class Http2Connection(asyncio.Protocol):
             await active.wait_sent()
 
     def take_over(self, exchange: Exchange) -> TakenOver | None:
-        """Return None: in HTTP/2 no server switches protocols with a 101 (section 8.6)."""
-        return None
+        """Return the stream of *exchange*, if the server agreed to another protocol on it (RFC 8441)."""
+        active = self._active.get(exchange)
+        return None if active is None else active.tunnel
 
     def exchange_ended(self, active: StreamExchange) -> None:
         """Note that an exchange has ended, in any way (called by it)."""
         if self._active.pop(active.exchange, None) is None:
             return
         if active.stream is None:
-            self._waiting.remove(active)
+            if active in self._waiting:
+                self._waiting.remove(active)
             self._unsent.add(active.exchange)
         else:
             self.exchanges += 1
@@ -267,10 +270,12 @@ class Http2Connection(asyncio.Protocol):
             active = waiting[0]
             exchange = active.exchange
             try:
-                head = self._head_of(exchange)
-                stream = self.codec.open(head, active, end=exchange.request.content is None)
-            except ValueError as error:  # its head is larger than the server allows by now
-                active.fail(error)
+                stream = self._open(self._head_of(exchange), active)
+            except (ValueError, NotOfferedError) as error:
+                # Its head is larger than the server allows by now, or it asks for what the server does not offer. Not
+                # at once: the end of an exchange comes back to here.
+                waiting.popleft()
+                self._loop.call_soon(active.fail, error)
                 continue
             if stream is None:
                 break
@@ -281,10 +286,35 @@ class Http2Connection(asyncio.Protocol):
             for active in list(waiting):
                 active.fail(self.early_end(active.exchange.request))
 
+    def _open(self, head: RequestHead, active: StreamExchange) -> Stream | None:
+        """Begin *head* on a new stream; None as long as there is no room, or it is not known whether it may.
+
+        Raises:
+            ValueError: as ``Codec.open()``.
+            NotOfferedError: it is an extended CONNECT, which the server does not take (RFC 8441, section 3).
+        """
+        codec = self.codec
+        if head.protocol:
+            if not codec.ready:
+                return None
+            if not codec.peer.extended_connect:
+                raise NotOfferedError(f"the server does not offer {head.protocol} over HTTP/2")
+            return codec.open(head, active, end=False)
+        return codec.open(head, active, end=active.exchange.request.content is None)
+
     # The head of a request
 
     def _head_of(self, exchange: Exchange) -> RequestHead:
         request = exchange.request
+        if request.options.websocket:
+            return RequestHead(
+                "CONNECT",
+                "https" if request.origin.is_tls else "http",
+                request.origin.host_field,
+                request.real_url.raw_path_qs,
+                self._fields_of(exchange),
+                "websocket",
+            )
         return RequestHead(
             request.method,
             request.origin.scheme,
@@ -313,7 +343,10 @@ class Http2Connection(asyncio.Protocol):
                 self._plain = plain
                 self._plain_fields = tuple(request.defaults.fields.items())
             return self._plain_fields
-        return tuple(exchange_fields(exchange).items())
+        fields = exchange_fields(exchange).items()
+        if request.options.websocket:
+            return tuple(pair for pair in fields if pair[0].lower() not in OPENING_FIELDS)
+        return tuple(fields)
 
     # Input
 
@@ -352,7 +385,7 @@ class Http2Connection(asyncio.Protocol):
             self.close()
         elif not self._ended:
             limit = self.codec.peer.max_streams
-            if self.codec.exhausted or (limit != self._limit and not self.idle):
+            if self._waiting or self.codec.exhausted or (limit != self._limit and not self.idle):
                 self._changed()
             self._limit = limit
 
@@ -616,6 +649,8 @@ class Http2Connection(asyncio.Protocol):
 
     def _check(self, active: StreamExchange, now: float) -> float | None:
         """End *active* if one of its limits is reached; return when to look again, None for never."""
+        if active.tunnel is not None:
+            return None
         request = active.exchange.request
         when, silence = request.deadline, request.timeout.sock_read
         if when is not None and now >= when:

@@ -23,6 +23,9 @@ from ...message.headers import check_name, check_target, check_value, shown_text
 LEFT_OUT: Final = frozenset(("connection", "keep-alive", "proxy-connection", "host"))
 REFUSED: Final = frozenset(("upgrade", "http2-settings"))
 
+# Of the handshake of a WebSocket over HTTP/1.1, which an extended CONNECT does without (RFC 8441, section 5).
+OPENING_FIELDS: Final = frozenset(("upgrade", "connection", "sec-websocket-key"))
+
 FieldPairs = tuple[tuple[str, str], ...]
 
 

@@ -19,9 +19,11 @@ from ..http1.response import FORBIDDEN_TRAILERS
 from ..request_fields import expects_continue
 from .codec import Codec
 from .losses import reason_of, size_error, stream_error
+from .response_head import ResponseHead
 from .states import CLOSED, WHOLE
 from .stream_sender import StreamSender
 from .streams import Stream
+from .tunnel import StreamTunnel
 
 VERSION: Final = HttpVersion(2, 0)
 _NO_TRAILERS: "CIMultiDictProxy[str]" = CIMultiDictProxy(CIMultiDict())
@@ -71,7 +73,7 @@ class StreamExchange:
         self.waiter: asyncio.Future[ClientResponse] | None = connection.loop.create_future()
         self.last_activity: float = now
         self.over: bool = False
-        self._reader: StreamReader | None = None
+        self._reader: StreamReader | StreamTunnel | None = None
         self._sender: StreamSender | None = None
         # Weak: only the response keeps its lease, so that dropping the response ends the lease.
         self._lease: ref[Connection] | None = None
@@ -89,6 +91,17 @@ class StreamExchange:
     def loop(self) -> asyncio.AbstractEventLoop:
         """The event loop of the connection."""
         return self._connection.loop
+
+    @property
+    def below(self) -> asyncio.Transport | None:
+        """The transport of the connection."""
+        return self._connection.transport
+
+    @property
+    def tunnel(self) -> StreamTunnel | None:
+        """What another protocol takes over; None as long as this is a request and its response."""
+        reader = self._reader
+        return reader if isinstance(reader, StreamTunnel) else None
 
     def flush(self) -> None:
         """Send what can be sent."""
@@ -119,6 +132,8 @@ class StreamExchange:
         """Continue sending: everything that was handed over is sent."""
         if self._sender is not None:
             self._sender.drained()
+        elif self.tunnel is not None:
+            self.tunnel.drained()
 
     async def wait_sent(self) -> None:
         """Wait until the body was sent, or given up."""
@@ -139,7 +154,7 @@ class StreamExchange:
             exchange.answered = now
             if self._sender is not None:
                 self._sender.answered(False)
-            if stream.part is WHOLE:
+            if stream.part is WHOLE and not _opens_tunnel(exchange, head):
                 exchange.ended = now
                 chunks = stream.chunks
                 if self._deliver(stream, chunks[0] if len(chunks) == 1 else b"".join(chunks)):
@@ -167,8 +182,11 @@ class StreamExchange:
             elif head.status == 100 and self._sender is not None:
                 self._sender.answered(True)
 
-    def _finish(self, stream: Stream, reader: StreamReader | None) -> None:
+    def _finish(self, stream: Stream, reader: StreamReader | StreamTunnel | None) -> None:
         """End a body that came in pieces."""
+        if isinstance(reader, StreamTunnel):
+            reader.feed_eof()  # the tunnel ends the exchange, when its own side has ended
+            return
         if reader is not None:
             if self._trailers is not None:
                 self._trailers.extend(_trailers_of(stream))
@@ -191,20 +209,22 @@ class StreamExchange:
             waiter.set_exception(size_error(exchange, head))
             self.end()
             return False
-        lease = None
+        lease = body = None
         trailers = None
         if raw is not None:
             if stream.trailers is not None:
                 trailers = CIMultiDict(_trailers_of(stream))
+        elif _opens_tunnel(exchange, head):
+            raw = b""
+            self._reader = StreamTunnel(self, stream)
+            lease = self._new_lease()
         else:
             self._trailers = trailers = CIMultiDict()
             coding = None
             if request.options.auto_decompress and CONTENT_ENCODING in head.fields:
                 coding = ",".join(head.fields.getall(CONTENT_ENCODING))
-            self._reader = open_stream(request, coding, self, self.loop)
-            lease = Connection(self._connection, exchange)
-            self._lease = ref(lease)
-            exchange.lease = ref(lease)
+            self._reader = body = open_stream(request, coding, self, self.loop)
+            lease = self._new_lease()
         try:
             response = request.options.response_class(
                 exchange,
@@ -214,7 +234,7 @@ class StreamExchange:
                 head.fields,
                 _NO_TRAILERS if trailers is None else CIMultiDictProxy(trailers),
                 raw,
-                self._reader,
+                body,
                 lease,
             )
         except (KeyboardInterrupt, SystemExit):
@@ -225,6 +245,13 @@ class StreamExchange:
             return False
         waiter.set_result(response)
         return True
+
+    def _new_lease(self) -> Connection:
+        exchange = self.exchange
+        lease = Connection(self._connection, exchange)
+        self._lease = ref(lease)
+        exchange.lease = ref(lease)
+        return lease
 
     def pause_reading(self) -> None:
         """Let at most one more window come (called by the reader of the body)."""
@@ -302,11 +329,20 @@ class StreamExchange:
             if stream.state is not CLOSED:
                 connection.codec.reset(stream)
                 connection.flush_soon()
+        self.end_lease()
+        connection.exchange_ended(self)
+
+    def end_lease(self) -> None:
+        """Let go of the response: whether it is dropped means nothing any more."""
         lease = None if self._lease is None else self._lease()
         if lease is not None:
             lease.end()
         self._lease = None
-        connection.exchange_ended(self)
+
+
+def _opens_tunnel(exchange: Exchange, head: ResponseHead) -> bool:
+    """Tell whether *head* agrees to a WebSocket (RFC 8441, section 5)."""
+    return exchange.request.options.websocket and head.status < 300
 
 
 def _trailers_of(stream: Stream) -> list[tuple[str, str]]:

@@ -72,13 +72,22 @@ def opening_fields(
 
 
 def check_answer(
-    status: int, fields: "MultiMapping[str]", key: str, protocols: Sequence[str], bits: int
+    status: int, fields: "MultiMapping[str]", key: str | None, protocols: Sequence[str], bits: int
 ) -> Agreed:
-    """Return the server's agreement.
+    """Return the server's agreement; *key* is None over HTTP/2, where any 2xx agrees (RFC 8441, section 5).
 
     Raises:
         HandshakeFailure: the answer breaks a rule of section 4.1.
     """
+    if key is not None:
+        _check_switch(status, fields, key)
+    elif not 200 <= status < 300:
+        raise HandshakeFailure(f"the server answered with status {status}, not 2xx")
+    return Agreed(_protocol(fields, protocols), _extension(fields, bits))
+
+
+def _check_switch(status: int, fields: "MultiMapping[str]", key: str) -> None:
+    """Check that a server over HTTP/1.1 has switched to WebSocket, for the *key* that it was sent."""
     if status != 101:
         raise HandshakeFailure(f"the server answered with status {status}, not 101")
     upgrade = fields.getall("Upgrade", [])
@@ -97,7 +106,6 @@ def check_answer(
             f"the answer's Sec-WebSocket-Accept is {shown_text(', '.join(accepted))}, "
             f"not {accept_for(key)!r}"
         )
-    return Agreed(_protocol(fields, protocols), _extension(fields, bits))
 
 
 def _protocol(fields: "MultiMapping[str]", protocols: Sequence[str]) -> str | None:
