@@ -137,12 +137,19 @@ class Vendor:
         message["content"] = [{"type": "text", "text": "Hello"}]
         return web.json_response(message)
 
+    async def _end(self) -> None:
+        """Wait until the clients' ends were read, those of connections that were just accepted too, and stop."""
+        for _ in range(20):
+            await asyncio.sleep(0)
+        while self._runner.server is not None and self._runner.server.connections:
+            await asyncio.sleep(0)
+        await self._runner.cleanup()
+
     def close(self) -> None:
-        asyncio.run_coroutine_threadsafe(self._runner.cleanup(), self._loop).result()
+        asyncio.run_coroutine_threadsafe(self._end(), self._loop).result()
         self._loop.call_soon_threadsafe(self._loop.stop)
         self._thread.join()
-        for _ in range(5):
-            self._loop.run_until_complete(self._loop.shutdown_asyncgens())
+        self._loop.run_until_complete(self._loop.shutdown_asyncgens())
         self._loop.close()
 
 
