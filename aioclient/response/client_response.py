@@ -751,10 +751,12 @@ class ClientResponse:
     @property
     def connection(self) -> Connection | None:
         """The connection while it carries the body; None when the body is complete or released, or needs no
-        connection.
+        connection. After a 101 it is there until the response is closed.
         """
         lease = self._lease
-        return None if lease is None or lease.transport is None else lease
+        if lease is None or (lease.transport is None and self.status != 101):
+            return None
+        return lease
 
     def release(self) -> Awaitable[None]:
         """Give up the unread rest; the connection is kept if little is missing, else closed.

@@ -3,40 +3,11 @@
 import asyncio
 import warnings
 from collections.abc import Awaitable
-from typing import Protocol
+from typing import Protocol, cast
 
 from ..exchange import Exchange
 from ..warning import report_unclosed
-
-
-class TakenOver(Protocol):
-    """A connection after the server switched protocols (101), or a stream after it did (RFC 8441).
-
-    Attributes:
-        transport: The transport for the new protocol, after its ``set_protocol()``; None once it is lost.
-        buffer: The buffer that the event loop reads into, for a protocol without its own; None to receive bytes.
-    """
-
-    transport: asyncio.Transport | None
-    buffer: memoryview | None
-
-    def take_rest(self) -> bytes:
-        """Return the bytes after the head of the response; call it once."""
-
-    def pause_reading(self) -> None:
-        """Stop receiving."""
-
-    def resume_reading(self) -> None:
-        """Receive again."""
-
-    def close(self) -> None:
-        """Close it after everything that was written is sent."""
-
-    def abort(self) -> None:
-        """Close it now."""
-
-    def lost(self, error: Exception | None) -> None:
-        """Note that the transport was closed: the new protocol passes on its ``connection_lost()``."""
+from .switched import SwitchedProtocol, TakenOver
 
 
 class LeasedConnection(Protocol):
@@ -105,8 +76,18 @@ class Connection:
 
     @property
     def protocol(self) -> asyncio.BaseProtocol | None:
-        """The private protocol of that transport; None when ``closed``."""
-        return None if self.transport is None else self.transport.get_protocol()
+        """The private protocol of that transport; None when ``closed``.
+
+        After a 101 it has ``set_parser()``, ``pause_reading()`` and the like, as aiohttp's.
+        """
+        leased, transport = self._leased, self.transport
+        if leased is None or transport is None:
+            return None
+        current = transport.get_protocol()
+        taken = leased.take_over(self._exchange)
+        if taken is None or current is not cast(object, taken):  # another protocol is there already
+            return current
+        return SwitchedProtocol(taken, transport, leased.loop)
 
     @property
     def loop(self) -> asyncio.AbstractEventLoop | None:

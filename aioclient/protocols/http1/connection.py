@@ -35,8 +35,9 @@ from ...message.origin import ConnectionKey
 from ...message.request import Request
 from ...response.body_stream import open_stream
 from ...response.client_response import ClientResponse
-from ...response.lease import Connection, TakenOver
+from ...response.lease import Connection
 from ...response.stream import StreamReader
+from ...response.switched import TakenOver
 from ..body_writers import CountingWriter
 from ..connection import Owner
 from ..leftovers import input_poll, read_leftovers

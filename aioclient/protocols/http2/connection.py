@@ -30,7 +30,7 @@ from ...exchange import NOTHING, Exchange
 from ...message.origin import ConnectionKey
 from ...message.request import Request
 from ...response.client_response import ClientResponse
-from ...response.lease import TakenOver
+from ...response.switched import TakenOver
 from ..connection import NotOfferedError, Owner
 from ..leftovers import input_poll, read_leftovers
 from ..request_fields import METHODS_WITH_BODY, exchange_fields

@@ -26,7 +26,7 @@ from ...exceptions import (
     ServerDisconnectedError,
     ServerTimeoutError,
 )
-from ...response.lease import TakenOver
+from ...response.switched import TakenOver
 from ..leftovers import read_leftovers
 from .deflate import Compressor
 from .frames import (

@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import re
 import struct
 from pathlib import Path
 
@@ -17,6 +18,28 @@ pytestmark = pytest.mark.both_loops
 
 def frame(stream: int, data: bytes) -> bytes:
     return struct.pack(">BxxxL", stream, len(data)) + data
+
+
+async def speak_of_exec(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    """Play the part of the daemon that runs a command: it takes the connection over (101)."""
+    while True:
+        head = await reader.readuntil(b"\r\n\r\n")
+        assert b"\r\nX-Sent-By: aioclient\r\n" in head
+        size = re.search(rb"(?i)content-length: (\d+)", head)
+        await reader.readexactly(int(size[1]) if size else 0)
+        path = head.split()[1]
+        if path.endswith(b"/start"):
+            break
+        body = b'{"Id": "e1"}' if path.endswith(b"/exec") else b'{"ApiVersion": "1.47"}'
+        writer.write(b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\n")
+        writer.write(b"Content-Length: %d\r\n\r\n%b" % (len(body), body))
+    writer.write(b"HTTP/1.1 101 UPGRADED\r\nConnection: Upgrade\r\nUpgrade: tcp\r\n\r\n")
+    writer.write(frame(1, b"first"))
+    typed = await reader.readexactly(5)
+    writer.write(frame(2, typed)[:3])
+    await writer.drain()
+    writer.write(frame(2, typed)[3:])
+    writer.close()
 
 
 class Daemon:
@@ -128,3 +151,21 @@ async def test_client(tmp_path: Path) -> None:
         assert event["Action"] == "start"
         await docker.close()
         assert not session.closed
+
+
+async def test_exec(tmp_path: Path) -> None:
+    """What a command says and is told goes over the connection that the daemon has switched."""
+    from aiodocker import Docker
+
+    path = tmp_path / "docker.sock"
+    async with (
+        await asyncio.start_unix_server(speak_of_exec, path),
+        ClientSession(connector=UnixConnector(str(path)), headers=OURS) as session,
+        Docker(f"unix://{path}", session=session) as docker,
+    ):
+        command = await docker.containers.container("c1").exec(["cat"], stdin=True)
+        async with command.start() as stream:
+            assert await stream.read_out() == (1, b"first")
+            await stream.write_in(b"typed")
+            assert await stream.read_out() == (2, b"typed")
+            assert await stream.read_out() is None
