@@ -20,10 +20,14 @@ from yarl import URL
 from aioclient import (
     CALL_ERRORS,
     BasicAuth,
+    BearerAuth,
     ClientResponse,
     ClientSession,
+    Credential,
+    CredentialAuth,
     Handler,
     Netrc,
+    OAuth2ClientCredentials,
     Request,
     TCPConnector,
 )
@@ -165,8 +169,22 @@ def auth(request: Request) -> None:
     request.authorization = f"Bearer {SECRET}"
 
 
+class Login(Credential):
+    """Credentials of an API of its own kind."""
+
+    def headers(self) -> dict[str, str]:
+        return {"X-User": SECRET}
+
+    def params(self) -> dict[str, str]:
+        return {"ticket_key": SECRET}
+
+
 GIVEN: dict[str, dict[str, Any]] = {
     "auth": {"auth": ("user", SECRET)},
+    "bearer": {"auth": BearerAuth(SECRET)},
+    "credential": {"auth": CredentialAuth(Login())},
+    "client": {},  # of OAuth 2
+    "signer": {"signer": lambda request: {"X-Signature": SECRET}},
     "function": {"auth": auth},
     "fields": {"headers": {"Authorization": f"Bearer {SECRET}", "X-Api-Key": SECRET}},
     "cookies": {"cookies": {"sid": SECRET}},
@@ -212,6 +230,8 @@ async def test_battery(
     trace.on_request_start.append(started)  # type: ignore[arg-type]
     async with heard(caplog) as everything, server:
         base = URL(server.url())
+        if given == "client":
+            arguments = {"auth": OAuth2ClientCredentials(server.url("/token"), "user", SECRET)}
         if given == "base_url":
             base = base.with_user("user").with_password(SECRET)
         async with ClientSession(

@@ -142,6 +142,7 @@ STEPS = {
     "last": ("", ""),
     "authenticate": ("auth", "credentials of this hop's origin"),
     "Cookies.exchange": ("cookies", "of this hop's URL, and what it sets"),
+    "sign": ("signer", "signs what goes out, if there is one"),
     "BaseConnector.send": ("connector", "pool, or resolve, dial, TLS"),
 }
 AROUND = ("ClientSession", "defaults and the call make a Request")
@@ -162,7 +163,7 @@ def chained() -> list[str]:
         return await handler(request)
 
     async def look() -> list[str]:
-        async with ClientSession(middlewares=[first, last]) as session:
+        async with ClientSession(middlewares=[first, last], signer=lambda request: None) as session:
             names = []
             step: Any = session._chain
             while (cells := inspect.getclosurevars(step).nonlocals) and "middleware" in cells:

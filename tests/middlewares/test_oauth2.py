@@ -540,7 +540,7 @@ class TestWhatAnEndpointSays:
             pass
 
 
-@pytest.mark.rows("AUTH-13")
+@pytest.mark.rows("AUTH-11", "AUTH-13")
 class TestFlow:
     """Pure: a login of a user, and the one answer to it."""
 
