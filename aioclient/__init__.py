@@ -110,6 +110,7 @@ from .middlewares.cache import (
     CacheStatistics,
     CacheStore,
     MemoryStore,
+    SQLiteStore,
     StoreStatistics,
 )
 from .middlewares.circuit_breaker import (
@@ -259,6 +260,7 @@ __all__ = (
     "RetryBudget",
     "RetryBudgetStatistics",
     "RetryStatistics",
+    "SQLiteStore",
     "Session",
     "SharedCookiesWarning",
     "StoreStatistics",

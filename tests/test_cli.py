@@ -549,3 +549,70 @@ class TestProcess:
             )
         os.close(write)
         assert (done.returncode, done.stderr) == (3, b"")
+
+
+class TestCache:
+    """--cache: what a file of stored responses holds."""
+
+    @pytest.fixture
+    def file(self, tmp_path: Path) -> Path:
+        path = tmp_path / "http.db"
+        fresh = answer(b"one", "Cache-Control: max-age=100")
+        stale = answer(b"one", "Cache-Control: max-age=0", 'ETag: "1"')
+
+        async def fill() -> None:
+            cache = aioclient.Cache(aioclient.SQLiteStore(path))
+            async with (
+                RawServer.replies([fresh, stale]) as server,
+                aioclient.ClientSession(server.url(), middlewares=[cache]) as session,
+            ):
+                for name in ("fresh", "stale"):
+                    async with session.get(name) as response:
+                        await response.read()
+
+        asyncio.run(fill())
+        return path
+
+    def test_show_and_clear(self, file: Path, capsys: pytest.CaptureFixture[str]) -> None:
+        """Each entry has a line: status, size, how long it is fresh, URL."""
+        assert main(["--cache", "show", str(file)]) == 0
+        *lines, last = sorted(capsys.readouterr().out.splitlines(), key=lambda line: line[4:])
+        assert re.search(
+            r"200 +3 fresh for (?:99|100) s +http://127.0.0.1:\d+/fresh\n",
+            "\n".join([*lines, last, ""]),
+        )
+        assert re.search(
+            r"200 +3 stale +http://127.0.0.1:\d+/stale\n", "\n".join([*lines, last, ""])
+        )
+        assert main(["--cache", "clear", str(file)]) == 0
+        assert capsys.readouterr().out == "removed 2 entries\n"
+        assert main(["--cache", "show", str(file)]) == 0
+        assert capsys.readouterr().out.startswith("0 entries")
+
+    @pytest.mark.parametrize(
+        ("arguments", "status", "text"),
+        [
+            (["--cache", "list", "x"], 2, "show or clear"),
+            (["--cache", "show", "x", "http://a.example/"], 2, "leave out the URL"),
+            (["--cache", "show", "/nowhere/http.db"], 3, "does not exist"),
+            ([], 2, "required: url"),
+        ],
+    )
+    def test_mistakes(
+        self, arguments: list[str], status: int, text: str, capsys: pytest.CaptureFixture[str]
+    ) -> None:
+        """What makes no sense is told."""
+        if status == 2:
+            with pytest.raises(SystemExit):
+                main(arguments)
+        else:
+            assert main(arguments) == status
+        assert text in capsys.readouterr().err
+
+    def test_another_file(self, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+        """A file of another program is left alone."""
+        file = tmp_path / "x"
+        file.write_bytes(b"x" * 1000)
+        assert main(["--cache", "clear", str(file)]) == 3
+        assert "not a database" in capsys.readouterr().err
+        assert file.read_bytes() == b"x" * 1000

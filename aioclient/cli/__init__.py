@@ -3,7 +3,8 @@
 The body goes to standard output or a file, everything else to standard error. The exit status is 0 for a response
 below 400, 1 for one of 400 or more, 2 for bad arguments, 3 when no response came or it could not be written.
 
-- ``arguments``: what is asked for; ``fetch``: what is done; ``terminal``: what people see.
+- ``arguments``: what is asked for; ``fetch``: what is done; ``stored``: what a cache holds; ``terminal``: what people
+  see.
 """
 
 import asyncio
@@ -14,6 +15,7 @@ from collections.abc import Sequence
 from ..exceptions import ClientError
 from .arguments import read
 from .fetch import fetch
+from .stored import AskedOfCache, look
 from .terminal import one_line
 
 
@@ -21,6 +23,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command with *arguments* (``sys.argv`` by default); return its exit status."""
     asked = read(arguments)
     try:
+        if isinstance(asked, AskedOfCache):
+            return asyncio.run(look(asked))
         return asyncio.run(fetch(asked))
     except BrokenPipeError:
         # Whoever reads our output has enough. What is still buffered must not fail once more at exit.

@@ -13,6 +13,7 @@ from typing import Any, Final
 from .._version import __version__
 from ..message.headers import check_method, checked_field
 from ..message.timeout import ClientTimeout, coerce_timeout
+from .stored import AskedOfCache
 from .terminal import one_line
 
 _FORM: Final = "application/x-www-form-urlencoded"
@@ -54,7 +55,7 @@ class Asked:
     unix_socket: str | None
 
 
-def read(arguments: Sequence[str] | None) -> Asked:
+def read(arguments: Sequence[str] | None) -> Asked | AskedOfCache:
     """Return what *arguments* ask for, those of the process by default; say what is wrong with them and exit.
 
     Nothing was sent then, and the exit status is 2.
@@ -87,7 +88,15 @@ def _parser() -> argparse.ArgumentParser:
         epilog="Exit status: 0, 1 for a status of 400 and above, 2 for bad arguments, 3 for no response.",
     )
     parser.add_argument(
-        "url", help="without a scheme it is https; http for localhost, 127.0.0.1 and the like"
+        "url",
+        nargs="?",
+        help="without a scheme it is https; http for localhost, 127.0.0.1 and the like",
+    )
+    parser.add_argument(
+        "--cache",
+        nargs=2,
+        metavar=("show|clear", "FILE"),
+        help="instead of a request: list what the file of a SQLiteStore holds, or empty it",
     )
     parser.add_argument("-X", "--method", help="default: GET, or POST with a body")
     parser.add_argument(
@@ -145,12 +154,16 @@ def _parser() -> argparse.ArgumentParser:
     return parser
 
 
-def _asked(options: argparse.Namespace) -> Asked:
+def _asked(options: argparse.Namespace) -> Asked | AskedOfCache:
     """Return what the *options* ask for.
 
     Raises:
         ValueError: one of them cannot be used, or not together with another one.
     """
+    if options.cache is not None:
+        return _of_cache(options)
+    if options.url is None:
+        raise ValueError("the following arguments are required: url")
     bodies = [name for name, value in (("--data", options.data), ("--json", options.json)) if value]
     if len(bodies) > 1:
         raise ValueError("--data and --json are both a body; give one of them")
@@ -180,6 +193,15 @@ def _asked(options: argparse.Namespace) -> Asked:
         insecure=options.insecure,
         unix_socket=options.unix_socket,
     )
+
+
+def _of_cache(options: argparse.Namespace) -> AskedOfCache:
+    action, file = options.cache
+    if action not in ("show", "clear"):
+        raise ValueError(f"--cache is followed by show or clear, found {action!r}")
+    if options.url is not None:
+        raise ValueError("--cache sends no request; leave out the URL")
+    return AskedOfCache(action, Path(file))
 
 
 def _header(line: str) -> tuple[str, str]:

@@ -4,6 +4,7 @@ from ...message.cache_options import FOREVER as FOREVER
 from .entry import Entry as Entry
 from .memory import MemoryStore as MemoryStore
 from .rules import CacheRule as CacheRule
+from .sqlite import SQLiteStore as SQLiteStore
 from .step import Cache as Cache
 from .step import CacheStatistics as CacheStatistics
 from .store import CacheStore as CacheStore

@@ -1,0 +1,54 @@
+"""Looks into a file of stored responses, and empties it."""
+
+import sys
+import time
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+from ..middlewares.cache import SQLiteStore
+from ..middlewares.cache.directives import response_directives
+from ..middlewares.cache.freshness import age_of, freshness_of
+from ..middlewares.cache.settings import CacheSettings
+from .terminal import one_line
+
+SETTINGS = CacheSettings()
+
+
+@dataclass(frozen=True, slots=True)
+class AskedOfCache:
+    """What ``--cache`` asks for: to *show* what the *file* of a ``SQLiteStore`` holds, or to *clear* it."""
+
+    action: Literal["show", "clear"]
+    file: Path
+
+
+async def look(asked: AskedOfCache) -> int:
+    """Do what is asked; return the exit status.
+
+    Raises:
+        ValueError: there is no such file, or it is none of a cache's.
+    """
+    if not asked.file.exists():
+        raise ValueError(f"{asked.file} does not exist")
+    import sqlite3
+
+    store = SQLiteStore(asked.file)
+    try:
+        if asked.action == "clear":
+            print(f"removed {await store.clear()} entries")
+            return 0
+        now = time.time()
+        async for entry in store.entries():
+            freshness = freshness_of(entry, response_directives(entry.fields), SETTINGS)
+            left = freshness.lifetime - age_of(entry, freshness, now)
+            state = f"fresh for {left:.0f} s" if left > 0 else "stale"
+            line = f"{entry.status} {entry.size:>10} {state:<24} {entry.uri}"
+            sys.stdout.write(f"{one_line(line)}\n")
+        statistics = await store.statistics()
+        print(f"{statistics.entries} entries, {statistics.bytes} bytes")
+    except sqlite3.Error as error:
+        raise ValueError(f"{asked.file}: {error}") from error
+    finally:
+        await store.close()
+    return 0
