@@ -53,7 +53,7 @@ _HINTS: Final = {
     "client_ws": "its classes are those of aioclient itself",
     "log": "the loggers here are children of logging.getLogger('aioclient')",
     "resolver": "aioclient.DefaultResolver and ThreadedResolver resolve here; AsyncResolver is aiohttp's",
-    "set_zlib_backend": "it changes aiohttp's decoding and none here; aiohttp.set_zlib_backend is aiohttp's",
+    "set_zlib_backend": "it changes aiohttp's decoding, and has no effect here; aiohttp.set_zlib_backend is aiohttp's",
     "streams": "aioclient.StreamReader is the class of response.content",
     "test_utils": "import aiohttp.test_utils; its TestClient makes a session of aiohttp's, its TestServer serves any",
 }

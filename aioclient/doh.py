@@ -161,7 +161,7 @@ def _question(host: str, kind: str) -> "tuple[dns.message.QueryMessage, bytes]":
         question = dns.message.make_query(host, kind, use_edns=0, pad=PADDING, id=0)
         return question, question.to_wire()
     except dns.exception.DNSException as error:
-        raise OSError(None, f"{host!r} is no name that DNS can be asked for: {error}") from error
+        raise OSError(None, f"{host!r} is not a name for DNS: {error}") from error
 
 
 def _addresses(question: "dns.message.QueryMessage", body: bytes) -> tuple[list[str], float]:

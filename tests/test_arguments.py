@@ -146,7 +146,7 @@ async def test_params(params: Any, text: str) -> None:
             "***@a:99999/",
             "***@a:99999/ - its port is not a number from 1 to 65535",
         ),
-        ("http://a\r\nb/", r"http://a\r\nb/", r"http://a\r\nb/ - it holds a control character"),
+        ("http://a\r\nb/", r"http://a\r\nb/", r"http://a\r\nb/ - it contains a control character"),
         (None, "None", "None - a URL is a str or a yarl.URL, found NoneType"),
         (b"http://a/", "b'http://a/'", "b'http://a/' - a URL is a str or a yarl.URL, found bytes"),
     ],

@@ -219,7 +219,7 @@ class TestFailures:
     async def test_no_name(self, host: str) -> None:
         """A name that DNS cannot carry fails before anything is sent."""
         async with DoHResolver("https://127.0.0.1:1/dns-query") as resolver:
-            with pytest.raises(OSError, match="no name that DNS can be asked for"):
+            with pytest.raises(OSError, match="not a name for DNS"):
                 await resolver.resolve(host, 80)
 
 
@@ -234,7 +234,7 @@ class TestConstruction:
                 {"dns.test:8443": "127.0.0.1"},
                 "give the host's addresses",
             ),
-            ("https://dns.test/dns-query", {"dns.test:443": "b.test"}, "is no IP address"),
+            ("https://dns.test/dns-query", {"dns.test:443": "b.test"}, "is not an IP address"),
             ("/dns-query", None, "relative"),
         ],
     )

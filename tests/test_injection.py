@@ -218,12 +218,12 @@ class TestBoundaries:
         """A part that holds the boundary the caller chose is refused, however deep it is."""
         writer = MultipartWriter("mixed", boundary="x")
         writer.append(content)
-        await refused(ValueError, "holds its boundary 'x'", writer)
+        await refused(ValueError, "contains its boundary 'x'", writer)
         outer = MultipartWriter("mixed", boundary="x")
         inner = MultipartWriter("mixed")
         inner.append(content.decode())
         outer.append(inner)
-        await refused(ValueError, "holds its boundary 'x'", outer)
+        await refused(ValueError, "contains its boundary 'x'", outer)
 
     @pytest.mark.rows("MISC-01")
     async def test_nested_boundaries(self) -> None:

@@ -127,7 +127,7 @@ class TestInjection:
     )
     async def test_host_header(self, host: str) -> None:
         """A Host field of the caller's is checked like every other."""
-        await refuses(ValueError, "header Host holds", headers={"Host": host})
+        await refuses(ValueError, "header Host contains", headers={"Host": host})
 
     @pytest.mark.parametrize(
         "cookies",

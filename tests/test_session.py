@@ -1225,7 +1225,7 @@ class TestParts:
             ({"nonsense": 1}, "nonsense"),  # and __del__ finds nothing to complain of
             ({"version": "9"}, "'9' is not supported"),
             ({"headers": {"a b": "c"}}, "'a b' is not a token"),
-            ({"headers": {"a": "c\n"}}, "header a holds"),
+            ({"headers": {"a": "c\n"}}, "header a contains"),
         ],
     )
     async def test_what_a_session_refuses(self, arguments: Any, text: str) -> None:

@@ -129,7 +129,7 @@ def _warn_of_nan(value: object) -> None:
         json.dumps(value, allow_nan=False)
     except ValueError:
         warn_caller(
-            "json= holds NaN or an infinite number, which is not JSON (RFC 8259, section 6); it is sent as Python "
+            "json= contains NaN or an infinite number, which is not JSON (RFC 8259, section 6); it is sent as Python "
             "writes it, and many servers refuse it: send None, or give json_serialize= to the session",
             InvalidJSONWarning,
         )

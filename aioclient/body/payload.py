@@ -271,7 +271,7 @@ def _check_boundaries(writer: MultipartWriter, outer: tuple[str, ...]) -> None:
             for around in chosen if text is not None else ():
                 if f"\n--{around}" in f"\n{text}":
                     raise ValueError(
-                        f"a part of the multipart holds its boundary {around!r}; choose another one, or none"
+                        f"a part of the multipart contains its boundary {around!r}; choose another one, or give none"
                     )
 
 

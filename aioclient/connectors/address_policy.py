@@ -307,7 +307,7 @@ def _networks(argument: str, texts: Iterable[str]) -> tuple[Network, ...]:
             networks.append(network)
         except ValueError as error:
             raise ValueError(
-                f"{argument}: {_short(text)} is no network such as '10.0.0.0/8': {str(error)[:300]}"
+                f"{argument}: {_short(text)} is not a network such as '10.0.0.0/8': {str(error)[:300]}"
             ) from error
     return tuple(networks)
 
@@ -331,11 +331,11 @@ def _host(argument: str, text: str) -> str:
     name = text.removeprefix("*.")
     try:
         if "*" in name:
-            raise ValueError("a star stands for all labels at the beginning")
+            raise ValueError("'*' is only allowed as the first label")
         host = canonical_host(name)
     except ValueError as error:
         raise ValueError(
-            f"{argument}: {_short(text)} is no host such as 'example.com' or '*.example.com': {error}"
+            f"{argument}: {_short(text)} is not a host such as 'example.com' or '*.example.com': {error}"
         ) from error
     return host if name == text else f"*.{host}"
 
@@ -352,7 +352,9 @@ def _ports(numbers: Iterable[int]) -> frozenset[int]:
     ports = frozenset(numbers)
     for port in ports:
         if not (type(port) is int and 0 < port < 65536):
-            raise ValueError(f"ports: {_short(port)} is no port; give numbers from 1 to 65535")
+            raise ValueError(
+                f"ports: {_short(port)} is not a valid port; give numbers from 1 to 65535"
+            )
     return ports
 
 

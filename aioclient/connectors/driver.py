@@ -319,7 +319,7 @@ class PoolDriver:
         if unread:
             more = f" and {len(unread) - 3} more" if len(unread) > 3 else ""
             found += (
-                f"; this task holds responses that it has not read: {', '.join(unread[:3])}{more}; "
+                f"; this task has responses that it has not read: {', '.join(unread[:3])}{more}; "
                 "read or release them first"
             )
         if limit.phase == "total":

@@ -40,13 +40,13 @@ def _place(key: str) -> tuple[str, int]:
     host, colon, digits = key.rpartition(":")
     port = port_of(digits)
     if not (host and colon and port):
-        raise ValueError(f"resolve: {key!r} is no host and port such as 'a.example:443'")
+        raise ValueError(f"resolve: {key!r} is not a host and port such as 'a.example:443'")
     if host == "*":
         return host, port
     try:
         name = canonical_host(host.removeprefix("[").removesuffix("]"))
     except ValueError as error:
-        raise ValueError(f"resolve: {key!r} begins with no host: {error}") from error
+        raise ValueError(f"resolve: {key!r} does not begin with a host: {error}") from error
     # An IPv6 zone in the form for dialling.
     return name.replace("%25", "%", 1), port
 
@@ -59,7 +59,7 @@ def _addresses(key: str, value: str | Iterable[str]) -> tuple[str, ...]:
             ip_address(address)
         except ValueError as error:
             raise ValueError(
-                f"resolve: {address!r} for {key!r} is no IP address; a name would have to be looked up"
+                f"resolve: {address!r} for {key!r} is not an IP address; a name would have to be looked up"
             ) from error
     if not addresses:
         raise ValueError(f"resolve: no address for {key!r}")

@@ -657,7 +657,7 @@ class Pool(Generic[K, C]):
         sharing = host.sharing
         if sharing is None or not sharing.dial:
             raise RuntimeError(
-                f"end of a dial of {host.key!r}: the pool has none that others may join"
+                f"end of a dial of {host.key!r}: the pool has no dial that others may join"
             )
         sharing.dial = False
         return sharing

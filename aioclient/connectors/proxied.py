@@ -219,9 +219,7 @@ class ProxiedConnector(BaseConnector):
                         fields = self._logins.fields(proxy, "CONNECT", authority(request.origin))
                         await ask_for_tunnel(wire, request, proxy, fields)
                         if secured is not None and secured.unread:
-                            raise OSError(
-                                errno.EPROTO, "the proxy sent something behind its answer"
-                            )
+                            raise OSError(errno.EPROTO, "the proxy sent bytes after its answer")
                     else:
                         dial.missing = f"no answer from the proxy {proxy}"
                         await ask_for_connection(loop, sock, proxy, host, key.port)

@@ -387,7 +387,7 @@ def _given(host: str, port: int, family: int, addresses: Iterable[str]) -> list[
     ]
     if not found:
         wanted = socket.AddressFamily(family).name
-        text = f"{', '.join(addresses)} is no address of the family {wanted}"
+        text = f"{', '.join(addresses)} is not an address of the family {wanted}"
         raise OSError(errno.EAFNOSUPPORT, text)
     return found
 

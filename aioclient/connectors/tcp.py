@@ -225,7 +225,7 @@ class TCPConnector(ProxiedConnector):
     @property
     def cached_hosts(self) -> Mapping[tuple[str, int], list[ResolveResult]]:
         """A snapshot of the cached addresses, by host and port (deprecated, without replacement)."""
-        warn_legacy("connector.cached_hosts", "there is no other way to see the addresses kept")
+        warn_legacy("connector.cached_hosts", "there is no other way to see the cached addresses")
         return self._resolver.cached_hosts
 
     def clear_dns_cache(self, host: str | None = None, port: int | None = None) -> None:

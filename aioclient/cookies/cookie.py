@@ -23,7 +23,7 @@ def find_fault(name: str, value: str, coded_value: str) -> str | None:
     Tabs are refused along with the other control characters: a ``cookies.txt`` file cannot contain them.
     """
     if CONTROL(name) or CONTROL(coded_value) or (value is not coded_value and CONTROL(value)):
-        return "it holds a control character"
+        return "it contains a control character"
     if ";" in name or "=" in name or ";" in coded_value:
         return "it would read as more than one cookie"
     if not name and "=" in coded_value:
@@ -31,7 +31,7 @@ def find_fault(name: str, value: str, coded_value: str) -> str | None:
     if not name and not coded_value:
         return "it is empty"
     if not (name.isascii() and coded_value.isascii()) and _UNENCODABLE(name + coded_value):
-        return "it holds text that has no UTF-8 form"
+        return "it contains text that has no UTF-8 form"
     return None
 
 

@@ -60,7 +60,7 @@ def parse(text: str, source: str, quoted: bool) -> list[Cookie]:
         else:
             _log.debug("the cookie in line %d of %s was left out: %s", number, source, verdict)
     if odd and not found:
-        raise ValueError(f"{source} is no cookies.txt: {problem}")
+        raise ValueError(f"{source} is not a cookies.txt file: {problem}")
     if odd:
         which = ", ".join(map(str, odd[:_NAMED])) + ", …" * (len(odd) > _NAMED)
         _log.warning("%s: %d lines were left out (%s); %s", source, len(odd), which, problem)

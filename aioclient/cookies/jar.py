@@ -371,7 +371,7 @@ class CookieJar(AbstractCookieJar):
             coded = quote(value)
         fault = fault or find_fault(name, value, coded)
         if fault is None and not _FORBIDDEN_IN_NAME.isdisjoint(name):
-            fault = "its name holds a space, quote, comma or semicolon"
+            fault = "its name contains a space, quote, comma or semicolon"
         if fault is not None:
             raise ValueError(f"the cookie {name[:100]!r} cannot be stored: {fault}")
         return Cookie(

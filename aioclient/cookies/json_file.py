@@ -97,7 +97,7 @@ def parse(text: str, source: str, quoted: bool, now: float) -> list[Cookie]:
     try:
         makers = _records(document, now)
     except _ODD as error:
-        raise ValueError(f"{source} is no file of cookies: {error!r}") from error
+        raise ValueError(f"{source} is not a file of cookies: {error!r}") from error
     for make in makers:
         try:
             record = make()
@@ -112,9 +112,9 @@ def parse(text: str, source: str, quoted: bool, now: float) -> list[Cookie]:
             _log.debug("cookie %r in %s was left out: %s", record["name"], source, verdict)
     if problem is not None:
         if not found:
-            raise ValueError(f"{source} is no file of cookies: {problem!r}") from problem
+            raise ValueError(f"{source} is not a file of cookies: {problem!r}") from problem
         # Without the reason, which may quote a value.
-        _log.warning("%s: entries that are no cookies were left out", source)
+        _log.warning("%s: entries that are not cookies were left out", source)
     return cookies
 
 

@@ -86,7 +86,7 @@ class SetCookie:
 def parse_set_cookie(field: str) -> SetCookie | str:
     """Return the parsed value of a ``Set-Cookie`` field, or the reason why it is invalid."""
     if _FORBIDDEN(field) is not None:
-        return "it holds a control character"
+        return "it contains a control character"
     pair, *attributes = field.split(";")
     name, equals, value = pair.partition("=")
     if not equals:

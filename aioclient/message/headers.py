@@ -51,7 +51,7 @@ def check_method(method: str) -> str:
     # Before upper(), which turns some letters outside ASCII into ASCII ones, such as U+017F and U+0131.
     if _TOKEN.fullmatch(method) is None:
         raise ValueError(
-            f"the method {shown_text(method)} is not a token: only letters, digits and !#$%&'*+-.^_`|~ may stand in it"
+            f"the method {shown_text(method)} is not a token: it may only contain letters, digits and !#$%&'*+-.^_`|~"
         )
     return method.upper()
 
@@ -89,7 +89,7 @@ def check_name(name: str) -> str:
     if _TOKEN.fullmatch(name) is None:
         raise ValueError(
             f"the header name {shown_text(name)} is not a token: "
-            "only letters, digits and !#$%&'*+-.^_`|~ may stand in it"
+            "it may only contain letters, digits and !#$%&'*+-.^_`|~"
         )
     return name
 
@@ -107,7 +107,7 @@ def check_value(name: str, value: str) -> str:
         )
     if (found := _FORBIDDEN_IN_VALUE(value)) is not None:
         raise ValueError(
-            f"the value of header {name} holds the control character {found.group()!r} at position {found.start()}"
+            f"the value of header {name} contains the control character {found.group()!r} at position {found.start()}"
         )
     return value
 

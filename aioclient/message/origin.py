@@ -250,7 +250,9 @@ def _is_ip(host: str) -> bool:
             )
         return True
     if _REG_NAME.fullmatch(host) is None:
-        raise ValueError(f"the host {host!r} holds a character that no host name has")
+        raise ValueError(
+            f"the host {host!r} contains a character that is not allowed in a host name"
+        )
     if "" in host.split("."):
         raise ValueError(f"the host {host!r} has an empty label (RFC 1034, section 3.1)")
     if ends_with_a_number(host) is not None:
@@ -266,5 +268,5 @@ def _check_a_labels(host: str) -> None:
         URL.build(scheme="http", host=host).host  # noqa: B018  (decoding is what checks)
     except UnicodeError as error:
         raise ValueError(
-            f"the host {host!r} has a label that is no internationalized one"
+            f"the host {host!r} contains an invalid internationalized label"
         ) from error

@@ -336,7 +336,7 @@ def _parsed(url: str | URL) -> URL:
         raise InvalidUrlClientError(_spelled(parsed), "the URL of a proxy has no host")
     if parsed.explicit_port == 0:
         raise InvalidUrlClientError(
-            _spelled(parsed), "the URL of a proxy has port 0, which none has"
+            _spelled(parsed), "the URL of a proxy has port 0, which is not a valid port"
         )
     return parsed
 
@@ -376,11 +376,11 @@ def _check_http_login(login: ProxyLogin) -> None:
         except UnicodeEncodeError:
             # Not chained: the text of the error contains the value.
             raise ValueError(
-                f"the {name} for a proxy holds a character that {login.encoding} cannot carry; "
+                f"the {name} for a proxy contains a character that {login.encoding} cannot carry; "
                 'give BasicAuth(..., encoding="utf-8")'
             ) from None
     if ":" in login.login and not login.digest:
-        raise ValueError("the login for a proxy holds a ':' (RFC 7617, section 2)")
+        raise ValueError("the login for a proxy contains a ':' (RFC 7617, section 2)")
 
 
 def _check_socks_login(proxy: Proxy, login: ProxyLogin) -> None:
@@ -395,9 +395,11 @@ def _check_socks_login(proxy: Proxy, login: ProxyLogin) -> None:
         ) from None
     if proxy.is_socks4:
         if password:
-            raise ValueError(f"the proxy {proxy} takes a login and no password: SOCKS4 has none")
+            raise ValueError(
+                f"the proxy {proxy} takes a login and no password: SOCKS4 has no passwords"
+            )
         if b"\x00" in user:
-            raise ValueError(f"the login for the proxy {proxy} holds a zero byte")
+            raise ValueError(f"the login for the proxy {proxy} contains a zero byte")
     elif not 1 <= len(user) <= 255 or not 1 <= len(password) <= 255:
         raise ValueError(
             f"login and password for the proxy {proxy} must have 1 to 255 bytes each (RFC 1929, section 2)"

@@ -122,9 +122,9 @@ def host_of(text: str) -> str:
     try:
         short = IPv6Address(address).compressed
     except ValueError:
-        raise ValueError("its host is no IPv6 address") from None
+        raise ValueError("its host is not an IPv6 address") from None
     if percent and _ZONE(zone) is None:
-        raise ValueError("its host has a zone that is none (RFC 6874, section 2)")
+        raise ValueError("its host has an invalid zone (RFC 6874, section 2)")
     return f"{short}{percent}{zone}"
 
 
@@ -140,7 +140,7 @@ def _read(text: str, *, encode: bool) -> _Reference:
     if len(text) > MAX_URL:
         raise ValueError(f"it has {len(text)} characters, more than the {MAX_URL} allowed")
     if _CONTROL_CHARACTER(text) is not None:
-        raise ValueError("it holds a control character; percent-encode it")
+        raise ValueError("it contains a control character; percent-encode it")
     parts = _PARTS(text.lstrip(" "))
     if parts is None:  # every text matches; this is for the type checker
         raise ValueError("it cannot be parsed")
@@ -154,7 +154,7 @@ def _read(text: str, *, encode: bool) -> _Reference:
             query = query and _NOT_IN_QUERY(_quoted_plus, query)
             fragment = fragment and _NOT_IN_QUERY(_quoted, fragment)
         except UnicodeEncodeError:
-            raise ValueError("it holds a surrogate, which is no character") from None
+            raise ValueError("it contains a surrogate, which is not a character") from None
         if authority:
             path = _without_dot_segments(path)
     return _Reference(scheme, authority, path, query, fragment)
@@ -167,7 +167,7 @@ def _authority(text: str, scheme: str) -> str:
     userinfo, _, place = text.rpartition("@")
     parts = _PLACE(place)
     if parts is None:
-        raise ValueError("its host is none, or has no IPv6 address between brackets")
+        raise ValueError("its host is invalid, or has no IPv6 address between the brackets")
     address, name, port = parts.groups()
     if not (address or name):
         if text or scheme in _NEEDS_HOST:
@@ -185,7 +185,7 @@ def _authority(text: str, scheme: str) -> str:
     try:
         return f"{_NOT_IN_USERINFO(_quoted, userinfo)}@{host}"
     except UnicodeEncodeError:
-        raise ValueError("it holds a surrogate, which is no character") from None
+        raise ValueError("it contains a surrogate, which is not a character") from None
 
 
 def _a_labels(host: str) -> str:

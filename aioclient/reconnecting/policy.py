@@ -147,7 +147,7 @@ class ReconnectPolicy:
         for name in ("errors", "fatal_errors"):
             for kind in getattr(self, name):
                 if not (isinstance(kind, type) and issubclass(kind, Exception)):
-                    raise TypeError(f"{name}: {kind!r} is no class of exceptions")
+                    raise TypeError(f"{name}: {kind!r} is not an exception class")
             object.__setattr__(self, name, tuple(getattr(self, name)))
 
     def decide(
@@ -188,7 +188,7 @@ class ReconnectPolicy:
         match outcome:
             case Closed(code) if code not in self.close_codes:
                 if code == NORMAL:
-                    return Stop("the server closed with 1000, which says that all is done", True)
+                    return Stop("the server closed with 1000, the normal end", True)
                 return Stop(f"the policy's close_codes do not have {code}")
             case Refused(status) if status not in self.statuses:
                 return Stop(f"the policy's statuses do not have {status}")

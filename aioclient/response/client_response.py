@@ -736,8 +736,9 @@ class ClientResponse:
         body = await self.read()
         if not body and self._content is not None and self._content.total_bytes:
             raise StreamConsumedError(
-                f"{self.request.label}: {caller}() finds nothing, because the body was read from response.content "
-                f"before, which keeps nothing; keep what you read there, or call read() first and {caller}() after it"
+                f"{self.request.label}: {caller}() has nothing to return, because the body was read from "
+                f"response.content before, which keeps nothing; keep what you read there, "
+                f"or call read() first and {caller}() after it"
             )
         return body
 

@@ -369,7 +369,7 @@ def by_position(method: str, misplaced: Sequence[object]) -> TypeError:
     found = ", ".join(type(value).__name__ for value in misplaced)
     meant = "params={...}" if method in ("GET", "HEAD", "OPTIONS") else "json={...} or data={...}"
     return TypeError(
-        f"behind the URL of a {method} arguments are given by name, as {meant}; found by position: {found}"
+        f"after the URL of a {method} arguments are given by name, as {meant}; found by position: {found}"
     )
 
 

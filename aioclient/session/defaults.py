@@ -63,7 +63,7 @@ def put_cookies(jar: AbstractCookieJar, cookies: LooseCookies, base_url: URL | N
     cookies = by_name if isinstance(cookies, Mapping) and len(by_name) == len(named) else named
     if base_url is None:
         warn_caller(
-            "cookies= are sent to every host, because the session has no base_url that says whose they are; "
+            "cookies= are sent to every host, because the session has no base_url to name one; "
             "give one, or put them into cookie_jar= for their URL",
             SharedCookiesWarning,
         )
@@ -71,7 +71,7 @@ def put_cookies(jar: AbstractCookieJar, cookies: LooseCookies, base_url: URL | N
         return
     if origin_of(base_url).is_ip and not jar.unsafe:
         raise ValueError(
-            f"cookies= are for {shown(base_url)}, an IP address, for which this jar takes none; "
+            f"cookies= are for {shown(base_url)}, an IP address, for which this jar stores no cookies; "
             "give cookie_jar=CookieJar(unsafe=True), or a host name"
         )
     origin = base_url.origin()

@@ -78,7 +78,7 @@ def take_old(
     """
     if "request_class" in old:
         raise TypeError(
-            "ClientSession() takes no request_class: requests are not made by a class here; "
+            "ClientSession() has no request_class: requests are not made by a class here; "
             "a middleware sees and changes each of them"
         )
     if unknown := old.keys() - OldSessionArguments.__annotations__.keys():

@@ -133,8 +133,8 @@ class SessionProxies:
     def _check_connector(self) -> None:
         if not self._takes_proxies:
             raise ValueError(
-                "the session's connector takes no proxy: it reaches one place only, is a transport of its own, or one "
-                "of aiohttp's that overrides how aiohttp goes by proxies"
+                "the session's connector supports no proxy: it reaches one place only, is a transport of its own, "
+                "or is one of aiohttp's that overrides how aiohttp uses proxies"
             )
 
 

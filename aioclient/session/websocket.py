@@ -247,7 +247,7 @@ def _limits(
     pong = None if interval is None else interval / 2
     if pong_timeout is not None:
         if interval is None:
-            raise ValueError(f"pong_timeout={pong_timeout} means nothing without heartbeat=")
+            raise ValueError(f"pong_timeout={pong_timeout} has no effect without heartbeat=")
         pong = seconds("pong_timeout", pong_timeout) or pong
     return _Limits(
         None if receive is None else seconds("timeout.ws_receive", receive),
@@ -308,7 +308,7 @@ def _take_over(
     taken = None if held is None else held.take_over()
     transport = None if taken is None else taken.transport
     if held is None or taken is None or transport is None:
-        raise HandshakeFailure("the connection was lost right behind the answer")
+        raise HandshakeFailure("the connection was lost right after the answer")
     deflate = agreed.deflate
     reader = MessageReader(
         max_size,

@@ -15,9 +15,9 @@ from tests.servers.certificates import Certificates
 WIDTH = 100  # characters of a message's line
 
 INTRO = """
-What is written wrong most often, and what each of these mistakes says. The messages are those that a test gets when it
-makes the mistake. In the code ``session`` is an open :class:`~aioclient.ClientSession`; on port 8080 of 127.0.0.1 a
-server speaks HTTP, on 8443 to 8445 TLS, on port 1 none listens.
+The most common mistakes, and their messages. A test makes each mistake, and the messages are what it gets. In the code
+``session`` is an open :class:`~aioclient.ClientSession`; a server on 127.0.0.1 speaks HTTP on port 8080 and TLS on 8443
+to 8445; nothing listens on port 1.
 """
 
 

@@ -332,7 +332,7 @@ class TestForProxies:
     async def test_with_a_proxy(self) -> None:
         """With a proxy it is refused, with the reason."""
         async with ClientSession(connector=ForProxies()) as session:
-            with pytest.raises(ValueError, match="overrides how aiohttp goes by proxies"):
+            with pytest.raises(ValueError, match="overrides how aiohttp uses proxies"):
                 await session.get("http://127.0.0.1:1/", proxy="http://127.0.0.1:2")
-        with pytest.raises(ValueError, match="overrides how aiohttp goes by proxies"):
+        with pytest.raises(ValueError, match="overrides how aiohttp uses proxies"):
             ClientSession(connector=ForProxies(), proxy="http://127.0.0.1:2")

@@ -106,7 +106,7 @@ class TestConnecting:
         connector = TCPConnector(resolve={"a.test:80": "::1"}, family=socket.AF_INET)
         async with ClientSession(connector=connector) as session:
             with pytest.raises(
-                aioclient.ClientConnectorDNSError, match="::1 is no address of the family"
+                aioclient.ClientConnectorDNSError, match="::1 is not an address of the family"
             ):
                 await session.get("http://a.test/")
 

@@ -101,7 +101,7 @@ class TestWithoutLookup:
     async def test_another_family(self) -> None:
         """An IP address of another family than the one asked for raises."""
         resolver = CachingResolver(Counting())
-        with pytest.raises(OSError, match=r"::1 is no address of the family AF_INET$"):
+        with pytest.raises(OSError, match=r"::1 is not an address of the family AF_INET$"):
             await resolver.resolve("::1", 80, socket.AF_INET)
 
 

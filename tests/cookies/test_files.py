@@ -250,7 +250,7 @@ class TestJson:
             path.write_text(json.dumps(document))
             jar.load(path)
             assert held(jar) == {("a", "1", "a.example")}
-        assert caplog.text.count("entries that are no cookies were left out") == 8
+        assert caplog.text.count("entries that are not cookies were left out") == 8
         assert "geheim" not in caplog.text
 
     @pytest.mark.parametrize(
@@ -515,7 +515,7 @@ class TestCookiesTxt:
         path = tmp_path / "cookies.txt"
         path.write_text(f"# one\n{line}\n")
         jar = jar_of("a=1")
-        with pytest.raises(ValueError, match=r"cookies\.txt is no cookies\.txt: line 2: "):
+        with pytest.raises(ValueError, match=r"cookies\.txt is not a cookies\.txt file: line 2: "):
             jar.load_cookies_txt(path)
         assert held(jar) == {("a", "1", "a.example")}
         assert not caplog.records

@@ -76,7 +76,7 @@ class TestFields:
     def test_values_are_not_shown(self) -> None:
         """A refused value may be a secret: its position is told, not its text."""
         with pytest.raises(
-            ValueError, match=r"X holds the control character '\\n' at position 6"
+            ValueError, match=r"X contains the control character '\\n' at position 6"
         ) as e:
             check_value("X", "secret\n")
         assert "secret" not in str(e.value)

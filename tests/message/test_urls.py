@@ -375,7 +375,7 @@ class TestHosts:
             url_of(f"http://a.test:{port}/")
         with pytest.raises(ValueError, match="its port is not a number"):
             Proxy(f"http://a.test:{port}")
-        with pytest.raises(ValueError, match="no host and port"):
+        with pytest.raises(ValueError, match="not a host and port"):
             Overrides({f"a.test:{port}": "127.0.0.1"})
         if " " not in port:  # which parts entries
             assert not Bypass(f"a.test:{port}")

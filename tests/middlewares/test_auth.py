@@ -43,8 +43,8 @@ class TestBasicAuth:
             ((None,), "None is not allowed as login"),
             (("a", None), "None is not allowed as password"),
             (("a:b",), '":" is not allowed'),
-            (("€",), 'login holds a character that latin1 cannot carry; .*encoding="utf-8"'),
-            (("a", "€"), "password holds"),
+            (("€",), 'login contains a character that latin1 cannot carry; .*encoding="utf-8"'),
+            (("a", "€"), "password contains"),
         ],
     )
     def test_what_it_refuses(self, arguments: Any, text: str) -> None:

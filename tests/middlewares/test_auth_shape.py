@@ -295,5 +295,5 @@ class TestWhoAsks:
         await session.close()
         del session
         gc.collect()
-        with pytest.raises(RuntimeError, match="session of this request is no more"):
+        with pytest.raises(RuntimeError, match="session of this request no longer exists"):
             request.partition()

@@ -151,7 +151,7 @@ class TestGrammar:
             ("machine a\nlogin u\nhunter2 x", "line 3: expected login, password"),
             ('machine a login "hunter2', "line 1: a quote that is not closed"),
             ('machine a "login" x', "line 1: expected login"),
-            ("machine a login hun:ter2 password x", "line 1: the login of this entry holds ':'"),
+            ("machine a login hun:ter2 password x", "line 1: the login of this entry contains ':'"),
             ("macdef", "line 1: nothing follows"),
         ],
     )
@@ -515,7 +515,7 @@ class TestReading:
         ("make", "problem"),
         [
             (lambda path: path.unlink(), "cannot be read: No such file"),
-            (lambda path: (path.unlink(), path.mkdir()), "is no file"),
+            (lambda path: (path.unlink(), path.mkdir()), "is not a file"),
             (lambda path: write(path, "machine a.test login hunter2 x"), "understood: line 1"),
             (lambda path: write(path, "#" * 2**20 + "#"), "more than the 1048576 bytes"),
         ],
@@ -586,5 +586,5 @@ class TestReading:
         file.unlink()
         os.mkfifo(file)
         async with asking(netrc=file) as (server, session):
-            with pytest.raises(NetrcError, match="is no file"):
+            with pytest.raises(NetrcError, match="is not a file"):
                 await session.get(server.url(host="a.test"))

@@ -379,5 +379,5 @@ class TestShortWay:
     async def test_a_type_that_must_not_reach_the_wire(self, value: str) -> None:
         """A body's media type that holds a control character is refused, the second time as well."""
         for _ in range(2):
-            with pytest.raises(ValueError, match="Content-Type holds the control character"):
+            with pytest.raises(ValueError, match="Content-Type contains the control character"):
                 encode_head(exchange_of("POST", Described(1, value)))

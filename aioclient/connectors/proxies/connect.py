@@ -64,7 +64,7 @@ async def ask_for_tunnel(
                 asked.info,
                 cast(Any, asked.history),
                 status=reader.status,
-                message=f"the answer of the proxy {proxy} is refused: something came behind its head",
+                message=f"the answer of the proxy {proxy} is refused: bytes came after its head",
             )
     finally:
         reader.end()

@@ -57,7 +57,7 @@ class BasicAuth(_BasicAuth):
                 value.encode(encoding)
             except UnicodeEncodeError as error:
                 raise ValueError(
-                    f"the {name} holds a character that {encoding} cannot carry; "
+                    f"the {name} contains a character that {encoding} cannot carry; "
                     'give BasicAuth(..., encoding="utf-8")'
                 ) from error
         if ":" in login:
@@ -214,6 +214,6 @@ def _of_tuple(value: tuple[Any, ...]) -> BasicAuth:
         except (LookupError, TypeError):
             raise TypeError(
                 "auth must be a tuple of two, (login, password); the third entry is an encoding, "
-                "and the one found names none"
+                "and the one found is unknown"
             ) from None
     return BasicAuth(*value)

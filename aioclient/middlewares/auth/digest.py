@@ -48,7 +48,9 @@ class DigestAuth(Scope):
             try:
                 value.encode()
             except UnicodeEncodeError:
-                raise ValueError(f"the {name} holds a character that UTF-8 cannot carry") from None
+                raise ValueError(
+                    f"the {name} contains a character that UTF-8 cannot carry"
+                ) from None
         if not login:
             raise ValueError("the login is empty")
         self._login = login

@@ -203,7 +203,7 @@ def _read(netrc: Netrc, before: _Look) -> _Look:
         if stamp == before.stamp:
             return before
         if not stat.S_ISREG(found.st_mode):
-            return _Look(stamp, problem=f"the netrc file {path} is no file")
+            return _Look(stamp, problem=f"the netrc file {path} is not a file")
         with open(path, "rb") as file:
             content = file.read(MAX_SIZE + 1)
     except OSError as error:
@@ -229,7 +229,7 @@ def _read(netrc: Netrc, before: _Look) -> _Look:
         )
     if os.name == "posix" and found.st_mode & 0o077 and any(entry.password for entry in entries):
         remarks.append(
-            f"the netrc file {path} holds passwords and can be read or changed by others "
+            f"the netrc file {path} contains passwords and can be read or changed by others "
             f"(mode {stat.S_IMODE(found.st_mode):04o}): chmod 600 {path}"
         )
     return _Look(stamp, entries, remark="; ".join(remarks) or None)

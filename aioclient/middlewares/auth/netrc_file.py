@@ -109,7 +109,7 @@ class _Reading:
         """Put what was read with the others."""
         if ":" in self.values["login"]:
             problems.append(
-                f"line {self._line}: the login of this entry holds ':', which Basic cannot carry"
+                f"line {self._line}: the login of this entry contains ':', which Basic cannot carry"
             )
         else:
             entries.append(Entry(self._host, self.values["login"], self.values["password"]))

@@ -173,7 +173,7 @@ class ChunkReader:
             CHUNK_OVERHEAD + CHUNK_LINE * (self._count + 1) + (self.size >> 6) - self._overhead
         )
         if (stop or len(data)) - at > longest:
-            raise BadChunksError("its chunk lines take more bytes than allowed")
+            raise BadChunksError("its chunk lines are longer than allowed")
         if not stop:
             if _START_OF_LINE.fullmatch(data, at) is None:
                 raise self._bad_line(data, at, len(data))
@@ -197,7 +197,7 @@ class ChunkReader:
         self._count += 1
         self._overhead += size
         if self._overhead > CHUNK_OVERHEAD + CHUNK_LINE * self._count + (self.size >> 6):
-            raise BadChunksError("its chunk lines take more bytes than allowed")
+            raise BadChunksError("its chunk lines are longer than allowed")
 
     def _end_of_trailers(self, data: bytes, at: int, searched: int) -> bool:
         """Take the trailer section after the line end at *at*; return False if it is incomplete."""

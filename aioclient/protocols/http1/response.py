@@ -433,7 +433,7 @@ class ResponseReader:
             self._check_sizes()
         reason = self.reason
         if reason != "OK" and _FORBIDDEN_IN_REASON(reason) is not None and not self._lenient:
-            raise self._refuse("a control character stands in its reason phrase")
+            raise self._refuse("its reason phrase contains a control character")
         if status < 200:
             self._take_interim(status)
             return
@@ -500,7 +500,7 @@ class ResponseReader:
             raise self._refuse(f"{status} is not a status (RFC 9110, section 15)")
         if status == 101:
             if UPGRADE not in self._request.fields:
-                raise self._refuse("it switches protocols (101) unasked")
+                raise self._refuse("it switches protocols (101) although that was not requested")
             if UPGRADE not in self.fields or not lists_token(self.fields, "upgrade"):
                 raise self._refuse("it switches protocols (101) and does not say to which")
             self.head_done = True

@@ -43,7 +43,7 @@ class Budget:
             return
         if now - self._began < PERIOD:
             raise ConnectionFailure(
-                ErrorCode.ENHANCE_YOUR_CALM, f"too many frames of no use: {kind}", FLOOD
+                ErrorCode.ENHANCE_YOUR_CALM, f"too many useless frames: {kind}", FLOOD
             )
         self._began = now
         self.left = FREE - 1

@@ -140,7 +140,7 @@ class FieldDecoder:
                 self._grow(field[2])
                 added.append(field)
             elif first >= 0x20:
-                raise _failure("a change of the table's size stands behind a field", "section 4.2")
+                raise _failure("a change of the table's size follows a field", "section 4.2")
             else:  # sections 6.2.2 and 6.2.3
                 field, position = self._literal(block, position, 0x0F)
             size += field[2]

@@ -53,7 +53,7 @@ class ResponseHead:
             return f"its status is {shown_text(value)}", "section 8.3.2"
         for name, text in fields[1:]:
             if name[0] == ":":
-                return f"it has the pseudo-field {shown_text(name)} behind :status", "section 8.3"
+                return f"it has the pseudo-field {shown_text(name)} after :status", "section 8.3"
             if name in CONNECTION_FIELDS:
                 return f"it has the connection-specific field {name}", "section 8.2.2"
             if name == "content-length":

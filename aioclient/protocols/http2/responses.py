@@ -213,7 +213,7 @@ class Responses:
         if stream_id != self.block_id or not stream_id:
             raise ConnectionFailure(
                 ErrorCode.PROTOCOL_ERROR,
-                f"CONTINUATION on stream {stream_id} continues nothing",
+                f"CONTINUATION on stream {stream_id} has no field block to continue",
                 "RFC 9113, section 6.10",
             )
         self._block.append(payload)
@@ -328,7 +328,7 @@ class Responses:
         self._streams.refuse(
             stream,
             ErrorCode.STREAM_CLOSED,
-            f"{subject} comes behind the end of the response",
+            f"{subject} comes after the end of the response",
             "RFC 9113, section 5.1",
         )
 

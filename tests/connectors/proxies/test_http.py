@@ -584,13 +584,13 @@ class TestAnswers:
             pytest.param(
                 ESTABLISHED + OK,
                 aioclient.ServerProtocolError,
-                "behind its head",
+                "after its head",
                 id="PRX-08-response-behind",
             ),
             pytest.param(
                 ESTABLISHED + b"\r\n",
                 aioclient.ServerProtocolError,
-                "behind its head",
+                "after its head",
                 id="PRX-08-newline-behind",
             ),
             pytest.param(
@@ -614,7 +614,7 @@ class TestAnswers:
             pytest.param(
                 b"HTTP/1.1 101 Switching Protocols\r\nUpgrade: x\r\nConnection: upgrade\r\n\r\n",
                 aioclient.ServerProtocolError,
-                "unasked",
+                "not requested",
                 id="PRX-08-101",
             ),
             pytest.param(
