@@ -11,6 +11,7 @@ from aioclient import ClientSession, TCPConnector
 
 from .servers.certificates import Certificates
 from .servers.http2 import Apache, H2o, HAProxy, Http2Daemon, Nghttpd
+from .servers.hypercorn import hypercorn
 from .servers.nginx import JSON, Nginx
 
 pytestmark = pytest.mark.both_loops
@@ -114,6 +115,23 @@ class TestUploads:
                 data = pieces() if streamed else body
                 async with session.post(nghttpd.url("/"), data=data) as response:
                     assert await response.read() == body
+            assert connections(session) == 1
+
+
+class TestHypercorn:
+    async def test_requests(self, certificates: Certificates, tls: ssl.SSLContext) -> None:
+        """Small and large, one after the other and side by side, with bodies and without."""
+        body = os.urandom(1_000_000)
+        async with hypercorn(certificates) as origin, over_tls(tls) as session:
+            for name, content in Http2Daemon.files.items():
+                assert await fetch(session, f"{origin}/{name}") == content
+            for _ in range(3):
+                async with session.post(f"{origin}/", data=body) as response:
+                    assert await response.read() == body
+            bodies = await asyncio.gather(*(fetch(session, f"{origin}/small") for _ in range(300)))
+            assert set(bodies) == {Http2Daemon.files["small"]}
+            async with session.head(f"{origin}/large") as response:
+                assert response.content_length == len(Http2Daemon.files["large"])
             assert connections(session) == 1
 
 

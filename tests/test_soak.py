@@ -1,4 +1,6 @@
-"""Many requests to a server that says more than it was asked for: each gets its own answer.
+"""Many requests, each of which gets its own answer: over one HTTP/2 connection, and from a server that says too much.
+
+What the second one does:
 
 Every response's body is its request's target. At random moments the server sends a response that nobody asked for, a
 FIN, or a reset; and the client's event loop stands still now and then, so that these lie in its sockets. What comes in
@@ -13,14 +15,38 @@ import pytest
 
 from aioclient import ClientConnectionError, ClientSession, TCPConnector
 
+from .servers.certificates import Certificates
 from .servers.erratic import CROSSING, erratic_server
+from .servers.http2 import Nghttpd
 
 REQUESTS = 50_000
 WORKERS = 20
 
-pytestmark = [pytest.mark.both_loops, pytest.mark.rows("POOL-02")]
+pytestmark = pytest.mark.both_loops
 
 
+@pytest.mark.hang_limit(300)
+async def test_over_one_connection(certificates: Certificates) -> None:
+    """50,000 requests on each event loop, 100 at a time on one HTTP/2 connection, and no wrong body."""
+    tls = certificates.client_context()
+    tls.set_alpn_protocols(["h2"])
+    numbers = iter(range(REQUESTS))
+    connector = TCPConnector(ssl=tls)
+    with Nghttpd(certificates) as server:
+        async with ClientSession(http2=True, connector=connector) as session:
+
+            async def work() -> None:
+                for number in numbers:
+                    sent = b"%d" % number
+                    async with session.post(server.url("/"), data=sent) as response:
+                        assert (response.version, await response.read()) == ((2, 0), sent)
+
+            await asyncio.gather(*(work() for _ in range(100)))
+            statistics = connector.statistics()
+            assert (statistics.opened, statistics.in_use, statistics.idle) == (1, 0, 1)
+
+
+@pytest.mark.rows("POOL-02")
 @pytest.mark.hang_limit(300)
 async def test_every_request_gets_its_own_answer() -> None:
     """50,000 requests, 1,500 strays, and no wrong body."""

@@ -113,10 +113,18 @@ hosts:
 
 
 class HAProxy(Http2Daemon):
-    """HAProxy, which answers by itself: what is large is as large as its buffer allows."""
+    """HAProxy, which answers by itself: what is large is as large as its buffer allows.
+
+    It passes WebSockets at `/ws` on to the server that a test starts at `backend`.
+    """
 
     command = package = "haproxy"
     files: Mapping[str, bytes] = {"small": SMALL, "large": LARGE[:10_000]}
+
+    @property
+    def backend(self) -> Path:
+        """The path of the socket where the server for `/ws` listens."""
+        return self.folder / "backend"
 
     def configure(self, port: int, root: Path, cert: Path, key: Path) -> Arguments:
         """Write the configuration."""
@@ -134,5 +142,8 @@ defaults
 frontend all
     bind 127.0.0.1:{port} ssl crt {self.folder / "both.pem"} alpn h2,http/1.1
 {answers}
+    use_backend websockets if {{ path /ws }}
+backend websockets
+    server one unix@{self.backend}
 """)
         return ["-db", "-f", config]

@@ -74,11 +74,6 @@ class Peer:
     def send(self, data: bytes, *, end: bool = False) -> None:
         self.conn.send_data(self.stream_id, data, end=end)
 
-    async def end(self) -> None:
-        """Read up to the client's END_STREAM."""
-        while not self.ended:
-            await self.more()
-
 
 def sockets(talk: Talk, *fields: tuple[str, str]) -> H2Server:
     """Return a server that opens each WebSocket that it is asked for, and answers every other request."""
@@ -446,13 +441,15 @@ class TestBackPressure:
 @both_loops
 class TestEnds:
     async def test_we_close(self) -> None:
-        """Both close frames go, then both ends of the stream: no reset, and room for another one."""
+        """Both close frames go, then the server ends the stream: it is over, and there is room for another one."""
         ended = asyncio.Event()
 
         async def talk(peer: Peer) -> None:
             assert (await peer.read()).opcode == CLOSE
-            peer.send(close(1000), end=True)
-            await peer.end()
+            peer.send(close(1000))
+            await turns(5)
+            peer.send(b"", end=True)
+            await peer.conn.read_frame(H2Kind.RST_STREAM, peer.stream_id)
             ended.set()
 
         async with opened(talk) as (ws, session, server):
@@ -504,7 +501,6 @@ class TestEnds:
 
         async def talk(peer: Peer) -> None:
             peer.send(frame(TEXT, b"last"), end=True)
-            await peer.end()
 
         async with opened(talk) as (ws, session, _):
             assert await ws.receive_str() == "last"
@@ -603,7 +599,6 @@ class TestTime:
         async def talk(peer: Peer) -> None:
             await peer.read()
             peer.send(close(1000))
-            await peer.end()
             reset.set_result((await peer.conn.read_frame(H2Kind.RST_STREAM, peer.stream_id)).code)
 
         async with opened(talk) as (ws, session, _):

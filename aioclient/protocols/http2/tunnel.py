@@ -4,8 +4,10 @@ The rules:
 
 * What comes while nobody reads waits here, a window of the stream at most: nothing is given back of it meanwhile.
 * What is written waits for the server's windows; past ``HIGH_WATER`` the writer waits until all of it is sent.
-* END_STREAM is what an end is on a socket, RST_STREAM what a reset is.
-* What the server sent before either is read first.
+* END_STREAM of the server is what an end is on a socket, its RST_STREAM what a reset is. What it sent before either is
+  read first.
+* The server ends first, as it closes a socket first (RFC 6455, section 7.1.1); then the stream is reset. It has
+  ``LINGER`` seconds for that. An END_STREAM of ours would be orderly, too; hypercorn 0.18 loses its connection by it.
 """
 
 import asyncio
@@ -14,11 +16,10 @@ from typing import Any, Final, Protocol, cast
 
 from ...response.stream import BodySource
 from .codec import Codec
-from .states import CLOSED
 from .streams import Stream
 
 HIGH_WATER: Final = 64 * 1024  # bytes, as the buffer of a socket's transport
-LINGER: Final = 2.0  # seconds for the server's end behind ours, as for the goodbye of TLS
+LINGER: Final = 2.0  # seconds, as for the goodbye of TLS
 
 
 class TunnelExchange(BodySource, Protocol):
@@ -82,7 +83,7 @@ class StreamTunnel(asyncio.Transport):
         """Take the server's end (called by the exchange)."""
         self._ended = True
         if self._closing:
-            self._check_closed()
+            self._lose(None)
         elif self._reading:
             self._deliver()
 
@@ -151,7 +152,7 @@ class StreamTunnel(asyncio.Transport):
     # Ends
 
     def close(self) -> None:
-        """Send the end behind what was written; give the server some time for its own."""
+        """Give the server some time for its end; what was written is sent meanwhile."""
         if self._closing:
             return
         exchange = self._exchange
@@ -159,14 +160,10 @@ class StreamTunnel(asyncio.Transport):
         exchange.end_lease()
         self._unread.clear()
         exchange.resume_reading()  # what still comes is dropped, and must not stand in the way of the end
-        exchange.codec.send(self._stream, b"", end=True)
-        exchange.flush()
-        self._timer = exchange.loop.call_later(LINGER, self.abort)
-        exchange.loop.call_soon(self._check_closed)
-
-    def _check_closed(self) -> None:
-        if self._stream.state is CLOSED:
+        if self._ended:
             self._lose(None)
+        else:
+            self._timer = exchange.loop.call_later(LINGER, self.abort)
 
     def abort(self) -> None:
         """Reset the stream."""
