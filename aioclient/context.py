@@ -49,8 +49,8 @@ class KeptSession:
     __slots__ = ("_keeper", "loop", "session")
 
     def __init__(self, session: ClientSession) -> None:
-        self.session = session
-        self.loop = asyncio.get_running_loop()
+        self.session: ClientSession = session
+        self.loop: asyncio.AbstractEventLoop = asyncio.get_running_loop()
         self._keeper = self._keep()
         with suppress(StopIteration):
             self._keeper.__anext__().send(None)  # from here on the loop knows it

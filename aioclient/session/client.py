@@ -419,6 +419,14 @@ class ClientSession(SessionProperties, SessionPrivateNames):
             rate_limit: a ``RateLimit`` in the place of the session's, or innermost where there is none; None for no
                 limit.
             cache: a ``Cache`` in the place of the session's, or innermost where there is none; None for no cache.
+            circuit_breaker: a ``CircuitBreaker`` in the place of the session's, or innermost where there is none; None
+                for none.
+            coalesce: a ``Coalesce`` in the place of the session's, or innermost where there is none; None to share no
+                response.
+            concurrency_limit: a ``ConcurrencyLimit`` or ``AdaptiveLimit`` in the place of the session's, or innermost
+                where there is none; None for none.
+            hedge: a ``Hedge`` in the place of the session's, or innermost where there is none; None for no second
+                request.
             priority: a ``Priority``: how urgent the response is (RFC 9218).
             trace_request_ctx: any object; the callbacks of a trace config find it in their context.
             encoding: the charset of text and forms in *data* (deprecated: encode them yourself).

@@ -125,4 +125,7 @@ def names() -> set[str]:
 def test_documented() -> None:
     """Each logger has a name of its own, not that of its module, and a line on the page, which names no other."""
     page = (ROOT.parent / "docs/how-to/log.rst").read_text(encoding="utf-8")
-    assert {*re.findall(r"^    \* - ``(aioclient\.[\w.]+)``", page, re.M)} == names()
+    described = {*re.findall(r"^    \* - ``(aioclient\.[\w.]+)``", page, re.M)}
+    assert described == names(), (
+        'write logging.getLogger("aioclient.<what it is about>"), and a line on docs/how-to/log.rst'
+    )

@@ -80,7 +80,7 @@ MIGRATIONS: Final = (
     """,
 )
 
-_log = logging.getLogger(__name__)
+_log = logging.getLogger("aioclient.cache")
 
 
 class SQLiteStore:

@@ -50,7 +50,7 @@ MAX_UNSTORED: Final = 4096  # keys whose responses were not stored, so that nobo
 
 CACHE_CONTROL: Final = istr("Cache-Control")
 
-_log = logging.getLogger(__name__)
+_log = logging.getLogger("aioclient.cache")
 
 
 class Known(NamedTuple):

@@ -91,8 +91,8 @@ class Circuit:
     def __init__(self, rule: CircuitRule) -> None:
         self._rule = rule
         self._part = rule.window / PARTS
-        self.state = CLOSED
-        self.until = -math.inf
+        self.state: CircuitState = CLOSED
+        self.until: float = -math.inf
         self._generation = 0
         self._probing = self._succeeded = 0
         self._forget()

@@ -76,8 +76,8 @@ class CircuitBreaker:
         ValueError, TypeError: an argument makes no sense.
     """
 
-    argument: ClassVar = "circuit_breaker"
-    tidy: ClassVar = True
+    argument: ClassVar[str] = "circuit_breaker"
+    tidy: ClassVar[bool] = True
 
     def __init__(
         self,

@@ -65,8 +65,8 @@ class Coalesce:
         ValueError, TypeError: an argument makes no sense.
     """
 
-    argument: ClassVar = "coalesce"
-    tidy: ClassVar = True
+    argument: ClassVar[str] = "coalesce"
+    tidy: ClassVar[bool] = True
 
     def __init__(
         self,

@@ -81,7 +81,7 @@ class Gradient:
         self._best = math.inf
         self._windows = 0
         self._is_probe = False
-        self.limit = rule.initial
+        self.limit: int = rule.initial
         self._begin()
 
     def _begin(self) -> None:

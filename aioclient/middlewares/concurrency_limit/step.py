@@ -104,8 +104,8 @@ def _nothing(piece: bytes) -> None:
 class _Limit:
     """What both limits have in common: places for each key, and a queue for them."""
 
-    argument: ClassVar = "concurrency_limit"
-    tidy: ClassVar = True
+    argument: ClassVar[str] = "concurrency_limit"
+    tidy: ClassVar[bool] = True
 
     def __init__(
         self, max_waiting: int, by: By, on_change: Callable[[ConcurrencyChange], object] | None

@@ -65,8 +65,8 @@ class Hedge:
         ValueError, TypeError: an argument makes no sense.
     """
 
-    argument: ClassVar = "hedge"
-    tidy: ClassVar = True
+    argument: ClassVar[str] = "hedge"
+    tidy: ClassVar[bool] = True
 
     def __init__(
         self,
@@ -88,7 +88,7 @@ class Hedge:
         if on_change is not None and not callable(on_change):
             raise TypeError(f"on_change must be a function, found {type(on_change).__name__}")
         self._counts_requests = isinstance(budget, Unset)
-        self.budget = RetryBudget() if isinstance(budget, Unset) else budget
+        self.budget: RetryBudget | None = RetryBudget() if isinstance(budget, Unset) else budget
         self._key = scope_of(by)
         self._on_change = on_change
         self._delays: dict[str, Delays] = {}
@@ -214,7 +214,7 @@ class _Race:
         self._first: asyncio.Task[Any] | None = None  # who waits for the first one's answer
         self._second: asyncio.Task[ClientResponse] | None = None
         self._won = False  # the second one
-        self.is_over = False
+        self.is_over: bool = False
 
     async def run(
         self, loop: asyncio.AbstractEventLoop, began: float, wait: float, delays: Delays

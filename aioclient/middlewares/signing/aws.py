@@ -2,7 +2,7 @@
 
 import hashlib
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from typing import Final, Literal, get_args
 
 from ...message.body import Body, BodyWriter
@@ -92,7 +92,7 @@ class SigV4Signer:
             )
         if isinstance(signed_fields, str):
             raise TypeError("signed_fields must be a list of names, found one str")
-        self.access_key = access_key
+        self.access_key: str = access_key
         self._secret_key = secret_key
         self._region = region
         self._service = service
@@ -186,7 +186,7 @@ class ChunkSigned(Body):
         "size",
     )
 
-    data = None
+    data: bytes | None = None
 
     def __init__(self, body: Body, key: bytes, scope: Scope, moment: str, seed: str) -> None:
         self._body = body
@@ -194,10 +194,10 @@ class ChunkSigned(Body):
         self._scope = scope
         self._moment = moment
         self._seed = seed
-        self.size = streamed_size(body.size or 0)
-        self.content_type = body.content_type
-        self.headers = body.headers
-        self.replayable = body.replayable
+        self.size: int = streamed_size(body.size or 0)
+        self.content_type: str | None = body.content_type
+        self.headers: Mapping[str, str] | None = body.headers
+        self.replayable: bool = body.replayable
 
     async def write(self, writer: BodyWriter) -> None:
         """Send all of it, as ``Body.write`` says."""

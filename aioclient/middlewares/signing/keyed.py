@@ -82,7 +82,7 @@ class HMACSigner:
                 raise TypeError(f"{name} must be callable, found {type(value).__name__}")
         if (weak := hash(b"").name) in _WEAK:
             raise ValueError(f"hash: {weak} is weak; take hashlib.sha256")
-        self.key_id = key_id
+        self.key_id: str | None = key_id
         self._field = check_name(field)
         self._timestamp_field = check_name(timestamp_field)
         self._key_field = check_name(key_field)

@@ -88,7 +88,8 @@ class HTTPMessageSigner:
             raise ValueError(f"expires={expires}: give a number of seconds above 0")
         if digest not in HASHES:
             raise ValueError(f"digest must be one of {', '.join(HASHES)}, found {digest!r}")
-        self.key_id = key_id
+        self.key_id: str = key_id
+        self.algorithm: str
         self.algorithm, self._sign = signing_with(key)
         self._covered = checked_components(covered)
         self._makes_digest = any(each.name == "content-digest" for each in self._covered)

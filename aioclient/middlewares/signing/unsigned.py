@@ -28,11 +28,11 @@ class UnsignedRequest:
         body: bytes | None = b"",
         content: Body | None = None,
     ) -> None:
-        self.method = method
-        self.url = url
-        self.headers = headers
-        self.body = body
-        self.content = content
+        self.method: str = method
+        self.url: URL = url
+        self.headers: CIMultiDict[str] = headers
+        self.body: bytes | None = body
+        self.content: Body | None = content
 
     @property
     def target(self) -> str:
