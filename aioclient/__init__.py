@@ -133,7 +133,6 @@ from .middlewares.rate_limit import (
     RateLimit,
     RateLimitChange,
     RateLimitStatistics,
-    RedisStore,
 )
 from .middlewares.redirects import Redirect, RedirectPolicy
 from .middlewares.retry import Retried, Retry, RetryStatistics
@@ -144,6 +143,7 @@ from .reconnecting import (
     ReconnectState,
     ReconnectStatistics,
 )
+from .redis_store import RedisStore
 from .resilience import resilience
 from .response.client_response import ClientResponse
 from .response.lease import Connection

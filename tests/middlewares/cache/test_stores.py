@@ -7,7 +7,7 @@ import sqlite3
 import stat
 import subprocess
 import sys
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import closing
 from pathlib import Path
 from typing import Any
@@ -15,21 +15,33 @@ from typing import Any
 import pytest
 from multidict import CIMultiDict, CIMultiDictProxy
 
-from aioclient import Cache, CacheStore, MemoryStore, SQLiteStore
+from aioclient import Cache, CacheStore, MemoryStore, RateLimit, RedisStore, SQLiteStore
 from aioclient.message.cache_options import FOREVER
 from aioclient.middlewares.cache import Entry
 from aioclient.middlewares.cache.keys import Key
 from aioclient.middlewares.cache.sqlite import APPLICATION, INLINE, MIGRATIONS, ORPHANED
 
+from ...servers.redis import Redis
 from .origin import URL, site
 
 FRESH = "Cache-Control: max-age=100"
 Make = Callable[..., Any]
 
 
-@pytest.fixture(params=["memory", "sqlite"])
+@pytest.fixture(scope="session")
+def redis_url() -> Iterator[str]:
+    """The URL of a server for this module's tests."""
+    pytest.importorskip("redis")
+    with Redis() as server:
+        yield server.url
+
+
+@pytest.fixture(params=["memory", "sqlite", "redis"])
 def make(request: pytest.FixtureRequest, tmp_path: Path) -> Make:
     """What makes a store with limits."""
+    if request.param == "redis":
+        url = request.getfixturevalue("redis_url")
+        return lambda **limits: RedisStore(url, prefix=f"{tmp_path}[*]:", timeout=30, **limits)
 
     def sqlite(**limits: Any) -> SQLiteStore:
         return SQLiteStore(tmp_path / "http.db", **limits)
@@ -145,8 +157,10 @@ class TestAll:
         assert received == body
         await store.close()
 
-    async def test_least_recently_used(self, make: Make) -> None:
-        """Above its bytes a store forgets what was used least recently."""
+    async def test_least_recently_used(self, make: Make, request: pytest.FixtureRequest) -> None:
+        """Above its bytes a store forgets what was used least recently; Redis does so as its server is told."""
+        if request.node.callspec.params["make"] == "redis":
+            return
         store = make(max_bytes=60_000, max_entry=10_000)
         for number in range(20):
             await put(store, entry_of(str(number), f"u{number}"), bytes(10_000))
@@ -383,3 +397,88 @@ class TestSQLite:
         """A repr tells the file."""
         store = SQLiteStore(tmp_path / "http.db")
         assert repr(Cache(store)) == f"<Cache(<SQLiteStore '{tmp_path / 'http.db'}'>)>"
+
+
+@pytest.mark.rows("CACHE-08")
+class TestRedis:
+    async def test_shared(self, redis_url: str, tmp_path: Path) -> None:
+        """What one process stored, the next one has."""
+        for count in (1, 0):
+            store = RedisStore(redis_url, prefix=str(tmp_path), timeout=30)
+            async with site(("one", FRESH), store=store) as it:
+                assert await it.text() == "one"
+                assert it.origin.count == count
+
+    @pytest.mark.parametrize("field", [b"{}", b"[[[", b"\xff", b"null", b"[" * 100000])
+    async def test_corrupt(
+        self, redis_url: str, tmp_path: Path, field: bytes, caplog: pytest.LogCaptureFixture
+    ) -> None:
+        """What cannot be read is dropped with one log line."""
+        import redis.asyncio
+
+        store = RedisStore(redis_url, prefix=str(tmp_path), timeout=30)
+        with caplog.at_level(logging.WARNING, "aioclient"):
+            async with (
+                site(("one", FRESH), store=store) as it,
+                redis.asyncio.Redis.from_url(redis_url) as client,
+            ):
+                await it.get()
+                await it.get()
+                (name,) = await client.keys(f"{tmp_path}*:entries:*")
+                for key in await client.hkeys(name):
+                    if key.startswith(b"m"):
+                        await client.hset(name, key, field)
+                assert await it.text() == "one"
+                assert it.origin.count == 2
+                assert await it.text() == "one"
+                assert it.origin.count == 2
+        assert len(caplog.records) == 1
+
+    async def test_expires(self, redis_url: str, tmp_path: Path) -> None:
+        """Every key expires."""
+        import redis.asyncio
+
+        store = RedisStore(redis_url, prefix=str(tmp_path), max_age=50, timeout=30)
+        await put(store, entry_of("1"), b"x")
+        await put(store, entry_of("2"), bytes(500_000))
+        async with redis.asyncio.Redis.from_url(redis_url) as client:
+            names = await client.keys(f"{tmp_path}*")
+            assert len(names) == 3
+            for name in names:
+                assert 0 < await client.ttl(name) <= 50
+        await store.close()
+
+    async def test_gone(self, caplog: pytest.LogCaptureFixture) -> None:
+        """A server that is gone costs a log line, and requests nothing; when it is back it is used again."""
+        pytest.importorskip("redis")
+        with Redis() as server, caplog.at_level(logging.WARNING, "aioclient"):
+            store = RedisStore(server.url, timeout=30)
+            async with site(("one", FRESH), store=store) as it:
+                await it.get()
+                await it.get()
+                assert it.origin.count == 1
+                server.stop()
+                for _ in range(3):
+                    assert await it.text() == "one"
+                assert it.origin.count == 4
+                assert len(caplog.records) == 1
+
+    async def test_limits_too(self, redis_url: str, tmp_path: Path) -> None:
+        """One store serves a cache and a limit."""
+        store = RedisStore(redis_url, prefix=str(tmp_path), timeout=30)
+        limit = RateLimit(1000, store=store)
+        async with site(("one", FRESH), store=store) as it:
+            async with it.session.get(URL, rate_limit=limit) as response:
+                await response.read()
+            assert await it.text(rate_limit=limit) == "one"
+            assert it.origin.count == 1
+            statistics = await it.cache.statistics()
+            assert statistics.store is not None
+            assert statistics.store.entries == 1
+
+    @pytest.mark.parametrize("limits", [{"max_age": 0}, {"max_entry": 0}, {"timeout": 0}])
+    def test_mistakes(self, limits: dict[str, float]) -> None:
+        """Limits that make no sense are refused."""
+        pytest.importorskip("redis")
+        with pytest.raises(ValueError, match=next(iter(limits))):
+            RedisStore("redis://127.0.0.1", **limits)  # type: ignore[arg-type]

@@ -1,0 +1,321 @@
+"""Responses in Redis or Valkey, for many machines.
+
+The rules:
+
+- What belongs to one URI lies on one node of a cluster: its hash stands in braces in the names of all keys.
+- An entry is written in one transaction: a process that is killed leaves it whole or gone.
+- A large body is copied under a name of its own while it is read, so that it stays there whoever deletes it meanwhile.
+- Everything expires. How much there may be in all is for the server to say: ``maxmemory``, with an ``allkeys`` policy.
+- A server that does not answer in time is not asked again for a second.
+"""
+
+import asyncio
+import json
+import logging
+from collections.abc import AsyncIterator, Awaitable, Sequence
+from hashlib import blake2b
+from typing import Any, Final, TypeVar
+from uuid import uuid4
+from weakref import WeakKeyDictionary
+
+from ...exceptions import MissingExtraError
+from .entry import Entry
+from .keys import Key
+from .memory import checked_bytes, cost_of
+from .store import MAX_ENTRY, Stored, StoreStatistics
+
+T = TypeVar("T")
+
+INLINE: Final = 64 * 1024  # bytes of a body that is kept with its entry, and found with it
+PIECE: Final = 256 * 1024  # bytes that are written and read at a time
+READING: Final = 3600  # seconds after which the copy of a body that somebody began to read is gone
+AGAIN: Final = 1.0  # seconds
+UPDATE: Final = """
+if redis.call('HEXISTS', KEYS[1], ARGV[1]) == 1 then redis.call('HSET', KEYS[1], ARGV[1], ARGV[2]) end
+return 0
+"""
+
+_log = logging.getLogger(__name__)
+
+
+class RedisResponses:
+    """Keeps the responses of a ``Cache`` in Redis; ``RedisStore`` is what users make.
+
+    Args:
+        redis: a URL, or a ``redis.asyncio.Redis``, which serves one event loop.
+        prefix: of its keys.
+        max_entry: bytes of the largest body.
+        max_age: seconds after which an entry that was not stored anew or confirmed is forgotten.
+        timeout: seconds that Redis may take to answer.
+    """
+
+    def __init__(
+        self,
+        redis: Any,
+        *,
+        prefix: str,
+        max_entry: int = MAX_ENTRY,
+        max_age: float = 7 * 86400.0,
+        timeout: float = 1.0,
+    ) -> None:
+        self.max_entry = checked_bytes("max_entry", max_entry)
+        self._redis = redis
+        self._prefix = prefix
+        self._max_age = round(max_age * 1000)
+        self._timeout = timeout
+        self._clients: WeakKeyDictionary[asyncio.AbstractEventLoop, Any] = WeakKeyDictionary()
+        self._lost_until: WeakKeyDictionary[asyncio.AbstractEventLoop, float] = WeakKeyDictionary()
+
+    @property
+    def _client(self) -> Any:
+        if not isinstance(self._redis, str):
+            return self._redis
+        loop = asyncio.get_running_loop()
+        client = self._clients.get(loop)
+        if client is None:
+            client = self._clients[loop] = _redis().Redis.from_url(self._redis)
+        return client
+
+    async def _ask(self, answer: Awaitable[T]) -> T:
+        """Wait for an *answer* of Redis.
+
+        Raises:
+            OSError: it does not come in time, or did not within the last second.
+        """
+        loop = asyncio.get_running_loop()
+        if loop.time() < self._lost_until.get(loop, 0.0):
+            close = getattr(answer, "close", None)
+            if close is not None:
+                close()
+            raise OSError("Redis did not answer a moment ago")
+        try:
+            async with asyncio.timeout(self._timeout):
+                return await answer
+        except (TimeoutError, OSError, _redis().RedisError) as error:
+            self._lost_until[loop] = loop.time() + AGAIN
+            raise OSError(f"Redis does not answer: {error!r}") from error
+
+    # Names of keys
+
+    def _root(self, uri: str) -> str:
+        return f"{self._prefix}{{{_hash(uri)}}}:"
+
+    def _entries(self, uri: str, space: str) -> str:
+        return f"{self._root(uri)}entries:{_hash(space)}"
+
+    # The store
+
+    async def find(self, key: Key) -> Sequence[Stored]:
+        """Return what is stored under *key*."""
+        name = self._entries(key.uri, key.space)
+        values: dict[bytes, bytes] = await self._ask(self._client.hgetall(name))
+        found = []
+        for field, value in values.items():
+            if field.startswith(b"m"):
+                entry = await self._entry_of(name, field, value)
+                if entry is not None and (entry.uri, entry.space) == key:
+                    body = values.get(b"b" + field[1:])
+                    if body is not None and len(body) != entry.size:
+                        await self._drop(name, field, "its body is not whole")
+                    else:
+                        found.append(Stored(entry, body))
+        return found
+
+    async def _entry_of(self, name: str, field: bytes, value: bytes) -> Entry | None:
+        """Return the entry that *value* tells of; drop it if it tells of none."""
+        try:
+            entry = Entry.from_dict(json.loads(value))
+            if entry.id.encode() != field[1:]:
+                raise ValueError("it is another one")
+        except (ValueError, RecursionError) as error:
+            await self._drop(name, field, str(error))
+            return None
+        return entry
+
+    async def _drop(self, name: str, field: bytes, why: str) -> None:
+        _log.warning("Redis: dropped a stored response that cannot be read: %s", why)
+        await self._ask(self._client.hdel(name, field, b"b" + field[1:]))
+
+    async def read(self, entry: Entry) -> AsyncIterator[bytes]:
+        """Return the body of *entry*, in pieces."""
+        root, client = self._root(entry.uri), self._client
+        body = await self._ask(client.hget(self._entries(entry.uri, entry.space), f"b{entry.id}"))
+        if body is not None:
+            yield body
+            return
+        name, copy = f"{root}body:{entry.id}", f"{root}read:{uuid4().hex}"
+        pipeline = client.pipeline(transaction=True)
+        pipeline.copy(name, copy)
+        pipeline.expire(copy, READING)
+        pipeline.strlen(copy)
+        copied, _, size = await self._ask(pipeline.execute())
+        if not copied or size != entry.size:
+            await self.delete(entry.uri, entry.id)
+            raise LookupError("the entry is gone")
+        at = 0
+        while at < size:
+            piece: bytes = await self._ask(client.getrange(copy, at, at + PIECE - 1))
+            if not piece:
+                raise OSError("Redis has forgotten a body while it was read")
+            at += len(piece)
+            if at == size:
+                await self._ask(client.delete(copy))
+            yield piece
+
+    def begin(self, entry: Entry, replaced: Sequence[str]) -> "_Writer":
+        """Begin to store *entry*."""
+        return _Writer(self, replaced)
+
+    async def put(self, entry: Entry, pieces: Sequence[bytes], replaced: Sequence[str]) -> None:
+        """Store *entry* in place of those that are *replaced*."""
+        root, client = self._root(entry.uri), self._client
+        name, written = self._entries(entry.uri, entry.space), f"{root}write:{entry.id}"
+        values: dict[str, bytes | str] = {f"m{entry.id}": _text(entry)}
+        if entry.size <= INLINE:
+            values[f"b{entry.id}"] = b"".join(pieces)
+        else:
+            for piece in pieces:
+                pipeline = client.pipeline(transaction=False)
+                pipeline.append(written, piece)
+                pipeline.pexpire(written, READING * 1000)
+                await self._ask(pipeline.execute())
+        pipeline = client.pipeline(transaction=True)
+        for id in replaced:
+            pipeline.hdel(name, f"m{id}", f"b{id}")
+            pipeline.unlink(f"{root}body:{id}")
+        if entry.size > INLINE:
+            pipeline.rename(written, f"{root}body:{entry.id}")
+            pipeline.pexpire(f"{root}body:{entry.id}", self._max_age)
+        pipeline.hset(name, mapping=values)
+        pipeline.pexpire(name, self._max_age)
+        pipeline.sadd(f"{root}spaces", name)
+        pipeline.pexpire(f"{root}spaces", self._max_age)
+        await self._ask(pipeline.execute())
+
+    async def update(self, entry: Entry) -> None:
+        """Replace the fields and times of the stored entry."""
+        name = self._entries(entry.uri, entry.space)
+        await self._ask(self._client.eval(UPDATE, 1, name, f"m{entry.id}", _text(entry)))
+        body = f"{self._root(entry.uri)}body:{entry.id}"
+        pipeline = self._client.pipeline(transaction=False)
+        for each in (name, body, f"{self._root(entry.uri)}spaces"):
+            pipeline.pexpire(each, self._max_age)
+        await self._ask(pipeline.execute())
+
+    async def delete(self, uri: str, id: str | None = None) -> int:
+        """Forget what is stored for *uri*, or the entry with *id* alone."""
+        root, client = self._root(uri), self._client
+        count = 0
+        for name in await self._ask(client.smembers(f"{root}spaces")):
+            fields = await self._ask(client.hkeys(name))
+            ids = [field[1:].decode() for field in fields if field.startswith(b"m")]
+            if id is not None:
+                ids = [id] if id in ids else []
+            if ids:
+                pipeline = client.pipeline(transaction=True)
+                pipeline.hdel(name, *[f"{kind}{each}" for each in ids for kind in "mb"])
+                pipeline.unlink(*[f"{root}body:{each}" for each in ids])
+                await self._ask(pipeline.execute())
+                count += len(ids)
+        return count
+
+    async def clear(self) -> int:
+        """Forget everything."""
+        count, names = 0, []
+        async for name in self._names("*"):
+            if b"}:read:" not in name and b"}:write:" not in name:  # what somebody is at
+                names.append(name)
+        for name in names:
+            if b"}:entries:" in name:
+                fields = await self._ask(self._client.hkeys(name))
+                count += sum(field.startswith(b"m") for field in fields)
+            await self._ask(self._client.unlink(name))
+        return count
+
+    async def _names(self, pattern: str) -> AsyncIterator[bytes]:
+        cursor = 0
+        while True:
+            prefix = "".join([f"[{char}]" if char in "*?[" else char for char in self._prefix])
+            cursor, names = await self._ask(
+                self._client.scan(cursor, match=f"{prefix}{pattern}", count=1000)
+            )
+            for name in names:
+                yield name
+            if not cursor:
+                return
+
+    async def entries(self) -> AsyncIterator[Entry]:
+        """Return what is stored."""
+        async for name in self._names("{*}:entries:*"):
+            for field, value in (await self._ask(self._client.hgetall(name))).items():
+                if field.startswith(b"m"):
+                    entry = await self._entry_of(name.decode(), field, value)
+                    if entry is not None:
+                        yield entry
+
+    async def statistics(self) -> StoreStatistics:
+        """Return what is held now; it looks at every entry."""
+        costs = [cost_of(entry) async for entry in self.entries()]
+        return StoreStatistics(len(costs), sum(costs), None)
+
+    async def close(self) -> None:
+        """Close the connections of this event loop, unless the client was given."""
+        client = self._clients.pop(asyncio.get_running_loop(), None)
+        if client is not None:
+            await client.aclose()
+
+    def __repr__(self) -> str:
+        return f"<RedisResponses {self._prefix!r}>"
+
+
+class _Writer:
+    """Collects a body, at most ``max_entry`` bytes of it, in pieces that are worth sending."""
+
+    __slots__ = ("_last", "_pieces", "_replaced", "_size", "_store")
+
+    def __init__(self, store: RedisResponses, replaced: Sequence[str]) -> None:
+        self._store = store
+        self._replaced = replaced
+        self._pieces: list[bytes] = []
+        self._last: list[bytes] = []
+        self._size = 0
+
+    def write(self, piece: bytes) -> None:
+        """Take the next piece."""
+        self._last.append(piece)
+        self._size += len(piece)
+        if self._size >= PIECE:
+            self._join()
+
+    def _join(self) -> None:
+        self._pieces.append(b"".join(self._last))
+        self._last.clear()
+        self._size = 0
+
+    def commit(self, entry: Entry) -> Awaitable[None]:
+        """Store it."""
+        self._join()
+        return self._store.put(entry, self._pieces, self._replaced)
+
+    def abort(self) -> None:
+        """Forget it."""
+        self._pieces.clear()
+        self._last.clear()
+
+
+def _hash(text: str) -> str:
+    return blake2b(text.encode("utf-8", "surrogateescape"), digest_size=16).hexdigest()
+
+
+def _text(entry: Entry) -> str:
+    return json.dumps(entry.to_dict(), separators=(",", ":"))
+
+
+def _redis() -> Any:
+    try:
+        import redis.asyncio
+    except ImportError:
+        raise MissingExtraError(
+            "RedisStore needs redis; install it with: pip install 'aioclient[redis]'"
+        ) from None
+    return redis.asyncio
