@@ -152,3 +152,66 @@ async def errors(session: aioclient.ClientSession) -> None:
 
 async def tasks(session: aioclient.ClientSession) -> list[aioclient.ClientResponse]:
     return await asyncio.gather(*(session.get(f"/{number}") for number in range(3)))
+
+
+class Hotp:
+    """Credentials of one's own."""
+
+    async def next(self) -> str:
+        return "1"
+
+    async def authorize(self, request: aioclient.Request) -> None:
+        request.headers["X-Otp"] = await self.next()
+
+    async def answer(self, request: aioclient.Request, response: aioclient.ClientResponse) -> bool:
+        return response.status == 401
+
+
+async def fetch_token() -> str:
+    return "token"
+
+
+def sign_plainly(request: aioclient.UnsignedRequest) -> dict[str, str]:
+    return {"X-Length": str(len(request.body or b""))}
+
+
+async def sign_slowly(request: aioclient.UnsignedRequest) -> None:
+    request.headers["X-Method"] = request.method
+
+
+class Login(aioclient.Credential):
+    def headers(self) -> dict[str, str]:
+        return {"X-User": "1"}
+
+
+async def all_credentials(session: aioclient.ClientSession) -> None:
+    await session.get("/", auth=Hotp())
+    await session.get("/", auth=aioclient.BearerAuth("token", origins=["https://a.example"]))
+    await session.get("/", auth=aioclient.BearerAuth(fetch_token))
+    await session.get("/", auth=aioclient.BearerAuth(lambda: "token"))
+    await session.get("/", auth=aioclient.DigestAuth("login", "password"))
+    await session.get("/", auth=aioclient.CredentialAuth(Login()))
+    file = aioclient.TokenFile("~/tokens.json")
+    client = aioclient.OAuth2ClientCredentials(
+        "https://a.example/token", "id", "secret", store=file
+    )
+    refreshing = aioclient.OAuth2RefreshToken(
+        "https://a.example/token", "id", refresh_token="r", scope=["a", "b"]
+    )
+    login = aioclient.OAuth2AuthorizationCode(
+        "https://a.example/authorize", "https://a.example/token", "id", open_browser=print
+    )
+    for auth in (client, refreshing, login):
+        await session.get("/", auth=auth)
+    await session.get("/", signer=sign_plainly)
+    await session.get("/", signer=sign_slowly)
+    await session.get("/", signer=None)
+    policy = aioclient.RedirectPolicy(send_body=["https://b.example"], decide=lambda redirect: None)
+    signers: list[aioclient.Signer] = [
+        aioclient.HMACSigner(b"key"),
+        aioclient.HTTPMessageSigner("id", b"key", covered=("@method",)),
+        aioclient.SigV4Signer("id", "key", region="r", service="s3", payload="streamed"),
+    ]
+    for signer in signers:
+        async with aioclient.ClientSession(signer=signer, auth=Hotp(), redirect_policy=policy):
+            pass

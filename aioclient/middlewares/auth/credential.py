@@ -45,9 +45,11 @@ class Credential(Protocol):
 
         Requests that it makes with the same session need ``auth=aioclient.NO_AUTH``.
         """
+        return None
 
     def raise_for_invalid(self) -> None:
         """Raise if it cannot be good; by default it may be."""
+        return
 
 
 class CredentialAuth(Scope):
