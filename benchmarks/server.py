@@ -46,6 +46,7 @@ http {{
     tcp_nopush on;
     keepalive_timeout 3600s;
     keepalive_requests 1000000000;
+    http2_max_concurrent_streams 1000;
     client_max_body_size 0;
     client_body_temp_path {folder}/body;
     proxy_temp_path {folder}/proxy;
@@ -72,7 +73,21 @@ http {{
             return 200 '{small}';
         }}
         location = /gzip.json {{ root {folder}; gzip_static always; }}
-        location = /big {{ root {folder}; default_type application/octet-stream; }}
+        location = /big {{
+            root {folder};
+            default_type application/octet-stream;
+            http2_chunk_size 64k;
+        }}
+        location = /big-8k {{
+            alias {folder}/big;
+            default_type application/octet-stream;
+            http2_chunk_size 8k;
+        }}
+        location = /upload {{
+            proxy_pass http://127.0.0.1:{sink_port};
+            proxy_http_version 1.1;
+            proxy_request_buffering off;
+        }}
     }}
 }}
 """
@@ -220,6 +235,7 @@ def _write_files(server: Server) -> None:
             http_port=server.http_port,
             tls_port=server.tls_port,
             h2_port=server.h2_port,
+            sink_port=server.sink_port,
             small=SMALL.decode(),
             cookie=list(COOKIES)[-1],
             field=list(DEFAULT_HEADERS)[-1].lower().replace("-", "_"),

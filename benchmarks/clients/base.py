@@ -94,6 +94,10 @@ class Client:
         """Look at the body in pieces of at most 64 KiB, or as they come."""
         raise NotImplementedError
 
+    async def download_four(self, url: str) -> int:
+        """Download four times at once; return the fewest bytes that one had when the first was complete."""
+        raise NotImplementedError
+
     async def download_to_file(self, url: str) -> int:
         """Write the body to *output_path* as it comes."""
         raise NotImplementedError

@@ -255,9 +255,10 @@ class Codec:
 
     # Input
 
-    def receive(self, data: bytes, now: float) -> list[Stream]:
+    def receive(self, data: bytes | memoryview, now: float) -> list[Stream]:
         """Process a segment that came at *now*, in seconds of any clock; return the streams with news.
 
+        What is kept of *data* is copied: it may be a view of a buffer that is used again.
         A closed stream is returned here for the last time.
         """
         streams = self.open_streams
@@ -277,6 +278,7 @@ class Codec:
         except ConnectionFailure as failure:
             self._out.append(goaway_frame(0, failure.code))
             self._lose(failure)
+        streams.touched = []  # an idle connection would keep what came last
         return touched
 
     def lose(self, failure: ConnectionFailure) -> list[Stream]:
@@ -287,13 +289,14 @@ class Codec:
         if self.failure is None:
             self._lose(failure)
         self._out.clear()
-        return streams.touched
+        touched, streams.touched = streams.touched, []
+        return touched
 
     def _lose(self, failure: ConnectionFailure) -> None:
         self.failure = failure
         self.open_streams.lose(failure)
 
-    def _read(self, data: bytes, position: int, now: float) -> None:
+    def _read(self, data: bytes | memoryview, position: int, now: float) -> None:
         """Read the frames of *data*."""
         end = len(data)
         responses = self._responses
@@ -304,7 +307,7 @@ class Codec:
             kind = word & 0xFF
             stream_id &= STREAM_ID
             if length > self._largest or self._unusual:
-                self._check_head(data[position:start], kind, flags, stream_id, length)
+                self._check_head(bytes(data[position:start]), kind, flags, stream_id, length)
             position = start + length
             if kind == DATA and not flags & PADDED:
                 responses.take_data(stream_id, flags, data, start, position, now)
@@ -312,11 +315,11 @@ class Codec:
                 position = start - HEAD_SIZE
                 break
             elif kind == HEADERS and flags & _BLOCK_FLAGS == END_HEADERS:
-                responses.take_block(stream_id, flags, data[start:position], now)
+                responses.take_block(stream_id, flags, bytes(data[start:position]), now)
             else:
-                self._take_other(kind, stream_id, flags, data[start:position], now)
+                self._take_other(kind, stream_id, flags, bytes(data[start:position]), now)
         if position < end:
-            self._rest = data[position:]
+            self._rest = bytes(data[position:])
             if not self._control.ready:
                 _check_first_bytes(self._rest)
 

@@ -43,6 +43,9 @@ from .stream_exchange import StreamExchange
 from .streams import Stream
 
 PING: Final = b"aioclien"  # 8 bytes (section 6.7)
+SMALL_SEGMENT: Final = 2**14
+"""Bytes that are copied as one: cutting frames out of ``bytes`` is cheaper, copying a large body twice is not."""
+
 PING_LIMIT: Final = 20.0  # seconds for the answer
 _GONE: Final = ConnectionFailure(ErrorCode.NO_ERROR, "the connection was closed")
 
@@ -359,7 +362,7 @@ class Http2Connection(asyncio.Protocol):
             self._arm(self._last_activity + self._ping)
         self._owner.connection_made(self)
 
-    def data_received(self, data: bytes) -> None:
+    def data_received(self, data: bytes | memoryview) -> None:
         """Process a segment (called by the event loop)."""
         self._last_activity = now = self._loop.time()
         codec = self.codec
@@ -700,7 +703,8 @@ class BufferedHttp2Connection(Http2Connection, asyncio.BufferedProtocol):
 
     def buffer_updated(self, size: int) -> None:
         """Take what was read (called by the event loop)."""
-        self.data_received(bytes(self.buffer[:size]))
+        view = self.buffer[:size]
+        self.data_received(view if size > SMALL_SEGMENT else bytes(view))
 
 
 def _missing(active: StreamExchange) -> str:

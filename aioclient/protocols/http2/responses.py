@@ -83,7 +83,7 @@ class Responses:
     # DATA
 
     def take_data(
-        self, stream_id: int, flags: int, data: bytes, start: int, end: int, now: float
+        self, stream_id: int, flags: int, data: bytes | memoryview, start: int, end: int, now: float
     ) -> None:
         """Process the DATA frame whose payload is in *data*, or begins there and ends later."""
         length = end - start
@@ -95,20 +95,20 @@ class Responses:
             length -= self.missing
         elif stream is not None and flags & END_STREAM:
             if length:
-                stream.chunks.append(data[start:end])
+                stream.chunks.append(bytes(data[start:end]))
             self._end(stream)
             return
         if length and stream is not None:
             self._streams.touch(stream)
-            stream.chunks.append(data[start:end])
+            stream.chunks.append(bytes(data[start:end]))
 
-    def continue_data(self, data: bytes) -> int:
+    def continue_data(self, data: bytes | memoryview) -> int:
         """Process the missing bytes of a DATA frame at the beginning of *data*; return where they end."""
         missing = self.missing
         stream = self._partial
         if stream is not None and stream.state is not CLOSED:
             self._streams.touch(stream)
-            stream.chunks.append(data[:missing])
+            stream.chunks.append(bytes(data[:missing]))
         else:
             stream = None
         if len(data) < missing:
