@@ -4,10 +4,10 @@ import asyncio
 import inspect
 import warnings
 from collections.abc import Coroutine
-from json import loads
 from typing import Any
 
 from ..context import KeptSession
+from ..response.json_body import decode_json
 from ..session import ClientSession
 from ..sync import Session
 from .base import Awaited, Sender
@@ -271,7 +271,9 @@ def of_foreign(response: Any) -> Response:
 
 def parsed(body: bytes) -> Any:
     """Return *body* parsed as JSON; None if it is none."""
+    if not body:
+        return None
     try:
-        return loads(body)
+        return decode_json(body, "utf-8")
     except ValueError:
         return None

@@ -5,7 +5,7 @@ from copy import deepcopy
 from dataclasses import dataclass, field
 from typing import Any
 
-from multidict import CIMultiDict
+from multidict import CIMultiDict, CIMultiDictProxy
 
 
 @dataclass
@@ -50,7 +50,8 @@ class Response:
     raw: bytes = field(default=b"", repr=False, compare=False)
 
     def __post_init__(self) -> None:
-        self.headers = CIMultiDict(self.headers)
+        if not isinstance(self.headers, (CIMultiDict, CIMultiDictProxy)):
+            self.headers = CIMultiDict(self.headers)
 
     @property
     def ok(self) -> bool:
