@@ -29,6 +29,7 @@ from aioclient import (
     TokenFile,
     TokenMemory,
 )
+from aioclient.middlewares.auth.flight import Flight
 from aioclient.middlewares.auth.oauth2.policy import AuthorizationFlow, skew, token_of
 from aioclient.testing import RawServer
 
@@ -316,6 +317,24 @@ class TestCancellation:
             assert task.cancelled()
             assert (await place.get(auth)) == (200, "token-1")
             assert len(place.server.asked) == 1
+
+    async def test_leaving_as_it_fails(self) -> None:
+        """A failure in the same moment in which the last one leaves is nobody's, and is not reported as lost."""
+        flight: Flight[None] = Flight()
+        fail = asyncio.Event()
+
+        async def work() -> None:
+            await fail.wait()
+            raise LookupError
+
+        task = asyncio.create_task(flight.join(work))
+        await asyncio.sleep(0)
+        await asyncio.sleep(0)
+        fail.set()
+        await asyncio.sleep(0)
+        task.cancel()
+        with pytest.raises((asyncio.CancelledError, LookupError)):
+            await task
 
 
 @pytest.mark.both_loops

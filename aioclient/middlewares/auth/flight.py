@@ -52,5 +52,5 @@ async def _ended(task: "asyncio.Task[Any]") -> None:
     if not task.done():
         task.cancel()
         await asyncio.wait((task,))
-        if not task.cancelled():
-            task.exception()  # nobody is left to raise it to
+    if not task.cancelled():
+        task.exception()  # nobody may be left to raise it to

@@ -39,7 +39,7 @@ class HMACSigner:
             method, host, target, timestamp and the body's hash, one a line.
         prefix: before the signature, such as ``"sha256="``.
         encoding: "hex" or "base64".
-        hash: of ``hashlib``; not MD5 or SHA-1, for which *message* is no place either: sign with a function of yours.
+        hash: of ``hashlib``, SHA-256 or stronger; an API that wants MD5 or SHA-1 needs a signer function of your own.
         clock: what tells the time, in seconds since 1970.
 
     Raises:
