@@ -552,7 +552,7 @@ class Request:
     def _offers(self) -> "Offers":
         session = self._session()
         if session is None:
-            raise RuntimeError(f"{self.what}: the session of this request no longer exists")
+            raise RuntimeError(f"{self.label}: the session of this request no longer exists")
         offers: Offers = session._offers
         return offers
 

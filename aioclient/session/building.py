@@ -127,8 +127,8 @@ class RequestBuilder:
         self, options: RequestOptions, origin: Origin | None, arguments: CallArguments
     ) -> RequestOptions:
         """Return the options without the session's signer where the session's credentials do not go either."""
-        elsewhere = self.settings.base_url is not None and origin != self.settings.base_origin
-        return replace(options, signer=None) if elsewhere and "signer" not in arguments else options
+        foreign = self.settings.base_url is not None and origin != self.settings.base_origin
+        return replace(options, signer=None) if foreign and "signer" not in arguments else options
 
     def _options(self, arguments: CallArguments, target: URL) -> RequestOptions:
         """Return the session's options, overridden by those of the call."""

@@ -164,9 +164,9 @@ class CircuitBreaker:
             seconds = circuit.until - now
             until = datetime.now(UTC) + timedelta(seconds=seconds)
             reason = f"the circuit of {key} is open, since {failures} of {calls} requests failed"
-            return CircuitOpenError(request.what, reason, seconds, until)
+            return CircuitOpenError(request.label, reason, seconds, until)
         reason = f"the circuit of {key} is half-open, and its probe is under way"
-        return CircuitOpenError(request.what, reason, None, None)
+        return CircuitOpenError(request.label, reason, None, None)
 
     def _tell(self, key: str, circuit: Circuit, before: CircuitState, now: float) -> None:
         calls, failures = circuit.counted(now)

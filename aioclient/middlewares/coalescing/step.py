@@ -16,9 +16,9 @@ from .policy import key_of
 
 @dataclass(frozen=True, slots=True)
 class Coalesced:
-    """What ``on_change`` of a ``Coalesce`` gets when the response to *what* is shared by so many *callers*."""
+    """What ``on_change`` of a ``Coalesce`` gets: the request *label* whose response so many *callers* share."""
 
-    what: str
+    label: str
     callers: int
 
 
@@ -131,7 +131,7 @@ class Coalesce:
         callers = len(shared.callers)
         if shared.hand_over(response):
             return
-        tell(self._on_change, Coalesced(request.what, callers))
+        tell(self._on_change, Coalesced(request.label, callers))
         try:
             pieces, whole = await self._read(response)
         except BaseException as error:

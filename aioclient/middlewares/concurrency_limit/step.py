@@ -150,7 +150,7 @@ class _Limit:
         if len(places.waiters) >= self._max_waiting:
             self._refused += 1
             raise QueueFullError(
-                request.what,
+                request.label,
                 f"{places.under_way} requests to {places.key} are under way, and {len(places.waiters)} wait "
                 f"(max_waiting={self._max_waiting})",
                 None,

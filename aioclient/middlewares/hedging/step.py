@@ -22,9 +22,9 @@ MAX_KEYS: Final = 1024  # origins whose delays are kept; then the oldest are for
 
 @dataclass(frozen=True, slots=True)
 class Hedged:
-    """What ``on_change`` of a ``Hedge`` gets when *what* was sent twice: *after* how many seconds, and who *won*."""
+    """What ``on_change`` of a ``Hedge`` gets: the request *label*, sent twice *after* so many seconds, and who *won*."""
 
-    what: str
+    label: str
     after: float
     won: Literal["first", "second"]
 
@@ -166,7 +166,7 @@ class Hedge:
         self._hedged += 1
         self._won += second
         won: Literal["first", "second"] = "second" if second else "first"
-        tell(self._on_change, Hedged(request.what, after, won))
+        tell(self._on_change, Hedged(request.label, after, won))
 
     def start(self, send: Coroutine[Any, Any, ClientResponse]) -> "asyncio.Task[ClientResponse]":
         """Start a second request; the task is kept until it has ended."""
