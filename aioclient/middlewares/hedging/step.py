@@ -22,7 +22,7 @@ MAX_KEYS: Final = 1024  # origins whose delays are kept; then the oldest are for
 
 @dataclass(frozen=True, slots=True)
 class Hedged:
-    """What ``on_change`` of a ``Hedge`` gets: the request *label*, sent twice *after* so many seconds, and who *won*."""
+    """What ``on_change`` of a ``Hedge`` gets: the request *label*, sent again *after* some seconds, and who *won*."""
 
     label: str
     after: float
