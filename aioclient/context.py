@@ -1,4 +1,4 @@
-"""The session of the current context, for code that is called from anywhere and is handed none.
+"""The session of the current context, for code that is handed no session.
 
 =====================  ===================================================  ========================
 session                who has it                                           who closes it
@@ -11,8 +11,8 @@ auth=...)``                                                                 of i
 none of them           all of an event loop: one session for each           the end of the event loop
 =====================  ===================================================  ========================
 
-A task has the context of where it was started: it sees what was set before, and what it sets itself is not seen by
-others. A thread starts without.
+A task starts with a copy of the context that it was started in: it sees what was set there before. What the task sets
+itself, others do not see. A new thread starts with an empty context.
 """
 
 import asyncio
@@ -41,9 +41,9 @@ _current: ContextVar[ClientSession | None] = ContextVar("aioclient.context.sessi
 
 
 class KeptSession:
-    """A session that the event loop closes when it ends, which closes its asynchronous generators then.
+    """A session that the event loop closes at its end, together with its asynchronous generators.
 
-    ``asyncio.run()`` does so, and ``loop.shutdown_asyncgens()``.
+    ``asyncio.run()`` does this, and so does ``loop.shutdown_asyncgens()``.
     """
 
     __slots__ = ("_keeper", "loop", "session")
@@ -53,7 +53,7 @@ class KeptSession:
         self.loop: asyncio.AbstractEventLoop = asyncio.get_running_loop()
         self._keeper = self._keep()
         with suppress(StopIteration):
-            self._keeper.__anext__().send(None)  # from here on the loop knows it
+            self._keeper.__anext__().send(None)  # from now on the loop knows the generator
 
     async def _keep(self) -> AsyncGenerator[None, None]:
         try:
@@ -70,10 +70,10 @@ _defaults: Final[dict[asyncio.AbstractEventLoop, KeptSession]] = {}
 
 
 def get_session() -> ClientSession:
-    """Return the session of the current context; without one, that of the running event loop.
+    """Return the session of the current context; if it has none, the session of the running event loop.
 
-    The loop's is made when it is first asked for, with nothing but defaults, and closed when the loop ends (by
-    ``asyncio.run()``, or ``loop.shutdown_asyncgens()``).
+    The session of the loop is made at the first call, with default settings. It is closed when the loop ends (by
+    ``asyncio.run()`` or ``loop.shutdown_asyncgens()``).
 
     Raises:
         RuntimeError: the context has no session, and no event loop runs.
@@ -93,16 +93,16 @@ def get_session() -> ClientSession:
         for other in [
             each for each, kept in _defaults.items() if kept.session.closed or each.is_closed()
         ]:
-            del _defaults[other]  # a session of a loop that was closed without its end warns
+            del _defaults[other]  # if its loop was closed without ending it, the session warns
         default = _defaults[loop] = KeptSession(ClientSession())
         _log.debug("made a session for the event loop")
     return default.session
 
 
 def set_session(session: ClientSession) -> "Token[ClientSession | None]":
-    """Make *session* that of the current context, and of tasks that start in it; ``Token.var.reset(token)`` undoes it.
+    """Make *session* the session of the current context and of tasks that start in it.
 
-    Whoever made the session closes it.
+    ``Token.var.reset(token)`` undoes it. Whoever made the session closes it.
 
     Raises:
         TypeError: it is no ``ClientSession``.
@@ -115,12 +115,12 @@ def set_session(session: ClientSession) -> "Token[ClientSession | None]":
 
 
 def clear_session() -> None:
-    """Let the current context have no session of its own; it is not closed."""
+    """Remove the session from the current context, without closing it."""
     _current.set(None)
 
 
 async def close_session() -> None:
-    """Close the session that ``get_session()`` would return, if there is one already, and forget it."""
+    """Close and forget the session that ``get_session()`` would return; do nothing if there is none yet."""
     session = _current.get()
     if session is not None:
         _current.set(None)
@@ -132,7 +132,7 @@ async def close_session() -> None:
 
 
 async def close_all_sessions() -> None:
-    """Close the sessions that event loops have by default: the running one's, and those of other threads' loops."""
+    """Close the default sessions of all event loops: the running one's, and those of loops in other threads."""
     running = asyncio.get_running_loop()
     for loop, default in tuple(_defaults.items()):
         if loop is running:
@@ -140,18 +140,18 @@ async def close_all_sessions() -> None:
         elif loop.is_running():
             await asyncio.wrap_future(asyncio.run_coroutine_threadsafe(default.close(), loop))
         elif not loop.is_closed():
-            continue  # nobody can close it now: its own end will
+            continue  # nobody can close it from here; the end of its loop does
         _defaults.pop(loop, None)
 
 
 class use_session:
-    """Within ``async with``, or ``with``, make *session* that of the context; what was there before comes back.
+    """Make *session* that of the context within ``async with`` or ``with``; afterwards the previous one is back.
 
     Args:
         session: None for a new one, which the end of the block closes.
-        auth: other credentials: the block gets a session over the same connector, with cookies of its own, and without
-            the session's ``Authorization`` and ``Cookie`` fields. So many users can be served at a time, each in a task
-            of its own.
+        auth: other credentials: the block gets a session with the same connector, its own cookies, and without the
+            ``Authorization`` and ``Cookie`` fields of *session*. In this way one program can serve many users at a
+            time, each in its own task.
 
     Raises:
         TypeError: *session* is no ``ClientSession``, or *auth* no credentials.

@@ -1,7 +1,7 @@
-"""How middlewares wait: not at all where a test says so, and outside the time that an attempt may take.
+"""How middlewares wait, without using up the time limit of an attempt; tests can switch all waiting off.
 
-The limit of an attempt is about a server that does not answer. While a request waits for a rate limit or for a free
-place, that limit stands still; the deadline of the whole call does not.
+The limit of an attempt is there for servers that do not answer. While a request waits for a rate limit or for a free
+place, the clock of that limit stops. The clock of the whole call's deadline runs on.
 """
 
 import asyncio
@@ -16,11 +16,11 @@ _switched_off = 0
 
 @contextmanager
 def no_waiting() -> Iterator[None]:
-    """Let no middleware wait, in the whole process, for tests.
+    """Within the block, no middleware of the process waits; for tests.
 
-    A ``Retry`` tries again at once, though ``Attempt.waited`` has the seconds that it would have waited; a
-    ``RateLimit`` lets pass what would wait; a ``Hedge`` sends no second request. Decisions stay the same. What waits
-    for an answer, or for another request to end, still does.
+    A ``Retry`` tries again at once; ``Attempt.waited`` still says how many seconds it would have waited. A
+    ``RateLimit`` lets every request pass. A ``Hedge`` sends no second request. Decisions stay the same. Waiting for an
+    answer, or for another request to end, is not affected.
     """
     global _switched_off  # noqa: PLW0603  (one switch for all is what is asked for)
     _switched_off += 1
@@ -36,7 +36,7 @@ def waits() -> bool:
 
 
 async def wait(seconds: float) -> None:
-    """Wait, outside the limit of the attempt that this is a part of."""
+    """Wait *seconds* that do not count against the limit of the current attempt."""
     if _switched_off:
         await asyncio.sleep(0)
         return
@@ -45,10 +45,10 @@ async def wait(seconds: float) -> None:
 
 
 class AttemptLimit:
-    """The time that an attempt may take: ``async with`` around it; then it raises ``TimeoutError``.
+    """The time limit of an attempt: ``async with`` it; after *seconds* it raises ``TimeoutError``.
 
     Args:
-        seconds: of time that counts.
+        seconds: how long the attempt may take, without the time that does not count.
     """
 
     __slots__ = ("_loop", "_outer", "_seconds", "_task", "_timeout", "_token")
@@ -76,17 +76,17 @@ class AttemptLimit:
 
     @property
     def expired(self) -> bool:
-        """Whether the attempt was ended by it."""
+        """Whether this limit ended the attempt."""
         return self._timeout.expired()
 
     def pause(self) -> "list[tuple[AttemptLimit, float]]":
-        """Stop the clock, and that of the limits around it; return what each has left."""
+        """Stop the clock of this limit and of the limits around it; return how many seconds each has left."""
         paused: list[tuple[AttemptLimit, float]] = []
         limit: AttemptLimit | None = self
         task = asyncio.current_task()
         while limit is not None:
             end = limit._timeout.when()
-            # Another task's goes on: it waits for more than this.
+            # The clock of another task's limit runs on: that task waits for more than this.
             if limit._task is task and end is not None and not limit.expired:
                 limit._timeout.reschedule(None)
                 paused.append((limit, end - limit._loop.time()))
@@ -94,7 +94,7 @@ class AttemptLimit:
         return paused
 
     def go_on(self, left: float) -> None:
-        """Let it run again."""
+        """Start the clock again, with *left* seconds."""
         if not self.expired:
             self._timeout.reschedule(self._loop.time() + left)
 
@@ -104,7 +104,7 @@ _limit: ContextVar[AttemptLimit | None] = ContextVar("aioclient.waiting.limit", 
 
 @contextmanager
 def not_counted() -> Iterator[None]:
-    """Stop the clock of the attempt that this is a part of, for what waits inside."""
+    """Within the block, stop the clock of the current attempt's limit."""
     limit = _limit.get()
     if limit is None:
         yield
@@ -118,7 +118,7 @@ def not_counted() -> Iterator[None]:
 
 
 def ran_out_of_time(deadline: float | None) -> bool:
-    """Tell whether what was cancelled now was so because its time is over: an attempt's, or that of the call."""
+    """Tell whether the current cancellation comes from a time limit: of an attempt, or the call's *deadline*."""
     limit = _limit.get()
     while limit is not None:
         if limit.expired:

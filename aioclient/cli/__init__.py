@@ -3,8 +3,8 @@
 The body goes to standard output or a file, everything else to standard error. The exit status is 0 for a response
 below 400, 1 for one of 400 or more, 2 for bad arguments, 3 when no response came or it could not be written.
 
-- ``arguments``: what is asked for; ``fetch``: what is done; ``stored``: what a cache holds; ``terminal``: what people
-  see.
+- ``arguments``: reads the command line; ``fetch``: sends the request; ``stored``: shows what a cache holds;
+  ``terminal``: formats text for people.
 """
 
 import asyncio
@@ -27,7 +27,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
             return asyncio.run(look(asked))
         return asyncio.run(fetch(asked))
     except BrokenPipeError:
-        # Whoever reads our output has enough. What is still buffered must not fail once more at exit.
+        # The reader of our output has closed it. The rest in the buffer must not fail again at exit.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 3
     except (ClientError, OSError, ValueError) as error:

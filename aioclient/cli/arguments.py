@@ -1,4 +1,4 @@
-"""The arguments of the command, and the request that they ask for."""
+"""The arguments of the command, and the request that they describe."""
 
 import argparse
 import json
@@ -23,7 +23,7 @@ _HOST: Final = re.compile(r"(?:[^/?#]*@)?(?:\[([^\]]*)\]|([^/?#:]*))").match
 
 @dataclass(frozen=True, slots=True)
 class Datum:
-    """One ``--data`` or, with *exact*, ``--data-binary``: text, or ``@`` and the name of a file."""
+    """One ``--data`` or (*exact*) ``--data-binary``: text, or ``@`` and the name of a file."""
 
     text: str
     exact: bool
@@ -56,9 +56,9 @@ class Asked:
 
 
 def read(arguments: Sequence[str] | None) -> Asked | AskedOfCache:
-    """Return what *arguments* ask for, those of the process by default; say what is wrong with them and exit.
+    """Return what *arguments* ask for (by default those of the process); if they are wrong, say why and exit.
 
-    Nothing was sent then, and the exit status is 2.
+    It exits with status 2, before anything is sent.
     """
     parser = _parser()
     options = parser.parse_args(arguments)
@@ -69,7 +69,7 @@ def read(arguments: Sequence[str] | None) -> Asked | AskedOfCache:
 
 
 class _Append(argparse.Action):
-    """Keeps ``--data`` and ``--data-binary`` in the order in which they are given."""
+    """Keeps ``--data`` and ``--data-binary`` in the order of the command line."""
 
     def __call__(
         self,
@@ -158,7 +158,7 @@ def _asked(options: argparse.Namespace) -> Asked | AskedOfCache:
     """Return what the *options* ask for.
 
     Raises:
-        ValueError: one of them cannot be used, or not together with another one.
+        ValueError: one of them cannot be used, or not together with another.
     """
     if options.cache is not None:
         return _of_cache(options)
@@ -172,7 +172,7 @@ def _asked(options: argparse.Namespace) -> Asked | AskedOfCache:
             f"--head is a request without a body; leave out {bodies[0] if bodies else '--method'}"
         )
     headers = [_header(line) for line in options.header]
-    # JSON is sent as it was written, not as it would be written anew.
+    # JSON is sent as the user wrote it, not serialized again.
     json_body = None if options.json is None else _json(options.json)
     if bodies and not any(name.lower() == "content-type" for name, _ in headers):
         headers.append(("Content-Type", _FORM if json_body is None else "application/json"))
@@ -220,7 +220,7 @@ def _json(text: str) -> bytes:
 
 
 def _url(text: str, *, local: bool) -> str:
-    """Return *text* with a scheme: its own, or https, or http where nothing leaves this machine."""
+    """Return *text* with a scheme: its own, else ``https``, or ``http`` for names of this machine."""
     if _HAS_SCHEME(text):
         return text
     match = _HOST(text)

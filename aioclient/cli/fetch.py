@@ -1,4 +1,4 @@
-"""The request that a command line asks for: sent, and its response written."""
+"""Sends the request of the command line and writes its response."""
 
 import os
 import sys
@@ -21,11 +21,11 @@ _LINE_ENDS = b"\r\n\0"  # what curl drops from the files of a form
 
 
 async def fetch(asked: Asked) -> int:
-    """Send what was asked for and write what comes; return the exit status.
+    """Send the request and write its response; return the exit status.
 
     Raises:
         ClientError, TimeoutError: no response came, or not all of it.
-        OSError: a file cannot be read or written; nothing is left of the one that was begun.
+        OSError: a file cannot be read or written; a partly written file is removed.
     """
     connector: BaseConnector = (
         TCPConnector() if asked.unix_socket is None else UnixConnector(asked.unix_socket)
@@ -59,7 +59,7 @@ async def fetch(asked: Asked) -> int:
 
 
 def _body(data: tuple[Datum, ...], files: ExitStack) -> Data:
-    """Return the body that *data* make: one file that is sent as it is, or what they say joined with ``&``, as curl."""
+    """Return the request body: one file as it is, or all *data* joined with ``&``, as curl does."""
     if len(data) == 1 and data[0].exact and data[0].path not in (None, "-"):
         return files.enter_context(open(data[0].text[1:], "rb"))
     if not data:
@@ -78,7 +78,7 @@ def _read(each: Datum) -> bytes:
 
 
 async def _content(response: ClientResponse, asked: Asked) -> AsyncIterator[bytes]:
-    """Give what is written: the body as it comes, or the heads of all hops if they were asked for."""
+    """Yield what is to be written: the body as it comes, or, if they were asked for, the heads of all hops."""
     if asked.head:
         for hop in (*response.history, response):
             yield "\n".join([*response_head(hop), "", ""]).encode()
@@ -88,7 +88,7 @@ async def _content(response: ClientResponse, asked: Asked) -> AsyncIterator[byte
 
 
 async def _copy(content: AsyncIterator[bytes], file: BinaryIO, escape: bool) -> None:
-    """Write *content* to *file* as it comes; *escape* what could drive a terminal."""
+    """Write *content* to *file* as it comes; *escape* what could control a terminal."""
     escaper = Escaper()
     async for chunk in content:
         file.write(escaper.escaped(chunk) if escape else chunk)
@@ -100,10 +100,10 @@ async def _copy(content: AsyncIterator[bytes], file: BinaryIO, escape: bool) -> 
 
 @contextmanager
 def _beside(output: Path) -> Iterator[BinaryIO]:
-    """Give a new file in the folder of *output*, and make it that one when nothing failed; else nothing is left.
+    """Yield a new file in the folder of *output*; rename it to *output* on success, remove it on failure.
 
     Raises:
-        FileExistsError: *output* appeared meanwhile; it is left alone.
+        FileExistsError: *output* was created in the meantime; it is left alone.
     """
     part = output.with_name(f".aioclient-{token_hex(8)}.part")
     try:
@@ -115,12 +115,12 @@ def _beside(output: Path) -> Iterator[BinaryIO]:
 
 
 def _rename(part: Path, output: Path) -> None:
-    """Give *part* the name *output*, which nothing may have."""
+    """Rename *part* to *output*, which must not exist."""
     try:
-        os.link(part, output)  # rename() would replace what has the name
+        os.link(part, output)  # rename() would replace an existing file
     except FileExistsError:
         raise
-    except OSError:  # a file system without links
+    except OSError:  # the file system has no links
         with output.open("xb"):
             part.replace(output)
 

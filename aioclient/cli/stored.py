@@ -1,4 +1,4 @@
-"""Looks into a file of stored responses, and empties it."""
+"""Shows and empties a file of stored responses."""
 
 import sys
 import time
@@ -27,7 +27,7 @@ async def look(asked: AskedOfCache) -> int:
     """Do what is asked; return the exit status.
 
     Raises:
-        ValueError: there is no such file, or it is none of a cache's.
+        ValueError: there is no such file, or it is not the file of a cache.
     """
     if not asked.file.exists():
         raise ValueError(f"{asked.file} does not exist")

@@ -1,4 +1,4 @@
-"""What people see: text in which nothing drives the terminal, and heads without their secrets."""
+"""What people see: text that cannot control the terminal, and heads without secrets."""
 
 import codecs
 from typing import Final
@@ -7,24 +7,24 @@ from ..exceptions import public
 from ..message.headers import is_secret
 from ..response.client_response import ClientResponse
 
-# Control characters drive terminals: one line shows them all, a text keeps its tabs and line ends.
+# Control characters can control a terminal. One line escapes all of them; a text keeps tabs and line ends.
 _CONTROL: Final = {code: f"\\x{code:02x}" for code in (*range(0x20), 0x7F, *range(0x80, 0xA0))}
 _CONTROL_IN_TEXT: Final = {code: text for code, text in _CONTROL.items() if code not in (9, 10, 13)}
 
 
 class Escaper:
-    """Escapes a text that comes in pieces of bytes."""
+    """Escapes text that comes in pieces of bytes."""
 
     def __init__(self) -> None:
         self._decoder = codecs.getincrementaldecoder("utf-8")("replace")
 
     def escaped(self, piece: bytes, *, last: bool = False) -> bytes:
-        """Return the next *piece* without what could drive a terminal; bytes that are no UTF-8 are replaced."""
+        """Return the next *piece* without what could control a terminal; bytes that are not UTF-8 are replaced."""
         return self._decoder.decode(piece, last).translate(_CONTROL_IN_TEXT).encode()
 
 
 def one_line(text: str) -> str:
-    """Return *text* without line ends and whatever else could drive a terminal."""
+    """Return *text* without line ends and anything else that could control a terminal."""
     return text.translate(_CONTROL)
 
 
@@ -46,5 +46,5 @@ def response_head(response: ClientResponse) -> list[str]:
 
 
 def _hidden(name: str, value: str) -> str:
-    # A challenge tells everybody what to answer.
+    # A challenge is no secret: every client gets it.
     return "***" if is_secret(name) and name.lower() != "www-authenticate" else value
