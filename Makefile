@@ -7,6 +7,7 @@
 #   make libraries run the tests of libraries with an environment of their own
 #   make check     format, lint, import rules, types, docs: silent when all is well
 #   make bench     measure against other clients
+#   make simulations make the pictures of simulated servers on bad days
 #   make tables    make the docs' tables of rows, weaknesses and parameters
 #   make drawings  make the docs' drawings from the code and the benchmark's results
 #   make docs      build the pages into docs/_build/html
@@ -23,7 +24,7 @@ T ?=
 export PIP_DISABLE_PIP_VERSION_CHECK = 1
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test sdks libraries check format bench tables drawings docs pictures clean distclean
+.PHONY: help demo test sdks libraries check format bench simulations tables drawings docs pictures clean distclean
 .DELETE_ON_ERROR:
 
 help:
@@ -126,6 +127,9 @@ check-docs:
 
 format: $(VENV)/.installed-check
 	@$(BIN)/ruff check --fix --quiet . ; $(BIN)/ruff format .
+
+simulations: $(VENV)/.installed-test $(VENV)/.installed-docs
+	@$(BIN)/python -m benchmarks.resilience --plot
 
 bench: $(VENV)/.installed-test $(VENV)/.installed-bench
 	@$(BIN)/python -m benchmarks $(ARGS)
