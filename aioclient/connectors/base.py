@@ -40,6 +40,7 @@ from .dialling import Dial
 from .driver import PoolDriver
 from .http1_only import Http1OnlyKeys
 from .http2 import check_connections, http2_settings, require_http2
+from .other_origins import OtherOrigins
 from .pool import Pool, PoolStatistics
 from .private_names import ConnectorPrivateNames
 from .shutdown import Closing, OpenSockets, closed_error
@@ -165,6 +166,7 @@ class BaseConnector(ConnectorPrivateNames):
             self._pool, self._sockets, self._binding, force_close=self._force_close
         )
         self._dialler = self._driver.dialler
+        self._other_origins: OtherOrigins | None = None
         self._dialler.http2 = speaking
         live_connectors.add(self)
 
@@ -238,6 +240,8 @@ class BaseConnector(ConnectorPrivateNames):
             return self._open_websocket(request, key)
         if key.proxy is not None and not key.tunnel:
             return self._send_to_proxy(request, key)
+        if self._other_origins is not None and key.http2:
+            return self._exchange_coalesced(request, key, self._other_origins)
         return self._exchange(request, key)
 
     async def _send_to_proxy(self, request: Request, key: ConnectionKey) -> ClientResponse:
@@ -283,11 +287,7 @@ class BaseConnector(ConnectorPrivateNames):
             response = await connection.begin(exchange)
         except BaseException as error:
             connection.cancel(exchange)
-            if not (
-                isinstance(error, (ServerDisconnectedError, ClientOSError))
-                and self._retry_stale
-                and repeatable(exchange)
-            ):
+            if not self._may_repeat(exchange, error):
                 raise
             if exchange.sent is not NOTHING and request.content is not None:
                 request.content.rewind()
@@ -301,9 +301,49 @@ class BaseConnector(ConnectorPrivateNames):
                 connection.cancel(exchange)
                 raise
         if exchange.lease is not None:
-            exchange.task = ref(cast("asyncio.Task[object]", asyncio.current_task()))
-            note_unread(request, exchange.lease, self._pool)
+            self._note_response(exchange)
         return response
+
+    async def _exchange_coalesced(
+        self, request: Request, key: ConnectionKey, others: OtherOrigins
+    ) -> ClientResponse:
+        """Send *request* on a connection of another origin that may carry it, else on one of its own."""
+        now = self._binding.bound_loop.time()
+        exchange = Exchange(request, key, now)
+        connection = await others.find(exchange, now)
+        if connection is None:
+            return await self._exchange(request, key)
+        if request.trace is not None:
+            await self._tell(exchange, connection, request.trace)
+        try:
+            response = await connection.begin(exchange)
+        except BaseException as error:
+            connection.cancel(exchange)
+            if not self._may_repeat(exchange, error):
+                raise
+        else:
+            if response.status != 421 or (request.content is not None and request.content.consumed):
+                self._note_response(exchange)
+                return response
+            others.refuse(key, now)
+            response.close()
+        if exchange.sent is not NOTHING and request.content is not None:
+            request.content.rewind()
+        return await self._exchange(request, key)
+
+    def _may_repeat(self, exchange: Exchange, error: BaseException) -> bool:
+        """Tell whether *exchange*, which failed with *error*, is repeated."""
+        return (
+            isinstance(error, (ServerDisconnectedError, ClientOSError))
+            and self._retry_stale
+            and repeatable(exchange)
+        )
+
+    def _note_response(self, exchange: Exchange) -> None:
+        """Note which task has the response of *exchange*, if its body is still coming."""
+        if exchange.lease is not None:
+            exchange.task = ref(cast("asyncio.Task[object]", asyncio.current_task()))
+            note_unread(exchange.request, exchange.lease, self._pool)
 
     async def _tell(self, exchange: Exchange, connection: HttpConnection, trace: CallTrace) -> None:
         """Report to *trace* the connection of *exchange*, and the fields that are sent next."""

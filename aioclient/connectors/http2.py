@@ -53,6 +53,17 @@ def require_http2(value: object) -> HTTP2Option:
     return option
 
 
+def check_flag(name: str, value: object) -> bool:
+    """Return *value*, the argument *name*, if it is True or False.
+
+    Raises:
+        TypeError: it is neither.
+    """
+    if not isinstance(value, bool):
+        raise TypeError(f"{name} must be True or False, found {value!r}")
+    return value
+
+
 def check_connections(value: object) -> int:
     """Return *value*, an ``http2_connections=`` argument.
 

@@ -13,6 +13,7 @@ from ..exceptions import ClientError
 from ..message.origin import ConnectionKey, Origin, SSLOption
 from ..message.proxy import Proxy
 from ..message.request import Request
+from ..message.timings import Phases
 from ..protocols.connection import HttpConnection
 from ..response.trace import CallTrace
 from ..warning import warn_legacy
@@ -21,6 +22,8 @@ from .base import ConnectorArguments
 from .dialling import Dial
 from .dns import DefaultResolver
 from .errors import connect_error, dns_error, policy_error
+from .http2 import check_flag
+from .other_origins import OtherOrigins
 from .overrides import Overrides, ResolveLike
 from .proxied import ProxiedConnector
 from .proxies.logins import Logins
@@ -59,6 +62,8 @@ class TCPConnector(ProxiedConnector):
             set before it connects.
         ssl_shutdown_timeout: seconds for a server to answer the close_notify of a TLS connection, 2 by default; 0 waits
             for no answer. ``close()`` takes no longer either.
+        http2_coalesce: whether an HTTP/2 connection also carries requests to other hosts that have its address and that
+            its server's certificate is valid for (RFC 9113, section 9.1.1).
         verify_ssl, ssl_context, fingerprint: the older spellings of *ssl*.
         timeout_ceil_threshold: accepted because aiohttp has it; nothing is rounded here.
 
@@ -83,6 +88,7 @@ class TCPConnector(ProxiedConnector):
         interleave: int | None = None,
         socket_factory: SocketFactory | None = None,
         ssl_shutdown_timeout: float | None = CLOSE_TIME,
+        http2_coalesce: bool = False,
         verify_ssl: bool | None = None,
         ssl_context: SSLContext | None = None,
         fingerprint: bytes | str | None = None,
@@ -120,6 +126,10 @@ class TCPConnector(ProxiedConnector):
         self._happy_eyeballs_delay = happy_eyeballs_delay
         self._interleave = interleave
         self._socket_factory = socket_factory
+        if check_flag("http2_coalesce", http2_coalesce):
+            self._other_origins = OtherOrigins(
+                self._pool, self._driver, self._sockets, self._known_addresses
+            )
 
     async def _connect(self, request: Request, key: ConnectionKey, dial: Dial) -> HttpConnection:
         loop = asyncio.get_running_loop()
@@ -182,6 +192,19 @@ class TCPConnector(ProxiedConnector):
         if self._address_policy is None:
             return addresses
         return _allowed(addresses, dns_name, key, self._address_policy)
+
+    async def _known_addresses(self, request: Request, key: ConnectionKey) -> set[str]:
+        """Return the addresses of *request*'s host that may be connected to, within the limits of a connection.
+
+        Raises:
+            ClientConnectorDNSError, AddressNotAllowedError: as for ``_addresses()``.
+            TimeoutError: the limit was reached.
+        """
+        self._check_target(request.origin, key)
+        async with asyncio.timeout(request.timeout.sock_connect):
+            dial = Dial(None, "", Phases(), request.trace)
+            addresses = await self._addresses(request.origin.dns_name, key, dial)
+        return {address["host"] for address in addresses}
 
     async def _dial(self, dns_name: str, key: ConnectionKey, dial: Dial) -> socket.socket:
         """Return a socket connected to *dns_name* at the key's port."""
