@@ -54,7 +54,7 @@ class RedisStore(RedisLimits):
         self._responses = RedisResponses(
             redis, prefix=f"{prefix}cache:", max_entry=max_entry, max_age=max_age, timeout=timeout
         )
-        self.max_entry = self._responses.max_entry
+        self.max_entry: int = self._responses.max_entry
 
     async def find(self, key: Key) -> Sequence[Stored]:
         """Return the responses that are stored under *key*."""

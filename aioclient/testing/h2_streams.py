@@ -38,7 +38,7 @@ class StreamTransport(asyncio.Transport):
         self, conn: "Streams", request: H2Request, protocol: asyncio.Protocol, ended: bool
     ) -> None:
         super().__init__()
-        self.stream_id = request.stream_id
+        self.stream_id: int = request.stream_id
         self._conn = conn
         self._protocol = protocol
         self._tunnel = bool(request.protocol)
@@ -52,7 +52,7 @@ class StreamTransport(asyncio.Transport):
         self._over = False  # no frame of it is sent any more
         self._finished = False  # the end of the response has been sent
         self._lost = False
-        self.begun = False
+        self.begun: bool = False
         protocol.connection_made(self)
         protocol.data_received(self._head(request))
 
@@ -243,7 +243,7 @@ class Streams(H2Wire):
         connect: Callable[[], asyncio.Protocol],
     ) -> None:
         super().__init__(raw, settings)
-        self.wake = asyncio.Event()  # something can be sent, perhaps
+        self.wake: asyncio.Event = asyncio.Event()  # something can be sent, perhaps
         self._connect = connect
         self._exchanges: dict[int, StreamTransport] = {}
 

@@ -94,6 +94,29 @@ class TestRequests:
         assert "geheim" not in caplog.text
         assert "user" not in caplog.text
 
+    async def test_while_it_runs(self, caplog: pytest.LogCaptureFixture) -> None:
+        """A level counts from the next call on, whichever way it is set."""
+        logger = logging.getLogger("aioclient.client")
+        async with RawServer.replies([OK], repeat=True) as server, ClientSession() as session:
+            for number, on in enumerate((False, True, False, True, False, True, False, True)):
+                if number == 4:
+                    logging.disable(logging.DEBUG)
+                elif number == 5:
+                    logging.disable(logging.NOTSET)
+                elif number in (6, 7):
+                    logger.disabled = number == 6
+                else:
+                    caplog.set_level(logging.DEBUG if on else logging.INFO, "aioclient")
+                await session.get(server.url(f"/{number}"))
+        lines = lines_of(caplog, "aioclient.client")
+        assert [line.partition(":")[0] for line in lines] == ["DEBUG GET http"] * 4
+        assert [number for number in range(8) if f"/{number}: 200" in "".join(lines)] == [
+            1,
+            3,
+            5,
+            7,
+        ]
+
     @pytest.mark.parametrize("level", [logging.INFO, logging.WARNING])
     async def test_off(self, level: int, caplog: pytest.LogCaptureFixture) -> None:
         """Above its level nothing is logged."""

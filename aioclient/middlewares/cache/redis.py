@@ -35,7 +35,7 @@ if redis.call('HEXISTS', KEYS[1], ARGV[1]) == 1 then redis.call('HSET', KEYS[1],
 return 0
 """
 
-_log = logging.getLogger(__name__)
+_log = logging.getLogger("aioclient.cache")
 
 
 class RedisResponses:
@@ -58,7 +58,7 @@ class RedisResponses:
         max_age: float = 7 * 86400.0,
         timeout: float = 1.0,
     ) -> None:
-        self.max_entry = checked_bytes("max_entry", max_entry)
+        self.max_entry: int = checked_bytes("max_entry", max_entry)
         self._redis = redis
         self._prefix = prefix
         self._max_age = round(max_age * 1000)

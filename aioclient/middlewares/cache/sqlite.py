@@ -105,9 +105,9 @@ class SQLiteStore:
         *,
         max_entry: int = MAX_ENTRY,
     ) -> None:
-        self.path = Path(path).expanduser().absolute()
-        self.max_bytes = checked_bytes("max_bytes", max_bytes)
-        self.max_entry = min(checked_bytes("max_entry", max_entry), max_bytes)
+        self.path: Path = Path(path).expanduser().absolute()
+        self.max_bytes: int = checked_bytes("max_bytes", max_bytes)
+        self.max_entry: int = min(checked_bytes("max_entry", max_entry), max_bytes)
         self._lock = Lock()
         self._connection: sqlite3.Connection | None = None
         self._pid = 0
