@@ -11,6 +11,8 @@ Locations (all on `port`, `tls_port`, `http2_port` and `unix_path`):
 - `/close`: answers and closes the connection
 - `/upload`: reads the whole body, then answers with its length
 - `/dav/<name>`: PUT keeps the body, GET returns it, DELETE removes it
+- `/limited/429`: answers 50 requests a second, and the others with that status; `/limited/503`: one in a second, and
+  says `Retry-After: 1`
 - `/auth`: asks for basic auth, user `user`, password `pass`
 """
 
@@ -73,6 +75,15 @@ LOCATIONS = """
             dav_methods PUT DELETE;
             create_full_put_path on;
         }}
+        location = /limited/429 {{
+            limit_req zone=fast; limit_req_status 429;
+            try_files /records.json =404;
+        }}
+        location = /limited/503 {{
+            limit_req zone=slow;
+            add_header Retry-After 1 always;
+            try_files /records.json =404;
+        }}
         location = /auth {{
             auth_basic 'test';
             auth_basic_user_file {prefix}/htpasswd;
@@ -95,6 +106,8 @@ http {{
     scgi_temp_path {prefix}/scgi;
     client_max_body_size 0;
     keepalive_requests 100000;
+    limit_req_zone $uri zone=fast:64k rate=50r/s;
+    limit_req_zone $uri zone=slow:64k rate=1r/s;
     server {{
         listen 127.0.0.1:{port};
         listen 127.0.0.1:{tls_port} ssl;

@@ -96,7 +96,7 @@ class Hedge:
         self._races: deque[_Race] = deque()
         self._timer: asyncio.TimerHandle | None = None
         self._loop: asyncio.AbstractEventLoop | None = None  # of the timer
-        self.reset()
+        self._calls = self._hedged = self._won = self._refused = 0
 
     async def __call__(self, request: Request, handler: Handler) -> ClientResponse:
         """Send *request*, twice if the answer takes long."""

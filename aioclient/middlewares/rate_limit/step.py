@@ -149,7 +149,7 @@ class RateLimit:
             self._store.on_change = self._store_changed
         self._store_is_near = not iscoroutinefunction(self._store.reserve)
         self._lines: dict[str, _Line] = {}
-        self.reset()
+        self._passed = self._delayed = self._refused = 0
 
     async def __call__(self, request: Request, handler: Handler) -> ClientResponse:
         """Let *request* pass when there is a permit for it.

@@ -144,7 +144,7 @@ class Retry:
         self._on_change = on_change
         self._statuses = cast(frozenset[int], policy.statuses)
         self._is_plain = self._timeout is None and not read_body
-        self.reset()
+        self._calls = self._retries = self._recovered = self._given_up = 0
 
     async def __call__(self, request: Request, handler: Handler) -> ClientResponse:
         """Send *request*, again and again if need be."""

@@ -64,6 +64,17 @@ def test_nonsense_is_refused(arguments: dict[str, Any]) -> None:
         resilience(**arguments)
 
 
+def test_what_is_shared_is_not_reset() -> None:
+    """Another middleware with the same budget, or the same store, forgets nothing of what was counted."""
+    budget, store = aioclient.RetryBudget(minimum=1), aioclient.LimitMemory()
+    assert budget.withdraw("a", 0.0)
+    assert store.reserve("a", aioclient.RateLimit(1)._rule, 0.0, 0.0) == 0
+    for step in (Retry(budget=budget), Hedge(budget=budget), RateLimit(1, store=store)):
+        assert step
+    assert not budget.withdraw("a", 0.0)
+    assert store.reserve("a", aioclient.RateLimit(1)._rule, 0.0, 0.0) == 1
+
+
 @pytest.mark.virtual_clock
 async def test_all_together() -> None:
     """Each sees what it should: attempts are counted and pay, calls are shared."""
