@@ -4,8 +4,10 @@ Marks:
 
 - `@pytest.mark.both_loops`: run on asyncio and on uvloop
 - `@pytest.mark.both_protocols`: run over HTTP/1.1 and over HTTP/2 with prior knowledge; the session's default
-  is changed, and the servers are `servers.either.RawServer` and those of `servers.app`
+  is changed, and the servers are `servers.either.RawServer` and those of `servers.app`; with `tls=True` a third
+  time, over HTTP/2 as the TLS handshake chooses
 - `@pytest.mark.http1_only(reason)`: one of them that is about HTTP/1.1 itself
+- `@pytest.mark.without_tls(reason)`: one of them that is not run by TLS
 - `@pytest.mark.virtual_clock`: run on an asyncio loop whose timers fire at once
 - `@pytest.mark.hang_limit(seconds)`: real seconds after which the test is ended, instead of 60
 - `@pytest.mark.rows("S003-41", ...)`: the rows of the specification that the test shows; `-k S003-41`
@@ -60,8 +62,9 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 def pytest_configure(config: pytest.Config) -> None:
     for line in (
         "both_loops: run on asyncio and on uvloop",
-        "both_protocols: run over HTTP/1.1 and over HTTP/2",
+        "both_protocols(tls=False): run over HTTP/1.1 and over HTTP/2, by TLS as well",
         "http1_only(reason): not over HTTP/2, although its module runs over both",
+        "without_tls(reason): not over HTTP/2 by TLS, although its module runs over that, too",
         "virtual_clock: run on a loop whose timers fire at once",
         "hang_limit(seconds): end the test after that long, instead of 60 s",
         "rows(*ids): the rows of the specification that the test shows",
@@ -94,11 +97,14 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
         metafunc.parametrize("loop_name", ["asyncio", "uvloop"], indirect=True)
     if (
         inspect.iscoroutinefunction(metafunc.function)
-        and metafunc.definition.get_closest_marker("both_protocols")
+        and (mark := metafunc.definition.get_closest_marker("both_protocols"))
         and not metafunc.definition.get_closest_marker("http1_only")
         and metafunc.config.getoption("protocols") == "both"
     ):
-        metafunc.parametrize("http_version", [spoken.HTTP1, spoken.HTTP2], indirect=True)
+        versions = [spoken.HTTP1, spoken.HTTP2]
+        if mark.kwargs.get("tls"):
+            versions.append(spoken.HTTP2_BY_TLS)
+        metafunc.parametrize("http_version", versions, indirect=True)
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
@@ -107,9 +113,12 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
         item
         for item in items
         if isinstance(item, pytest.Function)
-        and item.get_closest_marker("http1_only")
         and hasattr(item, "callspec")
-        and item.callspec.params.get("http_version") == spoken.HTTP2
+        and (version := item.callspec.params.get("http_version", spoken.HTTP1)) != spoken.HTTP1
+        and (
+            item.get_closest_marker("http1_only")
+            or (version == spoken.HTTP2_BY_TLS and item.get_closest_marker("without_tls"))
+        )
     ]
     if left_out:
         config.hook.pytest_deselected(items=left_out)
@@ -120,7 +129,10 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
 def http_version(request: pytest.FixtureRequest) -> Iterator[str]:
     """The version of HTTP that sessions and servers of this test speak."""
     name = str(getattr(request, "param", spoken.HTTP1))
-    with spoken.speaking(name):
+    contexts = None
+    if name == spoken.HTTP2_BY_TLS:
+        contexts = request.getfixturevalue("certificates").contexts()
+    with spoken.speaking(name, contexts):
         yield name
 
 

@@ -22,7 +22,7 @@ from aioclient.testing import RawConnection, RawRequest, turns
 from .loopback import OK, answer, moved
 from .servers.either import RawServer
 
-pytestmark = pytest.mark.both_protocols
+pytestmark = pytest.mark.both_protocols(tls=True)
 
 CONTENT = b"one two three"
 
@@ -271,6 +271,7 @@ class TestKinds:
                 assert len(server.requests) == 1
         check(kind, *server.requests)
 
+    @pytest.mark.without_tls("the server closes without a goodbye")
     async def test_stale_connection(self, kind: Kind, place: Place) -> None:
         """On a new connection in place of a stale one all of it goes out, or the call fails."""
         bodies: list[RawRequest] = []
@@ -352,6 +353,7 @@ class TestProxying:
     """A response's stream as the body of another request."""
 
     @pytest.mark.both_loops
+    @pytest.mark.without_tls("it measures memory, of which TLS takes some")
     async def test_without_holding_it(self) -> None:
         """A download goes on into an upload as fast as that is taken: what waits in between is bounded."""
         size = 64 * 2**20

@@ -29,7 +29,7 @@ from .servers.app import serve, serve_application
 from .servers.certificates import Certificates
 from .servers.either import RawServer
 
-pytestmark = pytest.mark.both_protocols
+pytestmark = pytest.mark.both_protocols(tls=True)
 
 VERBS = ("get", "options", "head", "post", "put", "patch", "delete")
 BASIC = "Basic dXNlcjpwYXNz"  # user:pass
@@ -597,6 +597,7 @@ class TestAuth:
             auth = aiohttp.BasicAuth("ü", "p", "utf-8")
         assert (await sent(auth=auth)).value("Authorization") == "Basic w7w6cA=="
 
+    @pytest.mark.without_tls("its URLs are http ones")
     async def test_in_the_url(self) -> None:
         """User and password of the URL become Basic auth, decoded, and leave the URL."""
         async with RawServer.replies([OK], repeat=True) as server, ClientSession() as session:
@@ -818,6 +819,7 @@ class TestRaiseForStatus:
 
 
 class TestTls:
+    @pytest.mark.without_tls("it speaks TLS by itself")
     async def test_ssl(self, certificates: Certificates) -> None:
         """True verifies, False does not; a context and a fingerprint decide for themselves."""
         good = certificates.fingerprint()
@@ -928,6 +930,7 @@ class TestBaseUrl:
 
     @pytest.mark.rows("URL-02")
     @pytest.mark.parametrize("how", ["//b.test:{port}/", "http://b.test:{port}/"])
+    @pytest.mark.without_tls("its URLs are http ones")
     async def test_credentials_stay_with_its_origin(self, how: str) -> None:
         """What the session carries as secret goes to the origin of the base URL only."""
         async with RawServer.replies([OK], repeat=True) as server:
@@ -973,6 +976,7 @@ class TestBaseUrl:
 class TestWire:
     @pytest.mark.rows("S003-08")
     @pytest.mark.parametrize("version", ["1.0", aioclient.HttpVersion10])
+    @pytest.mark.without_tls("the context offers HTTP/2")
     async def test_version(self, version: Any) -> None:
         """version= of session or call is the version that is spoken."""
         assert (await sent(version=version)).version == "HTTP/1.0"

@@ -29,7 +29,7 @@ from .loopback import OK, answer, moved
 from .servers.app import serve_application
 from .servers.either import RawServer
 
-pytestmark = pytest.mark.both_protocols
+pytestmark = pytest.mark.both_protocols(tls=True)
 
 PIECE = 256 * 1024
 TEXT = b"".join(b"line %d of a text that compresses well\n" % number for number in range(40_000))
@@ -330,6 +330,7 @@ class TestCompressedAgain:
         assert len(server.requests) == 1
 
     @pytest.mark.rows("S003-33")
+    @pytest.mark.without_tls("the server closes without a goodbye")
     async def test_stale_connection(self) -> None:
         """So does the retry on a connection that the server had closed."""
 

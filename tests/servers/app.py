@@ -177,6 +177,8 @@ async def serve_application(
     if spoken.http2():
         if ssl is not None:
             ssl.set_alpn_protocols(["h2"])
+        elif unix_path is None:
+            ssl = spoken.server_context()
         async with serve_h2(application, unix_path=unix_path, ssl=ssl) as server:
             yield server.url("", host="localhost" if ssl else None)
         return

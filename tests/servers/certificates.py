@@ -36,6 +36,7 @@ class Certificates:
     """
 
     def __init__(self, folder: Path) -> None:
+        self._contexts: spoken.Contexts | None = None
         self.authority = trustme.CA()
         self.ca_file = folder / "ca.pem"
         self.cert_file = folder / "cert.pem"
@@ -62,6 +63,15 @@ class Certificates:
         if spoken.http2():
             context.set_alpn_protocols(["h2", "http/1.1"])
         return context
+
+    def contexts(self) -> spoken.Contexts:
+        """Return contexts of both sides that offer HTTP/2; the same ones each time."""
+        if self._contexts is None:
+            contexts = spoken.Contexts(self.server_context(), self.client_context())
+            for context in contexts:
+                context.set_alpn_protocols(["h2", "http/1.1"])
+            self._contexts = contexts
+        return self._contexts
 
     def fingerprint(self) -> bytes:
         """Return the SHA-256 digest of the server's certificate."""

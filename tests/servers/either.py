@@ -26,11 +26,13 @@ class RawServer(Http1Server):
     """The same, for HTTP/2 too."""
 
     def __init__(self, script: Script, **more: Any) -> None:
+        if spoken.http2() and more.get("ssl") is not None:
+            more["ssl"].set_alpn_protocols(["h2", "http/1.1"])
+        elif more.get("unix_path") is None:
+            more["ssl"] = spoken.server_context()
         super().__init__(self._answer_either if spoken.http2() else script, **more)
         self.made_up = 0  # connections, over all of HTTP/2
         self._either = script
-        if spoken.http2() and more.get("ssl") is not None:
-            more["ssl"].set_alpn_protocols(["h2", "http/1.1"])
 
     async def _answer_either(self, raw: RawConnection) -> None:
         if await _begins(raw, PREFACE):

@@ -65,4 +65,6 @@ async def hypercorn(certificates: Certificates) -> AsyncIterator[str]:
         yield f"https://localhost:{port}"
     finally:
         end.set()
-        await serving
+        # Version 0.18 loses a connection whose client answers its close frame: it has dropped the stream by then.
+        with contextlib.suppress(ExceptionGroup):
+            await serving

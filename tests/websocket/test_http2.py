@@ -530,6 +530,19 @@ class TestEnds:
             assert (await ws.receive()).type is WSMsgType.CLOSED
             assert ws.close_code == 1006
 
+    async def test_without_a_wait(self) -> None:
+        """The close frame of ``close_nowait()`` goes out, though the session is closed right behind it."""
+        code = asyncio.get_running_loop().create_future()
+
+        async def talk(peer: Peer) -> None:
+            code.set_result(int.from_bytes((await peer.read()).payload[:2], "big"))
+
+        async with sockets(talk) as server:
+            async with ClientSession(http2="prior-knowledge") as session:
+                ws = await session.ws_connect(server.url())
+                ws.close_nowait(code=4001)
+            assert await code == 4001
+
     async def test_dropped(self) -> None:
         """One that is dropped unclosed warns, and its stream is reset."""
         reset = asyncio.get_running_loop().create_future()

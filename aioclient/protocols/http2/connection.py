@@ -542,8 +542,9 @@ class Http2Connection(asyncio.Protocol):
             transport.close()
 
     def abort(self) -> None:
-        """Close the connection now."""
+        """Close the connection now; what was handed over in this round of the event loop is sent if it can be."""
         transport = self.transport
+        self._flush()
         self._close_exchanges()
         if transport is not None:
             transport.abort()
