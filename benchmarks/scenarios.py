@@ -17,6 +17,7 @@ RESILIENCE = {
     "adaptive-limit": "AdaptiveLimit(1000)",
     "hedge": "Hedge() without a budget",
     "coalesce": "Coalesce()",
+    "cache": "Cache(), which stores nothing of it",
 }
 BIG_SIZE = 100_000_000
 CHUNK_SIZE = 64 * 1024

@@ -1,16 +1,14 @@
 """What a cache did for a response, in the words of the ``Cache-Status`` field (RFC 9211)."""
 
-from dataclasses import dataclass
 from math import ceil
-from typing import Final, Literal
+from typing import Final, Literal, NamedTuple
 
 LARGEST: Final = 10.0**15 - 1  # of the integers in a structured field (RFC 9651, section 3.3.1)
 
 Reason = Literal["bypass", "method", "uri-miss", "vary-miss", "miss", "request", "stale", "partial"]
 
 
-@dataclass(frozen=True, slots=True)
-class CacheStatus:
+class CacheStatus(NamedTuple):
     """What a ``Cache`` did for a response: ``response.cache_status``. Its text is that of a ``Cache-Status`` field.
 
     Attributes:

@@ -820,6 +820,11 @@ def note_attempts(response: object, attempts: tuple[Attempt, ...]) -> None:
         response._attempts = attempts
 
 
+def whole_body(response: ClientResponse) -> bytes | None:
+    """Return the undecoded body of *response* if it came with the head and nobody has read it; else None."""
+    return None if response._released else response._raw
+
+
 def note_cache_status(response: object, status: CacheStatus) -> None:
     """Let *response* tell what a cache did for it."""
     if isinstance(response, ClientResponse):

@@ -17,12 +17,14 @@ from ..response.client_response import ClientResponse
 class SessionOffers:
     """The answers to ``Request.partition()`` and ``offered()``, and the way to send apart from the chain."""
 
-    __slots__ = ("_cookies", "_netrc", "_send")
+    __slots__ = ("_cookies", "_netrc", "_send", "_usual")
 
     def __init__(self, authenticate: Middleware, cookies: Cookies, send: Handler) -> None:
         self._netrc = authenticate if isinstance(authenticate, NetrcStep) else None
         self._cookies = cookies
         self._send = send
+        # The fields that calls without their own have, and who asks with them.
+        self._usual: tuple[CIMultiDict[str], str] | None = None
 
     def send(self, request: Request) -> Awaitable[ClientResponse]:
         """Send *request* by the session's transport alone."""
@@ -39,8 +41,26 @@ class SessionOffers:
             fields.setdefault(COOKIE, cookie)
         return fields
 
+    def cookie(self, request: Request) -> str | None:
+        """Return the ``Cookie`` field that the jar would set; None for none."""
+        return self._cookies.field_for(request)
+
     def partition(self, request: Request) -> str:
         """Return a hash of who asks; "" for nobody."""
+        if (
+            request.auth is None
+            and request.cookies is None
+            and self._netrc is None
+            and request.own_headers is None
+            and request.options.signer is None
+        ):
+            fields = request.fields
+            if self._usual is None or self._usual[0] is not fields:
+                self._usual = fields, self._partition(request)
+            return self._usual[1]
+        return self._partition(request)
+
+    def _partition(self, request: Request) -> str:
         parts = sorted(filter(None, self._parts(request)))
         if not parts:
             return ""

@@ -27,6 +27,7 @@ class AioclientClient(AiohttpClient):
             # All of a race, and no second request, which would count as much as any other.
             "hedge": lambda: aioclient.Hedge(budget=aioclient.RetryBudget(0, minimum=0)),
             "coalesce": aioclient.Coalesce,
+            "cache": aioclient.Cache,
             "adaptive-limit": lambda: aioclient.AdaptiveLimit(1000),
         }.get(self.setup.session)
         return super()._options() if made is None else {"middlewares": [made()]}

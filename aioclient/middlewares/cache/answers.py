@@ -23,20 +23,34 @@ def answer(
     request: Request, entry: Entry, age: float, body: Content, part: Part | None
 ) -> ClientResponse:
     """Return the response to *request* that *entry* is, *age* seconds old; *part* of it if that is asked for."""
-    fields: CIMultiDict[str] = CIMultiDict(entry.fields)
-    fields["Age"] = str(int(min(age, 2**31)))
+    fields = _aged(entry, int(min(age, 2**31)))
     status, reason = entry.status, entry.reason
     if part is not None:
-        part_fields(fields, part)
+        changed: CIMultiDict[str] = CIMultiDict(fields)
+        part_fields(changed, part)
+        fields = _proxy(changed)
         status, reason = 206, "Partial Content"
     return ClientResponse.from_parts(
-        request,
-        status,
-        _proxy(fields),
-        body,
-        reason=reason,
-        version=HttpVersion(*entry.version),
+        request, status, fields, body, reason=reason, version=_VERSIONS[entry.version]
     )
+
+
+class _Versions(dict[tuple[int, int], HttpVersion]):
+    def __missing__(self, version: tuple[int, int]) -> HttpVersion:
+        return HttpVersion(*version)
+
+
+_VERSIONS = _Versions({each: HttpVersion(*each) for each in ((1, 0), (1, 1), (2, 0))})
+
+
+def _aged(entry: Entry, age: int) -> "CIMultiDictProxy[str]":
+    """Return the fields of *entry* with its ``Age``; hits of the same second share them."""
+    if entry.aged is not None and entry.aged[0] == age:
+        return entry.aged[1]
+    fields: CIMultiDict[str] = CIMultiDict(entry.fields)
+    fields["Age"] = str(age)
+    entry.aged = age, _proxy(fields)
+    return entry.aged[1]
 
 
 def not_modified(request: Request, entry: Entry, age: float) -> ClientResponse:

@@ -10,14 +10,19 @@ from multidict import CIMultiDict
 from ...message.cache_options import ASKS_NOTHING, CacheOptions
 from ...message.headers import AUTHORIZATION, COOKIE, HOST, UPGRADE
 from ...message.request import Request
+from .directives import ASKS_NOTHING as ASKS_NO_DIRECTIVE
 from .directives import Fields, RequestDirectives, request_directives
 from .keys import Key, space_of, uri_of
 from .rules import CacheRule
 from .validation import CONDITIONS
+from .vary import Variant, variant_of
 
 RANGE: Final = "Range"
 _READING: Final = frozenset(("GET", "HEAD"))
 _CREDENTIALS: Final = frozenset(("authorization", "cookie"))
+
+# On which fields of a request its response usually depends, until it is known.
+NEGOTIATED: Final = ("accept", "accept-encoding", "accept-language")
 
 PartitionFor = Callable[[Request], str]
 
@@ -31,26 +36,56 @@ class Treatment(Enum):
     SEND = "the server is asked, and the response may be stored"
 
 
+class Facts:
+    """What the fields of a request say to a cache; most requests of a session have the same fields."""
+
+    __slots__ = (
+        "directives",
+        "fields",
+        "has_conditions",
+        "host",
+        "is_plain",
+        "is_upgrade",
+        "negotiated",
+        "range",
+    )
+
+    def __init__(self, fields: Fields) -> None:
+        self.fields: Fields = fields
+        self.directives: RequestDirectives = request_directives(fields)
+        self.range: str | None = fields.get(RANGE)
+        self.has_conditions: bool = any(name in fields for name in CONDITIONS)
+        self.is_upgrade: bool = UPGRADE in fields
+        self.host: str | None = fields.get(HOST)
+        self.is_plain: bool = (
+            self.directives is ASKS_NO_DIRECTIVE
+            and self.range is None
+            and self.host is None
+            and not self.has_conditions
+            and not self.is_upgrade
+        )
+        self.negotiated: Variant = variant_of(NEGOTIATED, fields)
+
+
 class Asking:
     """A request, as the cache sees it.
 
     ``method`` is the one whose rules count: GET for what the user lets count as such. ``rule`` is the first of the
-    user's that fits. ``range`` is what ``Range`` says.
+    user's that fits. ``facts`` are what its fields say; *usual* those of an earlier request, which may have the same.
     """
 
     __slots__ = (
         "_all_fields",
         "collapsed",
-        "directives",
+        "facts",
         "fields",
-        "has_conditions",
         "key",
         "method",
         "options",
-        "range",
         "request",
         "rule",
         "treatment",
+        "usual_key",
     )
 
     def __init__(
@@ -59,32 +94,39 @@ class Asking:
         rules: Sequence[CacheRule],
         partition: PartitionFor | None,
         shared: bool,
+        usual: Facts | None = None,
     ) -> None:
         self.request: Request = request
         self.options: CacheOptions = request.options.cache or ASKS_NOTHING
         self.fields: Fields = request.fields
+        self.facts: Facts = (
+            Facts(self.fields) if usual is None or usual.fields is not self.fields else usual
+        )
         self._all_fields: Fields | None = None
         self.method: str = request.method
         self.rule: CacheRule | None = None
-        self.range: str | None = None
-        self.has_conditions: bool = False
+        self.usual_key: object = None
         self.collapsed: bool = False
-        self.directives: RequestDirectives
-        self.treatment: Treatment
-        self.treatment, digest = self._choose(rules)
+        self.treatment: Treatment = Treatment.LOOK
+        digest = ""
+        if (
+            rules
+            or self.method != "GET"
+            or self.options is not ASKS_NOTHING
+            or request.content is not None
+            or self.facts.is_upgrade
+        ):
+            self.treatment, digest = self._choose(rules)
+        uri = uri_of(request.url, self._other_host() if self.facts.host is not None else None)
         self.key: Key = Key(
-            uri_of(request.url, self._other_host()),
+            uri,
             "" if self.treatment is Treatment.AROUND else self._space(partition, shared, digest),
         )
-        if self.treatment is not Treatment.AROUND:
-            self.directives = request_directives(self.fields)
-            self.range = self.fields.get(RANGE)
-            self.has_conditions = not self.fields.keys().isdisjoint(CONDITIONS)
 
     def _choose(self, rules: Sequence[CacheRule]) -> tuple[Treatment, str]:
         """Return what is done with it, and a digest of its content if that is a part of its key."""
         request, options = self.request, self.options
-        if options.cacheable is False or UPGRADE in self.fields:
+        if options.cacheable is False or self.facts.is_upgrade:
             return Treatment.AROUND, ""
         if rules:
             url = str(request.url)
@@ -104,8 +146,8 @@ class Asking:
         return (Treatment.HEAD if self.method == "HEAD" else Treatment.LOOK), digest
 
     def _other_host(self) -> str | None:
-        host = self.fields.get(HOST)
-        return None if host is None or host == self.request.origin.host_field else host
+        host = self.facts.host
+        return None if host == self.request.origin.host_field else host
 
     def _space(self, partition: PartitionFor | None, shared: bool, digest: str) -> str:
         request = self.request
@@ -115,18 +157,32 @@ class Asking:
             who = ""
         else:
             who = request.partition()
-            cookie = request.offered().get(COOKIE)
+            cookie = None if COOKIE in self.fields else request.offered_cookie()
             if cookie is not None:
                 cookie = hashlib.sha256(cookie.encode("utf-8", "surrogateescape")).hexdigest()
                 who = f"{who} {cookie}"
         # What came over TLS that nobody has verified is not for a call that wants it verified.
         trust = "unverified" if request.options.ssl is False else ""
-        return space_of(who, digest, trust)
+        return space_of(who, digest, trust) if who or digest or trust else ""
 
     def as_reading(self, partition: PartitionFor | None, shared: bool) -> None:
         """Count as what stores its response for GET, though it is POST."""
         self.key = self.key._replace(space=self._space(partition, shared, ""))
-        self.directives = request_directives(self.fields)
+
+    @property
+    def directives(self) -> RequestDirectives:
+        """What its fields say."""
+        return self.facts.directives
+
+    @property
+    def range(self) -> str | None:
+        """What ``Range`` says."""
+        return self.facts.range
+
+    @property
+    def has_conditions(self) -> bool:
+        """Whether it has a condition of the user's own."""
+        return self.facts.has_conditions
 
     @property
     def ttl(self) -> float | None:

@@ -30,6 +30,7 @@ class Entry:
         complete: bytes of the whole, if it is a part; None if it is whole.
         range: the ``Range`` field that a part answers; None if it is whole.
         known: what a cache has worked out from it; stores do not keep that.
+        aged: its fields with the ``Age`` that it had last; neither.
     """
 
     uri: str
@@ -48,6 +49,7 @@ class Entry:
     complete: int | None = None
     range: str | None = None
     known: Any = field(default=None, repr=False)
+    aged: "tuple[int, CIMultiDictProxy[str]] | None" = field(default=None, repr=False)
 
     @property
     def is_partial(self) -> bool:

@@ -33,6 +33,10 @@ class MemoryStore:
 
     async def find(self, key: Key) -> Sequence[Stored]:
         """Return what is stored under *key*."""
+        return self.find_nowait(key)
+
+    def find_nowait(self, key: Key) -> Sequence[Stored]:
+        """Do as ``find()``, without waiting."""
         spaces = self._uris.get(key.uri)
         if spaces is None:
             return ()
@@ -151,7 +155,7 @@ class _Writer:
 
 def cost_of(entry: Entry) -> int:
     """Return how many bytes an entry counts as."""
-    fields = sum(len(name) + len(value) for name, value in entry.fields.items())
+    fields = sum(map(len, entry.fields.values()))
     return OVERHEAD + len(entry.uri) + len(entry.space) + 2 * fields + entry.size
 
 

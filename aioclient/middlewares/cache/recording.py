@@ -2,7 +2,6 @@
 
 import asyncio
 from collections.abc import Awaitable, Callable, Coroutine
-from dataclasses import replace
 from typing import Any
 
 from .entry import Entry
@@ -64,7 +63,8 @@ class Recorder:
 
     def _commit(self) -> None:
         try:
-            waiting = self._writer.commit(replace(self._entry, size=self._size))
+            self._entry.size = self._size
+            waiting = self._writer.commit(self._entry)
         except Exception as error:  # noqa: BLE001  (a store may raise anything)
             self._failed(error)
             self._land(Landing.ALONE)

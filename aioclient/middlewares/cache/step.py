@@ -5,6 +5,8 @@ import logging
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
+from functools import lru_cache
+from itertools import count
 from typing import Any, ClassVar, Final, NamedTuple, TypeVar
 from uuid import uuid4
 
@@ -18,10 +20,10 @@ from ...message.http_date import http_date
 from ...message.request import Request
 from ...message.timeout import seconds
 from ...message.urls import resolved, url_of
-from ...response.client_response import ClientResponse, note_cache_status
+from ...response.client_response import ClientResponse, note_cache_status, whole_body
 from ...response.synthetic import wait_for_end
 from .answers import answer, content_of, not_cached, not_modified
-from .asking import Asking, PartitionFor, Treatment
+from .asking import Asking, Facts, PartitionFor, Treatment
 from .directives import Fields, ResponseDirectives, response_directives
 from .entry import Entry
 from .flights import Flight, Flights, Landing
@@ -35,7 +37,7 @@ from .reuse import ERRORS, Use, stands_in, use_of
 from .rules import CacheRule
 from .sessions import Work, begin_use, end_use
 from .settings import CacheSettings
-from .store import CacheStore, Stored, StoreStatistics
+from .store import CacheStore, Stored, StoreStatistics, Writer
 from .storing import KEPT_ON_REQUEST, Asked, stored_fields, why_not
 from .updating import agrees, updated
 from .validation import allows_range, conditions_for, confirms, is_unchanged
@@ -48,6 +50,7 @@ MAX_PATHS: Final = 1024  # whose No-Vary-Search is remembered
 MAX_IGNORED: Final = 8  # rules of one path
 MAX_UNSTORED: Final = 4096  # keys whose responses were not stored, so that nobody waits for them
 
+NO_CONDITIONS: Final[dict[str, str]] = {}
 CACHE_CONTROL: Final = istr("Cache-Control")
 
 _log = logging.getLogger("aioclient.cache")
@@ -68,8 +71,7 @@ class Found(NamedTuple):
     all: Sequence[Stored]
 
 
-# On which fields of a request its response usually depends, until it is known.
-_NEGOTIATED: Final = ("accept", "accept-encoding", "accept-language")
+NOTHING: Final = Found(None, ())
 
 
 @dataclass(slots=True)
@@ -171,6 +173,10 @@ class Cache:
         self._clock = clock
         self._max_background = max_background
         self._searches: dict[str, dict[Ignored, None]] | None = {} if no_vary_search else None
+        self._name = f"{uuid4().hex[:20]}."
+        self._numbers = count()
+        self._memory = self.store if type(self.store) is MemoryStore else None
+        self._usual: Facts | None = None
         self._flights = Flights()
         self._unstored: dict[object, None] = {}
         self._work = Work()
@@ -181,7 +187,11 @@ class Cache:
 
     async def __call__(self, request: Request, handler: Handler) -> ClientResponse:
         """Answer *request* from what is stored, or send it and store the response."""
-        asking = Asking(request, self.rules, self._partition, self._settings.shared)
+        usual = self._usual_key(request)
+        if usual is not None and usual in self._unstored:
+            return await self._send_plainly(request, usual, handler)
+        asking = self._asking(request)
+        asking.usual_key = usual or self._usual_key(request)
         treatment = asking.treatment
         if treatment is Treatment.AROUND:
             return await self._pass(asking, handler)
@@ -208,8 +218,6 @@ class Cache:
             ):
                 return await self._send(asking, found, handler, use, None)
             key = self._flight_key(asking, found)
-            if key in self._unstored:
-                return await self._send(asking, found, handler, use, None)
             flight = self._flights.of(key)
             if flight is None:
                 flight = self._flights.begin(key, self.store.max_entry)
@@ -219,6 +227,12 @@ class Cache:
             if landing is Landing.LEAD:
                 return await self._send(asking, found, handler, use, flight)
             waited = True
+
+    def _asking(self, request: Request) -> Asking:
+        asking = Asking(request, self.rules, self._partition, self._settings.shared, self._usual)
+        if request.own_headers is None:
+            self._usual = asking.facts
+        return asking
 
     async def _wait(self, asking: Asking, flight: Flight) -> Landing:
         """Wait for who asks the same, within the call's total limit."""
@@ -236,15 +250,18 @@ class Cache:
     @staticmethod
     def _flight_key(asking: Asking, found: Found) -> object:
         """Return what requests share that wait for each other: the key, and the fields that responses depend on."""
-        names = {name for stored in found.all for name, _ in stored.entry.vary} or _NEGOTIATED
+        names = {name for stored in found.all for name, _ in stored.entry.vary}
+        if not names:
+            return asking.key, asking.facts.negotiated
         ordered = tuple(sorted(names))
         return asking.key, variant_of(ordered, asking.all_fields(ordered))
 
     # What is stored
 
     async def _find(self, asking: Asking) -> Found:
-        stored = await self._look(asking.key)
-        found = self._choose(asking, stored)
+        memory = self._memory
+        stored = await self._look(asking.key) if memory is None else memory.find_nowait(asking.key)
+        found = self._choose(asking, stored) if stored else NOTHING
         if found.chosen is None and self._searches:
             uri = asking.key.uri
             for ignored in self._searches.get(uri.partition("?")[0], ()):
@@ -254,6 +271,8 @@ class Cache:
         return found
 
     async def _look(self, key: Key) -> Sequence[Stored]:
+        if self._memory is not None:
+            return self._memory.find_nowait(key)
         try:
             stored = await self.store.find(key)
         except Exception as error:  # noqa: BLE001  (a store may raise anything)
@@ -392,11 +411,51 @@ class Cache:
             raise
         return response
 
+    def _usual_key(self, request: Request) -> object:
+        """Return what tells a request from others that ask nothing of a cache; None if it asks something."""
+        usual, options = self._usual, request.options
+        if (
+            usual is None
+            or not usual.is_plain
+            or request.fields is not usual.fields
+            or request.method != "GET"
+            or options.cache is not None
+            or request.content is not None
+            or self.rules
+            or self._partition is not None
+        ):
+            return None
+        if self._settings.shared:
+            return request.url, options.ssl is False
+        return request.url, request.partition(), request.offered_cookie(), options.ssl is False
+
+    async def _send_plainly(
+        self, request: Request, usual: object, handler: Handler
+    ) -> ClientResponse:
+        """Send a request whose response could not be stored the last time: nothing is there, nobody waits."""
+        sent = self._clock()
+        response = await handler(request)
+        fields, why = response.headers, None
+        if "Cache-Control" in fields:
+            directives = response_directives(fields, self._settings.targets)
+            if directives.no_store and not directives.must_understand:
+                why = "no-store"
+        elif not self._settings.stale_if_error and _says_nothing(fields):
+            why = "it would never be used"
+        if why is not None:
+            self._counts.misses += 1
+            note_cache_status(response, _unstored_status(response.status, why))
+            return response
+        asking = self._asking(request)
+        asking.usual_key = usual or self._usual_key(request)
+        self._counts.misses += 1
+        return self._store(asking, NOTHING, response, "uri-miss", sent, self._clock(), None)
+
     async def _exchange(
         self, asking: Asking, found: Found, handler: Handler, reason: Reason, flight: Flight | None
     ) -> ClientResponse:
         chosen = found.chosen
-        conditions = {}
+        conditions = NO_CONDITIONS
         if (
             chosen is not None
             and asking.treatment is not Treatment.SEND
@@ -531,11 +590,11 @@ class Cache:
         if entry is None:
             if flight is not None:
                 flight.land(Landing.ALONE)
-                self._note_unstored(self._flight_key(asking, found))
-            status = CacheStatus(
-                reason=reason, status=response.status, collapsed=asking.collapsed, detail=why
-            )
-            return self._noted(response, status)
+            if not found.all and asking.usual_key is not None:
+                self._note_unstored(asking.usual_key)
+            status = CacheStatus(False, reason, response.status, None, False, asking.collapsed, why)
+            note_cache_status(response, status)
+            return response
         same = [
             stored.entry.id
             for stored in found.all
@@ -573,7 +632,8 @@ class Cache:
         if why is not None:
             return None, why
         kept = stored_fields(fields, directives, self._settings)
-        kept.setdefault("Date", http_date(received))
+        if "Date" not in kept:
+            kept["Date"] = http_date(received)
         names = names_of(fields)
         part = content_range(fields) if status == 206 else None
         uri = asking.key.uri
@@ -584,7 +644,7 @@ class Cache:
             Entry(
                 uri=uri,
                 space=asking.key.space,
-                id=uuid4().hex,
+                id=f"{self._name}{next(self._numbers):x}",
                 status=status,
                 reason=response.reason,
                 version=(response.version.major, response.version.minor),
@@ -629,6 +689,9 @@ class Cache:
         session = asking.request.session
         try:
             writer = self.store.begin(entry, replaced)
+            raw = whole_body(response)
+            if raw is not None and self._memory is not None:
+                return self._put(entry, writer, raw, asking, flight)
             recorder = Recorder(
                 entry,
                 writer,
@@ -645,9 +708,27 @@ class Cache:
                 flight.land(Landing.ALONE)
             return False
         self._counts.stored += 1
+        if asking.usual_key is not None:
+            self._unstored.pop(asking.usual_key, None)
         if flight is not None and not recorder.is_done:
             flight.carry(response.content)
         return True
+
+    def _put(
+        self, entry: Entry, writer: Writer, body: bytes, asking: Asking, flight: Flight | None
+    ) -> bool:
+        """Store a *body* that is here already, in memory."""
+        entry.size = len(body)
+        is_stored = entry.size <= self.store.max_entry
+        if is_stored:
+            writer.write(body)
+            writer.commit(entry)
+            self._counts.stored += 1
+            if asking.usual_key is not None:
+                self._unstored.pop(asking.usual_key, None)
+        if flight is not None:
+            flight.land(Landing.LOOK if is_stored else Landing.ALONE)
+        return is_stored
 
     # Behind
 
@@ -665,7 +746,7 @@ class Cache:
         self, asking: Asking, found: Found, handler: Handler, flight: Flight
     ) -> None:
         request = asking.request.beside(asyncio.get_running_loop().time())
-        asking = Asking(request, self.rules, self._partition, self._settings.shared)
+        asking = self._asking(request)
         trace = request.trace
         try:
             async with asyncio.timeout_at(request.deadline):
@@ -813,6 +894,16 @@ class Cache:
         return f"<Cache({self.store!r}{shared})>"
 
 
+def _says_nothing(fields: Fields) -> bool:
+    """Tell whether a response without ``Cache-Control`` says nothing of caching at all."""
+    return not ("ETag" in fields or "Last-Modified" in fields or "Expires" in fields)
+
+
+@lru_cache(maxsize=64)
+def _unstored_status(status: int, why: str) -> CacheStatus:
+    return CacheStatus(reason="uri-miss", status=status, detail=why)
+
+
 async def _drop(response: ClientResponse) -> None:
     """Give up a response that nobody gets."""
     await wait_for_end(response.release())
@@ -821,6 +912,8 @@ async def _drop(response: ClientResponse) -> None:
 def _outgoing(asking: Asking, conditions: dict[str, str]) -> Request:
     """Return the request as it is sent: with the conditions, and what the mode asks of caches on the way."""
     request, mode = asking.request, asking.options.mode
+    if mode == "default" and not conditions:
+        return request
     added = dict(conditions)
     if mode == "no-cache" and CACHE_CONTROL not in request.fields:
         added[CACHE_CONTROL] = "max-age=0"

@@ -59,6 +59,7 @@ def updated(
         requested=requested,
         received=received,
         known=None,
+        aged=None,
     )
 
 
