@@ -162,9 +162,11 @@ class TestClientCredentials:
 
         async def probe(request: Any, handler: Any) -> Any:
             request.auth, auth = None, request.auth
-            await handler(request.copy())
+            unread = await handler(request.copy())
             request.auth = auth
-            return await handler(request)
+            response = await handler(request)
+            assert unread.status == 200
+            return response
 
         large = b"HTTP/1.1 200 OK\r\nContent-Length: 1000000\r\n\r\n" + b"x" * 1000
         token = answer(b'{"access_token": "t", "token_type": "Bearer"}')
