@@ -6,6 +6,7 @@
 - ``request``: the steps of a request, as a session chains them;
 - ``pool``, ``connection``, ``stream``: the states of a request that waits in the pool, of an HTTP/1.1 connection and of
   an HTTP/2 stream, from their tables ``NEXT``;
+- ``caching``: one decision of a cache, made by the code itself;
 - ``costs``: the benchmark's figures, from ``benchmarks/results.json``.
 
 Each is a file ``*.svg``, for a page to include, some with a table ``*.rst`` beside it. What is drawn here and is not in
@@ -29,6 +30,7 @@ HERE = Path(__file__).parent
 ROOT = HERE.parent.parent
 sys.path.insert(0, str(ROOT))
 
+from caching import caching  # noqa: E402
 from svg import WIDTH, Drawing, Point, states  # noqa: E402
 
 import aioclient  # noqa: E402
@@ -394,6 +396,7 @@ def made() -> Iterator[tuple[str, str]]:
     yield from (("timeouts.svg", str(drawing)), ("timeouts.rst", table))
     yield "request.svg", str(request())
     yield "resilience.svg", str(resilience())
+    yield "caching.svg", str(caching())
     drawing, table = machine("The states of a circuit", circuits, 128, CIRCUIT, {})
     yield from (("circuit.svg", str(drawing)), ("circuit.rst", table))
     drawing, table = machine(

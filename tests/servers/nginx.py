@@ -59,6 +59,8 @@ LOCATIONS = """
             gzip_static always;
         }}
         location /file/ {{ }}
+        location /cached/ {{ alias {root}/file/; expires 60; }}
+        location /kept/ {{ alias {root}/file/; add_header Cache-Control no-cache; }}
         location = /chunked {{
             default_type text/plain;
             ssi on; ssi_types text/plain;
