@@ -8,6 +8,7 @@ IMPORTED_AS = (
     "aiobotocore",
     "aiodocker",
     "discord",
+    "httpbin",
     "langchain_community",
     "litellm",
     "opensearchpy",
