@@ -9,10 +9,13 @@ from aioclient import (
     ClientSession,
     ClientTimeout,
     ConnectTimeoutError,
+    ReadTimeoutError,
     ServerDisconnectedError,
     TCPConnector,
 )
 from aioclient.connectors.http1_only import KNOWN_FOR, Http1OnlyKeys
+from aioclient.protocols.http2.flow import DEFAULT_WINDOW, MAX_WINDOW
+from aioclient.protocols.http2.frames import SETTINGS_ACK, settings_frame, window_frame
 from aioclient.protocols.http2.open_streams import LAST_ID
 from aioclient.testing import H2Connection, H2Kind, H2Server, RawConnection, RawServer
 
@@ -86,6 +89,48 @@ class TestSettings:
             session.get(server.url()) as response,
         ):
             assert response.status == 200
+
+
+@pytest.mark.virtual_clock
+class TestSlowServers:
+    @pytest.mark.parametrize("stalls", [False, True])
+    async def test_what_the_kernel_holds_moves(self, stalls: bool) -> None:
+        """A server that takes a piece now and then is not silent, though all windows are open; one that stalls is."""
+        ended = asyncio.Event()
+
+        async def serve(conn: RawConnection) -> None:
+            wide = settings_frame([(0x4, MAX_WINDOW)]) + window_frame(
+                0, MAX_WINDOW - DEFAULT_WINDOW
+            )
+            conn.send(wide + SETTINGS_ACK)
+            if stalls:
+                await conn.read_exactly(100)
+                conn.stop_reading()
+                await ended.wait()
+                return
+            request = asyncio.create_task(conn.read_exactly(2**24))
+            for _ in range(5):
+                conn.stop_reading()
+                await asyncio.sleep(4)
+                conn.start_reading()
+                enough = conn.received + 2**20
+                while conn.received < enough:
+                    await asyncio.sleep(0)
+            await request
+            conn.send(b"\x00\x00\x01\x01\x05\x00\x00\x00\x01\x88")
+            await conn.closed()
+
+        async with (
+            RawServer(serve) as server,
+            ClientSession(http2=KNOWN, timeout=ClientTimeout(sock_read=5)) as session,
+        ):
+            if stalls:
+                with pytest.raises(ReadTimeoutError):
+                    await session.post(server.url(), data=bytes(2**24))
+            else:
+                async with session.post(server.url(), data=bytes(2**24)) as response:
+                    assert response.status == 200
+            ended.set()
 
 
 @pytest.mark.virtual_clock

@@ -34,6 +34,7 @@ from ...response.switched import TakenOver
 from ..connection import NotOfferedError, Owner
 from ..leftovers import input_poll, read_leftovers
 from ..request_fields import METHODS_WITH_BODY, exchange_fields
+from ..send_queue import unsent_bytes
 from .codec import Codec
 from .errors import ConnectionFailure, ErrorCode
 from .losses import connection_error, unsent_error
@@ -85,6 +86,7 @@ class Http2Connection(asyncio.Protocol):
         "_settings_limit",
         "_timer",
         "_unsent",
+        "_unsent_bytes",
         "_waiting",
         "_when",
         "codec",
@@ -126,6 +128,7 @@ class Http2Connection(asyncio.Protocol):
         self._timer: asyncio.TimerHandle | None = None
         self._when = 0.0
         self._ping = ping
+        self._unsent_bytes = 0  # of what was written, at the last look
         # When the server's SETTINGS must be here, and ours acknowledged; and the seconds that were given for it.
         self._settings_limit: tuple[float, float] | None = None
         self._pinged: float | None = None  # the time of a ping, while its answer is awaited
@@ -621,8 +624,9 @@ class Http2Connection(asyncio.Protocol):
             next_time = settings_time
         if self._closing:
             return
+        sends = self._is_sending()
         for active in list(self._active.values()):
-            when = self._check(active, now)
+            when = self._check(active, now, sends)
             if when is not None and (next_time is None or when < next_time):
                 next_time = when
         if next_time is not None:
@@ -651,8 +655,17 @@ class Http2Connection(asyncio.Protocol):
             return now + min(interval, PING_LIMIT)
         return self._last_activity + interval
 
-    def _check(self, active: StreamExchange, now: float) -> float | None:
-        """End *active* if one of its limits is reached; return when to look again, None for never."""
+    def _is_sending(self) -> bool:
+        """Tell whether the server has taken some of what was written since the last look, and not all."""
+        before = self._unsent_bytes
+        self._unsent_bytes = 0 if self.transport is None else unsent_bytes(self.transport)
+        return self._unsent_bytes not in (0, before)
+
+    def _check(self, active: StreamExchange, now: float, sends: bool) -> float | None:
+        """End *active* if one of its limits is reached; return when to look again, None for never.
+
+        *sends*: the server takes what was written, a body of this exchange perhaps.
+        """
         if active.tunnel is not None:
             return None
         request = active.exchange.request
@@ -662,7 +675,9 @@ class Http2Connection(asyncio.Protocol):
             active.fail(TotalTimeoutError(request.method, request.url, total, _missing(active)))
             return None
         if silence is not None:
-            if active.moves:
+            if active.moves or (
+                sends and request.content is not None and not active.exchange.got_bytes
+            ):
                 active.last_activity = now
             until = active.last_activity + silence
             if now >= until:
