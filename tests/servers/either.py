@@ -26,8 +26,9 @@ class RawServer(Http1Server):
     """The same, for HTTP/2 too."""
 
     def __init__(self, script: Script, **more: Any) -> None:
-        if spoken.http2() and more.get("ssl") is not None:
-            more["ssl"].set_alpn_protocols(["h2", "http/1.1"])
+        if more.get("ssl") is not None:
+            if spoken.http2():
+                more["ssl"].set_alpn_protocols(["h2", "http/1.1"])
         elif more.get("unix_path") is None:
             more["ssl"] = spoken.server_context()
         super().__init__(self._answer_either if spoken.http2() else script, **more)
