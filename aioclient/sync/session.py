@@ -35,7 +35,6 @@ from .uploads import body_of
 from .websocket import WebSocket
 
 MAX_REDIRECTS: Final = 10
-_AUTO: Final = auto_fields(frozenset())
 
 
 class Session:
@@ -83,7 +82,8 @@ class Session:
         trust_env: bool = False,
         **session: Unpack[SessionArguments],
     ) -> None:
-        given: CIMultiDict[str] = CIMultiDict(_AUTO)
+        auto = auto_fields(frozenset())
+        given: CIMultiDict[str] = CIMultiDict(auto)
         if headers is not None:
             merge_into(given, headers)
         self.params: Any = {} if params is None else params
@@ -102,7 +102,7 @@ class Session:
             "base_url": base_url,
             "trust_env": trust_env,
             "auth": auth,
-            "skip_auto_headers": tuple(_AUTO),
+            "skip_auto_headers": tuple(auto),
             **session,
         }
         self._closed = False
