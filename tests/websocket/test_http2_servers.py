@@ -112,6 +112,8 @@ async def test_many(serve: Serve, tls: ssl.SSLContext) -> None:
         assert session.connector.statistics().opened == 1
 
 
+# hypercorn 0.18 loses a connection whose client answers its close frame: it has dropped the stream by then.
+@pytest.mark.parametrize("serve", ["haproxy"], indirect=True)
 async def test_the_server_closes(serve: Serve, tls: ssl.SSLContext) -> None:
     """Code and reason of the server's close frame come through."""
     async with serve() as url, opens(tls) as session, session.ws_connect(url) as ws:
