@@ -236,7 +236,7 @@ class BaseConnector(ConnectorPrivateNames):
         if self._sockets.closed:
             raise closed_error(request)
         key = request.key
-        if key.http2 and request.options.websocket:
+        if request.options.websocket and key.http2:
             return self._open_websocket(request, key)
         if key.proxy is not None and not key.tunnel:
             return self._send_to_proxy(request, key)

@@ -143,7 +143,7 @@ class RequestBuilder:
                 table = settings.proxies.for_call(arguments, origin_of(target))
                 if table is not options.proxies:
                     options = replace(options, proxies=table)
-        if arguments.get("websocket"):
+        if "websocket" in arguments:
             options = replace(options, websocket=True)
         creation_site = arguments.get("creation_site")
         return options if creation_site is None else replace(options, creation_site=creation_site)
