@@ -1,4 +1,4 @@
-"""What a redirect takes along: decided from values alone.
+"""What a redirect takes along, decided without I/O.
 
 ===================================  ==============================  =========================================
 hop                                  credentials                     a body that the method keeps
@@ -25,12 +25,12 @@ Downgrade = Literal["strip", "allow", "forbid"]
 
 @dataclass(frozen=True, slots=True)
 class Redirect:
-    """One hop, as ``RedirectPolicy`` decided it; ``dataclasses.replace()`` makes another decision of it.
+    """One hop, as ``RedirectPolicy`` decided it; ``dataclasses.replace()`` makes another decision from it.
 
     Attributes:
         status: of the response that redirects: 301, 302, 303, 307 or 308.
         method: of the request that would follow.
-        url: that was answered.
+        url: the URL that was answered.
         target: the URL that would follow.
         has_body: whether the request that would follow has a body.
         follow: whether it is followed; if not, the call returns the response that redirects.
@@ -55,7 +55,7 @@ class Redirect:
 class RedirectPolicy:
     """What redirects may take along to another origin (scheme, host or port), for ``redirect_policy=``.
 
-    Without one credentials and bodies stay with the origin that was asked.
+    Without a policy, credentials and bodies stay with the origin of the call.
 
     Args:
         keep_credentials: URLs of origins, such as ``https://files.example.com``, to which credentials may go along.
