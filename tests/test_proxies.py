@@ -441,13 +441,13 @@ class TestChoice:
             ClientSession(proxy="http://p.test", proxies={"all": "http://p.test"})
         for more in ({"proxy": "http://p.test"}, {"proxies": {"all": "http://p.test"}}):
             connector = aioclient.UnixConnector("/nowhere")
-            with pytest.raises(ValueError, match="takes no proxy"):
+            with pytest.raises(ValueError, match="supports no proxy"):
                 ClientSession(connector=connector, **more)  # type: ignore[arg-type]
         connector = aioclient.UnixConnector("/nowhere")
         async with ClientSession(connector=connector, trust_env=True) as session:
-            with pytest.raises(ValueError, match="takes no proxy"):
+            with pytest.raises(ValueError, match="supports no proxy"):
                 await session.get("http://a.test/", proxy="http://p.test")
-            with pytest.raises(ValueError, match="takes no proxy"):
+            with pytest.raises(ValueError, match="supports no proxy"):
                 await session.get("http://a.test/", proxies={"all": "http://p.test"})
             with pytest.raises(ValueError, match="both given"):
                 await session.get("http://a.test/", proxy="http://p.test", proxies={})

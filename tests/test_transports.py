@@ -479,7 +479,7 @@ class TestShape:
 
     async def test_proxies(self) -> None:
         """A transport that says nothing of proxies is not used with one; one that takes them gets the request's."""
-        with pytest.raises(ValueError, match="takes no proxy"):
+        with pytest.raises(ValueError, match="supports no proxy"):
             ClientSession(connector=InProcess(site), proxy="http://proxy.example:3128")
         app: Any = InProcess(site)
         app.takes_proxies = True

@@ -247,7 +247,7 @@ class TestUpdateBody:
             ({"json": [1]}, b"[2]", b"[2]", "application/json"),
             ({"json": [1]}, "[2]", b"[2]", "application/json"),
             ({"json": [1]}, bytearray(b"[2]"), b"[2]", "application/json"),
-            ({"json": [1]}, io.BytesIO(b"[2]"), b"[2]", "application/json"),
+            ({"json": [1]}, lambda: io.BytesIO(b"[2]"), b"[2]", "application/json"),
             ({"json": [1]}, {"a": "b"}, b"a=b", "application/x-www-form-urlencoded"),
             (
                 {"json": [1]},
