@@ -156,7 +156,7 @@ class TestRace:
             ({"hedge": None}, 1),
             ({"hedge": Hedge(after=20)}, 1),
         ],
-        ids=str,
+        ids=["POST", "PUT", "a body for once", "a handshake", "left out", "another"],
     )
     async def test_what_may_be_sent_twice(self, more: Any, count: int) -> None:
         """Idempotent requests with no body or one in memory; no handshake of a WebSocket; not if the call says so."""
