@@ -29,7 +29,7 @@ from ..connectors.base import BaseConnector
 from ..connectors.overrides import ResolveLike
 from ..connectors.proxies.decide import ProxyOrNone
 from ..connectors.unix import UnixConnector
-from ..cookies import CookieJar
+from ..cookies import CookieJar, DummyCookieJar
 from ..exceptions import NonHttpUrlClientError, shown
 from ..message.headers import AUTHORIZATION, COOKIE, LooseHeaders
 from ..message.origin import SSLOption
@@ -275,8 +275,8 @@ class ClientSession(SessionProperties, SessionPrivateNames):
     def with_auth(self, auth: AuthLike | None) -> "ClientSession":
         """Return a session for another user of the same service: with other credentials, over the same connector.
 
-        It has this one's settings, middlewares and fields, but for ``Authorization`` and ``Cookie``, and a cookie jar
-        of its own. Closing it leaves the connector open, as this session's close ends it.
+        It has this one's settings, middlewares, signer and fields, but for ``Authorization`` and ``Cookie``, and a
+        cookie jar of its own. Closing it leaves the connector open, which this session closes.
 
         Args:
             auth: its default credentials; None for none.
@@ -297,14 +297,7 @@ class ClientSession(SessionProperties, SessionPrivateNames):
             given.popall(name, None)
         other._defaults = default_headers(settings.auto_fields, given)
         other._lifecycle.connect(lifecycle.connector, None, None)
-        jar = self._cookie_jar
-        other._open(
-            CookieJar(
-                unsafe=jar.unsafe,
-                quote_cookie=jar.quote_cookie,
-                treat_as_secure_origin=jar.treat_as_secure_origin,
-            )
-        )
+        other._open(_empty_like(self._cookie_jar))
         return other
 
     def _compose(
@@ -688,3 +681,14 @@ async def _trace_failure(
     if response is not None:
         response.close()
     await trace.request_exception(error)
+
+
+def _empty_like(jar: AbstractCookieJar) -> AbstractCookieJar:
+    """Return a jar with the settings of *jar*, and none of its cookies."""
+    if isinstance(jar, DummyCookieJar):
+        return DummyCookieJar()
+    return CookieJar(
+        unsafe=jar.unsafe,
+        quote_cookie=jar.quote_cookie,
+        treat_as_secure_origin=jar.treat_as_secure_origin,
+    )

@@ -300,7 +300,8 @@ def test_a_name_for_tls(certificates: Certificates, run: Any) -> None:
 
 
 def test_traces(server: Server, run: Any, library: Any) -> None:
-    events = []
+    events: list[str] = []
+    connected: list[str] = []
 
     def send(client: Any) -> Any:
         def note(name: str, info: Any) -> None:
@@ -310,12 +311,29 @@ def test_traces(server: Server, run: Any, library: Any) -> None:
             events.append(name)
 
         trace = note if isinstance(client, library.Client) else note_later
-        return client.get(f"{server.url}/echo", extensions={"trace": trace})
+        extensions = {"trace": trace}
+        first = client.get(f"{server.url}/set_cookie?a=1", extensions=extensions)
+        if not asyncio.iscoroutine(first):
+            client.cookies.clear()
+            connected.extend(events[:2])
+            events.clear()
+            return client.get(f"{server.url}/echo", extensions=extensions)
 
-    run(send)
-    assert events == [
+        async def later() -> Any:
+            await first
+            client.cookies.clear()  # which are the client's alone
+            connected.extend(events[:2])
+            events.clear()
+            return await client.get(f"{server.url}/echo", extensions=extensions)
+
+        return later()
+
+    assert run(send).json()["cookies"] == {}
+    assert connected == [
         "connection.connect_tcp.started",
         "connection.connect_tcp.complete",
+    ]
+    assert events == [
         "http11.send_request_headers.complete",
         "http11.receive_response_headers.complete",
     ]
