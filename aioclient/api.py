@@ -24,6 +24,8 @@ class OneShot(RequestContextManager):
 
     __slots__ = ("_arguments", "_connector", "_loop", "_method", "_session", "_url")
 
+    _instead = "; for code that blocks there is aioclient.sync.get()"
+
     def __init__(
         self,
         method: str,

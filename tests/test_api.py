@@ -177,3 +177,11 @@ class TestConnector:
             UnixConnector(str(path)) as connector,
         ):
             assert (await aioclient.get(server.url(), connector=connector)).status == 200
+
+
+async def test_one_that_is_not_awaited() -> None:
+    """Who reads the response of a call at once is told of the functions that block."""
+    pending: Any = aioclient.get("http://a.test/")
+    with pytest.raises(AttributeError, match=r"await it first.*aioclient\.sync\.get\(\)"):
+        pending.text  # noqa: B018
+    pending.close()

@@ -1,5 +1,6 @@
 """The example of an SDK, run against a fake of the service that it is for."""
 
+import asyncio
 import hashlib
 import hmac
 import json
@@ -21,6 +22,10 @@ pytestmark = pytest.mark.both_loops
 
 music = SimpleNamespace(
     **runpy.run_path(str(Path(__file__).parent.parent / "examples" / "music_api.py"))
+)
+
+parts = SimpleNamespace(
+    **runpy.run_path(str(Path(__file__).parent.parent / "examples" / "music_transport.py"))
 )
 
 
@@ -181,3 +186,25 @@ async def test_arguments_of_the_session() -> None:
         assert session._client.timeout.total == 5
     with pytest.raises(TypeError, match="nonsense"):
         music.Session(music.ApiConfig("http://a.test/"), nonsense=1)
+
+
+@pytest.mark.rows("S000-06")
+async def test_a_client_that_is_handed_its_transport() -> None:
+    service = Service()
+    async with (
+        service.running(),
+        aioclient.ClientSession(
+            service.url, cookie_jar=aioclient.CookieJar(unsafe=True)
+        ) as session,
+    ):
+        client = parts.Client(parts.EngineTransport(session))
+        assert await client.song(1) == "song 1"
+        users = [music.Credential(number, f"key {number}") for number in range(1, 6)]
+        likes = await asyncio.gather(*(client.likes(user) for user in users))
+        assert likes == [["1"], ["2"], ["3"], ["4"], ["5"]]
+        with pytest.raises(music.CredentialInvalidError):
+            await client.likes(music.Credential())
+        assert session.connector.statistics().opened <= 5
+    canned = parts.CannedTransport({"data": {"name": "T"}})
+    assert await parts.Client(canned).song(3) == "T"
+    assert canned.calls == [parts.Call("songs.detail", {"id": 3})]

@@ -16,6 +16,8 @@ class _Pending(Coroutine[Any, Any, T]):
 
     __slots__ = ("_coroutine", "_response")
 
+    _instead = ""  # what may have been meant
+
     def __init__(self, coroutine: Coroutine[Any, Any, T]) -> None:
         self._coroutine = coroutine
         self._response: T | None = None
@@ -47,7 +49,7 @@ class _Pending(Coroutine[Any, Any, T]):
         def __getattr__(self, name: str) -> object:
             raise AttributeError(
                 f"{type(self).__name__!r} object has no attribute {name!r}: "
-                "await it first, or enter it with 'async with'"
+                f"await it first, or enter it with 'async with'{self._instead}"
             )
 
 
