@@ -122,7 +122,7 @@ class CircuitBreaker:
         try:
             response = await handler(request)
         except Exception as error:
-            if self._failed(error):
+            if self._failed(error, circuit, permit):
                 self._note_failure(key, circuit, permit)
             else:
                 circuit.withdrawn(permit)
@@ -133,7 +133,7 @@ class CircuitBreaker:
             else:
                 circuit.withdrawn(permit)
             raise
-        if response.status >= 500 if self._is_failure is None else self._is_failure(response):
+        if self._is_bad(response, circuit, permit):
             self._note_failure(key, circuit, permit)
             return response
         before, now = circuit.state, loop.time()
@@ -142,9 +142,24 @@ class CircuitBreaker:
             self._tell(key, circuit, before, now)
         return response
 
-    def _failed(self, error: Exception) -> bool:
+    def _is_bad(self, response: ClientResponse, circuit: Circuit, permit: int) -> bool:
+        """Tell whether *response* is a failure; what the user's function raises settles the permit, too."""
+        if self._is_failure is None:
+            return response.status >= 500
+        try:
+            return self._is_failure(response)
+        except BaseException:
+            circuit.withdrawn(permit)
+            response.close()  # nobody else will get it
+            raise
+
+    def _failed(self, error: Exception, circuit: Circuit, permit: int) -> bool:
         if self._is_failure is not None:
-            return self._is_failure(error)
+            try:
+                return self._is_failure(error)
+            except BaseException:
+                circuit.withdrawn(permit)
+                raise
         if isinstance(error, (NotSentError, AddressNotAllowedError)):
             return False
         return isinstance(error, (ClientConnectionError, TimeoutError))

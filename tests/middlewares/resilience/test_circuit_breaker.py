@@ -248,6 +248,31 @@ class TestStep:
                 "CircuitOpenError": 1,
             }
 
+    @pytest.mark.parametrize(
+        "answer", [200, aioclient.ServerDisconnectedError()], ids=["a response", "an error"]
+    )
+    async def test_a_function_that_raises(self, answer: Any) -> None:
+        """It does not take the probe with it: the next request is one again."""
+        wrong = False
+
+        def is_failure(outcome: Any) -> bool:
+            if wrong:
+                raise LookupError("mine")
+            return getattr(outcome, "status", None) == 503
+
+        end = End(503)
+        breaker = CircuitBreaker(min_calls=1, is_failure=is_failure)
+        async with ClientSession(middlewares=[breaker, end]) as session:
+            await calls(session, 1)
+            await asyncio.sleep(30)
+            end.answers = [answer]
+            wrong = True
+            assert kinds(await calls(session, 1)) == {"LookupError": 1}
+            wrong = False
+            end.answers = [200]
+            assert await call(session) == 200
+            assert breaker.state("http://a.example") is CLOSED
+
     @pytest.mark.parametrize("retry", [True, False])
     async def test_a_timeout_outside_of_it(self, retry: bool) -> None:
         """An attempt, or a call, that was ended since it took too long is a failure."""
