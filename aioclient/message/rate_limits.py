@@ -31,8 +31,8 @@ _REMAINING: Final = (
     istr("X-Rate-Limit-Remaining"),
 )
 
-_PARAMETER: Final = re.compile(
-    r"[;,\s]\s*(q|w|r|t|limit|remaining|reset)\s*=\s*\"?(\d{1,15})\b", re.I
+_NAMED_NUMBER: Final = re.compile(
+    r"(?<=[;,\s])(q|w|r|t|limit|remaining|reset)\s*=\s*\"?(\d{1,15})\b", re.I
 )
 _NUMBER: Final = re.compile(r"\s*(\d{1,15})(?:\.\d*)?\s*(?:[,;].*)?")
 
@@ -100,7 +100,7 @@ def _items(text: str) -> list[str]:
 
 
 def _parameters(text: str) -> dict[str, int]:
-    return {name.lower(): int(value) for name, value in _PARAMETER.findall(f" {text}")}
+    return {name.lower(): int(value) for name, value in _NAMED_NUMBER.findall(f" {text}")}
 
 
 def _number(text: str | None) -> int | None:

@@ -29,8 +29,6 @@ import asyncio, concurrent.futures, contextlib, os, signal, sys, threading
 import uvloop
 import aioclient
 
-pytestmark = pytest.mark.both_protocols
-
 async def answer(reader, writer):
     with contextlib.suppress(asyncio.IncompleteReadError, ConnectionError):
         while await reader.readuntil(b"\\r\\n\\r\\n"):
