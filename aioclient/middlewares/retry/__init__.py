@@ -1,4 +1,4 @@
-"""Further attempts of a request that failed: decided in ``policy``, made in ``step``."""
+"""Retries of failed requests: ``policy`` decides, ``step`` sends."""
 
 from .step import Retried, Retry, RetryStatistics
 

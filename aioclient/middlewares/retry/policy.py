@@ -1,14 +1,13 @@
-"""Whether to try again, and when: a decision on plain values.
+"""Whether and when to try again: a decision on plain values.
 
-The rules, in the order in which they are asked:
+The rules, in the order in which they are checked:
 
-* What the server or the network did must be worth another attempt: a status, an error, or what the user's own function
-  says of a response.
-* Trying again must be harmless: the method is one of ``methods``, or the request has an ``Idempotency-Key``, or it
-  never left. Its body can be sent again.
-* A server's ``Retry-After`` makes a wait longer, never shorter. If it asks for more than ``max_retry_after``, its
-  response is handed over instead.
-* No attempt is begun after the deadline.
+* Another attempt must make sense: because of the status or the error, or because the user's function says so.
+* Another attempt must be safe: the method is one of ``methods``, or the request has an ``Idempotency-Key``, or it was
+  never sent. Its body can be sent again.
+* A server's ``Retry-After`` makes a wait longer, never shorter. If it asks for more than ``max_retry_after``, the
+  response is returned instead.
+* No attempt begins after the deadline.
 """
 
 import math
@@ -31,15 +30,15 @@ from ...message.headers import check_method
 
 Jitter: TypeAlias = Literal["full", "equal", "none"]
 
-# What is raised before a byte of the request was sent.
+# Errors that are raised before a byte of the request was sent.
 NEVER_LEFT: Final = (ClientConnectorError, ConnectionTimeoutError)
 
 
 @dataclass(frozen=True, slots=True)
 class Answered:
-    """An attempt brought a response of this status, which asks to wait *retry_after* seconds; None if it does not.
+    """An attempt got a response with this status, which asks to wait *retry_after* seconds; None if it does not.
 
-    *wanted* is what the user's function says: True to try again, False not to, None to go by the status.
+    *wanted* is the result of the user's function: True to try again, False not to, None to decide by the status.
     """
 
     status: int
@@ -49,7 +48,7 @@ class Answered:
 
 @dataclass(frozen=True, slots=True)
 class Failed:
-    """An attempt raised this."""
+    """An attempt raised this error."""
 
     error: Exception
 
@@ -59,7 +58,7 @@ Outcome: TypeAlias = Answered | Failed
 
 @dataclass(frozen=True, slots=True)
 class Asked:
-    """What counts of a request: its method, an ``Idempotency-Key``, a body that can be sent again."""
+    """The facts of a request that matter: method, ``Idempotency-Key``, whether its body can be sent again."""
 
     method: str
     has_key: bool = False
@@ -75,14 +74,14 @@ class Again:
 
 @dataclass(frozen=True, slots=True)
 class Stop:
-    """Do not try again; *reason* says why, None for an outcome that nobody would repeat."""
+    """Do not try again; *reason* says why, None for an outcome that needs no retry."""
 
     reason: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RetryPolicy:
-    """What ``Retry`` was given, as its docstring says; checked."""
+    """The arguments of ``Retry``, checked; its docstring describes them."""
 
     STATUSES: ClassVar[frozenset[int]] = frozenset((408, 425, 429, 502, 503, 504))
     ERRORS: ClassVar[tuple[type[Exception], ...]] = (ClientConnectionError, IncompleteBodyError)
@@ -136,12 +135,12 @@ class RetryPolicy:
     def decide(
         self, outcome: Outcome, asked: Asked, made: int, left: float | None, random: float
     ) -> Again | Stop:
-        """Decide what follows *outcome*.
+        """Decide what to do after *outcome*.
 
         Args:
-            outcome: of the last attempt.
-            asked: what was asked.
-            made: attempts that were made, this one included.
+            outcome: the result of the last attempt.
+            asked: the facts of the request.
+            made: number of attempts so far, this one included.
             left: seconds until the deadline; None for no limit.
             random: from 0 up to but not including 1.
         """
@@ -172,7 +171,7 @@ class RetryPolicy:
         return Again(delay)
 
     def is_worth_it(self, outcome: Outcome) -> bool:
-        """Tell whether another attempt may come to something better than *outcome*."""
+        """Tell whether another attempt may have a better result than *outcome*."""
         if isinstance(outcome, Failed):
             error = outcome.error
             return isinstance(error, self.errors) and not isinstance(error, self.fatal_errors)
@@ -180,7 +179,7 @@ class RetryPolicy:
         return outcome.status in frozenset(self.statuses) if wanted is None else wanted
 
     def delay(self, before: int, random: float) -> float:
-        """Return the seconds of a wait that has so many waits before it."""
+        """Return the seconds to wait after *before* earlier waits."""
         try:
             longest = min(self.max_backoff, self.backoff * self.factor**before)
         except OverflowError:

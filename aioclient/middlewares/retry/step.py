@@ -26,14 +26,14 @@ from ...waiting import AttemptLimit, wait
 from .policy import Again, Answered, Asked, Failed, Jitter, Outcome, RetryPolicy, Stop
 
 KEY: Final = "Idempotency-Key"
-READ: Final = 2**20  # bytes of a body that ``read_body`` makes part of an attempt
+READ: Final = 2**20  # bytes; with ``read_body``, so much of a body is read within the attempt
 
 _log = logging.getLogger("aioclient.retry")
 
 
 @dataclass(frozen=True, slots=True)
 class Retried:
-    """What ``on_change`` of a ``Retry`` gets before each wait: *attempt* was the *number*-th one of *label*."""
+    """The argument of ``on_change`` of a ``Retry``, before each wait: *attempt* was the *number*-th one of *label*."""
 
     label: str
     number: int
@@ -42,10 +42,10 @@ class Retried:
 
 @dataclass(frozen=True, slots=True)
 class RetryStatistics:
-    """What a ``Retry`` has seen since it was made, or since ``reset()``.
+    """What a ``Retry`` has counted since it was made, or since ``reset()``.
 
-    ``calls`` are requests, each hop of a call by itself; ``retries`` further attempts; ``recovered`` calls that these
-    have saved; ``given_up`` those that ended with what another attempt might have made better.
+    ``calls`` are requests, each hop counted separately; ``retries`` are further attempts; ``recovered`` are requests
+    that succeeded thanks to them; ``given_up`` are requests that ended with a failure worth another attempt.
     """
 
     calls: int
@@ -55,36 +55,36 @@ class RetryStatistics:
 
 
 class Retry:
-    """A middleware that tries again: connection errors and the statuses of a server that cannot answer for now.
+    """A middleware that retries connection errors and the statuses of a server that is temporarily unavailable.
 
-    Repeated is what is safe to repeat: idempotent methods, requests that never left, and others that carry an
-    ``Idempotency-Key``, if their body can be sent again. After the last attempt its response is returned as it is, and
-    its exception raised as it is, with ``attempts`` and one note that tells every attempt. Nothing is repeated once a
-    response was handed over.
+    It repeats only what is safe to repeat: idempotent methods, requests that were never sent, and requests with an
+    ``Idempotency-Key``, if their body can be sent again. After the last attempt its response is returned unchanged, or
+    its exception is raised with ``attempts`` and one note that describes every attempt. Nothing is repeated after a
+    response was returned.
 
     The n-th wait is a random part of ``backoff * factor ** (n - 1)`` seconds, and at least what the server's
     ``Retry-After`` asks for. Each further attempt needs room in the *budget* and must begin before the call's deadline.
 
     Args:
-        attempts: how many there are at most; the first one counts.
-        timeout: seconds for each attempt, until the head of its response; None for no limit but those of the call.
-            Waiting for a rate limit or a free place is not counted.
-        backoff: seconds of the longest first wait.
+        attempts: the largest number of attempts, the first one included.
+        timeout: seconds for each attempt, until the head of its response; None for only the limits of the call.
+            Waiting for a rate limit or a concurrency limit is not counted.
+        backoff: upper limit of the first wait, in seconds.
         factor: by which each wait is longer than the one before.
-        max_backoff: seconds of the longest wait.
-        jitter: which part of a wait is random: "full" all of it, "equal" its second half, "none" nothing.
-        max_retry_after: seconds of the longest ``Retry-After`` that is waited for; a response that asks for more is
+        max_backoff: upper limit of each wait, in seconds.
+        jitter: which part of a wait is random: "full" all of it, "equal" its second half, "none" no part.
+        max_retry_after: the longest ``Retry-After`` to wait for, in seconds; a response that asks for more is
             returned.
-        statuses: that are tried again.
-        errors: the classes of exceptions that are tried again.
-        fatal_errors: those of them that are not.
-        methods: that may be repeated without an ``Idempotency-Key``.
-        inspect: a function or coroutine function that gets each response: True tries again, False does not, None goes
-            by the status.
+        statuses: the statuses to try again after.
+        errors: the classes of exceptions to try again after.
+        fatal_errors: those of them after which to stop.
+        methods: methods that may be repeated without an ``Idempotency-Key``.
+        inspect: a function or coroutine function that gets each response: True tries again, False does not, None
+            decides by the status.
         idempotency_key: True gives each request with another method an ``Idempotency-Key``, the same for all attempts
             and hops of its call; or a function that returns one.
-        read_body: makes reading the body, up to 1 MiB of it, part of the attempt.
-        budget: a ``RetryBudget``, by default one of its own; None for no limit.
+        read_body: whether reading the body, up to 1 MiB of it, is part of the attempt.
+        budget: a ``RetryBudget``; by default each ``Retry`` has its own; None for no limit.
         on_change: a function that gets a ``Retried`` before each wait.
 
     Raises:
@@ -147,7 +147,7 @@ class Retry:
         self._calls = self._retries = self._recovered = self._given_up = 0
 
     async def __call__(self, request: Request, handler: Handler) -> ClientResponse:
-        """Send *request*, again and again if need be."""
+        """Send *request*, and again as often as the policy decides."""
         loop = get_running_loop()
         began = loop.time()
         self._calls += 1
@@ -175,14 +175,14 @@ class Retry:
                     note_attempts(response, attempts)
                     return response
                 await wait_for_end(response.release())
-                del response  # what it holds must be free for the next attempt
+                del response  # its connection must be free for the next attempt
             await wait(next_.delay)
             if request.content is not None:
                 request.content.rewind()
             began = loop.time()
 
     async def _attempt(self, request: Request, handler: Handler) -> ClientResponse:
-        """Make an attempt that is more than the handler's: limited, or with the body.
+        """Make an attempt with a time limit, or one that reads the body.
 
         Raises:
             AttemptTimeoutError: it took longer than ``timeout``.
@@ -225,7 +225,7 @@ class Retry:
     def _judge(
         self, request: Request, outcome: Outcome, attempts: tuple[Attempt, ...], began: float
     ) -> tuple[tuple[Attempt, ...], Again | Stop]:
-        """Return the attempts with the last one among them, and what follows it."""
+        """Return the attempts including the last one, and the decision after it."""
         now = get_running_loop().time()
         content, deadline = request.content, request.deadline
         made = len(attempts) + 1
@@ -267,13 +267,13 @@ class Retry:
         attempts: tuple[Attempt, ...],
         began: float,
     ) -> ClientResponse:
-        """Return the *response* that ended well after other *attempts*."""
+        """Return the successful *response* after other *attempts*."""
         attempts, _ = self._judge(request, Answered(response.status), attempts, began)
         note_attempts(response, attempts)
         return response
 
     def _put_key(self, request: Request) -> None:
-        """Give *request* a key, or that of the hop before, unless it has one or needs none."""
+        """Give *request* a key, or the key of the previous hop, unless it has one or needs none."""
         if request.method in self._policy.methods or KEY in request.fields:
             return
         for response in reversed(request.history):
@@ -285,11 +285,11 @@ class Retry:
         request.headers[KEY] = key
 
     def statistics(self) -> RetryStatistics:
-        """Return what was counted, as a value that does not change."""
+        """Return the counts, as an immutable value."""
         return RetryStatistics(self._calls, self._retries, self._recovered, self._given_up)
 
     def reset(self) -> None:
-        """Begin to count anew, the budget included."""
+        """Reset the counts, and the budget."""
         self._calls = self._retries = self._recovered = self._given_up = 0
         if self.budget is not None:
             self.budget.reset()
@@ -299,13 +299,13 @@ class Retry:
 
 
 def describe(error: Exception) -> str:
-    """Return class and text of an *error*."""
+    """Return the class and text of *error*."""
     text = str(error)
     return f"{type(error).__name__}: {text}" if text else type(error).__name__
 
 
 def _mark(error: Exception, attempts: tuple[Attempt, ...], reason: str | None) -> None:
-    """Tell in *error* of the attempts that led to it."""
+    """Add the attempts that led to *error* to it."""
     cast(Any, error).attempts = attempts
     if len(attempts) > 1 or reason is not None:
         error.add_note(summary(attempts, reason))
