@@ -1,11 +1,11 @@
-"""Credentials: evaluated on every attempt, for the origin they were given for.
+"""Credentials: computed for each attempt, and limited to the origin that they were given for.
 
 - ``basic``: Basic, and every spelling of ``auth=``; ``bearer``, ``digest``: the other schemes;
 - ``oauth2``: tokens of an authorization server;
-- ``credential``: those of an API of its own kind; ``flight``: one renewal for all that wait;
-- ``scope``: for which requests they are; ``identity``: who they are, for caches;
-- ``step``: the step of the chain that lets a request's credentials write themselves into it;
-- ``netrc``, ``netrc_file``: the step instead of it where a netrc file may have some.
+- ``credential``: custom credentials of an API; ``flight``: one renewal for all requests that wait for it;
+- ``scope``: which requests get them; ``identity``: whose they are, for caches;
+- ``step``: the step of the chain that lets credentials write themselves into a request;
+- ``netrc``, ``netrc_file``: the step that replaces it if a netrc file may have credentials.
 """
 
 from .basic import NO_AUTH, AuthLike, BasicAuth, coerce_auth, credentials_in

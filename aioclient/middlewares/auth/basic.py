@@ -28,10 +28,10 @@ class BasicAuth(_BasicAuth):
     Args:
         login: without ``:``, which separates it from the password.
         password: may hold anything that *encoding* can carry.
-        encoding: of both on the wire; ``latin1`` by default, ``utf-8`` where the server asks for it (RFC 7617,
+        encoding: for both on the wire; ``latin1`` by default, ``utf-8`` where the server asks for it (RFC 7617,
             section 2.1).
-        origins: URLs of the only origins that get them, such as ``https://api.example.com``; None for any that is
-            called.
+        origins: URLs of the only origins that get the credentials, such as ``https://api.example.com``; None for every
+            origin that is called.
 
     Raises:
         ValueError: login or password is None, the login holds ``:``, or *encoding* cannot carry a character.
@@ -73,7 +73,7 @@ class BasicAuth(_BasicAuth):
         """Return the credentials in the value of an ``Authorization`` field.
 
         Raises:
-            ValueError: it is not Basic, not base64, or has no ``:``.
+            ValueError: the value is not Basic, not base64, or has no ``:``.
         """
         scheme, _, encoded = auth_header.partition(" ")
         if scheme.lower() != "basic" or not encoded:
@@ -104,7 +104,7 @@ class BasicAuth(_BasicAuth):
         return f"Basic {base64.b64encode(pair).decode('ascii')}"
 
     def authorize(self, request: Request) -> None:
-        """Set the request's ``Authorization`` field, unless it has one of its own."""
+        """Set the request's ``Authorization`` field, unless the request already has one."""
         if AUTHORIZATION not in request.fields:
             request.authorization = self.encode()
 
@@ -113,7 +113,7 @@ class BasicAuth(_BasicAuth):
 
 
 class _BasicAuthOfOrigins(BasicAuth):
-    """The same for some origins only."""
+    """Basic credentials for some origins only."""
 
     origins: frozenset[Origin]
 
@@ -123,7 +123,7 @@ class _BasicAuthOfOrigins(BasicAuth):
 
 
 class LoginOfUrl(BasicAuth):
-    """The user of a URL that has no password, which a netrc file may know."""
+    """The user in a URL without a password; a netrc file may have the password."""
 
     __slots__ = ()
 
@@ -179,10 +179,10 @@ AuthLike = Auth | tuple[str, str] | AiohttpBasicAuth | Callable[[Request], objec
 
 
 def coerce_auth(value: AuthLike) -> Auth:
-    """Return *value*, any spelling of credentials, as what the chain uses.
+    """Return *value*, credentials in any accepted form, as the object that the chain uses.
 
     Raises:
-        TypeError: it is none of BasicAuth, (login, password), an object with ``authorize``, a callable.
+        TypeError: it is not a BasicAuth, a (login, password), an object with ``authorize``, or a callable.
     """
     if isinstance(value, BasicAuth):
         return value
@@ -203,7 +203,7 @@ _TOKENS: Final = "; give a token as BearerAuth(token)"
 
 
 def _of_tuple(value: tuple[Any, ...]) -> BasicAuth:
-    """Return credentials that were given as (login, password), or with their encoding as a third entry."""
+    """Return credentials from (login, password), or from (login, password, encoding)."""
     if len(value) not in (2, 3):
         raise TypeError(
             f"auth must be a tuple of two, (login, password), found {len(value)}{_TOKENS if len(value) == 1 else ''}"

@@ -10,23 +10,26 @@ from yarl import URL
 from ...message.request import Request
 from .scope import Scope
 
-_TOKEN: Final = re.compile(r"[\x21-\x7e]+")  # more than RFC 6750's b64token: servers hand out more
+_TOKEN: Final = re.compile(
+    r"[\x21-\x7e]+"
+)  # more than RFC 6750's b64token: servers use more characters
 
 Token = str | Callable[[], str | Awaitable[str]]
 
 
 class BearerAuth(Scope):
-    """A bearer token, or a function that is asked for one before each attempt.
+    """A bearer token, or a function that returns one before each attempt.
 
     Args:
-        token: text, or a plain or coroutine function without arguments that returns it. It is not kept: a function that
-            fetches tokens keeps them itself.
-        origins: URLs of the only origins that get it, such as ``https://api.example.com``; None for any that is called.
-        identity: a name for who asks, for caches; by default the token, or the function, is.
+        token: text, or a plain or coroutine function without arguments that returns it. The result is not kept: a
+            function that fetches tokens must keep them itself.
+        origins: URLs of the only origins that get the token, such as ``https://api.example.com``; None for every origin
+            that is called.
+        identity: a name for the owner of the token, for caches; by default the token or the function itself.
 
     Raises:
         TypeError: *token* is neither text nor callable.
-        ValueError: it is empty, or holds what no token has: spaces, control characters, what is not ASCII.
+        ValueError: it is empty, or holds a space, a control character or a character that is not ASCII.
     """
 
     __slots__ = ("__weakref__", "_token", "identity")
@@ -47,7 +50,7 @@ class BearerAuth(Scope):
         self.identity: str | None = identity
 
     def authorize(self, request: Request) -> Awaitable[None] | None:
-        """Set the request's ``Authorization`` field, unless it has one of its own."""
+        """Set the request's ``Authorization`` field, unless the request already has one."""
         if not self.applies(request):
             return None
         if isinstance(self._token, str):
@@ -73,11 +76,11 @@ async def _later(request: Request, token: Awaitable[str]) -> None:
 
 
 def checked_token(token: object) -> str:
-    """Return *token*, which may stand in a field.
+    """Return *token* if it is valid in a field.
 
     Raises:
-        TypeError: it is no text.
-        ValueError: it is empty, or holds what no token has.
+        TypeError: it is not text.
+        ValueError: it is empty, or holds a character that tokens must not have.
     """
     if not isinstance(token, str):
         raise TypeError(f"a token must be a str, found {type(token).__name__}")

@@ -1,4 +1,4 @@
-"""Credentials of an API of its own kind: fields, cookies and query parameters, renewed when they are over."""
+"""Custom credentials of an API: fields, cookies and query parameters, renewed when they expire."""
 
 from collections.abc import Awaitable, Iterable, Mapping
 from dataclasses import replace
@@ -19,49 +19,50 @@ from .scope import Scope
 
 @runtime_checkable
 class Credential(Protocol):
-    """What ``CredentialAuth`` sends; a subclass has what it does not write itself from here.
+    """The object that ``CredentialAuth`` sends; a subclass inherits defaults for the methods that it lacks.
 
-    An attribute ``identity``, a str, names who asks, for caches; without it each object is somebody else.
+    An attribute ``identity``, a str, names the owner, for caches; without it each object counts as another owner.
     """
 
     def headers(self) -> Mapping[str, str]:
-        """Return fields to send; they take the place of others of the same names. None by default."""
+        """Return fields to send; they replace others of the same names. Empty by default."""
         return {}
 
     def cookies(self) -> Mapping[str, str]:
-        """Return cookies to send beside others; none by default."""
+        """Return cookies to send in addition to others; empty by default."""
         return {}
 
     def params(self) -> Mapping[str, str]:
-        """Return query parameters to send beside others; none by default."""
+        """Return query parameters to send in addition to others; empty by default."""
         return {}
 
     def is_expired(self) -> bool:
-        """Tell whether ``refresh()`` is to be awaited before anything is sent; False by default."""
+        """Tell whether ``refresh()`` must be awaited before a request is sent; False by default."""
         return False
 
     async def refresh(self) -> "Credential | None":
-        """Renew it, and return None or the one that takes its place. By default nothing is renewed.
+        """Renew the credential; return None, or another one that replaces it. By default this does nothing.
 
-        Requests that it makes with the same session need ``auth=aioclient.NO_AUTH``.
+        Requests that this method makes with the same session need ``auth=aioclient.NO_AUTH``.
         """
         return None
 
     def raise_for_invalid(self) -> None:
-        """Raise if it cannot be good; by default it may be."""
+        """Raise if the credential is certainly invalid; by default this does nothing."""
         return
 
 
 class CredentialAuth(Scope):
-    """Sends a credential of the user's: its fields, cookies and query parameters.
+    """Sends a custom credential: its fields, cookies and query parameters.
 
-    It is renewed when it says that it is expired, and once when a server answers 401; all requests that need that at
-    the same time share one ``refresh()``, which goes on as long as one of them waits.
+    The credential is renewed when it says that it is expired, and once when a server answers 401. All requests that
+    need a renewal at the same time share one ``refresh()``, which goes on as long as one of them waits.
 
     Args:
         credential: an object with the methods of ``Credential``.
         verify: whether ``credential.raise_for_invalid()`` is called before each attempt.
-        origins: URLs of the only origins that get it, such as ``https://api.example.com``; None for any that is called.
+        origins: URLs of the only origins that get it, such as ``https://api.example.com``; None for every origin that
+            is called.
 
     Raises:
         TypeError: *credential* lacks a method.
@@ -92,19 +93,19 @@ class CredentialAuth(Scope):
             )
         self.credential: Credential = credential
         self._verify = verify
-        self._generation = 0  # which one it is, counted by renewals
+        self._generation = 0  # how often the credential was renewed
         self._refused = -1
         self._sent: WeakKeyDictionary[Request, int] = WeakKeyDictionary()
         self._flight: Flight[None] = Flight()
 
     @property
     def identity(self) -> str:
-        """Who asks."""
+        """The owner of the credential."""
         named: str | None = getattr(self.credential, "identity", None)
         return number_of(self) if named is None else named
 
     def authorize(self, request: Request) -> Awaitable[None] | None:
-        """Put the credential on *request*, after it was renewed if that is needed."""
+        """Put the credential on *request*; renew it first if needed."""
         if not self.covers(request):
             return None
         if self._is_over():
@@ -113,12 +114,12 @@ class CredentialAuth(Scope):
         return None
 
     def offer(self, request: Request) -> None:
-        """Put on what there is."""
+        """Put the credential on *request* as it is now."""
         if self.covers(request) and not self._is_over():
             self._write(request)
 
     async def answer(self, request: Request, response: ClientResponse) -> bool:
-        """Ask for another round after a 401; the credential that was refused is renewed before."""
+        """Ask for another attempt after a 401; renew the refused credential first."""
         if response.status != UNAUTHORIZED or not self.covers(request):
             return False
         if self._sent.get(request) == self._generation:
@@ -129,7 +130,7 @@ class CredentialAuth(Scope):
         return self._refused == self._generation or self.credential.is_expired()
 
     async def _after_renewing(self, request: Request) -> None:
-        # What a middleware of this task left unread may hold the connection that refresh() needs.
+        # An unread response of a middleware in this task may hold the connection that refresh() needs.
         release_unread(None)
         await self._flight.join(self._renew)
         self._put_on(request)
@@ -157,12 +158,12 @@ class CredentialAuth(Scope):
         for name, value in fields.items():
             request.headers[name] = value
         if fields:
-            # Whatever they are called, no message shows them.
+            # These fields are hidden in messages, whatever their names are.
             hidden = request.options.sensitive_headers | {name.lower() for name in fields}
             request.options = replace(request.options, sensitive_headers=hidden)
         if not cookies:
             return
-        if COOKIE in request.fields:  # the caller's own, which keeps all others out
+        if COOKIE in request.fields:  # set by the caller, so no other cookies are added
             pairs = [*request.fields.getall(COOKIE), *(f"{n}={v}" for n, v in cookies.items())]
             request.headers[COOKIE] = "; ".join(pairs)
         else:
@@ -173,7 +174,7 @@ class CredentialAuth(Scope):
 
 
 def with_query(url: URL, params: Mapping[str, Any]) -> URL:
-    """Return *url* with *params* in its query, in place of those of the same names; the rest stays as it is spelled."""
+    """Return *url* with *params* in its query, replacing those of the same names; the rest keeps its spelling."""
     if any(name in url.query for name in params):
         url = url.without_query_params(*params)
     return url.extend_query(dict(params))

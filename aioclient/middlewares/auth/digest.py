@@ -1,4 +1,4 @@
-"""Digest authentication with servers (RFC 7616); its arithmetic is that of proxies, too."""
+"""Digest authentication with servers (RFC 7616); proxies use the same computation."""
 
 from collections.abc import Awaitable, Iterable
 from hashlib import sha256
@@ -17,23 +17,23 @@ UNAUTHORIZED: Final = 401
 
 
 class DigestAuth(Scope):
-    """Login and password that a server is shown as a digest only.
+    """Login and password that are sent only as a digest.
 
-    The first request to an origin asks for its challenge, and is sent once more with an answer; later ones carry an
-    answer at once, each with a count of its own. A new nonce, and one that is stale, are answered again, once for each
-    request. Of several challenges the strongest counts: SHA-512-256 and SHA-256 before MD5, each with ``-sess`` or
-    without. A server that asks for Basic only gets nothing. Where a server wants the body covered (``auth-int`` alone),
-    it is read into memory first.
+    The first request to an origin gets its challenge, and is sent again with an answer. Later requests carry an answer
+    at once, each with its own count. A new or a stale nonce is answered again, once for each request. If there are
+    several challenges, the strongest is answered: SHA-512-256 and SHA-256 before MD5, each with or without ``-sess``.
+    A server that offers only Basic gets no answer. If a server requires ``auth-int``, which covers the body, the body
+    is read into memory first.
 
     Args:
         login: in UTF-8 on the wire; hidden where the server offers ``userhash``.
         password: never on the wire.
-        origins: URLs of the only origins that get an answer, such as ``https://api.example.com``; None for any that is
-            called.
+        origins: URLs of the only origins that get an answer, such as ``https://api.example.com``; None for every origin
+            that is called.
 
     Raises:
-        TypeError: login or password is no text.
-        ValueError: the login is empty, or UTF-8 cannot carry one of them.
+        TypeError: login or password is not text.
+        ValueError: the login is empty, or UTF-8 cannot encode one of them.
     """
 
     __slots__ = ("__weakref__", "_login", "_nonces", "_password")
@@ -59,11 +59,11 @@ class DigestAuth(Scope):
 
     @property
     def identity(self) -> str:
-        """A hash of who asks."""
+        """A hash that stands for the login and password."""
         return sha256(f"{self._login}\0{self._password}".encode()).hexdigest()
 
     def authorize(self, request: Request) -> Awaitable[None] | None:
-        """Answer the origin's last challenge, if there was one."""
+        """Answer the origin's last challenge, if there is one."""
         challenge = self._nonces.known(request.origin)
         if challenge is None or not self.applies(request):
             return None
@@ -74,10 +74,10 @@ class DigestAuth(Scope):
         return None
 
     def offer(self, request: Request) -> None:
-        """Do nothing: an answer counts."""
+        """Do nothing: each answer has its own count."""
 
     async def answer(self, request: Request, response: ClientResponse) -> bool:
-        """Take the challenge of a 401, and ask for another round if it can be answered and was not yet."""
+        """Take the challenge of a 401; ask for another attempt if it can be answered and has not been answered yet."""
         if not self.applies(request):
             return False
         known = self._nonces.known(request.origin)
@@ -114,6 +114,6 @@ class DigestAuth(Scope):
 
 
 def _answered(request: Request) -> str | None:
-    """Return the nonce that *request* went out with an answer to; None for none."""
+    """Return the nonce that *request* was sent with an answer to; None if it had no answer."""
     field = request.authorization
     return None if field is None else challenges([field])[0][1].get("nonce")

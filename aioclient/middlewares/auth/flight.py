@@ -1,4 +1,4 @@
-"""One piece of work for all who need it at the same time."""
+"""One task that is shared by all callers that need its result at the same time."""
 
 import asyncio
 from collections.abc import Callable, Coroutine
@@ -8,10 +8,10 @@ T = TypeVar("T")
 
 
 class Flight(Generic[T]):
-    """Work that goes on as long as somebody waits for it, whoever began it.
+    """A task that goes on as long as somebody waits for it, whoever began it.
 
-    Who is cancelled leaves the others alone. When the last one has left the work is cancelled, and waited for: what it
-    must not leave half done it finishes.
+    Cancelling one waiter does not affect the others. When the last one is cancelled, the task is cancelled too, and
+    awaited, so that it can clean up.
     """
 
     __slots__ = ("_task", "_waiting")
@@ -21,7 +21,7 @@ class Flight(Generic[T]):
         self._waiting = 0
 
     async def join(self, begin: Callable[[], Coroutine[Any, Any, T]]) -> T:
-        """Return what the work that is under way returns, or raise what it raises; without any, *begin* makes it."""
+        """Return or raise the result of the task that is running; if there is none, *begin* starts it."""
         while True:
             task = self._task
             if task is not None and task is asyncio.current_task():
@@ -35,7 +35,7 @@ class Flight(Generic[T]):
                 break
             if self._waiting:
                 break
-            await asyncio.wait((task,))  # it was cancelled, and ends now
+            await asyncio.wait((task,))  # it was cancelled, and is about to end
         self._waiting += 1
         try:
             await asyncio.wait((task,))
@@ -53,4 +53,4 @@ async def _ended(task: "asyncio.Task[Any]") -> None:
         task.cancel()
         await asyncio.wait((task,))
     if not task.cancelled():
-        task.exception()  # nobody may be left to raise it to
+        task.exception()  # perhaps nobody is left to get the exception

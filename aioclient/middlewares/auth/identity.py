@@ -1,4 +1,4 @@
-"""Who credentials are, without showing them, and what they would set: known without I/O."""
+"""Whose credentials a request carries, without showing them, and which fields they would set; no I/O is needed."""
 
 import itertools
 from inspect import isawaitable, iscoroutine
@@ -10,16 +10,16 @@ from ...chain import name_of
 from ...message.headers import AUTHORIZATION
 from ...message.request import Auth, Request
 
-# A number of an object is that of this run of this process: what is kept in a file must not be another object's.
+# Numbers of objects hold for one run of one process: a stored number must never match another object.
 _RUN: Final = token_hex(8)
 _numbers: Final = itertools.count()
 _objects: Final[dict[int, tuple["ref[object]", str]]] = {}
 
 
 def identity_of(auth: object, request: Request) -> str:
-    """Return who *auth* is: its own ``identity``, else the fields that it sets, else which object it is.
+    """Return the owner of *auth*: its own ``identity``, else the fields that it sets, else a number for the object.
 
-    "" for credentials that are none.
+    The text is empty for ``NO_AUTH``.
     """
     identity: str | None = getattr(auth, "identity", None)
     if identity is not None:
@@ -55,7 +55,7 @@ def _unauthorized(request: Request) -> Request:
 
 
 def number_of(thing: object) -> str:
-    """Return a text that is this object's alone, while it lives and afterwards."""
+    """Return a text that belongs to this object alone, and to no later object."""
     known = _objects.get(id(thing))
     if known is not None and known[0]() is thing:
         return known[1]
@@ -63,6 +63,6 @@ def number_of(thing: object) -> str:
     try:
         _objects[id(thing)] = ref(thing), text
         finalize(thing, _objects.pop, id(thing), None).atexit = False
-    except TypeError:  # it cannot be referred to weakly: it is another one each time
+    except TypeError:  # no weak reference is possible: it gets a new number each time
         _objects.pop(id(thing), None)
     return text

@@ -1,16 +1,16 @@
 """Credentials from a netrc file, for the host of each hop.
 
-What is decided here, and by which rule:
+The rules:
 
-* An entry is chosen by the canonical host of the request that is sent, for each attempt and each hop anew: what was
-  chosen for one host is not known at the next one.
-* Explicit credentials go first: ``auth=``, user and password of the URL, an ``Authorization`` field.
-* A URL that names a user gets that user's password and nobody else's.
-* A proxy that has no login of its own is looked up by its host as well, if it is an HTTP proxy.
-* A hop from https to http gets nothing: whoever redirects must not make a password travel in the open.
-* An entry is for its host and names no port. The caller may ask for any; a redirect gets credentials on the port that
-  the caller asked for and on the scheme's own: on another one it may be anybody's service.
-* The file is read in a thread, and looked at again a second later at the earliest.
+* The entry is looked up by the canonical host of the request, again for each attempt and each hop: what was found for
+  one host is not used for the next.
+* Explicit credentials take precedence: ``auth=``, user and password of the URL, an ``Authorization`` field.
+* If a URL names a user, only that user's password is used.
+* A proxy without its own login is looked up by its host as well, if it is an HTTP proxy.
+* A hop from https to http gets no credentials: a redirect must not cause a password to be sent unencrypted.
+* An entry names a host and no port. The caller may use any port. After a redirect, credentials are sent only to the
+  port that the caller used and to the default port of the scheme: on another port there may be anybody's service.
+* The file is read in a thread, and checked again after a second at the earliest.
 """
 
 import asyncio
@@ -31,7 +31,7 @@ from .basic import BasicAuth, LoginOfUrl
 from .netrc_file import Entry, find_entry, parse_netrc
 from .step import send_with
 
-LOOK_AGAIN: Final = 1.0  # seconds; a look costs a thread's turn
+LOOK_AGAIN: Final = 1.0  # seconds; each check needs a thread
 _DEFAULT_PORTS: Final = (80, 443)  # without TLS, and with it
 MAX_SIZE: Final = 1024 * 1024  # bytes; the largest files in use have a few thousand
 
@@ -40,10 +40,9 @@ class Netrc:
     """A netrc file, for ``ClientSession(netrc=...)``.
 
     Args:
-        path: the file, which must be there; None for the one that ``$NETRC`` names, else ``~/.netrc``, if there is
-            one.
-        use_default: whether the ``default`` entry goes to every host that has none of its own. It is off unless asked
-            for: with it, whoever is asked for anything gets a password.
+        path: the file, which must exist; None for the file that ``$NETRC`` names, else ``~/.netrc``, if it exists.
+        use_default: whether the ``default`` entry is used for each host that has no entry. It is off by default: with
+            it, every host that is called gets a password.
     """
 
     __slots__ = ("path", "use_default")
@@ -55,7 +54,7 @@ class Netrc:
         self.use_default: bool = use_default
 
     def find(self) -> Path | None:
-        """Return the file's path; None when there is nowhere to look for it."""
+        """Return the file's path; None if there is no path to look at."""
         if self.path is not None:
             return self.path
         if named := os.environ.get("NETRC"):
@@ -75,10 +74,10 @@ NetrcLike = bool | str | os.PathLike[str] | Netrc
 
 
 def coerce_netrc(netrc: NetrcLike | None, trust_env: bool) -> Netrc | None:
-    """Return what ``netrc=`` and ``trust_env=`` ask for; None for no netrc file.
+    """Return the netrc file that ``netrc=`` and ``trust_env=`` select; None for no file.
 
     Raises:
-        TypeError: *netrc* is no path, bool, None or ``Netrc``.
+        TypeError: *netrc* is not a path, a bool, None or a ``Netrc``.
     """
     if netrc is None:
         netrc = trust_env
@@ -94,7 +93,7 @@ def coerce_netrc(netrc: NetrcLike | None, trust_env: bool) -> Netrc | None:
 
 
 class _Look(NamedTuple):
-    """What was found when the file was looked at."""
+    """The result of checking the file."""
 
     stamp: tuple[object, ...]
     entries: Sequence[Entry] = ()
@@ -128,7 +127,7 @@ class NetrcStep:
         return await (handler(request) if auth is None else send_with(auth, request, handler))
 
     def applies(self, request: Request) -> bool:
-        """Tell whether *request* gets what the file has for its host."""
+        """Tell whether *request* may get the file's credentials for its host."""
         return (
             (request.auth is None or isinstance(request.auth, LoginOfUrl))
             and AUTHORIZATION not in request.fields
@@ -137,11 +136,11 @@ class NetrcStep:
 
     @property
     def identity(self) -> str:
-        """Which file it is: who asks is not known before it was read."""
+        """The file: its logins are not known before it is read."""
         return repr(self._netrc)
 
     def known_auth(self, request: Request) -> BasicAuth | None:
-        """Return the credentials for *request* that were in the file when it was last looked at."""
+        """Return the credentials for *request* from the last time that the file was read."""
         return self._found(request, self._look.entries)
 
     def _found(self, request: Request, entries: Sequence[Entry]) -> BasicAuth | None:
@@ -150,7 +149,7 @@ class NetrcStep:
         return None if entry is None else _basic(entry)
 
     def login_of(self, host: str) -> BasicAuth | None:
-        """Return the login that the file, when it was last looked at, had for a proxy on *host*."""
+        """Return the login for a proxy on *host* from the last time that the file was read."""
         entry = find_entry(self._look.entries, host, use_default=self._netrc.use_default)
         return None if entry is None else _basic(entry)
 
@@ -177,7 +176,7 @@ class NetrcStep:
 
 
 def _may_follow(request: Request) -> bool:
-    """Tell whether a request that a redirect asks for may carry credentials."""
+    """Tell whether a request that follows a redirect may carry credentials."""
     origin, history = request.origin, request.history
     if not origin.is_tls and any(hop.url.scheme in ("https", "wss") for hop in history):
         return False
@@ -192,7 +191,7 @@ def _basic(entry: Entry) -> BasicAuth:
 
 
 def _read(netrc: Netrc, before: _Look) -> _Look:
-    """Look at the file, in a thread; the last look again if nothing has changed."""
+    """Check the file, in a thread; return *before* if nothing has changed."""
     path = netrc.find()
     if path is None:
         return _Look((None,))

@@ -1,8 +1,8 @@
-"""What a netrc file says: text in, logins and passwords out.
+"""The parser of netrc files: takes text, returns logins and passwords.
 
 The grammar is that of ftp(1), with the quotes and comments that Python and curl read as well. A host may have several
-entries, one for each login; the first that fits counts. What other programs put into it besides, such as ``port 993``,
-costs its line and not the file. No message quotes the file.
+entries, one for each login; the first that matches is used. Other words in the file, such as ``port 993``, invalidate
+their line but not the file. No message quotes the file.
 """
 
 from collections.abc import Sequence
@@ -28,23 +28,23 @@ class Entry(NamedTuple):
 class _Token(NamedTuple):
     text: str
     line: int
-    end: int  # where it ends in the file
+    end: int  # its end in the file
     quoted: bool
 
     @property
     def is_start(self) -> bool:
-        """Whether it begins an entry or a macro."""
+        """Whether the word begins an entry or a macro."""
         return not self.quoted and self.text in _STARTS
 
 
 def parse_netrc(text: str) -> tuple[tuple[Entry, ...], tuple[str, ...]]:
-    """Return the entries of a netrc file, in its order, and what is wrong with lines that were left out.
+    """Return the entries of a netrc file in their order, and the problems of the lines that were skipped.
 
-    From a word on that is not understood, the rest of its line is left out, and an entry whose login Basic cannot
-    carry. What is said of them tells where, and nothing of what stands there.
+    After an unknown word, the rest of the line is skipped. An entry whose login Basic cannot encode is skipped too. Each
+    problem names the place, but never quotes the file.
 
     Raises:
-        ValueError: there are such lines, and no entry has a password.
+        ValueError: there are such problems, and no entry has a password.
     """
     entries: list[Entry] = []
     problems: list[str] = []
@@ -54,7 +54,7 @@ def parse_netrc(text: str) -> tuple[tuple[Entry, ...], tuple[str, ...]]:
         try:
             token = tokens.keyword()
             if token is None or token.is_start:
-                # Before its name is read: what follows a bad one does not belong to the entry before.
+                # Before the name is read: what follows a bad name does not belong to the previous entry.
                 done, entry = entry, None
                 if done is not None:
                     done.finish(entries, problems)
@@ -75,7 +75,7 @@ def parse_netrc(text: str) -> tuple[tuple[Entry, ...], tuple[str, ...]]:
         except ValueError as error:
             problems.append(str(error))
             if not _STARTS.isdisjoint(tokens.skip_line().split()):
-                entry = None  # what follows may belong to another one
+                entry = None  # the next words may belong to another entry
     if problems and not any(found.password for found in entries):
         raise ValueError(problems[0])
     return tuple(entries), tuple(problems)
@@ -84,7 +84,7 @@ def parse_netrc(text: str) -> tuple[tuple[Entry, ...], tuple[str, ...]]:
 def find_entry(
     entries: Sequence[Entry], host: str, login: str | None = None, *, use_default: bool = False
 ) -> Entry | None:
-    """Return the first entry for *host*, a canonical one, and for *login* if that is known, that has a password."""
+    """Return the first entry with a password for the canonical *host*, and for *login* if it is known."""
     for entry in entries:
         if (
             (entry.host == host or (entry.host is None and use_default))
@@ -96,7 +96,7 @@ def find_entry(
 
 
 class _Reading:
-    """An entry of which more may follow."""
+    """An entry that may continue."""
 
     __slots__ = ("_host", "_line", "values")
 
@@ -106,7 +106,7 @@ class _Reading:
         self.values = {"login": "", "password": "", "account": ""}
 
     def finish(self, entries: list[Entry], problems: list[str]) -> None:
-        """Put what was read with the others."""
+        """Add the entry to *entries*, or its fault to *problems*."""
         if ":" in self.values["login"]:
             problems.append(
                 f"line {self._line}: the login of this entry contains ':', which Basic cannot carry"
@@ -116,7 +116,7 @@ class _Reading:
 
 
 def _canonical(name: str) -> str:
-    """Return a host's name as ``Origin.host`` has it; what is no host's name is nobody's."""
+    """Return a host's name as in ``Origin.host``; an invalid name matches no host."""
     try:
         return canonical_host(name.strip("[]"))
     except ValueError:
@@ -124,7 +124,7 @@ def _canonical(name: str) -> str:
 
 
 class _Tokens:
-    """The words of a file: separated by white space, or in double quotes; a backslash takes the next character."""
+    """The words of a file: separated by white space, or in double quotes; a backslash escapes the next character."""
 
     def __init__(self, text: str) -> None:
         self._text = text
@@ -132,7 +132,7 @@ class _Tokens:
         self._line = 1
 
     def keyword(self) -> _Token | None:
-        """Return the next word, where a keyword is expected: there, a # begins a comment."""
+        """Return the next word where a keyword is expected; there, a # begins a comment."""
         while (token := self._next()) is not None:
             if not token.text.startswith("#") or token.quoted:
                 break
@@ -153,7 +153,7 @@ class _Tokens:
         return self._text[start : self._at]
 
     def skip_macro(self) -> None:
-        """Skip the rest of this line and the lines of a macro, which an empty line ends."""
+        """Skip the rest of this line, and the lines of a macro up to an empty line."""
         self._at = self._end_of_line(self._at) + 1
         self._line += 1
         while self._at < len(self._text):

@@ -1,4 +1,4 @@
-"""Where credentials may go, beside what the session and redirects decide."""
+"""Which origins credentials may go to, in addition to the rules of the session and of redirects."""
 
 from collections.abc import Iterable
 
@@ -10,7 +10,7 @@ from ...message.request import Request
 
 
 class Scope:
-    """Credentials for some origins, or for any; they leave alone a field that the caller gave."""
+    """Credentials for some or all origins; they do not replace a field that the caller set."""
 
     __slots__ = ("_origins",)
 
@@ -22,5 +22,5 @@ class Scope:
         return self.covers(request) and AUTHORIZATION not in request.fields
 
     def covers(self, request: Request) -> bool:
-        """Tell whether *request* goes to an origin that these credentials are for."""
+        """Tell whether these credentials are for the origin of *request*."""
         return self._origins is None or request.origin in self._origins

@@ -1,7 +1,7 @@
-"""The step that lets a request's credentials write themselves into it.
+"""The step that lets credentials write themselves into a request.
 
-Most are plain: they cost a call. Those that wait for something, or have a word on the response, get a copy of
-the request for each round, so that what they set is in none but that one.
+Most credentials need one plain function call. Those that wait for something, or look at the response, get a copy of the
+request for each attempt, so that the fields that they set are on that copy only.
 """
 
 import asyncio
@@ -20,13 +20,13 @@ Answer = Callable[[Request, ClientResponse], Awaitable[bool]]
 
 
 def authenticate(request: Request, handler: Handler) -> Awaitable[ClientResponse]:
-    """Authorize *request* anew, then send it. Redirects have dropped ``auth`` if the origin changed."""
+    """Authorize *request* anew, then send it. Redirects remove ``auth`` if the origin changes."""
     request.authorization = None
     return handler(request) if request.auth is None else send_with(request.auth, request, handler)
 
 
 def send_with(auth: Auth, request: Request, handler: Handler) -> Awaitable[ClientResponse]:
-    """Send *request* with the credentials *auth*, a second time if they ask for it."""
+    """Send *request* with the credentials *auth*, and a second time if they ask for it."""
     answer: Answer | None = getattr(auth, "answer", None)
     if answer is not None:
         return _rounds(auth, answer, request, handler)
@@ -48,7 +48,7 @@ async def _rounds(auth: Auth, answer: Answer, request: Request, handler: Handler
     try:
         again = await _in_time(request, answer(attempt, response))
     except BaseException:
-        response.close()  # nobody else will get it
+        response.close()  # nobody else will close it
         raise
     content = request.content
     if not again or (content is not None and content.consumed):
@@ -71,7 +71,7 @@ async def _in_time(request: Request, pending: Awaitable[T]) -> T:
     """Await *pending* within the deadline of *request*.
 
     Raises:
-        TotalTimeoutError: the deadline has come.
+        TotalTimeoutError: the deadline has passed.
     """
     if request.deadline is None:
         return await pending
