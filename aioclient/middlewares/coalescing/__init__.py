@@ -1,4 +1,4 @@
-"""Identical requests at the same time share one exchange: which are, is in ``policy``; how, in ``step``."""
+"""One exchange for identical requests at the same time: ``policy`` finds them, ``step`` shares the response."""
 
 from .step import Coalesce, Coalesced, CoalesceStatistics
 

@@ -1,8 +1,8 @@
-"""Which requests are identical: a value that they share.
+"""Which requests are identical: the key that they have in common.
 
-They belong to one session, and have the same method, URL and fields, the same credentials and cookies, and the same
-timeouts. Credentials count by
-their identity: a renewed token does not change it, another login does. Cookies count as they would be sent.
+They belong to one session, and have the same method, URL, fields, credentials, cookies and timeouts. Credentials are
+compared by their identity: a renewed token does not change it, another login does. Cookies are compared as they would
+be sent.
 """
 
 from collections.abc import Hashable
@@ -14,12 +14,12 @@ METHODS = frozenset(("GET", "HEAD"))
 
 
 def key_of(request: Request) -> Hashable:
-    """Return what identical requests share; None for one that shares with none."""
+    """Return the key of *request*, equal for identical requests; None if it must not share."""
     fields = request.fields
     if request.method not in METHODS or request.content is not None or SEC_WEBSOCKET_KEY in fields:
         return None
     cookie = None if COOKIE in fields else request.offered().get(COOKIE)
-    # Without credentials of its own a request has its session's, and its fields, which count as they are.
+    # A request without its own credentials has those of its session, and its fields, which are compared as they are.
     has_own = request.auth is not None or request.cookies is not None
     return (
         id(request.session),

@@ -16,7 +16,7 @@ from .policy import key_of
 
 @dataclass(frozen=True, slots=True)
 class Coalesced:
-    """What ``on_change`` of a ``Coalesce`` gets: the request *label* whose response so many *callers* share."""
+    """The argument of ``on_change`` of a ``Coalesce``: request *label*, and how many *callers* share its response."""
 
     label: str
     callers: int
@@ -24,10 +24,10 @@ class Coalesced:
 
 @dataclass(frozen=True, slots=True)
 class CoalesceStatistics:
-    """What a ``Coalesce`` has seen since it was made, or since ``reset()``.
+    """What a ``Coalesce`` has counted since it was made, or since ``reset()``.
 
-    ``calls`` are requests that could share, ``joined`` those of them that found one under way, ``alone`` those that had
-    to be sent after all because the body was too large to be shared; ``under_way`` are exchanges of now.
+    ``calls`` are requests that could share, ``joined`` those that joined another one's exchange, ``alone`` those of
+    them that had to be sent after all because the body was too large to share; ``under_way`` are exchanges now.
     """
 
     calls: int
@@ -37,9 +37,9 @@ class CoalesceStatistics:
 
 
 class _Else(Enum):
-    """What a caller does that gets no response of another's."""
+    """What a caller does if it gets no shared response."""
 
-    ALONE = "alone"  # ask by itself
+    ALONE = "alone"  # send its own request
     AGAIN = "again"  # join another exchange, or begin one
 
 
@@ -47,18 +47,18 @@ _Result: TypeAlias = ClientResponse | _Else
 
 
 class Coalesce:
-    """A middleware that lets identical requests at the same time share one exchange, GET and HEAD.
+    """A middleware that lets identical GET or HEAD requests at the same time share one exchange.
 
-    Who asks for something that somebody else is being answered already gets the same response, each a copy of its own.
-    Identical are requests with the same URL and fields, the same credentials and the same cookies; so nobody gets what
-    was meant for somebody else. One who is cancelled, or runs out of time, hurts no other: the exchange goes on as long
-    as somebody waits for it.
+    If a request comes while an identical one is under way, both get the same response, each as a separate copy.
+    Requests are identical if they have the same URL, fields, credentials and cookies, so nobody gets a response that
+    was meant for somebody else. A caller that is cancelled or times out does not affect the others: the exchange goes
+    on as long as somebody waits for it.
 
-    A response that is shared is read before it is handed over, if its body has at most *max_body* bytes; of a larger
-    one the first caller gets the stream, and the others ask by themselves.
+    A shared response is read before it is returned, if its body has at most *max_body* bytes. If the body is larger,
+    the first caller gets the stream, and the others send their own requests.
 
     Args:
-        max_body: bytes of a body, as it comes over the wire.
+        max_body: bytes of a body, as received (not decompressed).
         on_change: a function that gets a ``Coalesced``.
 
     Raises:
@@ -87,7 +87,7 @@ class Coalesce:
         self.reset()
 
     async def __call__(self, request: Request, handler: Handler) -> ClientResponse:
-        """Send *request*, or wait for the response to one that is under way."""
+        """Send *request*, or wait for the response to an identical one that is under way."""
         key = key_of(request)
         if key is None:
             return await handler(request)
@@ -117,7 +117,7 @@ class Coalesce:
         return shared
 
     async def _fetch(self, shared: "_Shared", request: Request, handler: Handler) -> None:
-        """Get the response for all who wait; nobody joins once its head is there."""
+        """Get the response for all waiting callers; nobody joins after its head has come."""
         try:
             response = await handler(request)
         except BaseException as error:
@@ -143,7 +143,7 @@ class Coalesce:
         shared.share(response, pieces, whole)
 
     async def _read(self, response: ClientResponse) -> tuple[list[bytes], bool]:
-        """Return the body as it came, in pieces, and whether that is all of it."""
+        """Return the body as received, in pieces, and whether it is complete."""
         pieces: list[bytes] = []
         size = 0
         content = response.content
@@ -156,11 +156,11 @@ class Coalesce:
         return pieces, False
 
     def statistics(self) -> CoalesceStatistics:
-        """Return what was counted, as a value that does not change."""
+        """Return the counts, as an immutable value."""
         return CoalesceStatistics(self._calls, self._joined, self._alone, len(self._shared))
 
     def reset(self) -> None:
-        """Count anew; what is under way stays shared."""
+        """Reset the counts; exchanges under way stay shared."""
         self._calls = self._joined = self._alone = 0
 
     def __repr__(self) -> str:
@@ -168,7 +168,7 @@ class Coalesce:
 
 
 class _Shared:
-    """An exchange, and those who wait for its response."""
+    """An exchange, and the callers that wait for its response."""
 
     __slots__ = ("callers", "key", "leader", "task")
 
@@ -180,7 +180,7 @@ class _Shared:
         self.callers: dict[asyncio.Future[_Result], Request] = {}
 
     async def wait(self, request: Request) -> _Result:
-        """Return the response for *request*, or how it is to be asked for.
+        """Return the response for *request*, or what the caller must do instead.
 
         Raises:
             TotalTimeoutError: the deadline of *request* came first.
@@ -190,14 +190,14 @@ class _Shared:
         timer = None
         if (
             request.deadline is not None and request is not self.leader
-        ):  # the exchange has its deadline
+        ):  # the leader's deadline is that of the exchange
             timer = loop.call_at(request.deadline, _expire, waiter, request)
         self.callers[waiter] = request
         try:
             return await waiter
         except BaseException:
             if waiter.done() and not waiter.cancelled() and waiter.exception() is None:
-                result = waiter.result()  # it came in the moment of the cancellation
+                result = waiter.result()  # it came at the moment of the cancellation
                 if isinstance(result, ClientResponse):
                     result.close()
             raise
@@ -209,7 +209,7 @@ class _Shared:
                 self.task.cancel()
 
     def fail(self, error: BaseException) -> None:
-        """Let all fail with *error*, each with one of its own; if only the leader's time is over, the others go on."""
+        """Raise *error* in all callers, a copy in each; if only the leader's time is over, the others go on."""
         first = True
         for waiter, request in self.callers.items():
             if waiter.done():
@@ -225,7 +225,7 @@ class _Shared:
                 first = False
 
     def hand_over(self, response: ClientResponse) -> bool:
-        """Give *response* as it is to the leader if nobody else waits; tell whether there is nothing more to do."""
+        """Give *response* as it is to the leader if nobody else waits; return whether that is all."""
         waiting = [waiter for waiter in self.callers if not waiter.done()]
         if not waiting:
             response.close()
@@ -236,7 +236,7 @@ class _Shared:
         return True
 
     def share(self, response: ClientResponse, pieces: list[bytes], whole: bool) -> None:
-        """Give everybody a response with the body in *pieces*; if that is not the *whole*, the first one alone."""
+        """Give each caller a response with the body in *pieces*; if the body is not *whole*, only the first caller."""
         first = True
         for waiter, request in self.callers.items():
             if waiter.done():
@@ -270,7 +270,7 @@ def _copy_for(
 
 
 async def _all_of(pieces: list[bytes], response: ClientResponse) -> AsyncIterator[bytes]:
-    """Iterate over the *pieces* of a body that are here already, and over those that follow."""
+    """Iterate over the *pieces* of a body that are already here, and then over the rest."""
     try:
         for piece in pieces:
             yield piece

@@ -1,4 +1,4 @@
-"""A second request when the first one takes long: when is in ``policy``, the race in ``step``."""
+"""A second request when the first one is slow: ``policy`` decides when, ``step`` sends both and takes the faster."""
 
 from .step import Hedge, Hedged, HedgeStatistics
 

@@ -1,20 +1,20 @@
-"""When a second request is worth it: decided by the delays that were seen."""
+"""When a second request is worth it: decided by the measured delays."""
 
 import math
 from dataclasses import dataclass
 from typing import Final
 
-KEPT: Final = 200  # delays, the last ones
-GRAIN: Final = 0.001  # seconds; of the clock of uvloop, by which many delays are the same
-AFRESH: Final = 10  # after so many more the quantile is looked up again
+KEPT: Final = 200  # the number of last delays
+GRAIN: Final = 0.001  # seconds; the resolution of uvloop's clock, so many delays are equal
+AFRESH: Final = 10  # new delays after which the quantile is computed again
 
 
 @dataclass(frozen=True, slots=True)
 class HedgeRule:
-    """After which part of the delays a second request follows.
+    """After which quantile of the delays a second request is sent.
 
     Raises:
-        ValueError, TypeError: it makes no sense.
+        ValueError, TypeError: a value makes no sense.
     """
 
     quantile: float = 0.95
@@ -39,7 +39,7 @@ class HedgeRule:
 class Delays:
     """The last delays of one origin.
 
-    ``wait`` is after how many seconds a second request follows; None as long as too little is known.
+    ``wait`` is the number of seconds after which a second request is sent; None while too few delays are known.
     """
 
     __slots__ = ("_count", "_kept", "_rule", "wait")
@@ -51,7 +51,7 @@ class Delays:
         self.wait = rule.after
 
     def add(self, seconds: float) -> None:
-        """Note how long a first request took; or, if the second one was faster, how long it had taken by then."""
+        """Add the time of a first request; if the second one was faster, the time that the first had taken by then."""
         count = self._count
         self._count = count + 1
         if count < KEPT:
@@ -66,5 +66,5 @@ class Delays:
 
     @property
     def known(self) -> int:
-        """How many delays were seen."""
+        """How many delays are known."""
         return self._count

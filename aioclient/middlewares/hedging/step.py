@@ -1,4 +1,4 @@
-"""The middleware that sends a second request when the first one takes long."""
+"""The middleware that sends a second request when the first one is slow."""
 
 import asyncio
 from collections import deque
@@ -17,12 +17,12 @@ from ...response.client_response import ClientResponse
 from ...waiting import waits
 from .policy import Delays, HedgeRule
 
-MAX_KEYS: Final = 1024  # origins whose delays are kept; then the oldest are forgotten
+MAX_KEYS: Final = 1024  # origins with delays; beyond that the oldest are forgotten
 
 
 @dataclass(frozen=True, slots=True)
 class Hedged:
-    """What ``on_change`` of a ``Hedge`` gets: the request *label*, sent again *after* some seconds, and who *won*."""
+    """The argument of ``on_change`` of a ``Hedge``: request *label*, sent again *after* some seconds, and who *won*."""
 
     label: str
     after: float
@@ -31,10 +31,10 @@ class Hedged:
 
 @dataclass(frozen=True, slots=True)
 class HedgeStatistics:
-    """What a ``Hedge`` has seen since it was made, or since ``reset()``.
+    """What a ``Hedge`` has counted since it was made, or since ``reset()``.
 
     ``calls`` are requests, ``hedged`` those that were sent twice, ``won`` those of them that the second one answered,
-    ``refused`` those for which the budget had no room.
+    ``refused`` those that were not sent twice because the budget had no room.
     """
 
     calls: int
@@ -44,20 +44,20 @@ class HedgeStatistics:
 
 
 class Hedge:
-    """A middleware that sends a request a second time when the answer takes longer than usual; the first one wins.
+    """A middleware that sends a request again when the response takes longer than usual; the first response is used.
 
-    It cuts the slowest answers, those that hit a busy machine or lost a packet, for few requests more: the second one
-    follows after the *quantile* of the delays that this origin has had, so with 0.95 for one request in twenty.
-    Who loses is cancelled, its connection closed or its HTTP/2 stream reset. Only idempotent methods are sent twice,
-    with no body or one in memory, and only if the budget of retries has room.
+    It shortens the slowest responses, such as those of a busy machine or after a lost packet, and sends few more
+    requests: the second one is sent after the *quantile* of this origin's delays, so with 0.95 for one request in
+    twenty. The slower request is cancelled; its connection is closed or its HTTP/2 stream reset. Only requests with an
+    idempotent method and with no body or one in memory are sent twice, and only if the budget of retries has room.
 
     Args:
-        quantile: of the last 200 delays of the first requests.
-        min_samples: delays that must be known first.
-        after: seconds to wait instead; None goes by the delays.
-        methods: that may be sent twice.
-        budget: the ``RetryBudget`` of a ``Retry``, which counts the requests; by default one of its own; None for no
-            limit.
+        quantile: of the last 200 delays of first requests.
+        min_samples: number of delays that must be known first.
+        after: a fixed number of seconds to wait instead; None uses the delays.
+        methods: methods that may be sent twice.
+        budget: the ``RetryBudget`` of a ``Retry``, which counts the requests; by default each ``Hedge`` has its own;
+            None for no limit.
         by: what has delays of its own: "origin", "host", or a function that takes the request and returns a key.
         on_change: a function that gets a ``Hedged``.
 
@@ -99,7 +99,7 @@ class Hedge:
         self._calls = self._hedged = self._won = self._refused = 0
 
     async def __call__(self, request: Request, handler: Handler) -> ClientResponse:
-        """Send *request*, twice if the answer takes long."""
+        """Send *request*, twice if the response is slow."""
         loop = asyncio.get_running_loop()
         began = loop.time()
         self._calls += 1
@@ -129,9 +129,9 @@ class Hedge:
         return delays
 
     def note_begun(self, race: "_Race", loop: asyncio.AbstractEventLoop) -> None:
-        """See to it that the second request of *race* is sent when it is due.
+        """Schedule the second request of *race*.
 
-        One timer serves all: they are due in the order in which they began, or nearly so.
+        One timer serves all races: they are due in about the order in which they began.
         """
         races = self._races
         while races and races[0].is_over:
@@ -162,25 +162,25 @@ class Hedge:
         self._refused += 1
 
     def note_ended(self, request: Request, after: float, *, second: bool) -> None:
-        """Count a request that was sent twice, and tell who won."""
+        """Count a request that was sent twice, and report who won."""
         self._hedged += 1
         self._won += second
         won: Literal["first", "second"] = "second" if second else "first"
         tell(self._on_change, Hedged(request.label, after, won))
 
     def start(self, send: Coroutine[Any, Any, ClientResponse]) -> "asyncio.Task[ClientResponse]":
-        """Start a second request; the task is kept until it has ended."""
+        """Start a second request; keep a reference to its task until it has ended."""
         task = asyncio.get_running_loop().create_task(send)
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
         return task
 
     def statistics(self) -> HedgeStatistics:
-        """Return what was counted, as a value that does not change."""
+        """Return the counts, as an immutable value."""
         return HedgeStatistics(self._calls, self._hedged, self._won, self._refused)
 
     def reset(self) -> None:
-        """Forget the delays, and count anew, the budget included."""
+        """Forget the delays, and reset the counts and the budget."""
         self._calls = self._hedged = self._won = self._refused = 0
         self._delays.clear()
         if self.budget is not None:
@@ -205,13 +205,13 @@ class _Race:
         "is_over",
     )
 
-    due: float  # when the second one follows
+    due: float  # when the second one is sent
 
     def __init__(self, hedge: Hedge, request: Request, handler: Handler) -> None:
         self._hedge = hedge
         self._request = request
         self._handler = handler
-        self._first: asyncio.Task[Any] | None = None  # who waits for the first one's answer
+        self._first: asyncio.Task[Any] | None = None  # the task that waits for the first response
         self._second: asyncio.Task[ClientResponse] | None = None
         self._won = False  # the second one
         self.is_over: bool = False
@@ -219,7 +219,7 @@ class _Race:
     async def run(
         self, loop: asyncio.AbstractEventLoop, began: float, wait: float, delays: Delays
     ) -> ClientResponse:
-        """Send the first one now, the second one after so many seconds; return the response of whichever has one."""
+        """Send the first request now, the second one after *wait* seconds; return the first response."""
         self._first = task = cast("asyncio.Task[Any]", asyncio.current_task())
         self._cancellations = task.cancelling()
         self.due = began + wait
@@ -231,7 +231,7 @@ class _Race:
                 self._first = None
                 response = await self._of_second(error)
             except asyncio.CancelledError:
-                # As asyncio.timeout() does: it was not for us alone if others have cancelled the task, too.
+                # As in asyncio.timeout(): if others have cancelled the task as well, the cancellation must go on.
                 if not self._won or task.uncancel() > self._cancellations:
                     self._won = False
                     raise
@@ -248,7 +248,7 @@ class _Race:
                     self._second.add_done_callback(_release)
 
     def start_second(self) -> None:
-        """Send the second one, if the budget has room."""
+        """Send the second request, if the budget has room."""
         request, budget = self._request, self._hedge.budget
         now = asyncio.get_running_loop().time()
         if budget is not None and not budget.withdraw(request.origin, now):
@@ -266,16 +266,16 @@ class _Race:
             self._first.cancel()
 
     async def _of_second(self, error: Exception) -> ClientResponse:
-        """Return the response of the second one, since the first has failed with *error*.
+        """Return the response of the second request, after the first has failed with *error*.
 
         Raises:
-            Exception: *error*, if the second one failed too, or there is none.
+            Exception: *error*, if the second one failed too, or was not sent.
         """
         if self._second is None:
             raise error
         try:
             response = await self._second
-        except Exception:  # noqa: BLE001  (the first one's error is the one that is told)
+        except Exception:  # noqa: BLE001  (the first one's error is raised)
             raise error from None
         self._won = True
         return response

@@ -1,4 +1,4 @@
-"""Requests no faster than allowed: decided in ``policy``, kept in ``store``, held back in ``step``."""
+"""A limit on the rate of requests: ``policy`` computes it, ``store`` keeps its state, ``step`` delays requests."""
 
 from .step import RateLimit, RateLimitChange, RateLimitStatistics
 from .store import LimitMemory, LimitStore, RedisStore

@@ -1,12 +1,12 @@
-"""When the next request may go: limits as values, with the time as an argument.
+"""When the next request may be sent: limits as values, with the time as an argument.
 
 * A *token bucket* holds ``burst`` permits and gets one back every ``per / rate`` seconds. It is kept as the moment at
   which it will be full (the generic cell rate algorithm, ITU-T I.371): two numbers, whatever the rate.
-* A *sliding window* gives ``rate`` permits in every window of ``per`` seconds, wherever that begins. It is kept as the
+* A *sliding window* gives ``rate`` permits in every window of ``per`` seconds, wherever it begins. It is kept as the
   moments of the last ``rate`` permits.
-* A permit may be given for a moment that is still to come: that is how requests wait, each for its own.
-* What a server says goes before: no permit is for a moment before the one that it asks to wait for, only as many are
-  given as it says are left, and none faster than its own policy.
+* A permit may be for a moment in the future. So requests wait, each for its own moment.
+* The server's own limits take precedence: no permit is earlier than the server asks for, no more are given than it
+  says are left, and they are no faster than its policy.
 """
 
 import math
@@ -24,10 +24,10 @@ _NEVER: Final = -math.inf
 
 @dataclass(frozen=True, slots=True)
 class Rule:
-    """*rate* requests in *per* seconds, at most *burst* at once.
+    """*rate* requests in *per* seconds, at most *burst* at the same time.
 
     Raises:
-        ValueError, TypeError: it makes no sense.
+        ValueError, TypeError: a value makes no sense.
     """
 
     rate: float
@@ -70,7 +70,7 @@ class Rule:
         return self.burst or 1
 
     def share(self, of: int) -> Self:
-        """Return the limit of one of so many processes that share this one."""
+        """Return the part of this limit for one of *of* processes that share it."""
         if of <= 1:
             return self
         if self.algorithm == "sliding_window":
@@ -87,13 +87,13 @@ class Limiter(Protocol):
         """Return the moment of the next permit, *now* or later."""
 
     def take(self, at: float) -> None:
-        """Give the permit for that moment."""
+        """Take the permit for the moment *at*."""
 
     def block(self, until: float) -> None:
-        """Give no permit for a moment before that one."""
+        """Give no permit for a moment before *until*."""
 
     def is_fresh(self, now: float) -> bool:
-        """Tell whether it is as a new one."""
+        """Tell whether it is in the state of a new one."""
 
 
 class TokenBucket:
@@ -115,16 +115,16 @@ class TokenBucket:
         return at if at > self._not_before else self._not_before
 
     def take(self, at: float) -> None:
-        """Give the permit for that moment."""
+        """Take the permit for the moment *at*."""
         full_at = self._full_at
         self._full_at = (at if at > full_at else full_at) + self._interval
 
     def block(self, until: float) -> None:
-        """Give no permit for a moment before that one."""
+        """Give no permit for a moment before *until*."""
         self._not_before = max(self._not_before, until)
 
     def is_fresh(self, now: float) -> bool:
-        """Tell whether it is as a new one."""
+        """Tell whether it is in the state of a new one."""
         return self._full_at <= now and self._not_before <= now
 
 
@@ -147,28 +147,28 @@ class SlidingWindow:
         return max(at, self._times[-1]) if self._times else at
 
     def take(self, at: float) -> None:
-        """Give the permit for that moment."""
+        """Take the permit for the moment *at*."""
         self._times.append(at)
 
     def block(self, until: float) -> None:
-        """Give no permit for a moment before that one."""
+        """Give no permit for a moment before *until*."""
         self._not_before = max(self._not_before, until)
 
     def is_fresh(self, now: float) -> bool:
-        """Tell whether it is as a new one."""
+        """Tell whether it is in the state of a new one."""
         return self._not_before <= now and (not self._times or self._times[-1] + self._per <= now)
 
 
 def limiter_for(rule: Rule) -> Limiter:
-    """Return the fresh state of a limit."""
+    """Return a new limiter for *rule*."""
     return TokenBucket(rule) if rule.algorithm == "token_bucket" else SlidingWindow(rule)
 
 
 class Learned:
-    """What a server has said of its limit: how many requests are left, and what its policy is.
+    """What a server has said about its limit: how many requests are left, and what its policy is.
 
-    ``given`` counts all permits; who knows how many there were when its own was given knows which requests the server
-    had not seen when it answered.
+    ``given`` counts all permits. A request remembers the count at its own permit; the permits since then are requests
+    that the server had not seen when it answered.
     """
 
     __slots__ = ("_bucket", "_left", "_policy", "_until", "given")
@@ -181,7 +181,7 @@ class Learned:
         self._policy: tuple[int, float] | None = None
 
     def next(self, at: float) -> float:
-        """Return the moment, *at* or later, at which the server will let one more request through."""
+        """Return the first moment, *at* or later, at which the server accepts one more request."""
         if self._left is not None:
             if at >= self._until:
                 self._left = None
@@ -190,7 +190,7 @@ class Learned:
         return at if self._bucket is None else self._bucket.next(at)
 
     def take(self, at: float) -> None:
-        """Give a permit for that moment."""
+        """Take a permit for the moment *at*."""
         self.given += 1
         if self._left is not None and at < self._until:
             self._left -= 1
@@ -198,7 +198,7 @@ class Learned:
             self._bucket.take(at)
 
     def learn(self, advised: Advice, now: float, given: int, rule: Rule) -> float:
-        """Apply the advice in the response to the *given*-th permit; return the seconds without a further one."""
+        """Apply the advice in the response to the *given*-th permit; return for how many seconds no permit is given."""
         if advised.quota is not None and advised.window is not None:
             self._learn_policy(advised.quota, advised.window, rule)
         if advised.left is None or advised.reset is None:
@@ -207,7 +207,7 @@ class Learned:
             return advised.reset
         until, left = now + advised.reset, max(0, advised.left - (self.given - given))
         if self._left is not None and until <= self._until + 1 and now < self._until:
-            left = min(left, self._left)  # answers of the same window may come out of order
+            left = min(left, self._left)  # responses in the same window may come out of order
         self._left, self._until = left, until
         return 0.0
 
@@ -221,7 +221,7 @@ class Learned:
 
 
 class Slots:
-    """The moments that are reserved for those who wait, in their order."""
+    """The moments that are reserved for waiting requests, in order."""
 
     __slots__ = ("_moments",)
 
@@ -232,32 +232,32 @@ class Slots:
         return len(self._moments)
 
     def add(self, moment: float) -> None:
-        """Reserve one."""
+        """Reserve a moment."""
         insort(self._moments, moment)
 
     def first(self) -> float:
-        """Return the moment of who is first."""
+        """Return the moment of the first waiting request."""
         return self._moments[0]
 
     def nth(self, place: int) -> float:
-        """Return the moment of who is in that *place*, from 0 on."""
+        """Return the moment of the waiting request at *place*, from 0."""
         return self._moments[place]
 
     def take_first(self) -> None:
-        """Let the first one go."""
+        """Remove the first moment."""
         del self._moments[0]
 
     def drop_before(self, now: float, waiting: int) -> None:
-        """Forget the moments that have passed and that none of so many who wait will use."""
+        """Remove the moments that have passed and that none of the *waiting* requests will use."""
         while len(self._moments) > waiting and self._moments[0] <= now:
             del self._moments[0]
 
     def delay(self, until: float, interval: float) -> None:
-        """Let none be before that moment; those that were follow it one by one, an *interval* apart."""
+        """Move moments before *until* to *until* and later, an *interval* apart."""
         self._moments = [
             max(moment, until + place * interval) for place, moment in enumerate(self._moments)
         ]
 
     def clear(self) -> None:
-        """Forget all."""
+        """Remove all moments."""
         self._moments.clear()

@@ -1,4 +1,4 @@
-"""The middleware that holds requests back."""
+"""The middleware that delays requests to keep a rate limit."""
 
 import asyncio
 import math
@@ -21,20 +21,20 @@ from ...waiting import not_counted, waits
 from .policy import Algorithm, Learned, Rule, Slots
 from .store import LimitMemory, LimitStore
 
-MAX_LINES: Final = 1024  # keys that are kept; then those without anybody in line are forgotten
+MAX_LINES: Final = 1024  # keys; beyond that, those without waiting requests are forgotten
 _SLOW_DOWN: Final = frozenset((429, 503))
 
 
 @dataclass(frozen=True, slots=True)
 class RateLimitChange:
-    """What ``on_change`` of a ``RateLimit`` gets.
+    """The argument of ``on_change`` of a ``RateLimit``.
 
     Attributes:
-        state: "blocked": the server of *key* wants no request for *seconds*; "lost" and "back": the store cannot be
-            used, as *error* says, or can be again.
-        key: of the limit; empty for what concerns all.
-        seconds: of a block.
-        error: that the store raised.
+        state: "blocked": the server of *key* accepts no request for *seconds*; "lost": the store cannot be used because
+            of *error*; "back": it can be used again.
+        key: of the limit; empty for changes that concern all limits.
+        seconds: the length of a block.
+        error: the exception of the store.
     """
 
     state: Literal["blocked", "lost", "back"]
@@ -45,10 +45,10 @@ class RateLimitChange:
 
 @dataclass(frozen=True, slots=True)
 class RateLimitStatistics:
-    """What a ``RateLimit`` has seen since it was made, or since ``reset()``.
+    """What a ``RateLimit`` has counted since it was made, or since ``reset()``.
 
-    ``passed`` are requests that went, ``delayed`` those of them that had to wait, ``refused`` those that could not wait
-    for as long; ``waiting`` are those that wait now.
+    ``passed`` are requests that were sent, ``delayed`` those of them that had to wait, ``refused`` those that would
+    have had to wait too long; ``waiting`` are those that wait now.
     """
 
     passed: int
@@ -58,7 +58,7 @@ class RateLimitStatistics:
 
 
 class _Line:
-    """Those who wait for a permit of one key: first come, first served."""
+    """The requests that wait for a permit of one key: first come, first served."""
 
     __slots__ = ("key", "learned", "lock", "slots", "timer", "waiters")
 
@@ -71,7 +71,7 @@ class _Line:
         self.timer: asyncio.TimerHandle | None = None
 
     def serve(self) -> None:
-        """Let those go whose moment has come, and set the timer for the next."""
+        """Let the requests pass whose moment has come, and set the timer for the next one."""
         loop = asyncio.get_running_loop()
         if self.timer is not None:
             self.timer.cancel()
@@ -79,7 +79,7 @@ class _Line:
         now = loop.time()
         while self.waiters and len(self.slots):
             waiter = self.waiters[0]
-            if waiter.done():  # cancelled: its moment is for the next one
+            if waiter.done():  # cancelled: the next one gets its moment
                 self.waiters.popleft()
                 continue
             if self.slots.first() > now:
@@ -92,29 +92,29 @@ class _Line:
 
 
 class RateLimit:
-    """A middleware that lets requests pass no faster than *rate* in *per* seconds, for each origin by itself.
+    """A middleware that lets at most *rate* requests pass in *per* seconds, counted for each origin separately.
 
-    Who comes when there is no permit waits for it, first come, first served; the limit of an attempt does not count
-    that. If the permit would come after the call's deadline, ``RateLimitedError`` is raised at once. The wait of a
-    request that is cancelled becomes the next one's.
+    A request without a permit waits for one, first come, first served; the time limit of an attempt does not include
+    this wait. If the permit would come after the call's deadline, ``RateLimitedError`` is raised at once. If a waiting
+    request is cancelled, the next one gets its permit.
 
-    What servers say goes before: ``Retry-After`` of a 429 or 503, ``RateLimit`` and ``RateLimit-Policy``,
+    The limits of servers take precedence: ``Retry-After`` of a 429 or 503, ``RateLimit`` and ``RateLimit-Policy``,
     ``X-RateLimit-Remaining`` and ``X-RateLimit-Reset``.
 
     Args:
-        rate: how many requests.
-        per: in how many seconds.
-        burst: how many may go at once when none went before; *rate* by default.
+        rate: number of requests.
+        per: seconds in which so many may pass.
+        burst: how many requests may pass at the same time after a pause; *rate* by default.
         by: what has a limit of its own: "origin", "host", or a function that takes the request and returns a key.
         algorithm: "token_bucket"; or "sliding_window", with which no window of *per* seconds has more than *rate*,
             wherever it begins.
-        max_wait: seconds that a request may wait at most; None for what its deadline allows.
-        learn: whether the server's own limits count.
-        store: where permits are counted: in this process, or a ``RedisStore`` for many.
+        max_wait: seconds that a request may wait at most; None for as long as its deadline allows.
+        learn: whether the limits that the server sends are kept as well.
+        store: where permits are counted: in this process, or in a ``RedisStore`` for several processes.
         on_change: a function that gets a ``RateLimitChange``.
 
     Raises:
-        ValueError, TypeError: an argument makes no sense, a rate of zero among them.
+        ValueError, TypeError: an argument makes no sense, such as a rate of zero.
     """
 
     argument: ClassVar[str] = "rate_limit"
@@ -155,7 +155,7 @@ class RateLimit:
         """Let *request* pass when there is a permit for it.
 
         Raises:
-            RateLimitedError: there is none in time.
+            RateLimitedError: no permit is available in time.
         """
         key = self._key(request)
         line = self._lines.get(key)
@@ -180,7 +180,7 @@ class RateLimit:
         return response
 
     def _longest_for(self, request: Request, now: float) -> float:
-        """Return the seconds that *request* may wait."""
+        """Return the seconds that *request* may wait at most."""
         deadline = request.deadline
         if deadline is None:
             return self._longest
@@ -188,7 +188,7 @@ class RateLimit:
         return left if left < self._longest else self._longest
 
     async def _wait(self, line: _Line, request: Request, at: float | None, now: float) -> None:
-        """Wait in *line* until *at*, the moment of a permit; None if the store was not asked for one yet."""
+        """Wait in *line* until *at*, the moment of a permit; None if the store has not been asked for one yet."""
         loop = asyncio.get_running_loop()
         longest = self._longest_for(request, now)
         line.slots.drop_before(now, len(line.waiters))
@@ -196,7 +196,7 @@ class RateLimit:
         line.waiters.append(waiter)
         try:
             with not_counted():
-                # One by one, so that the store is asked in the order in which they came.
+                # One after the other, so that the store is asked in the order in which the requests came.
                 async with line.lock:
                     if not waiter.done():
                         at = await self._moment(line, waiter, at, now, longest)
@@ -211,7 +211,7 @@ class RateLimit:
                     await waiter
         except BaseException:
             if waiter.done() and not waiter.cancelled():
-                line.slots.add(loop.time())  # it was let go, and does not: the next one may
+                line.slots.add(loop.time())  # it was cancelled after its turn came: the next one passes
             elif waiter in line.waiters:
                 line.waiters.remove(waiter)
             line.serve()
@@ -225,11 +225,11 @@ class RateLimit:
         now: float,
         longest: float,
     ) -> float:
-        """Return the moment of a permit for *waiter*; a new one is put into the line unless it is too late."""
+        """Return the moment of a permit for *waiter*; add a new one to the line unless it is too late."""
         if at is None:
             place = line.waiters.index(waiter)
             if len(line.slots) > place:
-                at = line.slots.nth(place)  # somebody has left, whose moment is free
+                at = line.slots.nth(place)  # a cancelled request has left its moment
                 line.serve()
                 return at
             wait = self._store.reserve(line.key, self._rule, now, longest)
@@ -255,7 +255,7 @@ class RateLimit:
         return RateLimitedError(request.label, reason, wait, until)
 
     async def _learn(self, line: _Line, response: ClientResponse, given: int) -> None:
-        """Take into account what *response* says of the server's limits."""
+        """Apply the server's limits that *response* names."""
         headers = response.headers
         seconds = 0.0
         if response.status in _SLOW_DOWN:
@@ -289,12 +289,12 @@ class RateLimit:
         tell(self._on_change, RateLimitChange("lost" if state == "lost" else "back", error=text))
 
     def statistics(self) -> RateLimitStatistics:
-        """Return what was counted, as a value that does not change."""
+        """Return the counts, as an immutable value."""
         waiting = sum(len(line.waiters) for line in self._lines.values())
         return RateLimitStatistics(self._passed, self._delayed, self._refused, waiting)
 
     def reset(self) -> None:
-        """Forget all that was counted and learned; those who wait go on at once."""
+        """Forget all counts and all limits of servers; waiting requests pass at once."""
         self._passed = self._delayed = self._refused = 0
         self._store.reset()
         for line in self._lines.values():

@@ -1,4 +1,4 @@
-"""Where the state of limits is kept: in this process, or in Redis for many."""
+"""Where the state of limits is kept: in this process, or in Redis for several processes."""
 
 import logging
 import math
@@ -13,17 +13,17 @@ from .policy import Limiter, Rule, limiter_for
 
 WhenGone: TypeAlias = Literal["local", "open", "closed"]
 
-MAX_KEYS: Final = 1024  # limits that are kept; then those that are as new ones are forgotten
-_GONE: Final = (OSError, EOFError)  # redis has further classes
+MAX_KEYS: Final = 1024  # limits; beyond that, those in the state of a new one are forgotten
+_GONE: Final = (OSError, EOFError)  # redis adds its own classes
 
 _log = logging.getLogger("aioclient.rate_limit")
 
 
 class LimitStore(Protocol):
-    """Where a ``RateLimit`` keeps how much of its limits is used.
+    """The store in which a ``RateLimit`` counts permits.
 
     Attributes:
-        on_change: Called with "lost" and the error when the store cannot be used, with "back" and None when it can be
+        on_change: Called with "lost" and the error when the store becomes unusable, with "back" and None when it works
             again; the ``RateLimit`` sets it.
     """
 
@@ -32,14 +32,14 @@ class LimitStore(Protocol):
     def reserve(self, key: str, rule: Rule, now: float, longest: float) -> float | Awaitable[float]:
         """Reserve the next permit of *key*, and return the seconds until its moment; 0 for now.
 
-        If they are more than *longest*, nothing is reserved. *now* is the event loop's time.
+        If that is more than *longest*, nothing is reserved. *now* is the event loop's time.
         """
 
     def block(self, key: str, now: float, seconds: float) -> Awaitable[None] | None:
-        """Let no permit of *key* be for a moment within so many *seconds*."""
+        """Give no permit of *key* for a moment within *seconds*."""
 
     def reset(self) -> None:
-        """Forget what is kept in this process."""
+        """Forget the state that is kept in this process."""
 
 
 class LimitMemory:
@@ -60,7 +60,7 @@ class LimitMemory:
         return at - now
 
     def block(self, key: str, now: float, seconds: float) -> None:
-        """Let no permit of *key* be for a moment within so many *seconds*."""
+        """Give no permit of *key* for a moment within *seconds*."""
         limiter = self._limiters.get(key)
         if limiter is not None:
             limiter.block(now + seconds)
@@ -78,9 +78,9 @@ class LimitMemory:
         self._limiters.clear()
 
 
-# Both algorithms as in policy.py, in the time of Redis: one clock for all. KEYS are the state, the moments of a sliding
-# window, and the processes that have asked of late; a permit that is reserved lies in the state, so that nothing has to
-# be given back by a process that is killed. Numbers go out as text: Redis cuts them to integers.
+# Both algorithms as in policy.py, by the clock of Redis, the same for all. KEYS are the state, the moments of a
+# sliding window, and the processes that asked recently. A reserved permit is part of the state, so a process that is
+# killed has nothing to give back. Numbers are returned as text: Redis truncates them to integers.
 SCRIPT: Final = """
 local algorithm, interval, tolerance, limit, per, longest, member =
     ARGV[1], tonumber(ARGV[2]), tonumber(ARGV[3]), tonumber(ARGV[4]), tonumber(ARGV[5]), tonumber(ARGV[6]), ARGV[7]
@@ -126,23 +126,23 @@ if now + seconds > not_before then
 end
 return 0
 """
-_AGAIN: Final = 1.0  # seconds after which Redis is asked again, once it could not be reached
+_AGAIN: Final = 1.0  # seconds until Redis is asked again after it could not be reached
 
 
 class RedisStore:
-    """Limits of many processes and machines, in Redis or Valkey (extra ``redis``).
+    """Limits of several processes and machines, in Redis or Valkey (extra ``redis``).
 
-    Each permit is one call of a script, which Redis runs as a whole. Time is that of Redis. A process that is killed
-    leaves nothing behind but the permit that it had reserved.
+    Each permit is one call of a script, which Redis runs atomically, by the clock of Redis. A process that is killed
+    leaves only its reserved permit behind.
 
-    When Redis cannot be reached, that is logged and told to the limit's ``on_change``, and for one second nobody asks
-    again. Meanwhile *when_gone* decides.
+    When Redis cannot be reached, this is logged and reported to the limit's ``on_change``, and Redis is not asked again
+    for one second. Meanwhile *when_gone* decides.
 
     Args:
-        redis: a URL (``redis://``, ``rediss://``, ``unix://``), or a ``redis.asyncio.Redis`` of yours.
-        prefix: of the keys in Redis; limits that share it are shared.
-        when_gone: "local" keeps to this process's share of the limit, by the number of processes that were there last;
-            "open" lets everything pass; "closed" lets nothing pass and raises ``RateLimitedError``.
+        redis: a URL (``redis://``, ``rediss://``, ``unix://``), or your own ``redis.asyncio.Redis``.
+        prefix: of the keys in Redis; stores with the same prefix share their limits.
+        when_gone: "local" keeps to this process's share of the limit, by the last known number of processes; "open"
+            lets everything pass; "closed" lets nothing pass and raises ``RateLimitedError``.
         timeout: seconds that Redis may take to answer.
 
     Raises:
@@ -180,7 +180,7 @@ class RedisStore:
 
     @property
     def is_lost(self) -> bool:
-        """Whether Redis could not be reached when it was asked last."""
+        """Whether Redis could not be reached the last time."""
         return self._lost
 
     async def reserve(self, key: str, rule: Rule, now: float, longest: float) -> float:
@@ -210,7 +210,7 @@ class RedisStore:
         return 0.0 if self._when_gone == "open" else math.inf
 
     async def block(self, key: str, now: float, seconds: float) -> None:
-        """Let no permit of *key* be for a moment within so many *seconds*."""
+        """Give no permit of *key* for a moment within *seconds*."""
         self._local.block(key, now, seconds)
         if now < self._lost_until:
             return
@@ -221,7 +221,7 @@ class RedisStore:
             self._note_loss(error)
 
     def _keys(self, key: str) -> list[str]:
-        # In braces: in a cluster, all of them must lie on the same node.
+        # In braces, so that a cluster keeps all of them on the same node.
         name = f"{self._prefix}{{{key}}}"
         return [name, f"{name}:moments", f"{name}:processes"]
 
@@ -248,11 +248,11 @@ class RedisStore:
                 self.on_change("back", None)
 
     def reset(self) -> None:
-        """Forget what is kept in this process; what is in Redis stays, it is not this process's alone."""
+        """Forget the state that is kept in this process; the state in Redis stays, because others share it."""
         self._local.reset()
 
     async def close(self) -> None:
-        """Close the connections to Redis, unless the client was given."""
+        """Close the connections to Redis, unless the client was passed in."""
         if self._owner:
             await self._redis.aclose()
 
