@@ -1,4 +1,4 @@
-"""One store in Redis for all that middlewares share: limits, and responses."""
+"""One store in Redis for all middlewares that share something: limits, and responses."""
 
 from collections.abc import AsyncIterator, Sequence
 from typing import Any
@@ -12,26 +12,25 @@ from .middlewares.rate_limit.store import WhenGone
 
 
 class RedisStore(RedisLimits):
-    """Limits and responses of many processes and machines, in Redis or Valkey (extra ``redis``).
+    """Limits and responses of several processes and machines, in Redis or Valkey (extra ``redis``).
 
-    Give it to a ``RateLimit``, to a ``Cache``, or to both.
+    Pass it to a ``RateLimit``, to a ``Cache``, or to both.
 
-    For limits: each permit is one call of a script, which Redis runs as a whole. Time is that of Redis. A process that
-    is killed leaves nothing behind but the permit that it had reserved. When Redis cannot be reached, that is logged
-    and told to the limit's ``on_change``, and for one second nobody asks again. Meanwhile *when_gone* decides.
+    For limits: each permit is one call of a script, which Redis runs atomically, by the clock of Redis. A process that
+    is killed leaves only its reserved permit behind. When Redis cannot be reached, this is logged and reported to the
+    limit's ``on_change``, and Redis is not asked again for one second. Meanwhile *when_gone* decides.
 
-    For responses: an entry is written in one transaction, and expires. How much there may be in all is for the server
-    to say (``maxmemory`` with the policy ``allkeys-lru``). When Redis cannot be reached, requests go on without a
-    cache.
+    For responses: an entry is written in one transaction, and expires. The server limits the total size (``maxmemory``
+    with the policy ``allkeys-lru``). When Redis cannot be reached, requests are sent without a cache.
 
     Args:
-        redis: a URL (``redis://``, ``rediss://``, ``unix://``), or a ``redis.asyncio.Redis`` of yours.
-        prefix: of the keys in Redis; those that share it share limits and responses.
-        when_gone: "local" keeps to this process's share of the limit, by the number of processes that were there last;
-            "open" lets everything pass; "closed" lets nothing pass and raises ``RateLimitedError``.
+        redis: a URL (``redis://``, ``rediss://``, ``unix://``), or your own ``redis.asyncio.Redis``.
+        prefix: of the keys in Redis; stores with the same prefix share limits and responses.
+        when_gone: "local" keeps to this process's share of the limit, by the last known number of processes; "open"
+            lets everything pass; "closed" lets nothing pass and raises ``RateLimitedError``.
         timeout: seconds that Redis may take to answer.
         max_entry: bytes of the largest body that is stored.
-        max_age: seconds after which a response that was not stored anew or confirmed is forgotten.
+        max_age: seconds after which a response is deleted if it was neither stored again nor confirmed.
 
     Raises:
         MissingExtraError: redis is not installed.
@@ -73,11 +72,11 @@ class RedisStore(RedisLimits):
         await self._responses.update(entry)
 
     async def delete(self, uri: str, id: str | None = None) -> int:
-        """Forget what is stored for *uri*, or the entry with *id* alone."""
+        """Delete the responses that are stored for *uri*, or only the entry with *id*."""
         return await self._responses.delete(uri, id)
 
     async def clear(self) -> int:
-        """Forget all responses."""
+        """Delete all responses."""
         return await self._responses.clear()
 
     def entries(self) -> AsyncIterator[Entry]:
@@ -85,10 +84,10 @@ class RedisStore(RedisLimits):
         return self._responses.entries()
 
     async def statistics(self) -> StoreStatistics:
-        """Return how many responses there are; it looks at each."""
+        """Return how many responses there are; it reads every entry."""
         return await self._responses.statistics()
 
     async def close(self) -> None:
-        """Close the connections to Redis, unless the client was given."""
+        """Close the connections to Redis, unless the client was passed in."""
         await self._responses.close()
         await super().close()

@@ -24,22 +24,22 @@ def resilience(
     concurrency_limit: ConcurrencyLimit | AdaptiveLimit | bool | None = False,
     hedge: Hedge | bool | None = False,
 ) -> list[Middleware]:
-    """Return middlewares for a session in the order that is recommended, the first one outermost.
+    """Return middlewares for a session in the recommended order, the outermost first.
 
-    A ``Retry`` and a ``CircuitBreaker`` are what every session may have. The others are there when they are asked for:
-    True stands for one with its defaults, False or None leaves one out.
+    Every session can use a ``Retry`` and a ``CircuitBreaker``, so they are on by default. The others must be asked for:
+    True means the middleware with its defaults, False or None leaves it out.
 
     Args:
-        cache: what answers without a request; outermost.
+        cache: responses without a request; outermost.
         coalesce: one exchange for identical requests.
-        retry: further attempts; each of them passes all that follow.
+        retry: further attempts; each attempt passes all middlewares that follow.
         circuit_breaker: no requests to an origin that fails; it counts attempts.
-        rate_limit: how many in which time; every attempt pays.
-        concurrency_limit: how many at a time; True is an ``AdaptiveLimit``.
-        hedge: a second request for a slow answer; True draws from the budget of *retry*.
+        rate_limit: how many requests in a time; every attempt counts.
+        concurrency_limit: how many requests at a time; True is an ``AdaptiveLimit``.
+        hedge: a second request for a slow response; True uses the budget of *retry*.
 
     Raises:
-        TypeError: an argument is of another kind.
+        TypeError: an argument has the wrong type.
     """
     retrying = _chosen("retry", retry, Retry, Retry())
     budget = None if retrying is None else retrying.budget
@@ -59,7 +59,7 @@ def resilience(
 
 
 def _chosen(name: str, given: object, kind: type[T], default: T | None) -> T | None:
-    """Return the middleware that an argument asks for; None for none."""
+    """Return the middleware for an argument; None for none."""
     if given is None or given is False:
         return None
     if given is True and default is not None:

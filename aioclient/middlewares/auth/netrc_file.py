@@ -40,8 +40,8 @@ class _Token(NamedTuple):
 def parse_netrc(text: str) -> tuple[tuple[Entry, ...], tuple[str, ...]]:
     """Return the entries of a netrc file in their order, and the problems of the lines that were skipped.
 
-    After an unknown word, the rest of the line is skipped. An entry whose login Basic cannot encode is skipped too. Each
-    problem names the place, but never quotes the file.
+    After an unknown word, the rest of the line is skipped. An entry whose login Basic cannot encode is skipped too.
+    Each problem names the place, but never quotes the file.
 
     Raises:
         ValueError: there are such problems, and no entry has a password.

@@ -1,4 +1,4 @@
-"""No requests to an origin that fails: decided in ``policy``, refused in ``step``."""
+"""No requests to an origin that fails: ``policy`` decides, ``step`` refuses requests."""
 
 from .policy import CircuitState
 from .step import CircuitBreaker, CircuitBreakerStatistics, CircuitChange

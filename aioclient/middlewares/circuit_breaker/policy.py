@@ -1,12 +1,12 @@
 """When a circuit opens and closes: a state machine with the time as an argument.
 
 =============  =======================================================================================
-``CLOSED``     requests pass, and are counted; it opens when too many of the window fail
+``CLOSED``     requests pass, and are counted; it opens when too many in the window fail
 ``OPEN``       requests are refused, until ``open_for`` is over
-``HALF_OPEN``  as many requests pass as are ``probes``; it closes when all succeed, and opens when one fails
+``HALF_OPEN``  only ``probes`` requests pass; it closes when all of them succeed, and opens when one fails
 =============  =======================================================================================
 
-A request counts for the state in which it was let through, and for no later one.
+A request counts only for the state in which it was let through, not for a later one.
 """
 
 import math
@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from enum import Enum
 from typing import Final
 
-PARTS: Final = 10  # of the window; a tenth of it leaves at a time
+PARTS: Final = 10  # of the window; it moves by a tenth at a time
 
 
 class CircuitState(Enum):
@@ -41,7 +41,7 @@ class CircuitRule:
     """When a circuit opens, and for how long.
 
     Raises:
-        ValueError, TypeError: it makes no sense.
+        ValueError, TypeError: a value makes no sense.
     """
 
     failure_rate: float = 0.5
@@ -68,11 +68,11 @@ class CircuitRule:
 
 
 class Circuit:
-    """The circuit of one origin, by *rule*.
+    """The circuit of one origin, with the limits of *rule*.
 
     Attributes:
         state: whether requests pass.
-        until: when an open one lets a probe pass.
+        until: when an open circuit lets a probe pass.
     """
 
     __slots__ = (
@@ -103,7 +103,7 @@ class Circuit:
         self._failures = [0] * PARTS
 
     def admit(self, now: float) -> int | None:
-        """Return a permit for a request at the time *now*, in seconds; None if it must not pass."""
+        """Return a permit for a request at the time *now*, in seconds; None if the request is refused."""
         if self.state is OPEN and now >= self.until:
             self._become(HALF_OPEN)
             self._probing = self._succeeded = 0
@@ -141,12 +141,12 @@ class Circuit:
         self.until = now + self._rule.open_for
 
     def withdrawn(self, permit: int) -> None:
-        """Note that the request of *permit* came to nothing that tells about the server: another one may probe."""
+        """Note that the request of *permit* says nothing about the server: another one may probe."""
         if permit == self._generation and self.state is HALF_OPEN:
             self._probing -= 1
 
     def counted(self, now: float) -> tuple[int, int]:
-        """Return requests and failures of the window that ends with *now*."""
+        """Return the requests and failures in the window that ends at *now*."""
         stamp = int(now / self._part)
         calls = failures = 0
         for place, known in enumerate(self._stamps):
@@ -156,7 +156,7 @@ class Circuit:
         return calls, failures
 
     def is_fresh(self, now: float) -> bool:
-        """Tell whether it is as a new one."""
+        """Tell whether it is in the state of a new one."""
         return self.state is CLOSED and max(self._stamps) <= int(now / self._part) - PARTS
 
     def _count(self, now: float, failed: int) -> None:

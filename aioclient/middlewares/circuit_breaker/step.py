@@ -19,14 +19,14 @@ from ...response.client_response import ClientResponse
 from ...waiting import ran_out_of_time
 from .policy import OPEN, Circuit, CircuitRule, CircuitState
 
-MAX_CIRCUITS: Final = 1024  # that are kept; then those that are as new ones are forgotten
+MAX_CIRCUITS: Final = 1024  # circuits; beyond that, those in the state of a new one are forgotten
 
 
 @dataclass(frozen=True, slots=True)
 class CircuitChange:
-    """What ``on_change`` of a ``CircuitBreaker`` gets: the circuit of *key* became *state*, and was *before* that.
+    """The argument of ``on_change`` of a ``CircuitBreaker``: the circuit of *key* changed from *before* to *state*.
 
-    *failures* of so many *calls* of the window led to it.
+    *failures* of *calls* requests in the window were the reason.
     """
 
     key: str
@@ -38,10 +38,10 @@ class CircuitChange:
 
 @dataclass(frozen=True, slots=True)
 class CircuitBreakerStatistics:
-    """What a ``CircuitBreaker`` has seen since it was made, or since ``reset()``.
+    """What a ``CircuitBreaker`` has counted since it was made, or since ``reset()``.
 
-    ``calls`` are requests, ``failures`` those that failed, ``refused`` those that were not let through, ``opened`` how
-    often a circuit opened; ``open`` has the keys of those that are not closed now.
+    ``calls`` are requests, ``failures`` those that failed, ``refused`` those that were not let through, ``opened`` is
+    how often a circuit opened; ``open`` has the keys of the circuits that are not closed now.
     """
 
     calls: int
@@ -52,24 +52,25 @@ class CircuitBreakerStatistics:
 
 
 class CircuitBreaker:
-    """A middleware that lets nothing through to an origin that fails, so that it can recover and nobody waits in vain.
+    """A middleware that lets nothing through to an origin that fails, so that it can recover and callers fail fast.
 
-    Each origin has a circuit. It opens when *failure_rate* of at least *min_calls* requests in *window* seconds have
-    failed; then ``CircuitOpenError`` is raised at once. After *open_for* seconds *probes* requests pass: if they
-    succeed it closes, if one fails it opens again.
+    Each origin has a circuit. It opens when the part *failure_rate* of at least *min_calls* requests in *window*
+    seconds has failed; then ``CircuitOpenError`` is raised at once. After *open_for* seconds, *probes* requests pass: if
+    all succeed the circuit closes, if one fails it opens again.
 
-    A failure is a connection error, a timeout, that of an attempt or of the call included, or a status of 500 or
-    more. A 4xx is none, nor is a request that was cancelled or that another middleware has refused: neither tells about
+    A failure is a connection error, a timeout (of an attempt or of the call), or a status of 500 or more. A 4xx is not
+    a failure. A request that was cancelled, or that another middleware refused, is not one either: it says nothing about
     the server.
 
     Args:
         failure_rate: the part of the requests that must fail, such as 0.5.
-        min_calls: requests in the window below which it does not open.
-        window: seconds that count.
-        open_for: seconds for which it stays open.
-        probes: requests that decide whether it closes.
+        min_calls: with fewer requests in the window, the circuit does not open.
+        window: seconds in which requests are counted.
+        open_for: seconds for which the circuit stays open.
+        probes: number of requests that decide whether it closes.
         by: what has a circuit of its own: "origin", "host", or a function that takes the request and returns a key.
-        is_failure: a function that gets the response or the exception and tells whether it is a failure, instead.
+        is_failure: a function that gets the response or the exception and returns whether it is a failure, in place of
+            the rules above.
         on_change: a function that gets a ``CircuitChange``.
 
     Raises:
@@ -105,7 +106,7 @@ class CircuitBreaker:
         """Let *request* pass unless the circuit is open.
 
         Raises:
-            CircuitOpenError: it is.
+            CircuitOpenError: the circuit is open.
         """
         loop = get_running_loop()
         key = self._key(request)
@@ -143,14 +144,14 @@ class CircuitBreaker:
         return response
 
     def _is_bad(self, response: ClientResponse, circuit: Circuit, permit: int) -> bool:
-        """Tell whether *response* is a failure; what the user's function raises settles the permit, too."""
+        """Tell whether *response* is a failure; if the user's function raises, settle the permit as well."""
         if self._is_failure is None:
             return response.status >= 500
         try:
             return self._is_failure(response)
         except BaseException:
             circuit.withdrawn(permit)
-            response.close()  # nobody else will get it
+            response.close()  # nobody else will close it
             raise
 
     def _failed(self, error: Exception, circuit: Circuit, permit: int) -> bool:
@@ -196,12 +197,12 @@ class CircuitBreaker:
         return circuit
 
     def state(self, key: str) -> CircuitState:
-        """Return the state of the circuit of *key*, such as "https://api.example.com"; closed for one not used yet."""
+        """Return the state of the circuit of *key*, such as "https://api.example.com"; closed for an unknown one."""
         circuit = self._circuits.get(key)
         return CircuitState.CLOSED if circuit is None else circuit.state
 
     def statistics(self) -> CircuitBreakerStatistics:
-        """Return what was counted, as a value that does not change."""
+        """Return the counts, as an immutable value."""
         not_closed = tuple(
             key
             for key, circuit in self._circuits.items()
@@ -212,7 +213,7 @@ class CircuitBreaker:
         )
 
     def reset(self) -> None:
-        """Close all circuits, and count anew."""
+        """Close all circuits, and reset the counts."""
         self._circuits = {}
         self._calls = self._failures = self._refused = self._opened = 0
 

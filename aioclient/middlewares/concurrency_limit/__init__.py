@@ -1,4 +1,4 @@
-"""No more requests at a time than allowed: ``policy`` says how many, ``step`` holds the others back."""
+"""A limit on how many requests are under way: ``policy`` computes it, ``step`` makes the others wait."""
 
 from .step import (
     AdaptiveLimit,

@@ -1,8 +1,8 @@
-"""How many requests may be under way: places, and what an adaptive number of them follows.
+"""How many requests may be under way: an adaptive limit, computed from plain values.
 
-The adaptive limit goes by the gradient of latency. What the server needs when it is not busy is known from windows in
-which little was under way; the ratio of that to what it needs now says how much of the limit was too much. Some room is
-added each time, so that it grows again as soon as there is no reason against it::
+The adaptive limit follows the gradient of latency. The best latency is known from windows in which few requests were
+under way. The ratio of the best to the current latency says by how much the limit was too high. Some room is added each
+time, so that the limit grows again when latency is good::
 
     gradient = tolerance * best / latency           between 0.5 and 1
     limit    = limit * gradient + sqrt(limit)       smoothed, and only if it was used
@@ -13,14 +13,14 @@ from dataclasses import dataclass
 from typing import Final
 
 PROBE_EVERY: Final = (
-    30  # windows; in one of them half of the limit is used, to see what the server needs then
+    30  # windows; in one of so many, half of the limit is used, to measure the latency then
 )
-SMALLEST: Final = 10  # requests of a window; of a larger limit as many as may be under way
-DROP: Final = 0.8  # what is left of the limit after a window in which the server has failed
+SMALLEST: Final = 10  # requests in a window; with a higher limit, as many as may be under way
+DROP: Final = 0.8  # factor of the limit after a window in which the server has failed
 
 
 def check_count(name: str, value: object, least: int) -> None:
-    """Refuse a *value* that is no whole number of at least that many.
+    """Refuse a *value* that is not an integer of at least *least*.
 
     Raises:
         TypeError, ValueError: it is not.
@@ -33,10 +33,10 @@ def check_count(name: str, value: object, least: int) -> None:
 
 @dataclass(frozen=True, slots=True)
 class AdaptiveRule:
-    """Between which bounds a limit moves, and how far latency may grow.
+    """The bounds of a limit, and how far latency may grow.
 
     Raises:
-        ValueError, TypeError: it makes no sense.
+        ValueError, TypeError: a value makes no sense.
     """
 
     initial: int = 10
@@ -93,15 +93,15 @@ class Gradient:
 
     @property
     def best(self) -> float:
-        """Seconds that the server needs when it is not busy, as far as that is known; infinity before."""
+        """Seconds of the best known latency of the server; infinity while none is known."""
         return self._best
 
     def add(self, seconds: float | None, under_way: int) -> bool:
-        """Take a request into account, one of so many *under_way*; tell whether the limit moved.
+        """Count a request that began with *under_way* requests; return whether the limit has changed.
 
         Args:
-            seconds: that its response took; None if the server has failed.
-            under_way: how many there were when it began, itself included.
+            seconds: the time until its response; None if the server has failed.
+            under_way: how many requests were under way when it began, itself included.
         """
         self._count += 1
         if under_way > self._most:
@@ -132,13 +132,13 @@ class Gradient:
         if self._is_probe:
             self._best = (
                 self._best_of_window
-            )  # it may have become slower: what was best before is over
+            )  # the server may have become slower: the old best no longer counts
             return
         self._best = min(self._best, self._best_of_window)
         if latency <= 0:
             return
         gradient = min(1.0, max(0.5, self._rule.tolerance * self._best / latency))
         if gradient == 1.0 and self._most < self.limit / 2:
-            return  # nobody knows what more would do
+            return  # the limit was not used, so it is unknown whether more would do harm
         wanted = self._estimate * gradient + math.sqrt(self._estimate)
         self._estimate += self._rule.smoothing * (wanted - self._estimate)

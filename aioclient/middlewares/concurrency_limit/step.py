@@ -1,4 +1,4 @@
-"""The middlewares that let only so many requests be under way."""
+"""The middlewares that limit how many requests are under way."""
 
 import asyncio
 from collections import deque
@@ -16,18 +16,18 @@ from ...response.lease import Connection
 from ...waiting import not_counted, ran_out_of_time
 from .policy import AdaptiveRule, Gradient, check_count
 
-MAX_KEYS: Final = 1024  # that are kept; then those with nothing under way are forgotten
+MAX_KEYS: Final = 1024  # keys; beyond that, those with nothing under way are forgotten
 
 
 @dataclass(frozen=True, slots=True)
 class ConcurrencyChange:
-    """What ``on_change`` of a ``ConcurrencyLimit`` or ``AdaptiveLimit`` gets.
+    """The argument of ``on_change`` of a ``ConcurrencyLimit`` or ``AdaptiveLimit``.
 
     Attributes:
-        key: which origin it is about.
-        state: "queueing" when the first request has to wait, "free" when none waits any more; "moved" when an adaptive
-            limit changed.
-        limit: how many may be under way now.
+        key: the origin that it is about, or another key.
+        state: "queueing" when the first request has to wait, "free" when no request waits any more; "moved" when an
+            adaptive limit changed.
+        limit: how many requests may be under way now.
     """
 
     key: str
@@ -37,10 +37,10 @@ class ConcurrencyChange:
 
 @dataclass(frozen=True, slots=True)
 class ConcurrencyStatistics:
-    """What a ``ConcurrencyLimit`` or ``AdaptiveLimit`` has seen since it was made, or since ``reset()``.
+    """What a ``ConcurrencyLimit`` or ``AdaptiveLimit`` has counted since it was made, or since ``reset()``.
 
-    ``passed`` are requests that went, ``refused`` those for which the queue was full; ``under_way`` and ``waiting`` are
-    those of now; ``limits`` has the limit of each key.
+    ``passed`` are requests that were sent, ``refused`` those that found the queue full; ``under_way`` and ``waiting``
+    are the numbers now; ``limits`` has the limit of each key.
     """
 
     passed: int
@@ -64,7 +64,7 @@ class _Places:
         self.waiters: deque[asyncio.Future[None]] = deque()
 
     def let_in(self) -> None:
-        """Give the free places to those who wait, the first one first."""
+        """Give the free places to the waiting requests, in their order."""
         while self.waiters and self.under_way < self.limit:
             waiter = self.waiters.popleft()
             if not waiter.done():
@@ -73,7 +73,7 @@ class _Places:
 
 
 class _Stay:
-    """The place of a response whose body is still coming: until it ends, is given up, or forgotten."""
+    """The place of a response whose body is incomplete: until the body ends, is given up, or is garbage-collected."""
 
     __slots__ = ("__weakref__", "_end", "_lease", "_places", "_stays")
 
@@ -87,22 +87,22 @@ class _Stay:
         self._places = places
         self._end = end
         self._stays = stays
-        self._lease = ref(lease, self.end)  # it goes when the response lets go of it, or is gone
+        self._lease = ref(lease, self.end)  # it dies when the response drops it, or dies itself
         stays.add(self)
 
     def end(self, _: object) -> None:
-        """Leave the place, once."""
+        """Give the place up, once."""
         if self in self._stays:
             self._stays.discard(self)
             self._end(self._places)
 
 
 def _nothing(piece: bytes) -> None:
-    """Take no notice of a piece of a body."""
+    """Ignore a piece of a body."""
 
 
 class _Limit:
-    """What both limits have in common: places for each key, and a queue for them."""
+    """The base of both limits: places for each key, and a queue for them."""
 
     argument: ClassVar[str] = "concurrency_limit"
     tidy: ClassVar[bool] = True
@@ -137,11 +137,11 @@ class _Limit:
         return places
 
     async def _enter(self, places: _Places, request: Request) -> None:
-        """Take a place, at once or when it is this one's turn.
+        """Take a place, at once or after waiting in the queue.
 
         Raises:
-            QueueFullError: too many wait already.
-            TotalTimeoutError: the call's deadline came first.
+            QueueFullError: too many requests wait already.
+            TotalTimeoutError: the call's deadline passed first.
         """
         if places.under_way < places.limit and not places.waiters:
             places.under_way += 1
@@ -161,7 +161,7 @@ class _Limit:
         if not places.is_queueing:
             places.is_queueing = True
             tell(self._on_change, ConcurrencyChange(places.key, "queueing", places.limit))
-        release_unread(None)  # what this task holds may be what it waits for
+        release_unread(None)  # an unread response of this task may hold the place that it waits for
         limit = asyncio.timeout_at(request.deadline)
         try:
             with not_counted():
@@ -190,8 +190,8 @@ class _Limit:
             places.let_in()
 
     def _leave_after(self, places: _Places, response: ClientResponse) -> None:
-        """Leave the place when the body of *response* has come, or is given up."""
-        # A user's middleware may return what is no response of this library.
+        """Give the place up when the body of *response* has ended, or is given up."""
+        # A user's middleware may return an object that is not a response of this library.
         is_ours = isinstance(cast(object, response), ClientResponse)
         lease = response.connection if is_ours else None
         if lease is None or response.status == 101:
@@ -201,10 +201,10 @@ class _Limit:
         try:
             response.tee(_nothing, stay.end)
         except RuntimeError:
-            pass  # somebody has begun to read; then the place is free when the response is released
+            pass  # the body is being read: the place is free when the response is released
 
     def statistics(self) -> ConcurrencyStatistics:
-        """Return what was counted, as a value that does not change."""
+        """Return the counts, as an immutable value."""
         each = self._places.values()
         return ConcurrencyStatistics(
             self._passed,
@@ -215,7 +215,7 @@ class _Limit:
         )
 
     def reset(self) -> None:
-        """Count anew; what is under way keeps its places, those who wait still do."""
+        """Reset the counts; requests under way keep their places, and waiting ones go on waiting."""
         self._passed = self._refused = 0
 
     def __repr__(self) -> str:
@@ -224,14 +224,14 @@ class _Limit:
 
 
 class ConcurrencyLimit(_Limit):
-    """A middleware that lets at most *limit* requests to each origin be under way, from the head to the body's end.
+    """A middleware that limits how many requests to each origin are under way, from their start to the body's end.
 
-    So one slow server cannot take all of a program's connections and memory. The others wait, first come, first
-    served, at most *max_waiting* of them; the limit of an attempt does not count that.
+    So one slow server cannot take all connections and memory of a program. Further requests wait, first come, first
+    served, at most *max_waiting* of them; the time limit of an attempt does not include this wait.
 
     Args:
-        limit: requests at a time.
-        max_waiting: requests that may wait; one more raises ``QueueFullError``. 0 for none.
+        limit: how many requests may be under way.
+        max_waiting: how many requests may wait; one more raises ``QueueFullError``. 0 for none.
         by: what has a limit of its own: "origin", "host", or a function that takes the request and returns a key.
         on_change: a function that gets a ``ConcurrencyChange``.
 
@@ -255,10 +255,10 @@ class ConcurrencyLimit(_Limit):
         return _Places(key, self._limit, None)
 
     async def __call__(self, request: Request, handler: Handler) -> ClientResponse:
-        """Let *request* pass when there is a place for it.
+        """Let *request* pass when there is a free place.
 
         Raises:
-            QueueFullError: too many wait already.
+            QueueFullError: too many requests wait already.
         """
         places = self._places_of(request)
         await self._enter(places, request)
@@ -281,19 +281,19 @@ def _tells_of_the_server(error: BaseException, request: Request) -> bool:
 
 
 class AdaptiveLimit(_Limit):
-    """A ``ConcurrencyLimit`` that finds its limit by itself: as much as the server answers without getting slower.
+    """A ``ConcurrencyLimit`` that finds its limit itself: as many requests as the server answers without slowing down.
 
-    It compares how long the server takes for a response with how long it took when it was not busy. While that stays
-    within *tolerance* the limit grows, else it shrinks; when the server fails it shrinks at once. So it follows a
-    server that becomes slower or gets more machines, and nobody has to know a number.
+    It compares the latency of responses with the latency when the server was not busy. While the ratio is within
+    *tolerance* the limit grows, otherwise it shrinks; when the server fails, it shrinks at once. So it adapts to a
+    server that becomes slower or gets more machines, and nobody has to choose a number.
 
     Args:
         initial: the limit at the start.
-        minimum: below which it does not go.
-        maximum: above which it does not go.
-        tolerance: how much longer than the best a response may take, as a factor.
-        smoothing: which part of a step is made at once.
-        max_waiting: requests that may wait for a place; one more raises ``QueueFullError``. 0 for none.
+        minimum: the smallest limit.
+        maximum: the largest limit.
+        tolerance: how much longer than the best latency a response may take, as a factor.
+        smoothing: which part of each computed change is applied at once.
+        max_waiting: how many requests may wait; one more raises ``QueueFullError``. 0 for none.
         by: what has a limit of its own: "origin", "host", or a function that takes the request and returns a key.
         on_change: a function that gets a ``ConcurrencyChange``.
 
@@ -320,10 +320,10 @@ class AdaptiveLimit(_Limit):
         return _Places(key, self._rule.initial, Gradient(self._rule))
 
     async def __call__(self, request: Request, handler: Handler) -> ClientResponse:
-        """Let *request* pass when there is a place for it.
+        """Let *request* pass when there is a free place.
 
         Raises:
-            QueueFullError: too many wait already.
+            QueueFullError: too many requests wait already.
         """
         places = self._places_of(request)
         await self._enter(places, request)
@@ -343,7 +343,7 @@ class AdaptiveLimit(_Limit):
         return response
 
     def _note(self, places: _Places, took: float | None, under_way: int) -> None:
-        """Note how long a response took, None for a failure, and change the limit if that is due."""
+        """Count the time of a response, None for a failure, and change the limit if that is due."""
         gradient = cast(Gradient, places.gradient)
         if gradient.add(took, under_way):
             places.limit = gradient.limit
@@ -351,7 +351,7 @@ class AdaptiveLimit(_Limit):
             places.let_in()
 
     def reset(self) -> None:
-        """Forget what was learned of the servers, and count anew; what is under way keeps its places."""
+        """Forget the learned limits, and reset the counts; requests under way keep their places."""
         super().reset()
         for places in self._places.values():
             places.gradient = Gradient(self._rule)

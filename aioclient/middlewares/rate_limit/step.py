@@ -211,7 +211,7 @@ class RateLimit:
                     await waiter
         except BaseException:
             if waiter.done() and not waiter.cancelled():
-                line.slots.add(loop.time())  # it was cancelled after its turn came: the next one passes
+                line.slots.add(loop.time())  # cancelled: the next one may pass
             elif waiter in line.waiters:
                 line.waiters.remove(waiter)
             line.serve()

@@ -1,18 +1,19 @@
 """Redirects (RFC 9110, section 15.4): one call, many hops.
 
-What is decided here, and by which rule:
+The rules:
 
 * 303 leads to GET (HEAD stays); 301 and 302 lead to GET for POST only; 307 and 308 repeat method and body. After 303,
   and with a change to GET, the body and the fields that describe it are dropped.
-* Another origin (scheme, host or port; http to https is another one too) sees neither credentials meant for the first
-  nor a body, unless ``RedirectPolicy`` says so: ``auth``, ``signer``, per-request cookies and the fields that carry
-  secrets stay behind, for all hops that follow; a body that should go along raises ``CrossOriginBodyError``.
-* ``ws`` and ``wss`` are followed by the handshake of a WebSocket, and by nothing else.
-* Credentials that a server writes into a ``Location`` are not the user's: they are dropped.
-* A body is sent again only if it can be: else ``BodyConsumedError``, never an empty body.
+* A hop to another origin (another scheme, host or port; http to https is another one too) gets neither credentials of
+  the first origin nor a body, unless ``RedirectPolicy`` allows it: ``auth``, ``signer``, per-request cookies and the
+  fields that carry secrets are removed, for all later hops as well. If the body must be sent along,
+  ``CrossOriginBodyError`` is raised.
+* ``ws`` and ``wss`` are followed only by the handshake of a WebSocket.
+* Credentials that a server writes into a ``Location`` are not the user's: they are removed.
+* A body is sent again only if it is replayable: otherwise ``BodyConsumedError`` is raised; never is an empty body sent.
 * The body of the redirect itself is given up unread.
-* Each hop is made of what the call gave, not of what middlewares and credentials made of it: they act on each hop
-  anew. What they set as method decides what the status means, as the server saw it.
+* Each hop is made from the call's own request, without the changes of middlewares and credentials: they act on each hop
+  anew. The new method depends on the method that the server saw, which a middleware may have set.
 """
 
 import re
@@ -53,18 +54,18 @@ _WEBSOCKET_SCHEMES: Final = frozenset(("ws", "wss"))
 
 
 async def follow_redirects(request: Request, handler: Handler) -> ClientResponse:
-    """Send *request*, and the requests that its redirects ask for.
+    """Send *request*, and the requests that its redirects lead to.
 
-    A redirect without ``Location`` is returned as it is, and so are one too many if ``on_too_many`` says so, and one
-    that the policy does not follow.
+    A redirect is returned as a response if it has no ``Location``, if the policy does not follow it, or if it is one
+    too many and ``on_too_many`` says so.
 
     Raises:
-        RedirectLimitError: more than ``max_redirects``; ``history`` holds the responses.
-        InvalidUrlRedirectClientError: a ``Location`` that is no URL.
-        UnsafeRedirectError: a ``Location`` whose scheme is not followed, as ``redirect_target()`` says.
-        UnsafeRedirectError: it leads from https to http, which the policy forbids.
-        BodyConsumedError: a 307 or 308 asks for a body that cannot be sent twice.
-        CrossOriginBodyError: … or to send it to another origin, which the policy does not allow.
+        RedirectLimitError: there were more than ``max_redirects``; ``history`` holds the responses.
+        InvalidUrlRedirectClientError: a ``Location`` is not a URL.
+        UnsafeRedirectError: a ``Location`` has a scheme that is not followed; see ``redirect_target()``.
+        UnsafeRedirectError: a redirect leads from https to http, and the policy forbids that.
+        BodyConsumedError: a 307 or 308 requires a body that cannot be sent twice.
+        CrossOriginBodyError: a 307 or 308 requires to send the body to another origin, and the policy forbids that.
     """
     method, body = request.method, request.content
     response = await handler(request)
@@ -111,7 +112,7 @@ async def _tell(request: Request, response: ClientResponse, trace: CallTrace) ->
 
 
 def _decided(request: Request, response: ClientResponse, body: Body | None) -> Redirect:
-    """Return what the policy makes of *response*, which redirects; give it up if that is an error."""
+    """Return the policy's decision on the redirect *response*; if that is an error, give the response up."""
     try:
         return planned(request, response, body)
     except BaseException:
@@ -120,14 +121,14 @@ def _decided(request: Request, response: ClientResponse, body: Body | None) -> R
 
 
 def planned(request: Request, response: ClientResponse, body: Body | None) -> Redirect:
-    """Return what the policy makes of *response*, which redirects *request*.
+    """Return the policy's decision on *response*, a redirect of *request*.
 
     *body* is the one that *request* had before middlewares saw it.
 
     Raises:
-        UnsafeRedirectError: its target is none, or the policy forbids it.
-        CrossOriginBodyError: a body would go to another origin, and must not.
-        BodyConsumedError: it would have to be sent twice.
+        UnsafeRedirectError: its target is not followed, or the policy forbids it.
+        CrossOriginBodyError: the body would be sent to another origin, and must not.
+        BodyConsumedError: the body cannot be sent twice.
     """
     status, policy = response.status, request.options.redirect_policy or DEFAULT
     url = redirect_target(request, response)
@@ -155,7 +156,7 @@ def planned(request: Request, response: ClientResponse, body: Body | None) -> Re
 
 
 def next_hop(request: Request, response: ClientResponse, method: str, body: Body | None) -> Request:
-    """Return the request that the redirect *response* to *request* asks for.
+    """Return the request after the redirect *response* to *request*.
 
     *method* and *body* are those that *request* had before middlewares saw it.
 
@@ -166,7 +167,7 @@ def next_hop(request: Request, response: ClientResponse, method: str, body: Body
 
 
 def hop_after(request: Request, redirect: Redirect, method: str, body: Body | None) -> Request:
-    """Return the request that follows *request* by *redirect*.
+    """Return the request after *redirect* of *request*.
 
     *method* and *body* are those that *request* had before middlewares saw it.
     """
@@ -204,11 +205,11 @@ def method_after(method: str, status: int) -> str:
 
 
 def redirect_target(request: Request, response: ClientResponse) -> URL:
-    """Return the URL that ``Location`` names, resolved against the request's, fragment inherited.
+    """Return the URL in ``Location``, resolved against the request's, with its fragment as the default.
 
     Raises:
         UnsafeRedirectError: its scheme is neither http nor https; nor ws or wss, if a WebSocket is being opened.
-        InvalidUrlRedirectClientError: it is no URL, or one without a host.
+        InvalidUrlRedirectClientError: it is not a URL, or has no host.
     """
     location = response.headers[LOCATION]
     other = _OTHER_SCHEME(location)
@@ -242,7 +243,7 @@ def _resolved(base: URL, location: str, encode: bool) -> URL:
         raise ValueError(
             f"it holds {found.group()!r}, which requote_redirect_url=False leaves as it is"
         )
-    # A space is no "+" of a form.
+    # A space is encoded as in a path, not as the "+" of a form.
     return resolved(base, location.replace(" ", "%20"), encode=encode)
 
 
