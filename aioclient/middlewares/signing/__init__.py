@@ -1,6 +1,6 @@
-"""Signatures: put on a request last, over what goes out.
+"""Signatures of requests: the last step before they are sent.
 
-- ``step``: the step of the chain that asks a signer; ``unsigned``: what the signer sees;
+- ``step``: the step of the chain that calls a signer; ``unsigned``: the request that the signer gets;
 - ``keyed``: HMAC; ``messages`` and ``base``: HTTP Message Signatures; ``aws`` and ``aws_policy``: SigV4;
 - ``content_digest``: the digest of a body.
 """

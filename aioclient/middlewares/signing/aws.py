@@ -30,22 +30,22 @@ _PAYLOAD_HASH: Final = "X-Amz-Content-Sha256"
 
 
 class SigV4Signer:
-    """Signs requests for AWS, and for services that take the same signatures (Signature Version 4).
+    """Signs requests for AWS, and for services that accept the same signatures (Signature Version 4).
 
-    ``Host``, ``Content-Type``, ``Content-MD5`` and the ``X-Amz-*`` fields are signed, with method, path and query,
-    which are sent spelled as AWS spells them.
+    ``Host``, ``Content-Type``, ``Content-MD5`` and the ``X-Amz-*`` fields are signed, with the method, path and query.
+    Path and query are sent in the spelling of AWS.
 
     Args:
         access_key: the key's id.
         secret_key: the key.
         region: such as ``eu-central-1``.
         service: such as ``s3``, ``dynamodb``, ``execute-api``.
-        session_token: of temporary credentials; None for none.
+        session_token: the token of temporary credentials; None for none.
         payload: "signed": the body's bytes are signed, so it is read into memory first; "unsigned": it is not signed,
             for S3 over ``https``; "streamed": it is signed in chunks of 64 KiB as it goes out, for S3 and a body of
             known length.
-        signed_fields: names of more fields that are signed where a request has them.
-        clock: what tells the time, in seconds since 1970.
+        signed_fields: names of further fields to sign, if a request has them.
+        clock: a function that returns the time, in seconds since 1970.
 
     Raises:
         TypeError, ValueError: an argument cannot be used.
@@ -100,23 +100,23 @@ class SigV4Signer:
         self._payload = payload
         self._signed_fields = frozenset(check_name(name).lower() for name in signed_fields)
         self._clock = clock
-        self._key: tuple[Scope, bytes] | None = None  # of the last day
+        self._key: tuple[Scope, bytes] | None = None  # the key of the last day
 
     @property
     def needs_body(self) -> bool:
-        """Whether the body's bytes are looked at before it is sent."""
+        """Whether the signer needs the body's bytes."""
         return self._payload == "signed"
 
     @property
     def identity(self) -> str:
-        """Whose key it is."""
+        """The key's owner."""
         return self.access_key
 
     def __call__(self, request: UnsignedRequest) -> None:
         """Sign *request*.
 
         Raises:
-            ValueError: it has an ``Authorization`` already, or a body of unknown length that is to be streamed.
+            ValueError: it already has an ``Authorization`` field, or a body of unknown length that must be streamed.
         """
         headers = request.headers
         if AUTHORIZATION in headers:
@@ -172,7 +172,7 @@ class SigV4Signer:
 
 
 class ChunkSigned(Body):
-    """Another body in chunks, each with a signature that goes on from the one before."""
+    """Wraps a body: sends it in chunks, each with a signature that includes the previous one."""
 
     __slots__ = (
         "_body",
@@ -200,31 +200,31 @@ class ChunkSigned(Body):
         self.replayable: bool = body.replayable
 
     async def write(self, writer: BodyWriter) -> None:
-        """Send all of it, as ``Body.write`` says."""
+        """Send the whole body, as ``Body.write``."""
         chunks = _ChunkWriter(self, writer)
         await self._body.write(chunks)
         await chunks.finish()
 
     def signed(self, before: str, data: bytes) -> str:
-        """Return the signature of a chunk after the one with *before*."""
+        """Return the signature of a chunk; *before* is the signature before it."""
         return chunk_signature(self._key, self._scope, self._moment, before or self._seed, data)
 
     def rewind(self) -> None:
-        """Make ready to send it again, as ``Body.rewind`` says."""
+        """Prepare to send it again, as ``Body.rewind``."""
         self._body.rewind()
 
     async def close(self) -> None:
-        """Close the body within."""
+        """Close the wrapped body."""
         await self._body.close()
 
     @property
     def consumed(self) -> bool:
-        """Whether it was sent, whole or in part, and cannot be sent again."""
+        """Whether some of it was sent, and it cannot be sent again."""
         return self._body.consumed
 
 
 class _ChunkWriter:
-    """Collects what is written, and passes it on in signed chunks."""
+    """Collects its input, and passes it on in signed chunks."""
 
     __slots__ = ("_before", "_body", "_held", "_writer")
 

@@ -1,8 +1,8 @@
-"""AWS Signature Version 4: what is signed, and how. Pure.
+"""AWS Signature Version 4: the signature and what it covers. Pure functions.
 
-The steps are AWS's: a canonical request, a string to sign, a key derived from date, region and service, a signature.
-What AWS reads as path and query is their decoded text; so that both sides agree, they are sent spelled as AWS spells
-them.
+The steps are those of AWS: a canonical request, a string to sign, a key derived from date, region and service, a
+signature. AWS decodes path and query before it checks them. Both are sent in the spelling of AWS, so that both sides
+sign the same text.
 """
 
 import hashlib
@@ -18,11 +18,11 @@ ALGORITHM: Final = "AWS4-HMAC-SHA256"
 UNSIGNED: Final = "UNSIGNED-PAYLOAD"
 STREAMED: Final = "STREAMING-AWS4-HMAC-SHA256-PAYLOAD"
 EMPTY_HASH: Final = hashlib.sha256(b"").hexdigest()
-CHUNK: Final = 64 * 1024  # bytes; AWS wants 8 KiB at least, but for the last one
+CHUNK: Final = 64 * 1024  # bytes; AWS requires at least 8 KiB, except for the last one
 
 
 class Scope(NamedTuple):
-    """What a key is good for: the day (``20150830``), the region, the service."""
+    """The scope in which a key is valid: the day (``20150830``), the region, the service."""
 
     day: str
     region: str
@@ -33,9 +33,9 @@ class Scope(NamedTuple):
 
 
 def spelled(url: URL, *, is_s3: bool) -> URL:
-    """Return *url* with path and query percent-encoded as AWS does: all but letters, digits and ``-._~``.
+    """Return *url* with path and query percent-encoded as by AWS: everything but letters, digits and ``-._~``.
 
-    For S3 an encoded slash is one of the key, and is not encoded.
+    For S3, an encoded slash belongs to the key of the object, and is sent as ``/``.
     """
     if is_s3:
         path = quote(unquote(url.raw_path), safe="/~")
@@ -58,7 +58,7 @@ def canonical_request(
 ) -> str:
     """Return the canonical request; *names* are the signed fields, in lower case and sorted.
 
-    All services but S3 encode the path once more, and take out its dots.
+    All services but S3 encode the path a second time, and remove its dot segments.
     """
     path = url.raw_path or "/"
     if not is_s3:
@@ -69,7 +69,7 @@ def canonical_request(
 
 
 def string_to_sign(scope: Scope, moment: str, canonical: str) -> str:
-    """Return what is signed; *moment* is as ``20150830T123600Z``."""
+    """Return the text to sign; *moment* has the form ``20150830T123600Z``."""
     digest = hashlib.sha256(canonical.encode("utf-8", "surrogateescape")).hexdigest()
     return "\n".join((ALGORITHM, moment, str(scope), digest))
 
@@ -88,7 +88,7 @@ def signature(key: bytes, text: str) -> str:
 
 
 def chunk_signature(key: bytes, scope: Scope, moment: str, before: str, data: bytes) -> str:
-    """Return the signature of a chunk of a streamed body; *before* is that of the chunk before, or of the head."""
+    """Return the signature of a chunk of a streamed body; *before* is that of the previous chunk, or of the head."""
     lines = (
         "AWS4-HMAC-SHA256-PAYLOAD",
         moment,
@@ -101,14 +101,14 @@ def chunk_signature(key: bytes, scope: Scope, moment: str, before: str, data: by
 
 
 def streamed_size(size: int) -> int:
-    """Return how many bytes a streamed body of *size* bytes has with its chunks' heads."""
+    """Return the length of a streamed body of *size* bytes, with the heads of its chunks."""
     whole, rest = divmod(size, CHUNK)
     total = whole * _chunk_size(CHUNK) + _chunk_size(0)
     return total + (_chunk_size(rest) if rest else 0)
 
 
 def chunk_head(size: int, made: str) -> bytes:
-    """Return what comes before the data of a chunk."""
+    """Return the head of a chunk of *size* bytes."""
     return f"{size:x};chunk-signature={made}\r\n".encode()
 
 

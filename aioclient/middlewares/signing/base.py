@@ -1,6 +1,6 @@
-"""What is signed of an HTTP message: components and the signature base (RFC 9421, section 2). Pure.
+"""The signed parts of an HTTP message: components and the signature base (RFC 9421, section 2). Pure functions.
 
-Components are spelled as the RFC does, without the quotes around the name: ``@method``, ``content-type``,
+Components are spelled as in the RFC, without the quotes around the name: ``@method``, ``content-type``,
 ``@query-param;name="id"``, ``x-binary;bs``.
 """
 
@@ -34,10 +34,10 @@ _ASCII: Final = re.compile(r"[\x20-\x7e]*")
 
 @dataclass(frozen=True, slots=True)
 class Component:
-    """A part of a request that is covered.
+    """A part of a request that is signed.
 
-    ``name`` is in lower case; ``parameter`` is "bs" for a field whose values are taken as bytes, or "name" with
-    ``value`` for a query parameter; empty for neither.
+    ``name`` is in lower case. ``parameter`` is "bs" for a field whose values are encoded as bytes, "name" for a query
+    parameter, whose name is ``value``, and otherwise empty.
     """
 
     name: str
@@ -53,11 +53,11 @@ class Component:
 
 
 def component(text: str) -> Component:
-    """Return the component that *text* names.
+    """Return the component with the name *text*.
 
     Raises:
-        TypeError: it is no text.
-        ValueError: it names none that requests have and that is known here.
+        TypeError: it is not text.
+        ValueError: it is not a component of requests, or not supported.
     """
     if not isinstance(text, str):
         raise TypeError(f"a covered component must be a str, found {type(text).__name__}")
@@ -81,10 +81,10 @@ def component(text: str) -> Component:
 
 
 def checked_components(covered: Iterable[str]) -> tuple[Component, ...]:
-    """Return the components that *covered* names.
+    """Return the components with the names *covered*.
 
     Raises:
-        TypeError, ValueError: one is none, or is there twice (section 2).
+        TypeError, ValueError: a name is invalid, or is there twice (section 2).
     """
     if isinstance(covered, str):
         raise TypeError("covered must be a list of components, found one str")
@@ -104,7 +104,7 @@ def signature_params(
     nonce: str | None = None,
     tag: str | None = None,
 ) -> str:
-    """Return what ``Signature-Input`` says of a signature (section 2.3)."""
+    """Return the value of ``Signature-Input`` for a signature (section 2.3)."""
     text = f"({' '.join(each.identifier for each in components)})"
     for name, number in (("created", created), ("expires", expires)):
         if number is not None:
@@ -118,7 +118,7 @@ def signature_params(
 def signature_base(
     request: UnsignedRequest, components: Sequence[Component], parameters: str
 ) -> bytes:
-    """Return the bytes that are signed (section 2.5).
+    """Return the bytes to sign (section 2.5).
 
     Raises:
         ValueError: the request lacks a component.
@@ -134,7 +134,7 @@ def string(text: str) -> str:
     """Return *text* as a string of structured fields (RFC 8941, section 3.3.3).
 
     Raises:
-        ValueError: it holds what is not printable ASCII.
+        ValueError: it holds a character that is not printable ASCII.
     """
     if _ASCII.fullmatch(text) is None:
         raise ValueError(f"{text!r} holds what is not printable ASCII")

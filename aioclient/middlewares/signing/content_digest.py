@@ -1,4 +1,4 @@
-"""The digest of a body, as ``Content-Digest`` has it (RFC 9530): pure."""
+"""The digest of a body, as in ``Content-Digest`` (RFC 9530). Pure functions."""
 
 import hashlib
 import hmac
@@ -8,7 +8,7 @@ from binascii import Error
 from collections.abc import Callable, Iterable
 from typing import Final
 
-# The strongest first; the others that the RFC's registry has are broken (section 5).
+# The strongest first; the other hashes in the RFC's registry are broken (section 5).
 HASHES: Final[dict[str, Callable[[bytes], "hashlib._Hash"]]] = {
     "sha-512": hashlib.sha512,
     "sha-256": hashlib.sha256,
@@ -30,7 +30,7 @@ def content_digest(body: bytes, algorithm: str = "sha-256") -> str:
 
 
 def digests_in(values: Iterable[str]) -> dict[str, bytes]:
-    """Return the digests that the fields' *values* name, those of known algorithms; what cannot be read ends it."""
+    """Return the digests in the fields' *values*, for known algorithms; parsing stops at the first invalid member."""
     found: dict[str, bytes] = {}
     for value in values:
         at = 0
@@ -45,7 +45,7 @@ def digests_in(values: Iterable[str]) -> dict[str, bytes]:
 
 
 def mismatch(body: bytes, values: Iterable[str]) -> str | None:
-    """Return which digest in the fields' *values* is not that of *body*; None if the strongest one known is."""
+    """Return which digest in the fields' *values* is wrong for *body*; None if the strongest known one is right."""
     digests = digests_in(values)
     for algorithm, make in HASHES.items():
         if algorithm in digests:

@@ -1,4 +1,4 @@
-"""Signatures with a shared key: HMAC-SHA256 (RFC 2104) over the parts of a request."""
+"""Signatures with a shared key: HMAC-SHA256 (RFC 2104) of the parts of a request."""
 
 import hashlib
 import hmac
@@ -11,15 +11,15 @@ from ...message.headers import check_name
 from .unsigned import UnsignedRequest
 
 Encoding = Literal["hex", "base64"]
-# Those whose collisions can be made; HMAC is not broken by that, yet new APIs should not begin with them.
+# Hashes with known collisions; HMAC is not broken by that, but new APIs should not use them.
 _WEAK: Final = frozenset(("md5", "sha1"))
 
 
 def signed_text(request: UnsignedRequest, timestamp: str) -> bytes:
     """Return what ``HMACSigner`` signs by default, five lines: method, host, target, timestamp, hash of the body.
 
-    The method as it is sent; host and port as ``Host`` has them; path and query as the request line has them; the
-    timestamp in seconds since 1970; SHA-256 of the body in hexadecimal, also of an empty one.
+    The method is as sent; host and port are as in ``Host``; the target is path and query as in the request line; the
+    timestamp is in seconds since 1970; the hash is SHA-256 in hexadecimal, of an empty body too.
     """
     digest = hashlib.sha256(request.body or b"").hexdigest()
     lines = (request.method, request.authority, request.target, timestamp, digest)
@@ -27,20 +27,21 @@ def signed_text(request: UnsignedRequest, timestamp: str) -> bytes:
 
 
 class HMACSigner:
-    """Signs with a key that the server has, too: HMAC-SHA256 in a field of the request.
+    """Signs with a key that the server has too: HMAC-SHA256 in a field of the request.
 
     Args:
-        key: bytes, or text that counts as UTF-8.
-        key_id: sent in *key_field*, so that the server knows which key it is; None for not.
-        field: where the signature goes.
-        timestamp_field: where the time goes that is signed, in seconds since 1970.
-        key_field: where *key_id* goes.
+        key: bytes, or text, which is encoded in UTF-8.
+        key_id: sent in *key_field*, so that the server knows which key it is; None to send none.
+        field: the field of the signature.
+        timestamp_field: the field of the signed time, in seconds since 1970.
+        key_field: the field of *key_id*.
         message: a plain function that gets the request and the timestamp and returns the bytes to sign; by default
-            method, host, target, timestamp and the body's hash, one a line.
-        prefix: before the signature, such as ``"sha256="``.
+            method, host, target, timestamp and the body's hash, one per line.
+        prefix: text before the signature, such as ``"sha256="``.
         encoding: "hex" or "base64".
-        hash: of ``hashlib``, SHA-256 or stronger; an API that wants MD5 or SHA-1 needs a signer function of your own.
-        clock: what tells the time, in seconds since 1970.
+        hash: name of a hash in ``hashlib``, SHA-256 or stronger; an API that requires MD5 or SHA-1 needs your own
+            signer function.
+        clock: a function that returns the time, in seconds since 1970.
 
     Raises:
         TypeError, ValueError: an argument cannot be used.
@@ -94,7 +95,7 @@ class HMACSigner:
 
     @property
     def identity(self) -> str:
-        """A hash of whose key it is."""
+        """A hash that stands for the key."""
         return hashlib.sha256(b"%b\0%b" % ((self.key_id or "").encode(), self._key)).hexdigest()
 
     def __call__(self, request: UnsignedRequest) -> dict[str, str]:

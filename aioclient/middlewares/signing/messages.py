@@ -23,26 +23,26 @@ HMAC: Final = "hmac-sha256"
 class HTTPMessageSigner:
     """Signs parts of a request in the fields ``Signature-Input`` and ``Signature`` (RFC 9421).
 
-    The kind of the key decides how: ``hmac-sha256`` with bytes or text, ``ed25519``, ``ecdsa-p256-sha256`` and
-    ``rsa-pss-sha512`` with private keys of the package ``cryptography``, which ``aioclient[signing]`` installs.
+    The kind of the key selects the algorithm: ``hmac-sha256`` for bytes or text; ``ed25519``, ``ecdsa-p256-sha256`` and
+    ``rsa-pss-sha512`` for private keys of the package ``cryptography``, which ``aioclient[signing]`` installs.
 
     Args:
         key_id: the name of the key, for the server.
         key: a shared key, a private key of ``cryptography``, or such a key as PEM.
-        covered: what is signed: names of fields, and ``@method``, ``@target-uri``, ``@authority``, ``@scheme``,
-            ``@request-target``, ``@path``, ``@query``, ``@query-param;name="..."``. For ``content-digest`` that field
-            is made of the body, if the request has none.
+        covered: the parts to sign: names of fields, and ``@method``, ``@target-uri``, ``@authority``, ``@scheme``,
+            ``@request-target``, ``@path``, ``@query``, ``@query-param;name="..."``. For ``content-digest`` the field is
+            computed from the body, if the request has none.
         label: of the signature.
-        expires: seconds for which the signature is good, which it then says; None for nothing.
-        nonce: whether it has a random text that no other has.
-        tag: what it is for, as the application says.
-        include_algorithm: whether it names the algorithm.
+        expires: seconds for which the signature is valid; None to send no end.
+        nonce: whether the signature has a unique random text.
+        tag: the purpose of the signature, defined by the application.
+        include_algorithm: whether the algorithm is named.
         digest: "sha-256" or "sha-512", for ``Content-Digest`` (RFC 9530).
         check_digest: whether a ``Content-Digest`` of a response is compared with its body, which is read for that.
-        clock: what tells the time, in seconds since 1970.
+        clock: a function that returns the time, in seconds since 1970.
 
     Raises:
-        TypeError, ValueError: an argument cannot be used, or the key is of no kind that is known here.
+        TypeError, ValueError: an argument cannot be used, or the kind of key is not supported.
         MissingExtraError: the key is PEM, and ``cryptography`` is not installed.
     """
 
@@ -104,12 +104,12 @@ class HTTPMessageSigner:
 
     @property
     def needs_body(self) -> bool:
-        """Whether the body's bytes are looked at."""
+        """Whether the signer needs the body's bytes."""
         return self._makes_digest
 
     @property
     def identity(self) -> str:
-        """Whose key it is."""
+        """The key's owner."""
         return self.key_id
 
     def __call__(self, request: UnsignedRequest) -> dict[str, str]:
@@ -133,10 +133,10 @@ class HTTPMessageSigner:
         }
 
     async def check(self, response: ClientResponse) -> None:
-        """Compare a ``Content-Digest`` of *response* with its body, if that is asked for.
+        """Compare a ``Content-Digest`` of *response* with its body, if ``check_digest`` is set.
 
         Raises:
-            ContentDigestError: they are not of each other.
+            ContentDigestError: they do not match.
         """
         values = response.headers.getall(_CONTENT_DIGEST, ()) if self._check_digest else ()
         if not values or response.method == "HEAD":
@@ -153,10 +153,10 @@ class HTTPMessageSigner:
 
 
 def signing_with(key: Any) -> tuple[str, Callable[[bytes], bytes]]:
-    """Return the name of the algorithm that goes with *key*, and what signs bytes with it.
+    """Return the name of the algorithm for *key*, and a function that signs bytes with it.
 
     Raises:
-        TypeError, ValueError: it is no key that is known here.
+        TypeError, ValueError: the kind of key is not supported.
         MissingExtraError: it is PEM, and ``cryptography`` is not installed.
     """
     if isinstance(key, str) and key.lstrip().startswith("-----BEGIN"):

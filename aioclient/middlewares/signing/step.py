@@ -1,7 +1,7 @@
-"""The step that has requests signed: the last one, after credentials and cookies.
+"""The step that signs requests: the last one, after credentials and cookies.
 
-Each attempt and each hop is signed anew, on a copy of the request. What is signed is what is sent: a body is read
-before it is signed, and the bytes that were read are the ones that go out.
+Each attempt and each hop is signed anew, on a copy of the request. The signature covers exactly what is sent: a body is
+read before it is signed, and the same bytes are sent.
 """
 
 from collections.abc import Awaitable, Mapping
@@ -26,11 +26,11 @@ _METHODS_WITH_BODY: Final = frozenset(("POST", "PUT", "PATCH"))
 
 
 class Signer(Protocol):
-    """Signs requests: a function, plain or async, or an object that can be called like one.
+    """Signs requests: a function, plain or async, or a callable object.
 
-    It gets an ``UnsignedRequest``, and changes its fields or query, or returns fields to set. Three attributes count
-    where it has them: ``needs_body``, whether it looks at the body's bytes (True); ``identity``, a str that names who
-    signs, for caches; ``async check(response)``, which may raise about each response.
+    It gets an ``UnsignedRequest``, and changes its fields or query, or returns fields to set. Three attributes are
+    optional: ``needs_body``, whether it needs the body's bytes (True); ``identity``, a str that names the owner of the
+    key, for caches; ``async check(response)``, which is called for each response and may raise.
     """
 
     def __call__(
@@ -40,7 +40,7 @@ class Signer(Protocol):
 
 
 def check_signer(signer: object) -> None:
-    """Refuse what is neither None nor can be called."""
+    """Refuse a signer that is neither None nor callable."""
     if signer is not None and (not callable(signer) or isinstance(signer, type)):
         raise TypeError(
             f"signer must be a function or object that can be called with a request, found {type(signer).__name__}"
@@ -49,11 +49,11 @@ def check_signer(signer: object) -> None:
 
 
 async def sign(request: Request, handler: Handler) -> ClientResponse:
-    """Send *request* with the signature that its signer makes, if it has one.
+    """Send *request* with the signature of its signer, if it has one.
 
     Raises:
         BodyConsumedError: the signer needs the bytes of a body that can be read only once; nothing was sent.
-        ValueError: the signer led the request to another origin.
+        ValueError: the signer changed the origin of the request.
     """
     signer: Signer | None = request.options.signer
     if signer is None:
@@ -64,7 +64,7 @@ async def sign(request: Request, handler: Handler) -> ClientResponse:
         try:
             await check(response)
         except BaseException:
-            response.close()  # nobody else will get it
+            response.close()  # nobody else will close it
             raise
     return response
 
@@ -99,7 +99,7 @@ async def _signed(request: Request, signer: Signer) -> Request:
 
 
 def _set_length(request: Request) -> None:
-    """Set the length of the body, if it goes out, so that it can be signed."""
+    """Set the length of the body, if it will be sent, so that it can be signed."""
     headers, content = request.headers, request.content
     if CONTENT_LENGTH in headers or TRANSFER_ENCODING in headers or request.chunked:
         return
@@ -111,7 +111,7 @@ def _set_length(request: Request) -> None:
 
 
 async def _read(request: Request, content: Body) -> tuple[Body, bytes]:
-    """Return a body of bytes in place of *content*, and the bytes that it sends.
+    """Return a body of bytes that replaces *content*, and its bytes.
 
     Raises:
         BodyConsumedError: it can be read only once.

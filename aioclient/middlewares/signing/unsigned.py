@@ -1,4 +1,4 @@
-"""What a signer sees of a request: what goes out, as far as it can be signed."""
+"""The request that a signer gets: everything that will be sent and can be signed."""
 
 from multidict import CIMultiDict
 from yarl import URL
@@ -7,15 +7,15 @@ from ...message.body import Body
 
 
 class UnsignedRequest:
-    """A request as it goes out, before it is signed.
+    """A request as it will be sent, before it is signed.
 
     Attributes:
         method: such as ``GET``.
-        url: where it goes; a signer may set one with another query or another spelling of the path.
+        url: the request's URL; a signer may replace the query, or change the spelling of the path.
         headers: all fields, ``Host``, ``Authorization`` and ``Cookie`` included; a signer may change them.
         body: the bytes that are sent, content codings applied; ``b""`` for no body. None for a signer whose
             ``needs_body`` is False.
-        content: the body itself; None for no body. A signer may set another one.
+        content: the body itself; None for no body. A signer may replace it.
     """
 
     __slots__ = ("body", "content", "headers", "method", "url")
@@ -36,12 +36,12 @@ class UnsignedRequest:
 
     @property
     def target(self) -> str:
-        """Path and query, as the request line has them."""
+        """Path and query, as in the request line."""
         return self.url.raw_path_qs
 
     @property
     def authority(self) -> str:
-        """Host and port, as the ``Host`` field has them."""
+        """Host and port, as in the ``Host`` field."""
         return self.headers.get("Host", "")
 
     def __repr__(self) -> str:
