@@ -55,12 +55,12 @@ class CircuitBreaker:
     """A middleware that lets nothing through to an origin that fails, so that it can recover and callers fail fast.
 
     Each origin has a circuit. It opens when the part *failure_rate* of at least *min_calls* requests in *window*
-    seconds has failed; then ``CircuitOpenError`` is raised at once. After *open_for* seconds, *probes* requests pass: if
-    all succeed the circuit closes, if one fails it opens again.
+    seconds has failed; then ``CircuitOpenError`` is raised at once. After *open_for* seconds, *probes* requests pass:
+    if all succeed the circuit closes, if one fails it opens again.
 
     A failure is a connection error, a timeout (of an attempt or of the call), or a status of 500 or more. A 4xx is not
-    a failure. A request that was cancelled, or that another middleware refused, is not one either: it says nothing about
-    the server.
+    a failure. A request that was cancelled, or that another middleware refused, is not one either: it says nothing
+    about the server.
 
     Args:
         failure_rate: the part of the requests that must fail, such as 0.5.
