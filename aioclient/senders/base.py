@@ -1,4 +1,4 @@
-"""What a sender is, and what one around another is."""
+"""The interface of senders, and the base of senders that wrap another one."""
 
 from abc import ABC, abstractmethod
 from collections.abc import Coroutine
@@ -17,7 +17,7 @@ R_co = TypeVar("R_co", bound=Response | Awaited, covariant=True)
 class Sender(ABC, Generic[R_co]):
     """What sends a request: at once (``is_async`` is False), or as a coroutine to be awaited.
 
-    A subclass that is not one of this library's needs these three, and nothing else.
+    A subclass of your own needs only ``send()``, ``is_async`` and ``close()``.
     """
 
     @abstractmethod
@@ -34,10 +34,10 @@ class Sender(ABC, Generic[R_co]):
         """Close what sends; await what is returned if ``is_async``."""
 
     def as_sync(self) -> "Sender[Response]":
-        """Return what does the same and blocks.
+        """Return a blocking sender that does the same.
 
         Raises:
-            TypeError: this sender cannot be had so.
+            TypeError: this sender cannot be converted.
         """
         if not self.is_async:
             return self  # type: ignore[return-value]
@@ -46,10 +46,10 @@ class Sender(ABC, Generic[R_co]):
         )
 
     def as_async(self) -> "Sender[Awaited]":
-        """Return what does the same and is awaited.
+        """Return an asynchronous sender that does the same.
 
         Raises:
-            TypeError: this sender cannot be had so.
+            TypeError: this sender cannot be converted.
         """
         if self.is_async:
             return self  # type: ignore[return-value]
@@ -84,7 +84,7 @@ class Sender(ABC, Generic[R_co]):
             await ending
 
     def _leave(self) -> Coroutine[Any, Any, None] | None:
-        """Close what was made here; what was given stays open."""
+        """Close a session that this sender made; one that was given stays open."""
         return self.close()
 
     def __repr__(self) -> str:
@@ -92,7 +92,7 @@ class Sender(ABC, Generic[R_co]):
 
 
 class Wrapped(Sender[R_co]):
-    """A sender around another one, ``sender``; whether it blocks is for that one to say."""
+    """A sender that wraps another one, ``sender``; it blocks if that one blocks."""
 
     def __init__(self, sender: "Sender[R_co]") -> None:
         self.sender = sender
@@ -111,11 +111,11 @@ class Wrapped(Sender[R_co]):
         return leave()
 
     def as_sync(self) -> Sender[Response]:
-        """Return the same around what blocks."""
+        """Return the same around a blocking sender."""
         return self if not self.is_async else self._around(self.sender.as_sync())  # type: ignore[return-value]
 
     def as_async(self) -> Sender[Awaited]:
-        """Return the same around what is awaited."""
+        """Return the same around an asynchronous sender."""
         return self if self.is_async else self._around(self.sender.as_async())  # type: ignore[return-value]
 
     def _around(self, sender: Sender[Any]) -> Any:

@@ -35,7 +35,7 @@ from .values import Request, Response
 KEPT: Final = frozenset((200, 203, 204, 300, 301, 308))
 KEPT_WHEN_TOLD: Final = frozenset((302, 303, 307))
 NOT_MODIFIED: Final = 304
-DAY: Final = 86400.0  # seconds of the longest lifetime that is guessed
+DAY: Final = 86400.0  # seconds: the longest heuristic lifetime
 
 
 class CachingOptions(TypedDict, total=False):
@@ -47,7 +47,7 @@ class CachingOptions(TypedDict, total=False):
 
 
 class _Place(NamedTuple):
-    """Where the variants of a response lie: its URI, and whose it is."""
+    """The key of the variants of a response: its URI, and the login it belongs to."""
 
     uri: str
     space: str
@@ -156,7 +156,7 @@ class CachingSender(SteppingSender[R_co]):
 
     @contextmanager
     def _flight(self, place: _Place) -> Iterator[None]:
-        """Let others wait for what is fetched now."""
+        """Let other calls wait for the response that is being fetched."""
         flight: Future[None] = Future()
         mine = self._flights.setdefault(place, flight) is flight
         try:
@@ -195,7 +195,7 @@ class CachingSender(SteppingSender[R_co]):
             return stored
 
     def _fresh(self, place: _Place, fields: "CIMultiDict[str]") -> Response | None:
-        """Return a copy of a response that may be given without asking."""
+        """Return a copy of a response that may be used without revalidation."""
         stored = self._find(place, fields)
         if stored is None:
             return None
@@ -315,7 +315,7 @@ class CachingSender(SteppingSender[R_co]):
             return
         url = _url_of(request)
         gone = {_uri_of(url)}
-        with suppress(ValueError):  # a URL that is none
+        with suppress(ValueError):  # an invalid URL
             changed = invalidated(
                 method, url, origin_of(url), response.status_code, CIMultiDict(response.headers)
             )
@@ -339,7 +339,7 @@ def _uri_of(url: URL) -> str:
 
 
 def _place_of(request: Request, fields: "CIMultiDict[str]") -> _Place:
-    """Return where the response to *request* lies: apart from those to other logins."""
+    """Return the key of the response to *request*, which differs for each login."""
     secrets = sorted(f"{name.lower()}:{value}" for name, value in fields.items() if is_secret(name))
     space = blake2b("\n".join(secrets).encode(), digest_size=16).hexdigest() if secrets else ""
     return _Place(_uri_of(_url_of(request)), space)

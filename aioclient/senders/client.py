@@ -70,7 +70,7 @@ def _of_kind(sender: Sender[Any], asynchronous: bool) -> Sender[Any]:
     """Return the chain of *sender* around a sender of the other kind."""
     try:
         return sender.as_async() if asynchronous else sender.as_sync()
-    except (AttributeError, TypeError):  # somebody else's, which does not say
+    except (AttributeError, TypeError):  # a foreign sender that cannot be converted
         return AsyncSender() if asynchronous else SyncSender()
 
 

@@ -49,7 +49,7 @@ class SyncSender(Sender[Response]):
 
     @property
     def client(self) -> Any:
-        """What sends."""
+        """The client that sends."""
         return self._client
 
     @property
@@ -257,7 +257,7 @@ def of_foreign(response: Any) -> Response:
     """Return the response of another library as a sender's.
 
     Raises:
-        TypeError: it is none.
+        TypeError: it is not a response.
     """
     try:
         raw = response.content
@@ -270,7 +270,7 @@ def of_foreign(response: Any) -> Response:
 
 
 def parsed(body: bytes) -> Any:
-    """Return *body* parsed as JSON; None if it is none."""
+    """Return *body* parsed as JSON; None if it is not JSON."""
     if not body:
         return None
     try:

@@ -96,7 +96,7 @@ _ERRORS: Final[dict[int, type[HTTPError]]] = {
 
 
 def error_for(request: Request, response: Response) -> HTTPError | None:
-    """Return the error that the status of *response* stands for; None if it is none."""
+    """Return the error for the status of *response*; None if the status is not an error."""
     status = response.status_code
     if status < 400:
         return None
@@ -105,5 +105,5 @@ def error_for(request: Request, response: Response) -> HTTPError | None:
         phrase = HTTPStatus(status).phrase
     except ValueError:
         phrase = ""
-    url = request.url.partition("?")[0]  # what follows may hold a secret
+    url = request.url.partition("?")[0]  # the query may contain a secret
     return kind(f"{request.method} {url}: {status} {phrase}".rstrip(), request, response)

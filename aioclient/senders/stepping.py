@@ -33,7 +33,7 @@ class Pause:
 
 @dataclass(frozen=True, slots=True)
 class WaitFor:
-    """Wait for this; another call is at it."""
+    """Wait for this, which another call is doing."""
 
     future: "Future[None]"
 
@@ -48,7 +48,7 @@ class SteppingSender(ExtendingSender[R_co]):
 
     @abstractmethod
     def steps(self, request: Request) -> Steps:
-        """Yield what is to be done; what comes of it is sent in."""
+        """Yield the steps to do; the result of each is sent in."""
 
     def send(self, request: Request) -> R_co:
         """Send *request*, with what this sender adds."""

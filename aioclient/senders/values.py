@@ -39,7 +39,7 @@ class Response:
         url: the URL that was answered.
         headers: header fields; names ignore case.
         status_code: the status.
-        content: the body parsed as JSON; None if it is empty, or no JSON.
+        content: the body parsed as JSON; None if it is empty or not JSON.
         raw: the body.
     """
 
@@ -60,11 +60,11 @@ class Response:
 
     @property
     def text(self) -> str:
-        """The body as UTF-8 text, with U+FFFD for what is none."""
+        """The body as UTF-8 text, with U+FFFD for invalid bytes."""
         return self.raw.decode("utf-8", "replace")
 
     def json(self) -> Any:
-        """Return the body parsed as JSON; None if it is empty, or no JSON."""
+        """Return the body parsed as JSON; None if it is empty or not JSON."""
         return self.content
 
     def copy(self) -> "Response":
