@@ -1,4 +1,4 @@
-"""A cache that follows RFC 9111: what is stored answers again when the server allows it."""
+"""A cache that follows RFC 9111: it answers with stored responses when the server allows it."""
 
 from ...message.cache_options import FOREVER as FOREVER
 from .entry import Entry as Entry

@@ -1,4 +1,4 @@
-"""Responses made of what is stored (RFC 9111, section 4)."""
+"""Responses made from stored ones (RFC 9111, section 4)."""
 
 from collections.abc import AsyncIterator
 
@@ -13,7 +13,7 @@ from .store import CacheStore, Stored
 
 Content = bytes | AsyncIterator[bytes]
 
-# Fields of a stored response that a 304 has too (RFC 9110, section 15.4.5).
+# Fields of a stored response that a 304 has as well (RFC 9110, section 15.4.5).
 _OF_NOT_MODIFIED = frozenset(
     ("age", "cache-control", "content-location", "date", "etag", "expires", "last-modified", "vary")
 )
@@ -22,7 +22,7 @@ _OF_NOT_MODIFIED = frozenset(
 def answer(
     request: Request, entry: Entry, age: float, body: Content, part: Part | None
 ) -> ClientResponse:
-    """Return the response to *request* that *entry* is, *age* seconds old; *part* of it if that is asked for."""
+    """Return the response to *request* from *entry*, *age* seconds old; only *part* of it if that is requested."""
     fields = _aged(entry, int(min(age, 2**31)))
     status, reason = entry.status, entry.reason
     if part is not None:
@@ -44,7 +44,7 @@ _VERSIONS = _Versions({each: HttpVersion(*each) for each in ((1, 0), (1, 1), (2,
 
 
 def _aged(entry: Entry, age: int) -> "CIMultiDictProxy[str]":
-    """Return the fields of *entry* with its ``Age``; hits of the same second share them."""
+    """Return the fields of *entry* with its ``Age``; hits within the same second share them."""
     if entry.aged is not None and entry.aged[0] == age:
         return entry.aged[1]
     fields: CIMultiDict[str] = CIMultiDict(entry.fields)
@@ -54,14 +54,14 @@ def _aged(entry: Entry, age: int) -> "CIMultiDictProxy[str]":
 
 
 def not_modified(request: Request, entry: Entry, age: float) -> ClientResponse:
-    """Return the 304 for a client that has what is stored."""
+    """Return the 304 for a client that already has the stored response."""
     pairs = [pair for pair in entry.fields.items() if pair[0].lower() in _OF_NOT_MODIFIED]
     fields: CIMultiDict[str] = CIMultiDict([*pairs, ("Age", str(int(min(age, 2**31))))])
     return ClientResponse.from_parts(request, 304, _proxy(fields))
 
 
 def not_cached(request: Request) -> ClientResponse:
-    """Return the answer to ``only-if-cached`` when nothing that is stored will do (RFC 9111, section 5.2.1.7)."""
+    """Return the answer to ``only-if-cached`` when no stored response can be used (RFC 9111, section 5.2.1.7)."""
     return ClientResponse.from_parts(request, 504, {"Content-Length": "0"})
 
 
@@ -70,7 +70,7 @@ def _proxy(fields: "CIMultiDict[str]") -> "CIMultiDictProxy[str]":
 
 
 async def content_of(store: CacheStore, stored: Stored, part: Part | None) -> Content | None:
-    """Return the body of what is stored, or the *part* of it; None if it is not there any more."""
+    """Return the body of a stored response, or the *part* of it; None if it no longer exists."""
     entry, body = stored
     start = 0 if part is None else part.start - entry.start
     stop = entry.size if part is None else part.stop - entry.start
@@ -87,7 +87,7 @@ async def content_of(store: CacheStore, stored: Stored, part: Part | None) -> Co
 async def _cut(
     first: bytes, others: AsyncIterator[bytes], start: int, stop: int
 ) -> AsyncIterator[bytes]:
-    """Yield the bytes from *start* to *stop* of *first* and the *others*, and close these at the end."""
+    """Yield the bytes from *start* to *stop* of *first* and the *others*, and close *others* at the end."""
     try:
         at, piece = 0, first
         while piece and at < stop:

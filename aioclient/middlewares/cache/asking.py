@@ -1,4 +1,4 @@
-"""What a request asks of a cache: whether it may answer, under which key, and with which conditions."""
+"""What a request asks of a cache: whether a stored response may be used, under which key, with which conditions."""
 
 import hashlib
 from collections.abc import Callable, Sequence
@@ -21,7 +21,7 @@ RANGE: Final = "Range"
 _READING: Final = frozenset(("GET", "HEAD"))
 _CREDENTIALS: Final = frozenset(("authorization", "cookie"))
 
-# On which fields of a request its response usually depends, until it is known.
+# The request fields that responses usually depend on, as long as their ``Vary`` is unknown.
 NEGOTIATED: Final = ("accept", "accept-encoding", "accept-language")
 
 PartitionFor = Callable[[Request], str]
@@ -37,7 +37,7 @@ class Treatment(Enum):
 
 
 class Facts:
-    """What the fields of a request say to a cache; most requests of a session have the same fields."""
+    """The fields of a request that matter to a cache; most requests of a session have the same fields."""
 
     __slots__ = (
         "directives",
@@ -70,8 +70,8 @@ class Facts:
 class Asking:
     """A request, as the cache sees it.
 
-    ``method`` is the one whose rules count: GET for what the user lets count as such. ``rule`` is the first of the
-    user's that fits. ``facts`` are what its fields say; *usual* those of an earlier request, which may have the same.
+    ``method`` is the method whose rules apply: GET for a method that the user lets count as GET. ``rule`` is the user's
+    first rule that matches. ``facts`` come from its fields; *usual* are those of an earlier request.
     """
 
     __slots__ = (
@@ -124,7 +124,7 @@ class Asking:
         )
 
     def _choose(self, rules: Sequence[CacheRule]) -> tuple[Treatment, str]:
-        """Return what is done with it, and a digest of its content if that is a part of its key."""
+        """Return how to treat the request, and a digest of its content if that is a part of its key."""
         request, options = self.request, self.options
         if options.cacheable is False or self.facts.is_upgrade:
             return Treatment.AROUND, ""
@@ -161,36 +161,36 @@ class Asking:
             if cookie is not None:
                 cookie = hashlib.sha256(cookie.encode("utf-8", "surrogateescape")).hexdigest()
                 who = f"{who} {cookie}"
-        # What came over TLS that nobody has verified is not for a call that wants it verified.
+        # A response from an unverified TLS connection must not be used for a call that requires verification.
         trust = "unverified" if request.options.ssl is False else ""
         return space_of(who, digest, trust) if who or digest or trust else ""
 
     def as_reading(self, partition: PartitionFor | None, shared: bool) -> None:
-        """Count as what stores its response for GET, though it is POST."""
+        """Treat POST as a request whose response is stored for GET."""
         self.key = self.key._replace(space=self._space(partition, shared, ""))
 
     @property
     def directives(self) -> RequestDirectives:
-        """What its fields say."""
+        """The directives in its fields."""
         return self.facts.directives
 
     @property
     def range(self) -> str | None:
-        """What ``Range`` says."""
+        """The value of its ``Range`` field."""
         return self.facts.range
 
     @property
     def has_conditions(self) -> bool:
-        """Whether it has a condition of the user's own."""
+        """Whether it has a condition that the user set."""
         return self.facts.has_conditions
 
     @property
     def ttl(self) -> float | None:
-        """The lifetime that the user gives the response of this call; None for what its fields say."""
+        """The lifetime that the user gives the response of this call; None to use its fields."""
         return self.options.ttl
 
     def all_fields(self, names: Sequence[str] = ()) -> Fields:
-        """Return its fields, with those of credentials and jar if one of *names* is about them."""
+        """Return its fields; those of credentials and the jar are included if one of *names* is among them."""
         if _CREDENTIALS.isdisjoint(names):
             return self.fields
         if self._all_fields is None:
@@ -202,5 +202,5 @@ class Asking:
 
     @property
     def is_authorized(self) -> bool:
-        """Whether it goes out with ``Authorization``."""
+        """Whether it will be sent with ``Authorization``."""
         return AUTHORIZATION in self.fields or self.request.auth is not None

@@ -1,14 +1,14 @@
-"""Cache directives (RFC 9111, section 5.2), those of targeted fields (RFC 9213) too, as values.
+"""Cache directives (RFC 9111, section 5.2), also of targeted fields (RFC 9213), as values.
 
-The rules, each the cautious reading where the RFC leaves a choice:
+The rules; where the RFC leaves a choice, they take the cautious reading:
 
 - Names ignore case. An argument may be a token or a quoted string (section 5.2).
-- A number is digits alone; whatever else stands there, a sign or a fraction, counts as 0: a response is stale then, and
-  a request accepts nothing older (section 4.2.1). More than 2**31 counts as 2**31 (section 1.2.2).
-- A directive that is there twice with two values has the smaller one.
-- ``no-cache`` and ``private`` with names of fields concern these fields; without names, or with an empty list, the
-  whole response, and so they do with what is no list of names. If both forms are there, the whole response counts.
-- What cannot be read ends the element that it stands in, up to the next comma; the others count.
+- A number consists of digits only; any other text, such as a sign or a fraction, counts as 0: then a response is stale,
+  and a request accepts nothing older (section 4.2.1). More than 2**31 counts as 2**31 (section 1.2.2).
+- A directive that is there twice with different values has the smaller value.
+- ``no-cache`` and ``private`` with names of fields apply to these fields. Without names, with an empty list or with an
+  invalid list, they apply to the whole response. If both forms are there, the whole response counts.
+- Invalid text invalidates its element, up to the next comma; the other elements count.
 """
 
 import re
@@ -26,7 +26,7 @@ MAX_SECONDS: Final = 2**31
 _ELEMENT: Final = re.compile(
     r"""[ \t,]*([!#$%&'*+\-.^_`|~0-9A-Za-z]+)  # a name
         (?:=(?:"((?:[^"\\]|\\.)*)"|([^",]*)))?  # quoted, or up to the next comma
-        ([^,]*)""",  # and what does not belong there
+        ([^,]*)""",  # and invalid text after it
     re.VERBOSE | re.DOTALL,
 ).match
 _TOKEN: Final = re.compile(r"[!#$%&'*+\-.^_`|~0-9A-Za-z]+").fullmatch
@@ -35,9 +35,9 @@ _NO_ELEMENT: Final = re.compile(r"[^,]*,?").match
 
 
 def parse_directives(text: str) -> Mapping[str, list[str | None]]:
-    """Return the directives that *text*, all lines of a field joined by commas, lists: each with its arguments.
+    """Return the directives in *text*, which is all lines of a field joined by commas: each with its arguments.
 
-    None is a directive without an argument.
+    None stands for a directive without an argument.
     """
     found: dict[str, list[str | None]] = {}
     at, size = 0, len(text)
@@ -52,7 +52,7 @@ def parse_directives(text: str) -> Mapping[str, list[str | None]]:
         if quoted is not None:
             argument: str | None = _QUOTED_PAIR(r"\1", quoted)
             if junk.strip(" \t"):
-                argument = f'"{argument}"{junk}'  # neither a number nor names
+                argument = f'"{argument}"{junk}'  # neither a valid number nor names
         elif token is not None:
             argument = (token + junk).strip(" \t")
         else:
@@ -62,7 +62,7 @@ def parse_directives(text: str) -> Mapping[str, list[str | None]]:
 
 
 def _seconds(found: Mapping[str, list[str | None]], name: str) -> int | None:
-    """Return the smallest number of a directive; None if it is not there."""
+    """Return the smallest number of a directive; None if the directive is missing."""
     arguments = found.get(name)
     return None if arguments is None else min(map(_number, arguments))
 
@@ -74,7 +74,7 @@ def _number(text: str | None) -> int:
 
 
 def _names(found: Mapping[str, list[str | None]], name: str) -> tuple[bool, frozenset[str]]:
-    """Return whether a directive is there for the whole response, and else the fields that it names."""
+    """Return whether a directive applies to the whole response, and the fields that it names otherwise."""
     named: set[str] = set()
     for argument in found.get(name, ()):
         names = {each.strip(" \t").lower() for each in (argument or "").split(",")} - {""}
@@ -108,7 +108,7 @@ class ResponseDirectives:
 class RequestDirectives:
     """What a request accepts from caches (RFC 9111, section 5.2.1; RFC 5861); seconds, None for nothing.
 
-    ``max_stale`` is ``MAX_SECONDS`` for any staleness.
+    ``max_stale`` is ``MAX_SECONDS`` if any staleness is accepted.
     """
 
     no_store: bool = False
@@ -129,8 +129,8 @@ def response_directives(fields: Fields, targets: Iterable[str] = ()) -> Response
 
     Args:
         fields: its header fields.
-        targets: names of targeted fields, the first one there that is valid and not empty counts in place of
-            ``Cache-Control`` and ``Expires`` (RFC 9213, section 2.1).
+        targets: names of targeted fields; the first one that is there, valid and not empty replaces ``Cache-Control``
+            and ``Expires`` (RFC 9213, section 2.1).
     """
     targeted = targeted_directives(fields, targets)
     if targeted is not None:
@@ -140,7 +140,7 @@ def response_directives(fields: Fields, targets: Iterable[str] = ()) -> Response
 
 
 def targeted_directives(fields: Fields, targets: Iterable[str]) -> ResponseDirectives | None:
-    """Return the directives of the first of *targets* that counts (RFC 9213, section 2.2); None if none does."""
+    """Return the directives of the first valid field of *targets* (RFC 9213, section 2.2); None if there is none."""
     for name in targets:
         lines = fields.getall(name, None)
         if lines is not None and (found := _dictionary(",".join(lines))):
@@ -175,7 +175,7 @@ def _made(found: Mapping[str, list[str | None]]) -> ResponseDirectives:
 
 
 def request_directives(fields: Fields) -> RequestDirectives:
-    """Return the directives of a request with these *fields*; ``Pragma: no-cache`` counts where they name no others."""
+    """Return the directives of a request with these *fields*; ``Pragma`` counts if there is no ``Cache-Control``."""
     lines = fields.getall("Cache-Control", None)
     if lines is not None:
         return _of_request(",".join(lines))
@@ -197,7 +197,7 @@ def _of_request(text: str) -> RequestDirectives:
         min_fresh=(
             None
             if "min-fresh" not in found
-            # What cannot be read is more than any response has.
+            # An invalid number counts as more than any response has.
             else max(
                 _number(each) if _is_number(each) else MAX_SECONDS for each in found["min-fresh"]
             )
@@ -215,7 +215,7 @@ def _is_number(text: str | None) -> bool:
     return text is not None and text.isascii() and text.isdigit()
 
 
-# Structured fields (RFC 9651, section 4.2.2): of a dictionary only what directives need is told apart.
+# Structured fields (RFC 9651, section 4.2.2); of dictionaries only the parts that directives need.
 _KEY: Final = re.compile(r"[a-z*][a-z0-9_\-.*]*").match
 _ITEM: Final = re.compile(
     r"""(?P<integer>-?[0-9]{1,15}(?![0-9.]))
@@ -239,10 +239,10 @@ _PARAMETER: Final = re.compile(
 
 
 def _dictionary(text: str) -> Mapping[str, list[str | None]]:
-    """Return a structured dictionary as directives; empty if it is none.
+    """Return a structured dictionary as directives; empty if it is invalid.
 
-    The last one of a name counts. One whose value is of another type than its directive's is left out: a number must
-    be an integer, all others true (RFC 9213, section 2.1).
+    If a name is there several times, the last one counts. A member with the wrong type for its directive is skipped: a
+    number must be an integer, and every other value must be true (RFC 9213, section 2.1).
     """
     found: dict[str, list[str | None]] = {}
     at, size = _skip(text, 0), len(text)
@@ -285,7 +285,7 @@ def _argument(name: str, item: "re.Match[str]") -> list[str | None] | None:
         return [None] if item["boolean"] == "1" else None
     if item["string"] is not None and name in ("no-cache", "private"):
         return [_QUOTED_PAIR(r"\1", item["string"])]
-    return [None]  # restricting all the same
+    return [None]  # it restricts all the same
 
 
 def _skip(text: str, at: int) -> int:

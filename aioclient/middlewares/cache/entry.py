@@ -1,4 +1,4 @@
-"""A stored response, without its body: what the rules look at, and what stores keep."""
+"""A stored response, without its body: what the rules use, and what stores keep."""
 
 from dataclasses import dataclass, field
 from typing import Any
@@ -10,27 +10,27 @@ from ...message.cache_options import FOREVER
 
 @dataclass(slots=True, eq=False)
 class Entry:
-    """A stored response to GET (or to what a rule lets count as such), without its body.
+    """A stored response to GET (or to a method that a rule lets count as GET), without its body.
 
     Attributes:
-        uri: whose responses it is one of, as ``uri_of()`` writes it.
-        space: in which of that URI's spaces it lies: one for each login, key of the user's and content of a request.
-        id: names its body in the store.
+        uri: the URI that it belongs to, as ``uri_of()`` writes it.
+        space: the space of that URI: there is one for each login, key of the user's and content of a request.
+        id: the name of its body in the store.
         status: of the response.
         reason: its reason phrase.
         version: of HTTP, as (1, 1).
         fields: its header fields, without those that are not stored.
-        vary: names of the request's fields that it depends on, in lower case, each with the value, normalised, that the
-            request had; None for none. Values that are secret stand here as a hash.
+        vary: names of the request fields that it depends on, in lower case, each with the normalised value of the
+            request; None if the field was missing. Secret values are replaced by a hash.
         requested: when its request was sent, in seconds since the epoch.
-        received: when it came.
+        received: when it was received.
         size: bytes of its body, undecoded.
-        ttl: the freshness lifetime that the user gave it, in seconds; None for what the fields say.
+        ttl: the freshness lifetime that the user set, in seconds; None to use the fields.
         start: position of the first byte; more than 0 only if it is a part.
         complete: bytes of the whole, if it is a part; None if it is whole.
         range: the ``Range`` field that a part answers; None if it is whole.
-        known: what a cache has worked out from it; stores do not keep that.
-        aged: its fields with the ``Age`` that it had last; neither.
+        known: what a cache has computed from it; not stored.
+        aged: its fields with the last computed ``Age``; not stored.
     """
 
     uri: str
@@ -57,7 +57,7 @@ class Entry:
         return self.complete is not None
 
     def to_dict(self) -> dict[str, Any]:
-        """Return what stores keep, as values that JSON can carry."""
+        """Return the stored values, in a form that JSON can encode."""
         return {
             "uri": self.uri,
             "space": self.space,
@@ -78,10 +78,10 @@ class Entry:
 
     @classmethod
     def from_dict(cls, value: Any) -> "Entry":
-        """Return the entry that ``to_dict()`` has made *value* of.
+        """Return the entry from the result of ``to_dict()``.
 
         Raises:
-            ValueError: it has not: a part is missing, or is not of its kind.
+            ValueError: it is not such a result: a part is missing, or has the wrong type.
         """
         try:
             entry = cls(

@@ -1,12 +1,12 @@
-"""One flight for each key: of several calls that ask the same at the same time, one asks the server.
+"""One flight for each key: if several calls ask for the same at the same time, only one asks the server.
 
 The rules:
 
-- The first one is the *leader*. The others wait until its response is stored, and then look again.
-- If that response will not be stored, or the leader fails, they all ask for themselves, at the same time.
-- If the leader is cancelled, or its body is given up, the first one that waits takes its place.
-- While somebody waits, the body of the response that is being stored is read ahead, whether the leader reads it or not:
-  nobody waits for what a program does with its response.
+- The first call is the *leader*. The others wait until its response is stored, and then look it up again.
+- If that response will not be stored, or the leader fails, all waiting calls ask the server, at the same time.
+- If the leader is cancelled, or its body is given up, the first waiting call becomes the leader.
+- While a call waits, the body that is being stored is read ahead, whether or not the leader reads it: no call waits for
+  the leader's program to read its response.
 """
 
 import asyncio
@@ -19,7 +19,7 @@ from ...response.stream import StreamReader
 
 
 class Landing(Enum):
-    """How a flight ended, for those who waited."""
+    """How a flight ended, for the calls that waited."""
 
     LOOK = "look again"
     ALONE = "ask for yourself"
@@ -27,7 +27,7 @@ class Landing(Enum):
 
 
 class Flight:
-    """One request under way, and who waits for what it will store."""
+    """A request under way, and the calls that wait for its response to be stored."""
 
     __slots__ = ("_flights", "_key", "_limit", "_over", "_stream", "_waiters")
 
@@ -44,7 +44,7 @@ class Flight:
         """Wait for its end.
 
         Raises:
-            asyncio.CancelledError: the waiter was cancelled; if it was to lead, the next one will.
+            asyncio.CancelledError: the waiter was cancelled; if it should have become leader, the next one does.
         """
         waiter: asyncio.Future[Landing] = asyncio.get_running_loop().create_future()
         self._waiters.append(waiter)
@@ -57,7 +57,7 @@ class Flight:
             raise
 
     def carry(self, stream: StreamReader) -> None:
-        """Note that the response is here, and its body, which will be stored, still coming."""
+        """Note that the response has come and that its body will be stored while it is read."""
         self._stream = stream
         if self._waiters:
             self._read_ahead()
@@ -67,7 +67,7 @@ class Flight:
             self._stream.read_ahead(self._limit)
 
     def land(self, landing: Landing) -> None:
-        """End it."""
+        """End the flight."""
         if self._over:
             return
         self._over = True
@@ -80,7 +80,7 @@ class Flight:
         self._waiters.clear()
 
     def leave(self) -> None:
-        """Let the first one that waits take the leader's place; end it if nobody waits."""
+        """Make the first waiting call the leader; end the flight if no call waits."""
         self._stream = None
         while self._waiters and not self._over:
             waiter = self._waiters.popleft()
@@ -91,7 +91,7 @@ class Flight:
 
 
 class Flights:
-    """The flights of a cache: those of each event loop apart."""
+    """The flights of a cache, separate for each event loop."""
 
     __slots__ = ("_loops",)
 
@@ -101,12 +101,12 @@ class Flights:
         )
 
     def of(self, key: Hashable) -> Flight | None:
-        """Return the flight with *key* that is under way on this event loop."""
+        """Return the flight for *key* that is under way on this event loop."""
         flights = self._loops.get(asyncio.get_running_loop())
         return None if flights is None else flights.get(key)
 
     def begin(self, key: Hashable, limit: int) -> Flight:
-        """Begin one; *limit* is how many bytes of a body are read ahead."""
+        """Begin a flight; *limit* is how many bytes of a body are read ahead."""
         loop = asyncio.get_running_loop()
         flights = self._loops.get(loop)
         if flights is None:

@@ -2,13 +2,13 @@
 
     response_is_fresh = (freshness_lifetime > current_age)
 
-- The lifetime is the first there is of: what the user says (``cache_ttl``, a ``CacheRule``), ``s-maxage`` in a shared
-  cache, ``max-age``, ``Expires`` less ``Date``, and a tenth of the time since ``Last-Modified`` (section 4.2.2).
-- What cannot be read ends freshness: an ``Expires`` that is no date, or is there twice with two dates (section 4.2.1).
+- The lifetime is the first of these that exists: the user's (``cache_ttl``, a ``CacheRule``), ``s-maxage`` in a shared
+  cache, ``max-age``, ``Expires`` minus ``Date``, and a tenth of the time since ``Last-Modified`` (section 4.2.2).
+- An invalid value makes the response stale: an ``Expires`` that is not a date, or two different ones (section 4.2.1).
 - A response is at least as old as its ``Date`` and its ``Age`` say, and ages while it is stored (section 4.2.3).
-- An ``Age`` that is not one number tells that somebody has stored the response for a time that nobody knows: it counts
-  as infinitely old. Section 5.1 would have such a field ignored, and of several numbers the first one count; the
-  cautious reading costs one request, the other one may serve what is stale.
+- An ``Age`` that is not one number shows that a cache has stored the response for an unknown time: it counts as
+  infinitely old. Section 5.1 says to ignore such a field, and to use the first of several numbers. The cautious
+  reading costs one request; the other one may serve a stale response.
 """
 
 from dataclasses import dataclass
@@ -19,7 +19,7 @@ from .directives import Fields, ResponseDirectives, targeted_directives
 from .entry import Entry
 from .settings import CacheSettings
 
-# RFC 9110, section 15.1: a response with such a status may be stored without a word of the server's.
+# RFC 9110, section 15.1: responses with these statuses may be stored without an explicit lifetime.
 HEURISTIC_STATUSES: Final = frozenset((200, 203, 204, 206, 300, 301, 308, 404, 405, 410, 414, 501))
 HEURISTIC_FRACTION: Final = 0.1  # RFC 9111, section 4.2.2
 INFINITELY_OLD: Final = float("inf")
@@ -27,9 +27,9 @@ INFINITELY_OLD: Final = float("inf")
 
 @dataclass(frozen=True, slots=True)
 class Freshness:
-    """How long a stored response is fresh, and how old it was when it came; seconds.
+    """How long a stored response is fresh, and how old it was when it came, in seconds.
 
-    ``explicit`` is whether somebody has said so: the lifetime is no guess.
+    ``explicit`` is whether the lifetime was set by the server or the user, not guessed.
     """
 
     lifetime: float
@@ -61,7 +61,7 @@ def _lifetime(
 def explicit_lifetime(
     fields: Fields, directives: ResponseDirectives, settings: CacheSettings, received: float
 ) -> float | None:
-    """Return the lifetime that a response says (RFC 9111, section 4.2.1); None if it says none."""
+    """Return the lifetime in the fields of a response (RFC 9111, section 4.2.1); None if there is none."""
     if settings.shared and directives.s_maxage is not None:
         return directives.s_maxage
     if directives.max_age is not None:
@@ -86,7 +86,7 @@ def _guessed(entry: Entry, settings: CacheSettings) -> float:
 
 
 def date_of(fields: Fields, received: float) -> float:
-    """Return when a response was made: what ``Date`` says, or when it came (RFC 9110, section 6.6.1)."""
+    """Return when a response was made: its ``Date``, else when it was received (RFC 9110, section 6.6.1)."""
     date = timestamp_of(fields.get("Date", ""), received)
     return received if date is None else date
 
@@ -111,5 +111,5 @@ def said_age(fields: Fields) -> float:
 
 
 def age_of(entry: Entry, freshness: Freshness, now: float) -> float:
-    """Return how old *entry* is *now*: ``current_age``. A clock that was set back makes nothing younger than it was."""
+    """Return how old *entry* is *now*: ``current_age``. If the clock is set back, nothing becomes younger."""
     return freshness.initial_age + max(0.0, now - entry.received)

@@ -12,10 +12,10 @@ SAFE: Final = frozenset(("GET", "HEAD", "OPTIONS", "TRACE"))  # RFC 9110, sectio
 
 
 def invalidated(method: str, url: URL, origin: Origin, status: int, fields: Fields) -> list[URL]:
-    """Return the URLs whose stored responses are no longer good, after the response to a request for *url*.
+    """Return the URLs whose stored responses become invalid after the response to a request for *url*.
 
-    They are its own, and those of the same origin in ``Location`` and ``Content-Location``: another origin's are not
-    for this one to end. A safe method, or an error, changes nothing.
+    They are *url*, and those in ``Location`` and ``Content-Location`` if they have the same origin: a server must not
+    invalidate responses of other origins. A safe method, or an error, invalidates nothing.
     """
     if method in SAFE or not 200 <= status < 400:
         return []

@@ -1,10 +1,10 @@
-"""Under which key a response is stored (RFC 9111, section 2): the URI, and the space of that URI's responses.
+"""The key under which a response is stored (RFC 9111, section 2): a URI, and a space of that URI.
 
-- The URI is the whole one, in one spelling: no user, no password, no fragment; scheme and host in lower case, without
-  the scheme's own port. A ``Host`` field that names another host than the URL is a part of it.
-- The space keeps apart what must not be mixed: logins, keys of the user's, and bodies of requests. Its parts are
-  written with their lengths, so that no two lists of parts read the same.
-- With ``No-Vary-Search`` parameters of the query do not count that the origin says do not (option ``no_vary_search``).
+- The URI is complete, in one spelling: no user, no password, no fragment; scheme and host in lower case, without the
+  scheme's default port. If a ``Host`` field names another host than the URL, it is a part of the URI.
+- The space separates what must not be mixed: logins, keys of the user's, and bodies of requests. Each of its parts is
+  written with its length, so that two different lists of parts never give the same text.
+- With the option ``no_vary_search``, query parameters are ignored that the origin lists in ``No-Vary-Search``.
 """
 
 import re
@@ -19,14 +19,14 @@ from .directives import Fields
 
 
 class Key(NamedTuple):
-    """Under which *uri* and in which *space* of it a response is stored."""
+    """The *uri* and the *space* under which a response is stored."""
 
     uri: str
     space: str
 
 
 def uri_of(url: URL, host: str | None = None) -> str:
-    """Return *url* as keys have it; *host* is what ``Host`` says, where that differs from it."""
+    """Return *url* in the spelling of keys; *host* is the ``Host`` field, if it differs from the URL."""
     text = _uri_of(url)
     return text if host is None else f"{text} {len(host)}:{host.lower()}"
 
@@ -45,7 +45,7 @@ def _uri_of(url: URL) -> str:
 
 
 def space_of(*parts: str) -> str:
-    """Return *parts* as one text; another list of parts gives another text. Parts that are empty throughout give ""."""
+    """Return *parts* as one text, different for every list of parts; if all parts are empty, return ""."""
     if not any(parts):
         return ""
     return "".join([f"{len(part)}:{part}" for part in parts])
@@ -61,7 +61,7 @@ _STRING: Final = re.compile(r'"((?:[^"\\]|\\.)*)"?').findall
 
 @dataclass(frozen=True, slots=True)
 class Ignored:
-    """What of a query does not count: the order, all parameters but some, or some."""
+    """The parts of a query that are ignored: the order, all parameters except some, or some."""
 
     order: bool = False
     every: bool = False
@@ -69,7 +69,7 @@ class Ignored:
     kept: frozenset[str] = frozenset()
 
     def applied(self, uri: str) -> str:
-        """Return *uri* without what does not count in its query."""
+        """Return *uri* without the ignored parts of its query."""
         path, mark, query = uri.partition("?")
         if not mark:
             return uri
@@ -77,7 +77,7 @@ class Ignored:
         left = [pair for pair in pairs if self._counts(unquote_plus(pair.partition("=")[0]))]
         if self.order:
             left.sort(key=lambda pair: pair.partition("=")[0])
-        # A mark that no URL's query has: what was shortened is in a key of its own.
+        # A mark that no URL's query has, so that shortened URIs have separate keys.
         return f"{path}?{'&'.join(left)} *"
 
     def _counts(self, name: str) -> bool:
@@ -85,7 +85,7 @@ class Ignored:
 
 
 def ignored_by(fields: Fields) -> Ignored | None:
-    """Return what ``No-Vary-Search`` of a response says; None if it says nothing, or nothing that can be read."""
+    """Return the rules of a response's ``No-Vary-Search``; None if there are none, or they are invalid."""
     lines = fields.getall("No-Vary-Search", None)
     if lines is None:
         return None

@@ -9,18 +9,18 @@ from .entry import Entry
 from .keys import Key
 from .store import MAX_ENTRY, Stored, StoreStatistics
 
-OVERHEAD: Final = 1024  # bytes that an entry takes beside its fields and its body, about
+OVERHEAD: Final = 1024  # bytes; the estimated size of an entry without its fields and body
 
 
 class MemoryStore:
-    """Keeps responses in memory, for sessions of several event loops and threads too.
+    """Keeps responses in memory; several event loops and threads may share it.
 
     Args:
-        max_bytes: of all entries; above it the least recently used ones go.
-        max_entry: bytes of the largest body.
+        max_bytes: of all entries; above it the least recently used ones are deleted.
+        max_entry: bytes of the largest body that is stored.
 
     Raises:
-        ValueError, TypeError: a limit is no number of bytes.
+        ValueError, TypeError: a limit is not a number of bytes.
     """
 
     def __init__(self, max_bytes: int = 64 * 2**20, *, max_entry: int = MAX_ENTRY) -> None:
@@ -36,7 +36,7 @@ class MemoryStore:
         return self.find_nowait(key)
 
     def find_nowait(self, key: Key) -> Sequence[Stored]:
-        """Do as ``find()``, without waiting."""
+        """Do the same as ``find()``, without waiting."""
         spaces = self._uris.get(key.uri)
         if spaces is None:
             return ()
@@ -58,7 +58,7 @@ class MemoryStore:
         return _Writer(self, replaced)
 
     def put(self, entry: Entry, body: bytes, replaced: Sequence[str]) -> None:
-        """Store *entry* in place of those that are *replaced*."""
+        """Store *entry*, and delete those with the ids *replaced*."""
         with self._lock:
             for id in (*replaced, entry.id):
                 self._drop(id)
@@ -92,7 +92,7 @@ class MemoryStore:
                 self._entries[entry.id] = Stored(entry, stored.body)
 
     async def delete(self, uri: str, id: str | None = None) -> int:
-        """Forget what is stored for *uri*, or the entry with *id* alone."""
+        """Delete the responses that are stored for *uri*, or only the entry with *id*."""
         with self._lock:
             if id is not None:
                 return self._drop(id)
@@ -100,7 +100,7 @@ class MemoryStore:
             return sum(map(self._drop, ids))
 
     async def clear(self) -> int:
-        """Forget everything."""
+        """Delete everything."""
         with self._lock:
             count = len(self._entries)
             self._entries.clear()
@@ -116,12 +116,12 @@ class MemoryStore:
             yield entry
 
     async def statistics(self) -> StoreStatistics:
-        """Return what is held now."""
+        """Return the current numbers."""
         with self._lock:
             return StoreStatistics(len(self._entries), self._bytes, self.max_bytes)
 
     async def close(self) -> None:
-        """Do nothing: what is stored stays for the next session."""
+        """Do nothing: the responses are kept for the next session."""
 
     def __repr__(self) -> str:
         return (
@@ -130,7 +130,7 @@ class MemoryStore:
 
 
 class _Writer:
-    """Collects a body; no more than ``max_entry`` bytes are written to it."""
+    """Collects a body; the caller writes at most ``max_entry`` bytes."""
 
     __slots__ = ("_pieces", "_replaced", "_store")
 
@@ -144,12 +144,12 @@ class _Writer:
         self._pieces.append(piece)
 
     def commit(self, entry: Entry) -> None:
-        """Store it."""
+        """Store the entry with its body."""
         pieces = self._pieces
         self._store.put(entry, pieces[0] if len(pieces) == 1 else b"".join(pieces), self._replaced)
 
     def abort(self) -> None:
-        """Forget it."""
+        """Discard the body."""
         self._pieces.clear()
 
 
@@ -160,10 +160,10 @@ def cost_of(entry: Entry) -> int:
 
 
 def checked_bytes(argument: str, value: object) -> int:
-    """Return *value*, a number of bytes.
+    """Return *value* if it is a number of bytes.
 
     Raises:
-        TypeError, ValueError: it is none.
+        TypeError, ValueError: it is not.
     """
     if isinstance(value, bool) or not isinstance(value, int):
         raise TypeError(f"{argument} must be an int, found {type(value).__name__}")

@@ -17,7 +17,7 @@ _CONTENT_RANGE: Final = re.compile(
 
 
 class Part(NamedTuple):
-    """Bytes *start* to *stop*, which is not among them, of a representation that has *complete* bytes."""
+    """Bytes from *start* up to but not including *stop*, of a representation with *complete* bytes."""
 
     start: int
     stop: int
@@ -25,7 +25,7 @@ class Part(NamedTuple):
 
 
 def content_range(fields: Fields) -> Part | None:
-    """Return which part a 206 with these *fields* holds; None if it says none, or several."""
+    """Return the part in a 206 with these *fields*; None if it names none, or several."""
     found = _CONTENT_RANGE(fields.get("Content-Range", "").strip(" \t"))
     if found is None:
         return None
@@ -36,8 +36,8 @@ def content_range(fields: Fields) -> Part | None:
 def part_for(text: str, entry: Entry) -> Part | None:
     """Return the part of *entry* that a ``Range`` field asks for; None if *entry* does not hold all of it.
 
-    A part answers the range that was asked for when it came; that it may hold fewer bytes than it says is the server's
-    affair. Several ranges, other units and ranges that begin behind the end are for the server to answer.
+    A stored part answers the same ``Range`` that it was the response to, even if the server sent fewer bytes. Several
+    ranges, other units and ranges that begin after the end are left to the server.
     """
     if text == entry.range and entry.complete is not None:
         return Part(entry.start, entry.start + entry.size, entry.complete)
@@ -56,6 +56,6 @@ def part_for(text: str, entry: Entry) -> Part | None:
 
 
 def part_fields(fields: "CIMultiDict[str]", part: Part) -> None:
-    """Make the *fields* of a stored response those of a 206 with *part* of it (RFC 9110, section 15.3.7)."""
+    """Change the *fields* of a stored response to those of a 206 with *part* of it (RFC 9110, section 15.3.7)."""
     fields["Content-Range"] = f"bytes {part.start}-{part.stop - 1}/{part.complete}"
     fields["Content-Length"] = str(part.stop - part.start)

@@ -1,4 +1,4 @@
-"""A body on its way to its reader, and into the store."""
+"""Storing a body while it is read."""
 
 import asyncio
 from collections.abc import Awaitable, Callable, Coroutine
@@ -16,10 +16,10 @@ class TooLargeError(Exception):
 
 
 class Recorder:
-    """Stores a body while somebody reads it: what ``ClientResponse.tee()`` shows its pieces to.
+    """Stores a body while it is read; ``ClientResponse.tee()`` calls it with each piece.
 
-    A body that ends with an error, or that is larger than *limit*, is not stored. *failed* is told what the store
-    raises; *spawn* runs what there is to wait for.
+    A body that ends with an error, or that is larger than *limit*, is not stored. *failed* is called with the
+    exceptions of the store; *spawn* runs the coroutines that it must wait for.
     """
 
     __slots__ = ("_entry", "_failed", "_flight", "_limit", "_size", "_spawn", "_writer", "is_done")
@@ -40,7 +40,7 @@ class Recorder:
         self._failed = failed
         self._spawn = spawn
         self._size = 0
-        self.is_done: bool = False  # whether the body has ended, one way or the other
+        self.is_done: bool = False  # whether the body has ended, with or without an error
 
     def write(self, piece: bytes) -> None:
         """Take the next piece."""
@@ -50,7 +50,7 @@ class Recorder:
         self._writer.write(piece)
 
     def end(self, error: BaseException | None) -> None:
-        """Store what came, unless it is not whole."""
+        """Store the body, unless it is incomplete."""
         self.is_done = True
         if error is None:
             self._commit()
@@ -59,7 +59,7 @@ class Recorder:
         if isinstance(error, TooLargeError):
             self._land(Landing.ALONE)
         elif self._flight is not None:
-            self._flight.leave()  # those who wait may want all of it
+            self._flight.leave()  # the waiting calls may read the whole body
 
     def _commit(self) -> None:
         try:

@@ -1,12 +1,12 @@
-"""Responses in Redis or Valkey, for many machines.
+"""Responses in Redis or Valkey, for several machines.
 
 The rules:
 
-- What belongs to one URI lies on one node of a cluster: its hash stands in braces in the names of all keys.
-- An entry is written in one transaction: a process that is killed leaves it whole or gone.
-- A large body is copied under a name of its own while it is read, so that it stays there whoever deletes it meanwhile.
-- Everything expires. How much there may be in all is for the server to say: ``maxmemory``, with an ``allkeys`` policy.
-- A server that does not answer in time is not asked again for a second.
+- All keys of one URI are on one node of a cluster: the names contain its hash in braces.
+- An entry is written in one transaction: if the process is killed, the entry is complete or missing.
+- A large body is copied to a separate name while it is read, so that deleting the entry does not interrupt the reader.
+- Everything expires. The server limits the total size: ``maxmemory``, with an ``allkeys`` policy.
+- A server that does not answer in time is not used again for a second.
 """
 
 import asyncio
@@ -26,9 +26,9 @@ from .store import MAX_ENTRY, Stored, StoreStatistics
 
 T = TypeVar("T")
 
-INLINE: Final = 64 * 1024  # bytes of a body that is kept with its entry, and found with it
-PIECE: Final = 256 * 1024  # bytes that are written and read at a time
-READING: Final = 3600  # seconds after which the copy of a body that somebody began to read is gone
+INLINE: Final = 64 * 1024  # bytes; a body up to this size is kept in its entry
+PIECE: Final = 256 * 1024  # bytes that are written or read at a time
+READING: Final = 3600  # seconds until the copy of a body for a reader expires
 AGAIN: Final = 1.0  # seconds
 UPDATE: Final = """
 if redis.call('HEXISTS', KEYS[1], ARGV[1]) == 1 then redis.call('HSET', KEYS[1], ARGV[1], ARGV[2]) end
@@ -39,13 +39,13 @@ _log = logging.getLogger("aioclient.cache")
 
 
 class RedisResponses:
-    """Keeps the responses of a ``Cache`` in Redis; ``RedisStore`` is what users make.
+    """Keeps the responses of a ``Cache`` in Redis; users create a ``RedisStore``.
 
     Args:
-        redis: a URL, or a ``redis.asyncio.Redis``, which serves one event loop.
+        redis: a URL, or a ``redis.asyncio.Redis``, which works on one event loop.
         prefix: of its keys.
-        max_entry: bytes of the largest body.
-        max_age: seconds after which an entry that was not stored anew or confirmed is forgotten.
+        max_entry: bytes of the largest body that is stored.
+        max_age: seconds after which an entry is deleted if it was neither stored again nor confirmed.
         timeout: seconds that Redis may take to answer.
     """
 
@@ -80,7 +80,7 @@ class RedisResponses:
         """Wait for an *answer* of Redis.
 
         Raises:
-            OSError: it does not come in time, or did not within the last second.
+            OSError: it does not come in time, or another one within the last second did not.
         """
         loop = asyncio.get_running_loop()
         if loop.time() < self._lost_until.get(loop, 0.0):
@@ -122,7 +122,7 @@ class RedisResponses:
         return found
 
     async def _entry_of(self, name: str, field: bytes, value: bytes) -> Entry | None:
-        """Return the entry that *value* tells of; drop it if it tells of none."""
+        """Return the entry in *value*; delete it if it is invalid."""
         try:
             entry = Entry.from_dict(json.loads(value))
             if entry.id.encode() != field[1:]:
@@ -167,7 +167,7 @@ class RedisResponses:
         return _Writer(self, replaced)
 
     async def put(self, entry: Entry, pieces: Sequence[bytes], replaced: Sequence[str]) -> None:
-        """Store *entry* in place of those that are *replaced*."""
+        """Store *entry*, and delete those with the ids *replaced*."""
         root, client = self._root(entry.uri), self._client
         name, written = self._entries(entry.uri, entry.space), f"{root}write:{entry.id}"
         values: dict[str, bytes | str] = {f"m{entry.id}": _text(entry)}
@@ -203,7 +203,7 @@ class RedisResponses:
         await self._ask(pipeline.execute())
 
     async def delete(self, uri: str, id: str | None = None) -> int:
-        """Forget what is stored for *uri*, or the entry with *id* alone."""
+        """Delete the responses that are stored for *uri*, or only the entry with *id*."""
         root, client = self._root(uri), self._client
         count = 0
         for name in await self._ask(client.smembers(f"{root}spaces")):
@@ -220,10 +220,10 @@ class RedisResponses:
         return count
 
     async def clear(self) -> int:
-        """Forget everything."""
+        """Delete everything."""
         count, names = 0, []
         async for name in self._names("*"):
-            if b"}:read:" not in name and b"}:write:" not in name:  # what somebody is at
+            if b"}:read:" not in name and b"}:write:" not in name:  # in use
                 names.append(name)
         for name in names:
             if b"}:entries:" in name:
@@ -254,12 +254,12 @@ class RedisResponses:
                         yield entry
 
     async def statistics(self) -> StoreStatistics:
-        """Return what is held now; it looks at every entry."""
+        """Return the current numbers; it reads every entry."""
         costs = [cost_of(entry) async for entry in self.entries()]
         return StoreStatistics(len(costs), sum(costs), None)
 
     async def close(self) -> None:
-        """Close the connections of this event loop, unless the client was given."""
+        """Close the connections of this event loop, unless the client was passed in."""
         client = self._clients.pop(asyncio.get_running_loop(), None)
         if client is not None:
             await client.aclose()
@@ -269,7 +269,7 @@ class RedisResponses:
 
 
 class _Writer:
-    """Collects a body, at most ``max_entry`` bytes of it, in pieces that are worth sending."""
+    """Collects a body, at most ``max_entry`` bytes, in pieces large enough to send."""
 
     __slots__ = ("_last", "_pieces", "_replaced", "_size", "_store")
 
@@ -293,12 +293,12 @@ class _Writer:
         self._size = 0
 
     def commit(self, entry: Entry) -> Awaitable[None]:
-        """Store it."""
+        """Store the entry with its body."""
         self._join()
         return self._store.put(entry, self._pieces, self._replaced)
 
     def abort(self) -> None:
-        """Forget it."""
+        """Discard the body."""
         self._pieces.clear()
         self._last.clear()
 

@@ -1,13 +1,13 @@
 """May a stored response answer this request, and how? RFC 9111, section 4.
 
-    fresh, and nobody asks for more                     → it answers
-    stale, and the request takes that (max-stale)       → it answers
-    stale, within stale-while-revalidate (RFC 5861)     → it answers, and is validated behind
+    fresh, and no further demand                        → it answers
+    stale, and the request accepts that (max-stale)     → it answers
+    stale, within stale-while-revalidate (RFC 5861)     → it answers, and is validated in the background
     everything else                                     → the server is asked first
 
-``no-cache``, and once it is stale ``must-revalidate``, go before whatever the request says (section 4.2.4); so do
-``proxy-revalidate`` and ``s-maxage`` in a shared cache. ``immutable`` makes nothing last longer: while it is fresh,
-``max-age`` of a request, which is what a reload sends, does not ask for it again (RFC 8246).
+``no-cache`` takes precedence over the request, and so does ``must-revalidate`` on a stale response (section 4.2.4), and
+``proxy-revalidate`` and ``s-maxage`` in a shared cache. ``immutable`` does not extend the lifetime: while the response
+is fresh, ``max-age`` of a request, which a reload sends, does not cause another request (RFC 8246).
 """
 
 from enum import Enum
@@ -65,7 +65,7 @@ def use_of(
 
 
 def forbids_stale(directives: ResponseDirectives, settings: CacheSettings) -> bool:
-    """Tell whether a response may never be served stale (RFC 9111, section 4.2.4)."""
+    """Tell whether a response must never be used when it is stale (RFC 9111, section 4.2.4)."""
     return (
         directives.must_revalidate
         or directives.no_cache
@@ -80,9 +80,9 @@ def stands_in(
     asked: RequestDirectives,
     settings: CacheSettings,
 ) -> bool:
-    """Tell whether a stored response may stand in for an error of the server (RFC 5861, section 4).
+    """Tell whether a stored response may replace an error of the server (RFC 5861, section 4).
 
-    The response, the request or the user may allow it: the longest time counts.
+    The response, the request or the user may allow it; the longest of their times counts.
     """
     if forbids_stale(directives, settings) or asked.no_cache:
         return False

@@ -1,4 +1,4 @@
-"""Rules of the user's, for servers that say nothing of caching."""
+"""The user's rules, for servers that send no caching fields."""
 
 from collections.abc import Iterable
 
@@ -8,20 +8,20 @@ from .storing import KEPT_ON_REQUEST
 
 
 class CacheRule:
-    """How long responses last that do not say so themselves.
+    """How long responses are fresh that do not say so themselves.
 
-    The first rule that fits counts. It never makes a response stored that says ``no-store``.
+    The first rule that matches is used. It never causes a ``no-store`` response to be stored.
 
     Args:
-        ttl: seconds for which they are fresh; ``FOREVER`` for ever.
-        url: of which requests: the whole URL, with ``*`` for any text; None for all.
-        methods: of which requests. An answer to another method than GET is stored for requests with the same body, and
-            such a request makes nothing invalid.
-        statuses: of which responses.
-        override: whether it counts for responses, too, that do say how long they last.
+        ttl: seconds for which the responses are fresh; ``FOREVER`` for no end.
+        url: the requests that it applies to: their whole URL, with ``*`` for any text; None for all.
+        methods: the methods that it applies to. A response to another method than GET is stored for requests with the
+            same body, and such a request invalidates nothing.
+        statuses: the statuses that it applies to.
+        override: whether it also applies to responses that say how long they are fresh.
 
     Raises:
-        TypeError, ValueError: an argument is not of its kind.
+        TypeError, ValueError: an argument has the wrong type or value.
 
     >>> from aioclient import CacheRule
     >>> CacheRule(60, url="https://api.example.com/v1/*")
@@ -54,7 +54,7 @@ class CacheRule:
         self._parts = ("*" if url is None else url).split("*")
 
     def fits(self, method: str, url: str) -> bool:
-        """Tell whether it is for requests with *method* for *url*."""
+        """Tell whether the rule applies to requests with *method* for *url*."""
         return method in self.methods and self._matches(url)
 
     def _matches(self, url: str) -> bool:

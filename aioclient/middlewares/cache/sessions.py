@@ -1,4 +1,4 @@
-"""What runs for the sessions of a cache, and who closes a store."""
+"""The background tasks of a cache's sessions, and which session closes a store."""
 
 import asyncio
 from collections.abc import Coroutine
@@ -8,10 +8,10 @@ from weakref import WeakKeyDictionary, WeakSet
 
 
 class Closable(Protocol):
-    """What the last session closes."""
+    """An object that the last session closes."""
 
     async def close(self) -> None:
-        """Let go of files and connections."""
+        """Close files and connections."""
 
 
 _users: Final[WeakKeyDictionary[Any, WeakSet[Any]]] = WeakKeyDictionary()
@@ -25,7 +25,7 @@ def begin_use(store: Closable, session: object) -> None:
 
 
 def end_use(store: Closable, session: object) -> bool:
-    """Note that *session* does not use *store* any more; tell whether it was the last one that did."""
+    """Note that *session* no longer uses *store*; return whether it was the last one."""
     with _lock:
         users = _users.get(store)
         if users is None or session not in users:
@@ -35,7 +35,7 @@ def end_use(store: Closable, session: object) -> bool:
 
 
 class Work:
-    """Tasks beside the calls of sessions: revalidation, which may be ended, and writing, which may not."""
+    """Background tasks of sessions: revalidations, which may be cancelled, and writes, which may not."""
 
     __slots__ = ("_behind", "_writing")
 
@@ -53,7 +53,7 @@ class Work:
         self._start(self._behind, session, coroutine)
 
     def write(self, session: object, coroutine: Coroutine[Any, Any, None]) -> None:
-        """Run what stores a response for *session*."""
+        """Run a coroutine that stores a response for *session*."""
         self._start(self._writing, session, coroutine)
 
     @staticmethod
@@ -67,7 +67,7 @@ class Work:
         task.add_done_callback(tasks.pop)
 
     async def end(self, session: object) -> None:
-        """End the revalidations of *session*, and wait until what it stores is stored."""
+        """Cancel the revalidations of *session*, and wait until its responses are stored."""
         mine = id(session)
         behind = [task for task, owner in tuple(self._behind.items()) if owner == mine]
         for task in behind:

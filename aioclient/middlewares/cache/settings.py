@@ -1,18 +1,18 @@
-"""What a cache was told: the part that its rules ask for."""
+"""The settings of a cache that its rules need."""
 
 from dataclasses import dataclass
 
 
 @dataclass(frozen=True, slots=True)
 class CacheSettings:
-    """How the rules are applied.
+    """The settings that the rules depend on.
 
     Attributes:
         shared: whether several users are served from one store (RFC 9111, section 1.1).
-        heuristic_limit: seconds of the longest lifetime that is guessed; 0 guesses none.
-        stale_if_error: seconds after the end of its lifetime in which a response may stand in for an error, though
-            nobody has sent ``stale-if-error``; 0 for none.
-        always_revalidate: whether each use is confirmed by the server.
+        heuristic_limit: the longest guessed lifetime, in seconds; 0 to guess none.
+        stale_if_error: seconds after the end of its lifetime in which a response may replace an error, even without
+            ``stale-if-error``; 0 for none.
+        always_revalidate: whether the server must confirm each use.
         targets: names of targeted fields, the most important first (RFC 9213).
     """
 

@@ -2,12 +2,12 @@
 
 The rules:
 
-- All of SQLite runs in threads of the library's own, never in the event loop's.
-- An entry is there when the transaction that inserts its row has ended: a process that is killed at any moment leaves
-  each entry whole or gone. A large body is written in pieces before that, which belong to nobody until then.
-- A body is read in one transaction, so that it stays there while it is read, whoever deletes it meanwhile.
-- What was used is written down from time to time, not with each hit.
-- A file that is not a cache's, or a later version's, is left alone.
+- All of SQLite runs in threads of the library, never in the event loop's thread.
+- An entry exists once the transaction that inserts its row has ended: if the process is killed, each entry is complete
+  or missing. The pieces of a large body are written before that, and belong to no entry until then.
+- A body is read in one transaction, so that deleting the entry does not interrupt the reader.
+- The times of use are written from time to time, not with each hit.
+- A file that is not a cache, or is of a later version, is not changed.
 """
 
 import asyncio
@@ -35,15 +35,15 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 
 APPLICATION: Final = 0x61696F63  # "aioc": what SQLite notes in the file's header
-INLINE: Final = 64 * 1024  # bytes of a body that is kept in its entry's row, and found with it
+INLINE: Final = 64 * 1024  # bytes; a body up to this size is kept in its entry's row
 PIECE: Final = 256 * 1024  # bytes of a piece of a larger one
 BACKLOG: Final = 8 * 2**20  # bytes that wait to be written; beyond that a body is not stored
 BUSY: Final = 5.0  # seconds to wait for another process that writes
-ORPHANED: Final = 3600.0  # seconds after which pieces that belong to nobody are taken for those of a killed process
-TOUCHED: Final = 256  # entries found, after which it is written down that they were
-EVICTED: Final = 64  # entries that go at a time
+ORPHANED: Final = 3600.0  # seconds; older pieces without an entry are those of a killed process
+TOUCHED: Final = 256  # entries; after so many were found, their times of use are written
+EVICTED: Final = 64  # entries that are deleted at a time
 
-# What makes the n-th version of the schema of the one before; an empty line ends a statement.
+# The statements that upgrade the schema to the n-th version; an empty line ends a statement.
 MIGRATIONS: Final = (
     """
     CREATE TABLE entries (
@@ -84,18 +84,17 @@ _log = logging.getLogger("aioclient.cache")
 
 
 class SQLiteStore:
-    """Keeps responses in a file, for several sessions and processes at a time.
+    """Keeps responses in a file, for several sessions and processes at the same time.
 
-    The file is made for its owner alone; what it holds is what servers sent, and URLs, but neither credentials nor
-    cookies.
+    Only its owner can read the file. It contains what servers sent, and URLs, but neither credentials nor cookies.
 
     Args:
-        path: of the file; it is made when it is first needed. Beside it SQLite keeps ``-wal`` and ``-shm``.
-        max_bytes: of all entries; above it the least recently used ones go.
-        max_entry: bytes of the largest body.
+        path: of the file; it is created when it is first needed. SQLite creates ``-wal`` and ``-shm`` beside it.
+        max_bytes: of all entries; above it the least recently used ones are deleted.
+        max_entry: bytes of the largest body that is stored.
 
     Raises:
-        ValueError, TypeError: a limit is no number of bytes.
+        ValueError, TypeError: a limit is not a number of bytes.
     """
 
     def __init__(
@@ -114,7 +113,7 @@ class SQLiteStore:
         self._touched: dict[str, float] = {}
 
     async def _run(self, work: Callable[..., T], *arguments: Any) -> T:
-        """Call *work* in a thread, with the connection before its *arguments*."""
+        """Call *work* in a thread, with the connection and *arguments*."""
         return await asyncio.wrap_future(self._submit(work, *arguments))
 
     def _submit(self, work: Callable[..., T], *arguments: Any) -> "Future[T]":
@@ -165,7 +164,7 @@ class SQLiteStore:
     def _entry_of(
         self, connection: "sqlite3.Connection", id: str, meta: object, body: object
     ) -> Entry | None:
-        """Return the entry of a row; drop the row if it is none."""
+        """Return the entry of a row; delete the row if it is invalid."""
         try:
             entry = _parsed(meta)
             if entry.id != id or not (
@@ -191,7 +190,7 @@ class SQLiteStore:
             await self.delete(entry.uri, entry.id)
             raise
         finally:
-            # Not awaited: this may run when the event loop closes what is left of generators.
+            # Not awaited: this may run when the event loop closes unfinished generators.
             CACHES.submit(reader.close)
 
     def begin(self, entry: Entry, replaced: Sequence[str]) -> "_Writer":
@@ -258,13 +257,13 @@ class SQLiteStore:
             )
 
     async def delete(self, uri: str, id: str | None = None) -> int:
-        """Forget what is stored for *uri*, or the entry with *id* alone."""
+        """Delete the responses that are stored for *uri*, or only the entry with *id*."""
         if id is not None:
             return await self._run(_execute, "DELETE FROM entries WHERE id = ?", id)
         return await self._run(_execute, "DELETE FROM entries WHERE uri = ?", uri)
 
     async def clear(self) -> int:
-        """Forget everything."""
+        """Delete everything."""
         return await self._run(self._clear)
 
     def _clear(self, connection: "sqlite3.Connection") -> int:
@@ -272,7 +271,7 @@ class SQLiteStore:
 
         count = _execute(connection, "DELETE FROM entries")
         _execute(connection, "DELETE FROM pieces")
-        with suppress(sqlite3.OperationalError):  # somebody reads: the file shrinks another time
+        with suppress(sqlite3.OperationalError):  # another reader is active: the file shrinks later
             connection.execute("VACUUM")
         return count
 
@@ -295,14 +294,14 @@ class SQLiteStore:
                 return
 
     async def statistics(self) -> StoreStatistics:
-        """Return what is held now."""
+        """Return the current numbers."""
         bytes_, entries = await self._run(
             lambda connection: connection.execute("SELECT bytes, entries FROM total").fetchone()
         )
         return StoreStatistics(entries, bytes_, self.max_bytes)
 
     async def close(self) -> None:
-        """Close the file. What is used afterwards opens it again."""
+        """Close the file. Later use opens it again."""
         await asyncio.wrap_future(CACHES.submit(self._close))
 
     def _close(self) -> None:
@@ -326,7 +325,7 @@ class SQLiteStore:
 
 
 class _transaction:
-    """A transaction that writes; it waits for other processes first, and is undone by an exception."""
+    """A write transaction; it waits for other processes first, and an exception rolls it back."""
 
     __slots__ = ("_connection",)
 
@@ -349,7 +348,7 @@ def _prepare(connection: "sqlite3.Connection") -> None:
     """Make the file a cache of this version.
 
     Raises:
-        ValueError: it is something else, or of a later version.
+        ValueError: it is another kind of file, or of a later version.
     """
     import sqlite3
 
@@ -363,12 +362,12 @@ def _prepare(connection: "sqlite3.Connection") -> None:
             f"the file was made by a later version (schema {version}); name another file"
         )
     if connection.execute("PRAGMA journal_mode").fetchone()[0] != "wal":
-        with suppress(sqlite3.OperationalError):  # another process is at it
+        with suppress(sqlite3.OperationalError):  # another process does the same
             connection.execute("PRAGMA journal_mode = WAL")
     connection.execute("PRAGMA synchronous = NORMAL")
     if version < len(MIGRATIONS):
         with _transaction(connection):
-            # Another process may have been faster.
+            # Another process may have done it already.
             version = connection.execute("PRAGMA user_version").fetchone()[0]
             for statements in MIGRATIONS[version:]:
                 for statement in statements.split("\n\n"):
@@ -384,10 +383,10 @@ def _prepare(connection: "sqlite3.Connection") -> None:
 
 @lru_cache(maxsize=1024)
 def _parsed(meta: object) -> Entry:
-    """Return the entry that a row's text tells of; the same object again for the same text.
+    """Return the entry in a row's text; the same object again for the same text.
 
     Raises:
-        ValueError: it tells of none.
+        ValueError: the text is invalid.
     """
     if not isinstance(meta, str):
         raise ValueError("it is no text")
@@ -398,7 +397,7 @@ def _parsed(meta: object) -> Entry:
 
 
 class _Writer:
-    """Writes a body: in one go with its entry, or in pieces before that if it is larger."""
+    """Writes a body: together with its entry, or in pieces before it if the body is larger."""
 
     __slots__ = ("_buffer", "_id", "_jobs", "_number", "_replaced", "_size", "_store", "_waiting")
 
@@ -413,7 +412,7 @@ class _Writer:
         self._jobs: list[Future[None]] = []
 
     def write(self, piece: bytes) -> None:
-        """Take the next piece; write what there is if it is much."""
+        """Take the next piece; write the collected ones if they are large enough."""
         self._buffer.append(piece)
         self._size += len(piece)
         if self._size >= PIECE:
@@ -431,7 +430,7 @@ class _Writer:
         self._number += 1
 
     async def commit(self, entry: Entry) -> None:
-        """Store it."""
+        """Store the entry with its body."""
         store, body = self._store, None
         if self._number or self._size > INLINE:
             if self._buffer:
@@ -443,19 +442,19 @@ class _Writer:
         await store._run(store._insert, entry, body, self._replaced)
 
     def abort(self) -> None:
-        """Forget it."""
+        """Discard the body."""
         self._buffer.clear()
         if self._number:
             CACHES.submit(self._drop)
 
     def _drop(self) -> None:
         for job in self._jobs:
-            job.exception()  # they were begun before, and hold up nobody for long
+            job.exception()  # these jobs were started earlier, and end soon
         self._store._with_connection(self._store._drop_pieces, self._id)
 
 
 class _Reader:
-    """Reads a body in one transaction of its own."""
+    """Reads a body in a separate transaction."""
 
     __slots__ = ("_connection", "_entry", "_rows", "_store")
 
@@ -469,11 +468,11 @@ class _Reader:
         """Return the first piece.
 
         Raises:
-            LookupError: the entry is gone, or its body is not whole.
+            LookupError: the entry no longer exists, or its body is incomplete.
         """
         import sqlite3
 
-        self._store._with_connection(bool)  # which makes the file a cache first
+        self._store._with_connection(bool)  # makes the file a cache first
         self._connection = connection = sqlite3.connect(
             self._store.path, timeout=BUSY, isolation_level=None, check_same_thread=False
         )

@@ -1,4 +1,4 @@
-"""The middleware that answers from what is stored, and stores what may answer again."""
+"""The middleware that answers with stored responses, and stores new ones."""
 
 import asyncio
 import logging
@@ -45,10 +45,10 @@ from .vary import matches, names_of, variant_of
 
 T = TypeVar("T")
 
-MAX_VARIANTS: Final = 64  # responses for one key; the oldest go
-MAX_PATHS: Final = 1024  # whose No-Vary-Search is remembered
+MAX_VARIANTS: Final = 64  # responses for one key; beyond that the oldest are deleted
+MAX_PATHS: Final = 1024  # paths whose No-Vary-Search is remembered
 MAX_IGNORED: Final = 8  # rules of one path
-MAX_UNSTORED: Final = 4096  # keys whose responses were not stored, so that nobody waits for them
+MAX_UNSTORED: Final = 4096  # keys whose responses were not stored, so that no call waits for them
 
 NO_CONDITIONS: Final[dict[str, str]] = {}
 CACHE_CONTROL: Final = istr("Cache-Control")
@@ -57,7 +57,7 @@ _log = logging.getLogger("aioclient.cache")
 
 
 class Known(NamedTuple):
-    """What was worked out from an entry with these *settings*."""
+    """What was computed from an entry with these *settings*."""
 
     settings: CacheSettings
     directives: ResponseDirectives
@@ -65,7 +65,7 @@ class Known(NamedTuple):
 
 
 class Found(NamedTuple):
-    """What is stored for a request: the response that answers it, if one does, and all under its key."""
+    """What is stored for a request: the response that answers it, if there is one, and all under its key."""
 
     chosen: Stored | None
     all: Sequence[Stored]
@@ -89,10 +89,10 @@ class _Counts:
 class CacheStatistics:
     """What a ``Cache`` has done since it was made, and what its store holds.
 
-    ``hits`` answered without the server, ``stale`` of them with what was not fresh any more; ``revalidated`` were
-    confirmed by it; ``misses`` had to be asked for. ``stored`` is how many responses were given to the store,
-    ``collapsed`` how many calls waited for another one, ``errors`` what the store raised. ``store`` is a
-    ``StoreStatistics``, None if it raises.
+    ``hits`` were answered without the server, ``stale`` of them with a response that was not fresh; ``revalidated``
+    were confirmed by the server; ``misses`` were sent to it. ``stored`` is how many responses were given to the store,
+    ``collapsed`` how many calls waited for another one, ``errors`` how many exceptions the store raised. ``store`` is a
+    ``StoreStatistics``, None if the store raises.
     """
 
     hits: int
@@ -106,27 +106,27 @@ class CacheStatistics:
 
 
 class Cache:
-    """A middleware that keeps responses, and answers with them when the server allows it (RFC 9111).
+    """A middleware that stores responses, and answers with them when the server allows it (RFC 9111).
 
-    It belongs to one user unless it is *shared*: what one login got, no other one is given. Give it to as many sessions
-    as you like, of several event loops too; the last one that is closed closes its store.
+    It belongs to one user unless it is *shared*: a response to one login is never given to another one. Any number of
+    sessions may use it, on several event loops too; the last one that is closed closes its store.
 
     Args:
         store: a ``MemoryStore``, ``SQLiteStore``, ``RedisStore`` or another ``CacheStore``; None for 64 MiB of memory.
-        shared: whether several users are served from it, as a proxy does it: only what is public is stored then.
-        rules: ``CacheRule`` objects for servers that say nothing of caching; the first one that fits counts.
-        partition: a function that gets the request and returns a text: only requests with the same text are given the
-            same responses. By default it is whose credentials and cookies the request goes out with; in a *shared*
-            cache it is the same for all.
-        stale_if_error: seconds after the end of its lifetime in which a response stands in for an error of the server,
+        shared: whether it serves several users, as a proxy does: then only public responses are stored.
+        rules: ``CacheRule`` objects for servers that send no caching fields; the first one that matches is used.
+        partition: a function that gets the request and returns a text: only requests with the same text share
+            responses. By default the text depends on the credentials and cookies of the request; in a *shared* cache it
+            is the same for all.
+        stale_if_error: seconds after the end of its lifetime in which a response replaces an error of the server,
             unless the server has forbidden that.
-        always_revalidate: whether the server is asked each time whether what is stored is still good.
-        heuristic_limit: seconds of the longest lifetime that is guessed where the server says none; 0 guesses none.
-        targets: names of targeted fields, such as "CDN-Cache-Control", that go before ``Cache-Control``; the first one
-            that a response has counts (RFC 9213).
-        no_vary_search: whether ``No-Vary-Search`` says which parameters of a query do not count.
-        max_background: how many responses are revalidated at a time behind calls that have their answer already.
-        clock: what tells the seconds since the epoch.
+        always_revalidate: whether the server is asked each time whether the stored response is still valid.
+        heuristic_limit: the longest lifetime, in seconds, that is guessed if the server sends none; 0 to guess none.
+        targets: names of targeted fields, such as "CDN-Cache-Control", that replace ``Cache-Control``; the first one
+            that a response has is used (RFC 9213).
+        no_vary_search: whether ``No-Vary-Search`` is followed, by which a server names query parameters to ignore.
+        max_background: how many responses are revalidated in the background at a time.
+        clock: a function that returns the seconds since the epoch.
 
     Raises:
         TypeError, ValueError: an argument makes no sense.
@@ -186,7 +186,7 @@ class Cache:
     # The request
 
     async def __call__(self, request: Request, handler: Handler) -> ClientResponse:
-        """Answer *request* from what is stored, or send it and store the response."""
+        """Answer *request* with a stored response, or send it and store the response."""
         usual = self._usual_key(request)
         if usual is not None and usual in self._unstored:
             return await self._send_plainly(request, usual, handler)
@@ -205,7 +205,7 @@ class Cache:
                     if use is Use.BEHIND:
                         self._revalidate_behind(asking, found, handler)
                     return response
-                found = Found(None, found.all)  # its body is gone
+                found = Found(None, found.all)  # its body no longer exists
             if asking.directives.only_if_cached or asking.options.mode == "only-if-cached":
                 return self._noted(
                     not_cached(request), CacheStatus(reason=self._why(asking, found, use))
@@ -235,7 +235,7 @@ class Cache:
         return asking
 
     async def _wait(self, asking: Asking, flight: Flight) -> Landing:
-        """Wait for who asks the same, within the call's total limit."""
+        """Wait for the call that asks for the same, within the call's total limit."""
         self._counts.collapsed += 1
         request = asking.request
         limit = asyncio.timeout_at(request.deadline)
@@ -249,7 +249,7 @@ class Cache:
 
     @staticmethod
     def _flight_key(asking: Asking, found: Found) -> object:
-        """Return what requests share that wait for each other: the key, and the fields that responses depend on."""
+        """Return what is equal in requests that wait for each other: the key, and the fields that matter."""
         names = {name for stored in found.all for name, _ in stored.entry.vary}
         if not names:
             return asking.key, asking.facts.negotiated
@@ -283,7 +283,7 @@ class Cache:
 
     @staticmethod
     def _choose(asking: Asking, all_: Sequence[Stored]) -> Found:
-        """Return which response answers the request: the newest one of those that match (section 4.1)."""
+        """Return the response that answers the request: the newest one that matches (section 4.1)."""
         chosen: Stored | None = None
         for stored in all_:
             entry = stored.entry
@@ -319,7 +319,7 @@ class Cache:
         return freshness
 
     def _use(self, asking: Asking, found: Found) -> Use | None:
-        """Return how what is stored may be used for the request; None if nothing is."""
+        """Return how the stored response may be used for the request; None if there is none."""
         if found.chosen is None:
             return None
         entry, mode = found.chosen.entry, asking.options.mode
@@ -353,7 +353,7 @@ class Cache:
     async def _hit(
         self, asking: Asking, found: Found, use: Use, detail: str | None = None
     ) -> ClientResponse | None:
-        """Return the response that is stored; None if its body is gone."""
+        """Return the stored response; None if its body no longer exists."""
         stored = found.chosen
         if stored is None:
             return None
@@ -372,7 +372,7 @@ class Cache:
         return self._noted(response, status)
 
     async def _respond(self, asking: Asking, stored: Stored, age: float) -> ClientResponse | None:
-        """Return what is stored as the response, or the part or the 304 that the request wants of it."""
+        """Return the stored response, or the part or the 304 that the request asks for."""
         entry, request, part = stored.entry, asking.request, None
         if asking.has_conditions and is_unchanged(asking.fields, entry):
             return not_modified(request, entry, age)
@@ -397,7 +397,7 @@ class Cache:
         use: Use | None,
         flight: Flight | None,
     ) -> ClientResponse:
-        """Ask the server, and store what it answers; tell those who wait for that in *flight*."""
+        """Ask the server, and store its response; report the result to the calls that wait in *flight*."""
         reason = self._why(asking, found, use)
         try:
             response = await self._exchange(asking, found, handler, reason, flight)
@@ -412,7 +412,7 @@ class Cache:
         return response
 
     def _usual_key(self, request: Request) -> object:
-        """Return what tells a request from others that ask nothing of a cache; None if it asks something."""
+        """Return a key for requests that ask nothing special of a cache; None if this one does."""
         usual, options = self._usual, request.options
         if (
             usual is None
@@ -432,7 +432,7 @@ class Cache:
     async def _send_plainly(
         self, request: Request, usual: object, handler: Handler
     ) -> ClientResponse:
-        """Send a request whose response could not be stored the last time: nothing is there, nobody waits."""
+        """Send a request whose last response could not be stored: nothing is stored, and no call waits."""
         sent = self._clock()
         response = await handler(request)
         fields, why = response.headers, None
@@ -487,7 +487,7 @@ class Cache:
             if confirmed is not None:
                 return confirmed
             if conditions:
-                # It is about something else than what is stored, or that is gone: no answer for who asked.
+                # The 304 is about another response than the stored one, or that one no longer exists: ask again.
                 await _drop(response)
                 return await self._exchange(asking, Found(None, found.all), handler, reason, flight)
         self._counts.misses += 1
@@ -497,7 +497,7 @@ class Cache:
         return self._store(asking, found, response, reason, sent, received, flight)
 
     async def _instead(self, asking: Asking, found: Found, detail: str) -> ClientResponse | None:
-        """Return what stands in for an error of the server; None if nothing may."""
+        """Return the stored response that replaces an error of the server; None if none may."""
         chosen = found.chosen
         if chosen is None:
             return None
@@ -519,9 +519,9 @@ class Cache:
         *,
         own: bool,
     ) -> ClientResponse | None:
-        """Return the response after a 304; None if that does not confirm what is stored.
+        """Return the response after a 304; None if the 304 does not confirm the stored response.
 
-        *own* is whether the condition was the cache's; else the user gets the 304.
+        *own* is whether the condition was the cache's; otherwise the user gets the 304.
         """
         if not confirms(chosen.entry, response.headers):
             return None
@@ -563,7 +563,7 @@ class Cache:
         sent: float,
         received: float,
     ) -> None:
-        """Update what is stored by the answer to HEAD, or forget it if that shows that it changed (section 4.3.5)."""
+        """Update the stored response by the answer to HEAD, or delete it if it has changed (section 4.3.5)."""
         if found.chosen is None or response.status != 200:
             return
         entry = found.chosen.entry
@@ -585,7 +585,7 @@ class Cache:
         received: float,
         flight: Flight | None,
     ) -> ClientResponse:
-        """Store *response* while it is read, if that may be; return it."""
+        """Store *response* while it is read, if that is allowed; return it."""
         entry, why = self._entry_for(asking, response, sent, received)
         if entry is None:
             if flight is not None:
@@ -615,7 +615,7 @@ class Cache:
     def _entry_for(
         self, asking: Asking, response: ClientResponse, sent: float, received: float
     ) -> tuple[Entry | None, str | None]:
-        """Return the entry that *response* becomes, or why it becomes none."""
+        """Return the entry for *response*, or the reason why it is not stored."""
         fields, status = response.headers, response.status
         directives = response_directives(fields, self._settings.targets)
         ttl = self._ttl(asking, status, fields, directives, received)
@@ -668,7 +668,7 @@ class Cache:
         directives: ResponseDirectives,
         received: float,
     ) -> float | None:
-        """Return the lifetime that the user gives a response; None for what its fields say."""
+        """Return the lifetime that the user sets for a response; None to use its fields."""
         if asking.ttl is not None:
             return asking.ttl if status in KEPT_ON_REQUEST else None
         rule = asking.rule
@@ -685,7 +685,7 @@ class Cache:
         asking: Asking,
         flight: Flight | None,
     ) -> bool:
-        """Let the body of *response* be stored while it is read; tell whether it will be."""
+        """Store the body of *response* while it is read; return whether it will be stored."""
         session = asking.request.session
         try:
             writer = self.store.begin(entry, replaced)
@@ -717,7 +717,7 @@ class Cache:
     def _put(
         self, entry: Entry, writer: Writer, body: bytes, asking: Asking, flight: Flight | None
     ) -> bool:
-        """Store a *body* that is here already, in memory."""
+        """Store a *body* that is already in memory."""
         entry.size = len(body)
         is_stored = entry.size <= self.store.max_entry
         if is_stored:
@@ -733,7 +733,7 @@ class Cache:
     # Behind
 
     def _revalidate_behind(self, asking: Asking, found: Found, handler: Handler) -> None:
-        """Ask the server whether what was just served is still good, beside the call."""
+        """Validate the response that was just used, in the background."""
         key = self._flight_key(asking, found)
         if self._flights.of(key) is not None or self._work.behind >= self._max_background:
             return
@@ -754,7 +754,7 @@ class Cache:
                     await trace.request_start(None)
                 response = await self._send(asking, found, handler, Use.ASK, flight)
                 async for _ in response.content.iter_raw():
-                    pass  # what is read is stored
+                    pass  # reading the body stores it
                 if trace is not None:
                     await trace.request_end(response)
         except Exception as error:  # noqa: BLE001  (nobody waits for it)
@@ -769,7 +769,7 @@ class Cache:
     # Around
 
     async def _pass(self, asking: Asking, handler: Handler) -> ClientResponse:
-        """Send a request whose answer is not looked for, and forget what it makes invalid (section 4.4)."""
+        """Send a request that the cache does not answer, and delete what it invalidates (section 4.4)."""
         request = asking.request
         sent = self._clock()
         response = await handler(_outgoing(asking, {}))
@@ -789,7 +789,7 @@ class Cache:
 
     @staticmethod
     def _is_own_answer(asking: Asking, response: ClientResponse) -> bool:
-        """Tell whether the answer to POST is what GET would have got (RFC 9110, section 9.3.3)."""
+        """Tell whether the response to POST is the one that GET would get (RFC 9110, section 9.3.3)."""
         location = response.headers.get("Content-Location")
         if asking.request.method != "POST" or location is None or response.status != 200:
             return False
@@ -801,10 +801,10 @@ class Cache:
     # What users call
 
     async def delete(self, url: str | URL) -> int:
-        """Forget all that is stored for *url*; return how many responses that were.
+        """Delete the responses that are stored for *url*; return how many there were.
 
         Raises:
-            ValueError: it is none.
+            ValueError: *url* is not a URL.
         """
         uri = uri_of(url_of(url) if isinstance(url, str) else url)
         uris = [uri]
@@ -814,14 +814,14 @@ class Cache:
         return sum([await self._tell(self.store.delete(each)) or 0 for each in uris])
 
     async def clear(self) -> int:
-        """Forget everything; return how many responses that were."""
+        """Delete everything; return how many responses there were."""
         return await self.store.clear()
 
     def __aiter__(self) -> AsyncIterator[Entry]:
         return self.store.entries()
 
     async def statistics(self) -> CacheStatistics:
-        """Return what it has done, and what its store holds."""
+        """Return the counts, and those of the store."""
         counts = self._counts
         return CacheStatistics(
             counts.hits,
@@ -835,7 +835,7 @@ class Cache:
         )
 
     async def close(self) -> None:
-        """Let go of the store's files and connections, as the last session does that the cache was given to."""
+        """Close the store's files and connections, as the last session of the cache does."""
         await self.store.close()
 
     # Sessions
@@ -845,7 +845,7 @@ class Cache:
         begin_use(self.store, session)
 
     async def detach(self, session: object) -> None:
-        """End what runs for *session*, and close the store if no other one uses it."""
+        """Stop the tasks of *session*, and close the store if no other session uses it."""
         last = end_use(self.store, session)
         await self._work.end(session)
         if last:
@@ -854,7 +854,7 @@ class Cache:
     # The rest
 
     async def _tell(self, action: Awaitable[T]) -> T | None:
-        """Await what the store does; None if it raises."""
+        """Await the store; return None if it raises."""
         try:
             return await action
         except Exception as error:  # noqa: BLE001  (a store may raise anything)
@@ -862,7 +862,7 @@ class Cache:
             return None
 
     def _failed(self, error: Exception) -> None:
-        """Log what the store raised, once until it works again."""
+        """Log an exception of the store, once until it works again."""
         self._counts.errors += 1
         if not self._is_down:
             self._is_down = True
@@ -895,7 +895,7 @@ class Cache:
 
 
 def _says_nothing(fields: Fields) -> bool:
-    """Tell whether a response without ``Cache-Control`` says nothing of caching at all."""
+    """Tell whether a response without ``Cache-Control`` has no other caching fields either."""
     return not ("ETag" in fields or "Last-Modified" in fields or "Expires" in fields)
 
 
@@ -905,12 +905,12 @@ def _unstored_status(status: int, why: str) -> CacheStatus:
 
 
 async def _drop(response: ClientResponse) -> None:
-    """Give up a response that nobody gets."""
+    """Give up a response that is not returned."""
     await wait_for_end(response.release())
 
 
 def _outgoing(asking: Asking, conditions: dict[str, str]) -> Request:
-    """Return the request as it is sent: with the conditions, and what the mode asks of caches on the way."""
+    """Return the request as it is sent: with the conditions, and the directives of the mode for caches on the way."""
     request, mode = asking.request, asking.options.mode
     if mode == "default" and not conditions:
         return request
@@ -933,7 +933,7 @@ def _seconds(argument: str, value: float) -> float:
 
 
 def _checked_store(store: object) -> Any:
-    """Return *store*; refuse what lacks a part of a ``CacheStore``."""
+    """Return *store* if it has all parts of a ``CacheStore``; refuse others."""
     missing = [name for name in _PARTS if not hasattr(store, name)]
     if isinstance(store, type) or missing:
         found = store.__name__ if isinstance(store, type) else type(store).__name__

@@ -1,7 +1,7 @@
 """Where responses are kept: the protocol of a store.
 
-A store keeps entries with their bodies, undecoded, and forgets the ones least recently found when they are too many
-bytes. It decides nothing. What it raises costs a log line, and the request goes on as if nothing was stored.
+A store keeps entries with their bodies, undecoded. When it becomes too large, it deletes the entries that were least
+recently found. It makes no decisions about caching. If it raises, that is logged, and the request goes on without it.
 """
 
 from collections.abc import AsyncIterator, Awaitable, Sequence
@@ -15,23 +15,23 @@ MAX_ENTRY: Final = 10 * 2**20  # bytes
 
 
 class Stored(NamedTuple):
-    """An *entry*, and its *body* if the store gives it at once; None if it is to be read in pieces."""
+    """An *entry*, and its *body* if the store returns it at once; None if it must be read in pieces."""
 
     entry: Entry
     body: bytes | None
 
 
 class Writer(Protocol):
-    """The writing of one entry. Until ``commit()`` nobody finds it."""
+    """The writing of one entry. Before ``commit()``, ``find()`` does not return it."""
 
     def write(self, piece: bytes) -> None:
         """Take the next *piece* of the body. It must not wait."""
 
     def commit(self, entry: Entry) -> Awaitable[None] | None:
-        """Store what was written as the body of *entry*; return what is to be awaited for that, None if it is done."""
+        """Store *entry* with the body that was written; return an awaitable for that, None if it is already done."""
 
     def abort(self) -> None:
-        """Forget what was written."""
+        """Discard what was written."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,7 +44,7 @@ class StoreStatistics:
 
 
 class CacheStore(Protocol):
-    """What keeps the responses of a ``Cache``.
+    """The store of the responses of a ``Cache``.
 
     Attributes:
         max_entry: Bytes of the largest body that it takes.
@@ -56,29 +56,29 @@ class CacheStore(Protocol):
         """Return what is stored under *key*."""
 
     def read(self, entry: Entry) -> AsyncIterator[bytes]:
-        """Return the body of *entry* in pieces, which stay there while they are read.
+        """Return the body of *entry* in pieces; deleting the entry meanwhile must not affect the reader.
 
         Raises:
-            LookupError: the entry is gone; raised before the first piece.
+            LookupError: the entry no longer exists; raised before the first piece.
         """
 
     def begin(self, entry: Entry, replaced: Sequence[str]) -> Writer:
-        """Begin to store *entry*; those with the ids *replaced*, under the same key, go when it is committed."""
+        """Begin to store *entry*; ``commit()`` also deletes the entries with the ids *replaced*, under the same key."""
 
     async def update(self, entry: Entry) -> None:
         """Replace the fields and times of the stored entry with the id of *entry*, if it is still there."""
 
     async def delete(self, uri: str, id: str | None = None) -> int:
-        """Forget what is stored for *uri*, in all its spaces, or the entry with *id* alone; return how many."""
+        """Delete what is stored for *uri*, in all its spaces, or only the entry with *id*; return how many entries."""
 
     async def clear(self) -> int:
-        """Forget everything; return how many entries there were."""
+        """Delete everything; return how many entries there were."""
 
     def entries(self) -> AsyncIterator[Entry]:
-        """Return what is stored, in no order."""
+        """Return all stored entries, in any order."""
 
     async def statistics(self) -> StoreStatistics:
-        """Return what is held now."""
+        """Return the current numbers."""
 
     async def close(self) -> None:
-        """Let go of files and connections. What is used afterwards opens it again."""
+        """Close files and connections. Later use opens them again."""

@@ -11,9 +11,9 @@ from .ranges import content_range
 from .settings import CacheSettings
 from .vary import names_of
 
-# Whose meaning for caches is known here: ``must-understand`` (RFC 9111, section 5.2.2.3).
+# Statuses that this cache understands: ``must-understand`` (RFC 9111, section 5.2.2.3).
 UNDERSTOOD: Final = frozenset(map(int, HTTPStatus))
-# What the user's own lifetime is for: an error is no answer to keep.
+# Statuses that the user's own lifetime applies to: errors are not kept.
 KEPT_ON_REQUEST: Final = frozenset((200, 203, 204, 300, 301, 308))
 # Fields of one connection or of a proxy (RFC 9111, section 3.1; RFC 9110, section 7.6.1), and cookies, which are set
 # once, when the response comes.
@@ -34,10 +34,10 @@ NEVER_STORED: Final = frozenset(
 
 
 class Asked(NamedTuple):
-    """What the rules for storing need to know of a request.
+    """The facts of a request that the rules for storing need.
 
-    ``authorized`` is whether it carries ``Authorization``. ``ttl`` is the lifetime that the user gives its response.
-    ``same_uri`` is whether ``Content-Location`` of the response names the URI that was asked for.
+    ``authorized`` is whether it carries ``Authorization``. ``ttl`` is the lifetime that the user sets for its response.
+    ``same_uri`` is whether ``Content-Location`` of the response names the URI of the request.
     """
 
     method: str
@@ -55,14 +55,14 @@ def why_not(
     settings: CacheSettings,
     received: float,
 ) -> str | None:
-    """Return why a response may not be stored; None if it may."""
+    """Return why a response must not be stored; None if it may be."""
     if status < 200 or status == 304:
         return "not a final response"
     if asked.directives.no_store:
         return "the request says no-store"
     understood = status in UNDERSTOOD
     if directives.must_understand:
-        # Section 5.2.2.3: it takes the place of no-store for a cache that knows the status.
+        # Section 5.2.2.3: it replaces no-store in a cache that understands the status.
         if not understood:
             return "must-understand"
     elif directives.no_store:
@@ -85,7 +85,7 @@ def why_not(
 
 
 def _not_for_all(asked: Asked, fields: Fields, directives: ResponseDirectives) -> str | None:
-    """Return why a shared cache may not store a response; None if it may."""
+    """Return why a shared cache must not store a response; None if it may."""
     if directives.private:
         return "private"
     if asked.authorized and not (
@@ -119,8 +119,8 @@ def stored_fields(
 ) -> "CIMultiDict[str]":
     """Return a copy of *fields* without those that are not stored (RFC 9111, section 3.1).
 
-    Those that ``no-cache`` names are left out too: they may not be used again without asking (section 5.2.2.4), and
-    of those that ``private`` names, a shared cache keeps none (section 5.2.2.7).
+    The fields that ``no-cache`` names are removed too: they must not be used again without asking (section 5.2.2.4). A
+    shared cache also removes the fields that ``private`` names (section 5.2.2.7).
     """
     dropped = set(NEVER_STORED | directives.no_cache_fields)
     if settings.shared:

@@ -12,7 +12,7 @@ from .settings import CacheSettings
 from .storing import stored_fields
 from .validation import confirms
 
-# They tell how the stored bytes are to be read, or what they are, and these stay as they are (section 3.2).
+# These describe the stored bytes, which do not change (section 3.2).
 _OF_THE_BYTES: Final = frozenset(
     (
         "content-encoding",
@@ -32,9 +32,9 @@ def updated(
     received: float,
     settings: CacheSettings,
 ) -> Entry | None:
-    """Return *entry* with the *fields* of a newer response laid over its own; None if they forbid to keep it.
+    """Return *entry* with the newer *fields* in place of its own; None if they forbid storing it.
 
-    The newer one was asked for, and came, at those times. ``Age`` of the older one does not outlive it.
+    *requested* and *received* are the times of the newer response. The old ``Age`` is removed.
     """
     directives = response_directives(fields, settings.targets)
     if (directives.no_store and not directives.must_understand) or (
@@ -50,9 +50,7 @@ def updated(
         if name.lower() not in _OF_THE_BYTES:
             result.add(name, value)
     if "Date" not in newer:
-        result["Date"] = http_date(
-            received
-        )  # RFC 9110, section 6.6.1: the older one says too little
+        result["Date"] = http_date(received)  # RFC 9110, section 6.6.1: the old one is outdated
     return replace(
         entry,
         fields=CIMultiDictProxy(result),
@@ -64,9 +62,9 @@ def updated(
 
 
 def agrees(entry: Entry, fields: "CIMultiDictProxy[str]") -> bool:
-    """Tell whether the answer to HEAD with these *fields* is about what is stored (section 4.3.5).
+    """Tell whether the answer to HEAD with these *fields* matches the stored response (section 4.3.5).
 
-    If not, what is stored is not what the server has now.
+    If not, the stored response is not what the server has now.
     """
     length = fields.get("Content-Length")
     stored = entry.size if entry.complete is None else entry.complete

@@ -1,4 +1,4 @@
-"""How a stored response is validated (RFC 9111, section 4.3), and how it answers a client that validates its own."""
+"""How a stored response is validated (RFC 9111, section 4.3), and how a client's own conditions are answered."""
 
 from typing import Final
 
@@ -9,7 +9,7 @@ from .freshness import date_of
 
 IF_MODIFIED_SINCE: Final = "If-Modified-Since"
 IF_NONE_MATCH: Final = "If-None-Match"
-# A request with one of these is a condition of the user's own (RFC 9110, section 13.1).
+# The fields of conditions that the user sets (RFC 9110, section 13.1).
 CONDITIONS: Final = (
     IF_NONE_MATCH,
     IF_MODIFIED_SINCE,
@@ -20,7 +20,7 @@ CONDITIONS: Final = (
 
 
 def conditions_for(entry: Entry) -> dict[str, str]:
-    """Return the fields that ask whether *entry* is still good (section 4.3.1); none if it cannot be asked."""
+    """Return the fields that ask whether *entry* is still valid (section 4.3.1); empty if it has no validator."""
     result = {}
     if (tag := entry.fields.get("ETag")) is not None:
         result[IF_NONE_MATCH] = tag
@@ -48,14 +48,14 @@ def _same_time(first: str, second: str, now: float) -> bool:
 
 
 def is_unchanged(fields: Fields, entry: Entry) -> bool | None:
-    """Tell whether the conditions of a request with these *fields* hold for *entry*: 304 answers it (section 4.3.2).
+    """Tell whether the conditions in the *fields* of a request mean that 304 answers it (section 4.3.2).
 
     None is for conditions that only the server can judge.
     """
     if "If-Match" in fields or "If-Unmodified-Since" in fields:
         return None
     lines = fields.getall(IF_NONE_MATCH, None)
-    if lines is not None:  # it goes before If-Modified-Since
+    if lines is not None:  # it takes precedence over If-Modified-Since
         tags = _tags(",".join(lines))
         if tags == ["*"]:
             return True
@@ -71,7 +71,7 @@ def is_unchanged(fields: Fields, entry: Entry) -> bool | None:
 
 
 def allows_range(fields: Fields, entry: Entry) -> bool:
-    """Tell whether ``If-Range`` of a request, if it has one, names just what is stored (RFC 9110, section 13.1.5)."""
+    """Tell whether ``If-Range`` of a request, if it has one, matches the stored response (RFC 9110, section 13.1.5)."""
     condition = fields.get("If-Range")
     if condition is None:
         return True
@@ -86,12 +86,12 @@ def _is_strong(tag: str) -> bool:
 
 
 def _opaque(tag: str) -> str:
-    """Return what is compared weakly (RFC 9110, section 8.8.3.2)."""
+    """Return the part of a tag for weak comparison (RFC 9110, section 8.8.3.2)."""
     return tag.strip(" \t").removeprefix("W/")
 
 
 def _tags(text: str) -> list[str]:
-    """Return the entity tags of a list; a comma within quotes is a part of one."""
+    """Return the entity tags of a list; a comma within quotes belongs to its tag."""
     tags, start, quoted = [], 0, False
     for at, character in enumerate(text):
         if character == '"':

@@ -1,8 +1,8 @@
 """Does a stored response answer a request with these fields? ``Vary`` (RFC 9111, section 4.1).
 
-A request matches if each field that ``Vary`` names has the value that it had in the request that was stored, or is
-missing in both. Values are compared normalised, in ways that do not change what they mean: space around commas, lines
-joined by commas, and in lists whose order and case mean nothing (RFC 9110, sections 12.5.2 to 12.5.4) these too.
+A request matches if each field that ``Vary`` names has the same value as in the stored request, or is missing in both.
+Values are normalised before they are compared, without changing their meaning: space around commas, several lines, and
+the order and case of lists where these mean nothing (RFC 9110, sections 12.5.2 to 12.5.4).
 """
 
 from collections.abc import Iterable
@@ -19,7 +19,7 @@ Variant = tuple[tuple[str, str | None], ...]
 
 
 def names_of(fields: Fields) -> tuple[str, ...]:
-    """Return the names that ``Vary`` lists, in lower case, each once, sorted; with ``*`` there are no others."""
+    """Return the names in ``Vary``, in lower case, each once, sorted; if ``*`` is there, only that."""
     lines = fields.getall("Vary", None)
     if lines is None:
         return ()
@@ -28,7 +28,7 @@ def names_of(fields: Fields) -> tuple[str, ...]:
 
 
 def variant_of(names: Iterable[str], fields: Fields) -> Variant:
-    """Return the values that a request with these *fields* has for *names*, normalised; secret ones as a hash."""
+    """Return the normalised values of *names* in the *fields* of a request; secret values as a hash."""
     return tuple([(name, _normalised(name, fields.getall(name, None))) for name in names])
 
 
@@ -38,7 +38,7 @@ def _normalised(name: str, lines: list[str] | None) -> str | None:
     text = ",".join(lines)
     if name in _UNORDERED:
         text = ",".join(sorted(_preferences(text)))
-    elif '"' not in text:  # where a space may count
+    elif '"' not in text:  # within quotes a space matters
         text = ",".join([part.strip(" \t") for part in text.split(",")])
     if is_secret(name):
         return f"blake2b:{blake2b(text.encode('utf-8', 'surrogateescape'), digest_size=16).hexdigest()}"
@@ -59,7 +59,7 @@ def _preferences(text: str) -> list[str]:
 
 
 def _weight(text: str) -> float:
-    """Return what ``q=0.5`` says; 0 for what cannot be read."""
+    """Return the number in ``q=0.5``; 0 if it is invalid."""
     number = text[2:]
     digits = number.replace(".", "", 1)
     return float(number) if digits.isascii() and digits.isdigit() and len(digits) <= 4 else 0.0
@@ -79,9 +79,9 @@ def matches(stored: Variant, stored_fields: Fields, fields: Fields) -> bool:
 
 
 def _is_first_choice(accepted: str, stored_fields: Fields) -> bool:
-    """Tell whether the stored response is in the one language that is wanted more than every other.
+    """Tell whether the stored response is in the one language that is preferred to every other.
 
-    The server has it, as it has sent it: nothing that it could choose would suit better (RFC 9110, section 12.5.4).
+    The server has it, because it sent it: no other response would suit better (RFC 9110, section 12.5.4).
     """
     language = stored_fields.get("Content-Language", "").strip(" \t").lower()
     if not language or "," in language:
