@@ -1,11 +1,11 @@
 """Blocking calls, as requests has them: ``Session``, and ``get()``, ``post()`` … for one request.
 
-A thin front: all of it is done by a ``ClientSession`` in one event loop, which a thread of the process's own runs.
+A thin front: a ``ClientSession`` does the work, in one event loop for the process, which runs in its own thread.
 
 - ``session``: ``Session``; ``merging``, ``tls``, ``mounts``: what its settings mean; ``cookies``: its cookies by name;
 - ``request``: requests that are prepared first; ``uploads``: bodies of blocking code;
 - ``response``, ``raw``, ``websocket``: what comes back;
-- ``portal``: the event loop, and the way there.
+- ``portal``: the event loop, and how calls reach it.
 """
 
 from typing import Any

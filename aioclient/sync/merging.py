@@ -1,4 +1,4 @@
-"""What a session says, and what a call says over it: the rule of requests, for values of any kind."""
+"""Merge the settings of a session and of a call, by the rules of requests."""
 
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any

@@ -32,12 +32,12 @@ class Prefix(NamedTuple):
 
     @property
     def rank(self) -> tuple[bool, int]:
-        """The greater one counts."""
+        """Sort by precedence: the greater one wins."""
         return self.host is not None, len(self.path)
 
 
 def prefix_of(text: str) -> Prefix:
-    """Return the prefix that *text* says, which is lower or upper case in scheme and host.
+    """Return the prefix in *text*; the case of its scheme and host does not matter.
 
     Raises:
         ValueError: it does not begin with ``http://`` or ``https://``.
@@ -91,7 +91,7 @@ class Mounts:
             transport.bind(loop)
 
     def send(self, request: Request) -> Awaitable[ClientResponse]:
-        """Send by the transport that the URL leads to."""
+        """Send by the transport for the URL."""
         return self.for_url(request.url).send(request)
 
     async def close(self) -> None:

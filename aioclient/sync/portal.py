@@ -20,13 +20,13 @@ CLOSE_TIME: Final = 3.0  # seconds that the end of the interpreter waits for goo
 
 
 class Member(Protocol):
-    """What lives in the loop, and ends with it."""
+    """Something that lives in the loop, and is closed with it."""
 
     async def close(self) -> None:
         """Close it, in the loop."""
 
     def forked(self) -> None:
-        """Forget, in a process that was forked off, what belongs to the process before."""
+        """Forget, in a forked process, what belongs to the parent."""
 
 
 class Errands:
@@ -46,7 +46,7 @@ class Errands:
         return await future
 
     def end(self) -> None:
-        """Let the waiting thread go on."""
+        """Wake the waiting thread."""
         self._queue.put(None)
 
     def run(self) -> None:
@@ -183,7 +183,7 @@ class Portal:
         """Run what *function* returns in the loop, and do not wait; nothing happens once the loop has ended."""
         loop = self._loop
         if loop is not None:
-            with contextlib.suppress(RuntimeError):  # closed meanwhile
+            with contextlib.suppress(RuntimeError):  # the loop was closed meanwhile
                 loop.call_soon_threadsafe(_spawn, function)
 
     def _check_thread(self) -> None:
@@ -227,7 +227,7 @@ class Portal:
             _inherited.append((loop, members))
 
 
-# What belongs to the process before a fork: nothing of it may be collected, which would close it.
+# Objects of the parent process, kept after a fork: collecting one would close it.
 _inherited: list[object] = []
 
 
@@ -256,4 +256,4 @@ def _run(loop: asyncio.AbstractEventLoop) -> None:
 
 
 PORTAL: Final = Portal()
-"""The process's one."""
+"""The portal of the process."""

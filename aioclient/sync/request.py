@@ -112,7 +112,7 @@ class Request:
         self.json: Any = json
 
     def prepare(self) -> PreparedRequest:
-        """Return it as it goes out, with nothing of a session.
+        """Return the request as it will be sent, without the settings of a session.
 
         Raises:
             ValueError, TypeError: it cannot be sent.
@@ -169,7 +169,7 @@ def _body_of(request: Request, headers: "CIMultiDict[str]") -> Any:
 
 
 def _authorized(prepared: PreparedRequest, auth: Any) -> PreparedRequest:
-    """Put credentials on: last, when all else is as it will be sent."""
+    """Add the credentials; do this last, when all else is as it will be sent."""
     if auth is None or AUTHORIZATION in prepared.headers:
         return prepared
     if isinstance(auth, AiohttpBasicAuth | tuple) and not isinstance(auth, BasicAuth):

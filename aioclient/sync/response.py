@@ -144,7 +144,7 @@ class Response:
 
     @property
     def next(self) -> PreparedRequest | None:
-        """The request that this redirect, which was not followed, asks for; None if it is none.
+        """The request that this redirect, which was not followed, asks for; None if it is not a redirect.
 
         Raises:
             BodyConsumedError: it asks for the body, which cannot be sent twice.
@@ -164,7 +164,7 @@ class Response:
 
     @property
     def is_permanent_redirect(self) -> bool:
-        """Whether it is a redirect that holds for good (301 or 308)."""
+        """Whether it is a permanent redirect (301 or 308)."""
         return self.status_code in _PERMANENT and "Location" in self.headers
 
     def raise_for_status(self) -> None:
@@ -208,7 +208,7 @@ class Response:
 
     @property
     def text(self) -> str:
-        """The body as text, with U+FFFD for what its charset has no letter for."""
+        """The body as text, with U+FFFD for bytes that its charset cannot decode."""
         self.content  # noqa: B018  (reading it is what waits)
         return at_once(self.response.text(self._encoding, errors="replace"))
 
@@ -282,7 +282,7 @@ class Response:
                 yield from lines
                 continue
             lines = piece.splitlines(keepends=True)
-            # It may go on; and "\r" at the end may be the first half of "\r\n".
+            # The line may continue; and "\r" at the end may be the first half of "\r\n".
             last = lines[-1] if lines else None
             unfinished = last is not None and (_bare(last) == last or last[-1:] in ("\r", b"\r"))
             rest = lines.pop() if unfinished else None

@@ -41,7 +41,7 @@ class Session:
     """A blocking session: common defaults, a pool of connections and a cookie jar, for code without ``await``.
 
     Its names are those of requests. Any number of threads may use one session. It works where an event loop runs, too,
-    as in a notebook, and holds that one up meanwhile. All attributes may be set at any time.
+    as in a notebook, but blocks that loop meanwhile. All attributes may be set at any time.
 
     Args:
         base_url: relative URLs are joined to it; the session's credentials then go to its origin only.
@@ -138,7 +138,7 @@ class Session:
         )
 
     async def _change(self) -> None:
-        """Make it anew, of other settings."""
+        """Make it again, with other settings."""
         life = self._life
         old = life.core
         life.core = await self._make(old.headers.copy())
@@ -474,7 +474,7 @@ class _Life:
         await self.core.close()
 
     def forked(self) -> None:
-        """Let go of it in a process that was forked off: the sockets are the other process's."""
+        """Forget it in a forked process: the sockets belong to the parent."""
         self.is_over = True
         connector = self.core.connector
         for pool in connector.transports if isinstance(connector, Mounts) else (connector,):
@@ -487,7 +487,7 @@ Mounted = Transport | Callable[[], Transport]
 
 
 def _made(given: Mounted) -> Transport:
-    """Return a transport that was given as one, or as what makes it."""
+    """Return a transport from a transport, or from a function that makes one."""
     return cast(Transport, given if hasattr(given, "send") else given())
 
 

@@ -13,7 +13,7 @@ Cert = str | PathLike[str] | tuple[str | PathLike[str], str | PathLike[str]] | N
 
 
 def tls_setting(verify: Verify, cert: Cert) -> bool | ssl.SSLContext:
-    """Return what ``ssl=`` of an asynchronous session says the same with.
+    """Return the equivalent value for ``ssl=`` of an asynchronous session.
 
     Raises:
         TypeError: *verify* or *cert* is not of its kind.

@@ -13,7 +13,7 @@ _END: Final = object()
 class CallersIterable:
     """The chunks of a blocking iterable, each taken by the thread that waits for the call.
 
-    So a database cursor, a lock or a context variable is where it was, and a slow source holds up no other call.
+    So database cursors, locks and context variables stay in their thread, and a slow source blocks no other call.
     """
 
     __slots__ = ("_errands", "_source")
@@ -51,7 +51,7 @@ def body_of(data: Any, files: Any) -> tuple[Any, Errands | None]:
     if not is_iterated(data):
         return data, None
     errands = Errands()
-    if isinstance(data, Iterator):  # it can be sent once, as what stands for it
+    if isinstance(data, Iterator):  # it can be sent only once, so its replacement can be, too
         return _pieces(data, errands), errands
     return CallersIterable(data, errands), errands
 
@@ -61,7 +61,7 @@ def multipart(data: Any, files: Any) -> FormData:
 
     Raises:
         ValueError: *data* is no mapping or pairs, with which files could be sent.
-        TypeError: a file is none.
+        TypeError: a value of *files* is not valid.
     """
     if isinstance(data, str | bytes):
         raise ValueError(
