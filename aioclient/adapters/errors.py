@@ -23,7 +23,7 @@ from ..exceptions import (
 
 Table = tuple[tuple[type[BaseException], str], ...]
 
-# The first that fits counts.
+# The first match wins.
 HTTPX: Final[Table] = (
     (PoolTimeoutError, "PoolTimeout"),
     (ConnectTimeoutError, "ConnectTimeout"),

@@ -21,7 +21,7 @@ from .settings import (
 )
 from .tracing import traced
 
-# Fields that say how a message goes over one connection: that is for the engine to say.
+# Fields about one connection: the engine sets them.
 _OF_THE_WIRE = frozenset((b"connection", b"keep-alive", b"transfer-encoding"))
 
 
@@ -54,7 +54,7 @@ class Family:
         return arguments
 
     def _translated(self, error: Exception) -> Exception:
-        """Return what the library raises in the place of *error*; *error* itself for what is none of ours."""
+        """Return what the library raises in the place of *error*; *error* itself if it is not ours."""
         name = name_for(error, HTTPX)
         return error if name is None else getattr(self.library, name)(str(error))
 
@@ -195,7 +195,7 @@ class AwaitedStream:
             raise self._family._translated(error) from error
 
     async def aclose(self) -> None:
-        """Give up what was not read."""
+        """Give up the unread rest of the body."""
         self._response.release()
 
 
@@ -269,7 +269,7 @@ class BlockingStream:
             raise self._family._translated(error) from error
 
     def close(self) -> None:
-        """Give up what was not read."""
+        """Give up the unread rest of the body."""
         if not self._response.closed:
             PORTAL.run(self._release())
 

@@ -85,7 +85,7 @@ class _Body(RawBody):
 
 
 class _Original:
-    """What requests takes the cookies of a response from."""
+    """The object from which requests takes the cookies of a response."""
 
     def __init__(self, response: ClientResponse) -> None:
         self.msg = Message()
@@ -93,7 +93,7 @@ class _Original:
             self.msg[name] = value
 
     def isclosed(self) -> bool:
-        """Tell that nothing is left of it."""
+        """Return that nothing is left to read."""
         return True
 
     def close(self) -> None:

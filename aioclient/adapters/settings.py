@@ -1,4 +1,4 @@
-"""Sessions that only send: redirects, cookies, default fields and decoding are for the client to do."""
+"""Sessions that only send: the client does redirects, cookies, default fields and decoding."""
 
 import asyncio
 from collections.abc import Sequence
@@ -125,7 +125,7 @@ class AwaitedSessions:
         self._kept: dict[asyncio.AbstractEventLoop, KeptSession] = {}
 
     def current(self) -> ClientSession:
-        """Return that of the running loop."""
+        """Return the session of the running loop."""
         loop = asyncio.get_running_loop()
         kept = self._kept.get(loop)
         if kept is None or kept.session.closed:
@@ -135,7 +135,7 @@ class AwaitedSessions:
         return kept.session
 
     async def close(self) -> None:
-        """Close that of the running loop."""
+        """Close the session of the running loop."""
         kept = self._kept.pop(asyncio.get_running_loop(), None)
         if kept is not None:
             await kept.close()
@@ -168,7 +168,7 @@ class BlockingSession:
             await session.close()
 
     def forked(self) -> None:
-        """Let go of it in a process that was forked off."""
+        """Forget it in a forked process."""
         session, self._session = self._session, None
         if session is not None:
             disown = getattr(session.connector, "disown", None)
