@@ -2,9 +2,10 @@
 
 The rules:
 
-* What comes while nobody reads waits here, a window of the stream at most: nothing is given back of it meanwhile.
+* Data that comes while nobody reads waits here, at most one window of the stream: the window is not enlarged
+  meanwhile.
 * What is written waits for the server's windows; past ``HIGH_WATER`` the writer waits until all of it is sent.
-* END_STREAM of the server is what an end is on a socket, its RST_STREAM what a reset is. What it sent before either is
+* The server's END_STREAM acts like the end of a socket, and its RST_STREAM like a reset. Data that it sent before is
   read first.
 * The server ends first, as it closes a socket first (RFC 6455, section 7.1.1); then the stream is reset. It has
   ``LINGER`` seconds for that. An END_STREAM of ours would be orderly, too; hypercorn 0.18 loses its connection by it.
@@ -27,7 +28,7 @@ class TunnelExchange(BodySource, Protocol):
 
     @property
     def codec(self) -> Codec:
-        """What frames are handed over to."""
+        """The object that frames are handed to."""
 
     @property
     def loop(self) -> asyncio.AbstractEventLoop:
@@ -65,7 +66,7 @@ class StreamTunnel(asyncio.Transport):
         self._reading = False
         self._ended = False  # the server has sent its end
         self._closing = False
-        self._congested = False  # the protocol was told to wait
+        self._congested = False  # the protocol was paused
         self._timer: asyncio.TimerHandle | None = None
         exchange.pause_reading()
 
@@ -101,26 +102,26 @@ class StreamTunnel(asyncio.Transport):
             self.close()
 
     def take_rest(self) -> bytes:
-        """Return what came behind the head of the response."""
+        """Return the data that came after the head of the response."""
         rest = b"".join(self._unread)
         self._unread.clear()
         return rest
 
     def pause_reading(self) -> None:
-        """Let no more come than is under way."""
+        """Stop the data, except what is already under way."""
         if self._reading:
             self._reading = False
             self._exchange.pause_reading()
 
     def resume_reading(self) -> None:
-        """Let it come again, in the next round of the event loop."""
+        """Let data come again, in the next iteration of the event loop."""
         if not self._reading and not self._closing:
             self._reading = True
             self._exchange.resume_reading()
             self._exchange.loop.call_soon(self._deliver)
 
     def is_reading(self) -> bool:
-        """Tell whether what comes is handed on."""
+        """Return whether incoming data is handed on."""
         return self._reading
 
     # What is sent
@@ -196,11 +197,11 @@ class StreamTunnel(asyncio.Transport):
     # The protocol
 
     def set_protocol(self, protocol: asyncio.BaseProtocol) -> None:
-        """Let *protocol* have what comes."""
+        """Give incoming data to *protocol*."""
         self._protocol = cast(asyncio.Protocol, protocol)
 
     def get_protocol(self) -> asyncio.BaseProtocol:
-        """Return what has what comes."""
+        """Return the protocol that gets the incoming data."""
         return cast(asyncio.BaseProtocol, self._protocol)
 
     def get_extra_info(self, name: str, default: Any = None) -> Any:
