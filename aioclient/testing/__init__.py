@@ -3,12 +3,12 @@
 - `RawServer`: a server whose every byte you write, on real loopback sockets
 - `H2Server`: the same for HTTP/2, frame by frame
 - `serve_h2`: an aiohttp.web application over HTTP/2
-- `no_leaks`, `LeakWatch`: nothing may stay behind: socket, task, pool slot, exception, warning
+- `no_leaks`, `LeakWatch`: check that nothing stays behind: socket, task, pool slot, exception, warning
 - `cancel_everywhere`: cancel a scenario at each of its awaits in turn
 - `VirtualClockLoop`, `run_virtual`: an event loop whose timers fire at once, sockets being real
 - `within`: end what hangs and show where
 - `no_waiting`: let no middleware wait
-- `turns`: let the event loop go round
+- `turns`: let the event loop run some iterations
 
 Nothing here needs a test framework.
 """

@@ -1,4 +1,4 @@
-"""Cancel a scenario at each of its awaits in turn, and look what it leaves behind.
+"""Cancel a scenario at each of its awaits in turn, and check what it leaves behind.
 
     async def scenario() -> None:
         async with aioclient.ClientSession() as session, session.get(server.url()) as response:
@@ -13,7 +13,7 @@ one of them may be wrong for the other:
 - `"resumed"`: after it is done and before the task has seen it. The result (a socket, a pool slot)
   is lost in between, unless the code takes care of it.
 
-A third one, `"soon"`, is in between: in the next round of the loop, whatever happens there first.
+A third one, `"soon"`, is in between: in the next iteration of the loop, whatever happens there first.
 """
 
 import asyncio
@@ -139,7 +139,7 @@ async def _run_once(
     try:
         await asyncio.wait([task])
     finally:
-        task.cancel()  # no effect but when this function's own task was cancelled
+        task.cancel()  # has an effect only if this function's own task was cancelled
     cancelled = interrupted.reached >= point
     if not cancelled:
         where = "not cancelled"

@@ -13,9 +13,9 @@ class Http1Answer:
     """One response, the interim ones before it included (RFC 9112, section 6).
 
     Attributes:
-        body: What of the body was read and not taken; the caller removes it from here.
+        body: Bytes of the body that were read; the caller removes what it takes.
         trailers: The fields behind the body.
-        ended: The response is whole.
+        ended: The response is complete.
     """
 
     def __init__(self, method: str, head: Callable[[int, HeaderFields], None]) -> None:

@@ -9,8 +9,8 @@
     async with H2Server(lies) as server:
         ...  # GET server.url("/") with prior knowledge: the body ends after 2 of 10 bytes
 
-What is said of the scripts of `RawServer` is true here, and a client that breaks a rule of RFC 9113 is a `ValueError`,
-which fails the test.
+Scripts work as those of `RawServer`. A client that breaks a rule of RFC 9113 causes a `ValueError`, which fails the
+test.
 """
 
 import os
@@ -32,7 +32,7 @@ H2Script: TypeAlias = "Callable[[H2Connection], Awaitable[None]]"
 
 @dataclass(slots=True)
 class _Arriving:
-    """A request of which something came, and whose body no script has read."""
+    """A request that has begun to arrive, and whose body no script has read."""
 
     fields: HeaderFields
     body: bytearray = field(default_factory=bytearray)

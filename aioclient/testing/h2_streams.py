@@ -1,6 +1,6 @@
 """Each stream of HTTP/2 as a connection of its own that speaks HTTP/1.1, within the process and without a socket.
 
-So what knows HTTP/1.1 alone answers HTTP/2: aiohttp.web (`serve_h2`), or a script of `RawServer`.
+So code that knows only HTTP/1.1 can answer HTTP/2: aiohttp.web (`serve_h2`), or a script of `RawServer`.
 """
 
 import asyncio
@@ -47,7 +47,7 @@ class StreamTransport(asyncio.Transport):
         self._inbox: deque[tuple[bytes, int]] = deque()  # with what each took of the window
         self._reading = True
         self._stopped = False  # the handler waits for the client's window
-        self._ended = ended  # the request is whole
+        self._ended = ended  # the request is complete
         self._closing = False
         self._over = False  # no frame of it is sent any more
         self._finished = False  # the end of the response has been sent

@@ -48,7 +48,7 @@ def require_hpack() -> None:
     """Raise when the package is missing.
 
     Raises:
-        RuntimeError: It is.
+        RuntimeError: It is missing.
     """
     if "hpack" not in globals():
         raise RuntimeError("HTTP/2 needs the package hpack: pip install 'aioclient[http2]'")
@@ -124,7 +124,7 @@ class H2Wire:
     # What comes, for subclasses
 
     def on_frame(self, frame: H2Frame) -> None:
-        """Take note of any frame, before what it does is done."""
+        """Take note of any frame, before it takes effect."""
 
     def on_head(self, stream_id: int, fields: HeaderFields, ended: bool) -> None:
         """Take a request's head."""
@@ -144,7 +144,7 @@ class H2Wire:
     # Reading
 
     async def advance(self) -> None:
-        """Read a frame more, whoever of several tasks does it.
+        """Read one more frame; any of several tasks may do it.
 
         Raises:
             EOFError: The client closed the connection.

@@ -141,7 +141,7 @@ class Snapshot:
         return found
 
     async def settle(self, turns: int = SETTLING_TURNS) -> list[str]:
-        """Return `problems()` once there are none, or the loop went round `turns` times.
+        """Return `problems()` once there are none, or the loop has run `turns` iterations.
 
         What is closed takes a round or more to be gone; what is leaked stays.
         """
@@ -152,7 +152,7 @@ class Snapshot:
         return self.problems()
 
 
-# What a context is about that tells of a session, connector or connection that was forgotten, ours and aiohttp's.
+# Keys of the exception handler's context that report an unclosed session, connector or connection, ours or aiohttp's.
 _UNCLOSED: Final = frozenset(("client_session", "connector", "client_connection"))
 
 
@@ -193,7 +193,7 @@ class LeakWatch:
         exc: BaseException | None,
         traceback: TracebackType | None,
     ) -> None:
-        # Unclosed transports and failed tasks speak up when they are finalised.
+        # Unclosed transports and failed tasks warn when they are finalised.
         gc.collect()
         for loop, handler in self._handlers:
             loop.set_exception_handler(handler)

@@ -282,7 +282,7 @@ class RawConnection(asyncio.Protocol):
         For a client that shall read what was sent before, `await turns()` comes first.
         """
         sock = None if self.lost else self.transport.get_extra_info("socket")
-        if sock is not None:  # uvloop has none any more once the client has said goodbye
+        if sock is not None:  # uvloop has no socket any more once the client has closed
             with socket.socket(fileno=os.dup(sock.fileno())) as own:
                 own.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, LINGER_RESET)
             self.transport.abort()
@@ -309,11 +309,11 @@ class RawConnection(asyncio.Protocol):
             outer = Nested(outer)
         try:
             secured = await loop.start_tls(outer, self, context, server_side=True)
-            # uvloop returns a transport that will never tell of its loss.
+            # uvloop returns a transport that will never call `connection_lost`.
             if secured is None or outer.is_closing():
                 raise ConnectionResetError("the client closed the connection during the handshake")
         except BaseException:
-            # The loop reports the loss of a connection in its handshake to nobody.
+            # The loop does not report the loss of a connection during its handshake.
             self.transport.abort()
             self.connection_lost(None)
             raise

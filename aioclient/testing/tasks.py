@@ -6,7 +6,7 @@ from typing import Any
 
 
 async def turns(count: int = 3) -> None:
-    """Let the event loop go round `count` times; no time passes.
+    """Let the event loop run `count` iterations; no time passes.
 
     Bytes that were sent to a socket of the same loop before the call have been read by the other
     side after two rounds (asyncio polls sockets once in each round), three is a round to spare.
