@@ -59,12 +59,13 @@ class _Stored(NamedTuple):
 
 
 class CachingSender(SteppingSender[R_co]):
-    """Keeps responses to GET and gives them again as long as the server allows it.
+    """Keeps responses to GET, and returns them again as long as the server allows it.
 
-    Kept are responses that are no errors (200, 203, 204, 300, 301, 308; 302, 303 and 307 with a lifetime of their own),
-    if ``Cache-Control`` or ``Expires`` says so, and not ``private``. What is stale is asked for with its validators,
-    and a 304 makes it fresh again. Responses to different logins are kept apart. A method that changes something makes
-    the responses of its URL invalid. Each call gets a copy. Of calls for the same at the same time one sends.
+    Responses that are not errors are kept (200, 203, 204, 300, 301, 308; 302, 303 and 307 with an explicit lifetime) if
+    ``Cache-Control`` or ``Expires`` allows it and they are not ``private``. A stale response is revalidated with its
+    validators, and a 304 makes it fresh again. Responses to different logins are kept apart. A method that changes
+    something invalidates the responses of its URL. Each call gets a copy. If several calls want the same response at
+    the same time, only one sends.
 
     Args:
         max_size: responses that are kept; beyond it those go that are stale and cannot be asked for, then the least
