@@ -24,5 +24,5 @@ class ExtendingSender(Wrapped[R_co]):
         super().__init__(SyncSender() if sender is None else sender)  # type: ignore[arg-type]
 
     def send(self, request: Request) -> R_co:
-        """Send *request* by the sender within."""
+        """Send *request* with the wrapped sender."""
         return self.sender.send(request)

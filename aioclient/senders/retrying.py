@@ -38,9 +38,9 @@ class RetryingOptions(TypedDict, total=False):
 class RetryingSender(SteppingSender[R_co]):
     """Waits while a server says 429, and tries again after its errors.
 
-    After 429 the wait is what ``Retry-After`` says, or 1 s, and 1 s more; it uses up no retry. After a server error or
-    a lost connection it is 1, 2, 4 … s. When the retries are used up the last response is returned, or the last
-    exception raised.
+    After 429 the wait is the value of ``Retry-After``, or 1 s, plus 1 s; it does not use up a retry. After a server
+    error or a lost connection it is 1, 2, 4 … s. When the retries are used up, the last response is returned, or the
+    last exception is raised.
 
     A request that the server may have acted on is sent again only if that does no harm: POST and PATCH are not.
 
