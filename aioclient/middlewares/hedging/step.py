@@ -1,9 +1,11 @@
 """The middleware that sends a second request when the first one is slow."""
 
 import asyncio
-from collections import deque
 from collections.abc import Callable, Coroutine, Iterable
+from contextvars import Context, copy_context
 from dataclasses import dataclass
+from heapq import heappop, heappush
+from itertools import count
 from typing import Any, ClassVar, Final, Literal, cast
 
 from ...chain import Handler, tell
@@ -93,7 +95,8 @@ class Hedge:
         self._on_change = on_change
         self._delays: dict[str, Delays] = {}
         self._tasks: set[asyncio.Task[ClientResponse]] = set()
-        self._races: deque[_Race] = deque()
+        self._races: list[tuple[float, int, _Race]] = []  # a heap: when each is due
+        self._numbers = count()
         self._timer: asyncio.TimerHandle | None = None
         self._loop: asyncio.AbstractEventLoop | None = None  # of the timer
         self._calls = self._hedged = self._won = self._refused = 0
@@ -129,16 +132,17 @@ class Hedge:
         return delays
 
     def note_begun(self, race: "_Race", loop: asyncio.AbstractEventLoop) -> None:
-        """Schedule the second request of *race*.
-
-        One timer serves all races: they are due in about the order in which they began.
-        """
+        """Schedule the second request of *race*; one timer serves all races."""
         races = self._races
-        while races and races[0].is_over:
-            races.popleft()
-        races.append(race)
-        if self._timer is None or self._loop is not loop:
+        while races and races[0][2].is_over:
+            heappop(races)
+        heappush(races, (race.due, next(self._numbers), race))
+        timer = self._timer
+        if timer is None or self._loop is not loop:
             self._loop = loop
+            self._timer = loop.call_at(race.due, self._send_due)
+        elif race.due < timer.when():  # its origin is faster than others
+            timer.cancel()
             self._timer = loop.call_at(race.due, self._send_due)
 
     def _send_due(self) -> None:
@@ -147,15 +151,13 @@ class Hedge:
         now = loop.time()
         self._timer = None
         while races:
-            race = races[0]
-            if race.is_over:
-                races.popleft()
-            elif race.due <= now:
-                races.popleft()
-                race.start_second()
-            else:
-                self._timer = loop.call_at(race.due, self._send_due)
+            due, _, race = races[0]
+            if due > now and not race.is_over:
+                self._timer = loop.call_at(due, self._send_due)
                 return
+            heappop(races)
+            if not race.is_over:
+                race.start_second()
 
     def note_refused(self) -> None:
         """Count a second request for which the budget had no room."""
@@ -168,9 +170,11 @@ class Hedge:
         won: Literal["first", "second"] = "second" if second else "first"
         tell(self._on_change, Hedged(request.label, after, won))
 
-    def start(self, send: Coroutine[Any, Any, ClientResponse]) -> "asyncio.Task[ClientResponse]":
-        """Start a second request; keep a reference to its task until it has ended."""
-        task = asyncio.get_running_loop().create_task(send)
+    def start(
+        self, send: Coroutine[Any, Any, ClientResponse], context: Context
+    ) -> "asyncio.Task[ClientResponse]":
+        """Start a second request in *context*; keep a reference to its task until it has ended."""
+        task = asyncio.get_running_loop().create_task(send, context=context)
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
         return task
@@ -195,6 +199,7 @@ class _Race:
 
     __slots__ = (
         "_cancellations",
+        "_context",
         "_first",
         "_handler",
         "_hedge",
@@ -222,6 +227,8 @@ class _Race:
         """Send the first request now, the second one after *wait* seconds; return the first response."""
         self._first = task = cast("asyncio.Task[Any]", asyncio.current_task())
         self._cancellations = task.cancelling()
+        # The timer has the context of the request that set it, with another user's variables.
+        self._context = copy_context()
         self.due = began + wait
         self._hedge.note_begun(self, loop)
         try:
@@ -229,6 +236,8 @@ class _Race:
                 response = await self._handler(self._request)
             except Exception as error:  # noqa: BLE001  (raised there, unless the second one has an answer)
                 self._first = None
+                if self._won:
+                    task.uncancel()  # the cancellation became *error*
                 response = await self._of_second(error)
             except asyncio.CancelledError:
                 # As in asyncio.timeout(): if others have cancelled the task as well, the cancellation must go on.
@@ -236,6 +245,10 @@ class _Race:
                     self._won = False
                     raise
                 response = cast("asyncio.Task[ClientResponse]", self._second).result()
+            else:
+                if self._won:  # a middleware has caught the cancellation, and returned this
+                    task.uncancel()
+                    self._won = False
             delays.add(loop.time() - began)
             return response
         finally:
@@ -254,7 +267,7 @@ class _Race:
         if budget is not None and not budget.withdraw(request.origin, now):
             self._hedge.note_refused()
             return
-        self._second = self._hedge.start(self._send(request.copy()))
+        self._second = self._hedge.start(self._send(request.copy()), self._context)
         self._second.add_done_callback(self._second_ended)
 
     async def _send(self, request: Request) -> ClientResponse:

@@ -1,6 +1,7 @@
 """A second request: when it is sent, who wins, what becomes of the loser."""
 
 import asyncio
+from contextvars import ContextVar
 from typing import Any
 
 import pytest
@@ -174,6 +175,81 @@ class TestRace:
                 assert await call(session) == 200
         assert hedge.statistics() == HedgeStatistics(3, 1, 0, 2)
         assert budget.statistics().requests == 3
+
+    async def test_a_caught_cancellation(self) -> None:
+        """A middleware that answers in spite of the second one's answer is heard, and the task is not cancelled."""
+
+        async def stubborn(request: Request) -> int:
+            try:
+                await asyncio.sleep(10)
+            except asyncio.CancelledError:
+                return 202
+            return 200
+
+        hedge = Hedge(after=1)
+        assert await self.run(stubborn, after(1), step=hedge) == (
+            202,
+            2.0,
+            2,
+            HedgeStatistics(1, 1, 0, 0),
+        )
+        task = asyncio.current_task()
+        assert task is not None
+        assert task.cancelling() == 0
+
+    async def test_a_cancellation_that_becomes_an_error(self) -> None:
+        """The second one's answer is returned, and the task is not cancelled."""
+
+        async def other(request: Request) -> int:
+            try:
+                await asyncio.sleep(10)
+            except asyncio.CancelledError:
+                raise OSError("closed") from None
+            return 200
+
+        assert await self.run(other, after(1, 201)) == (201, 2.0, 2, HedgeStatistics(1, 1, 1, 0))
+        task = asyncio.current_task()
+        assert task is not None
+        assert task.cancelling() == 0
+
+    async def test_a_slow_origin(self) -> None:
+        """It does not delay the second request to a fast one."""
+        slow, fast = "http://slow.example/", "http://fast.example/"
+        hedge = Hedge(budget=None)
+        usual = [*([after(10)] * 20), *([after(0.1)] * 20)]
+        end = End(*usual, after(10), after(5), after(0.1))
+        async with ClientSession(middlewares=[hedge, end]) as session:
+            for url in (slow, fast):
+                for _ in range(20):
+                    await call(session, url)
+            task = asyncio.create_task(call(session, slow))
+            await turns()
+            began = now()
+            assert await call(session, fast) == 200
+            assert now() - began == pytest.approx(0.201)
+            await task
+
+    async def test_its_context(self) -> None:
+        """The second request has the context variables of its own call, not of the call that set the timer."""
+        user: ContextVar[str] = ContextVar("user")
+        seen: list[tuple[str, str]] = []
+
+        async def note(request: Request) -> int:
+            seen.append((request.url.path, user.get()))
+            await asyncio.sleep(2)
+            return 200
+
+        async with ClientSession(middlewares=[Hedge(after=1, budget=None), End(note)]) as session:
+
+            async def of(name: str) -> None:
+                user.set(name)
+                await call(session, f"http://a.example/{name}")
+
+            async with asyncio.TaskGroup() as group:
+                group.create_task(of("alice"))
+                await asyncio.sleep(0.5)
+                group.create_task(of("bob"))
+        assert seen == [("/alice", "alice"), ("/bob", "bob"), ("/alice", "alice"), ("/bob", "bob")]
 
     async def test_it_learns(self) -> None:
         """One in twenty is slow: that one is sent twice, and no more."""
