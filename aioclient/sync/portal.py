@@ -99,13 +99,31 @@ class _Call(Generic[T]):
         if self._errands is not None:
             self._errands.end()
 
-    def give_up(self) -> None:
-        """Cancel it, and close a result that nobody will get (called in the loop)."""
-        if self._task is not None:
+    def abandon(self, loop: asyncio.AbstractEventLoop) -> None:
+        """Cancel it, whether or not it has begun or ended, and wait until it has ended."""
+        gone = Lock()
+        gone.acquire()
+        try:
+            loop.call_soon_threadsafe(self._cancel, gone)
+        except RuntimeError:  # the loop was closed: it has not begun, and never will
+            self._coroutine.close()
+        else:
+            gone.acquire()
+
+    def _cancel(self, gone: Lock) -> None:
+        # Callbacks run in the order in which threads handed them over: a call that was handed over has begun by now.
+        def end(task: "asyncio.Task[T]") -> None:
+            close = getattr(self._result, "close", None)  # nobody will get it
+            if close is not None:
+                close()
+            gone.release()
+
+        if self._task is None:
+            self._coroutine.close()
+            gone.release()
+        else:
             self._task.cancel()
-        close = getattr(self._result, "close", None)
-        if close is not None:
-            close()
+            self._task.add_done_callback(end)
 
     def wait(self) -> None:
         """Wait for the end, and run errands meanwhile; a signal's exception ends the wait."""
@@ -167,15 +185,14 @@ class Portal:
             loop = self._loop or self._start()
             self._check_thread()
             call = _Call(coroutine, errands)
-            loop.call_soon_threadsafe(call.begin, loop, copy_context())
         except BaseException:
             coroutine.close()
             raise
         try:
+            loop.call_soon_threadsafe(call.begin, loop, copy_context())
             call.wait()
         except BaseException:
-            loop.call_soon_threadsafe(call.give_up)
-            call.ended.acquire()
+            call.abandon(loop)
             raise
         return call.result()
 

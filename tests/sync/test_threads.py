@@ -6,15 +6,18 @@ import subprocess
 import sys
 import textwrap
 import threading
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from contextvars import ContextVar
 from pathlib import Path
+from types import FrameType
 from typing import Any
 
 import pytest
 
 from aioclient.sync import Session
-from aioclient.sync.portal import PORTAL, Portal
+from aioclient.sync import portal as portal_module
+from aioclient.sync.portal import PORTAL, Errands, Portal
 
 from .conftest import Server, sent
 
@@ -102,6 +105,66 @@ def test_what_interrupts_the_wait_ends_the_request(server: Server, session: Sess
     helper.join()
     assert session.get(f"{server.url}/echo").ok
     assert "in_use=0" in repr(session)
+
+
+def interrupted_at(number: int, function: Callable[[], object]) -> bool:
+    """Call *function*, and raise ``KeyboardInterrupt`` before one instruction of the portal; tell whether it came."""
+    left = number
+
+    def trace(frame: FrameType, event: str, argument: object) -> Any:
+        nonlocal left
+        code = frame.f_code
+        if code.co_filename != portal_module.__file__ or code.co_name == "abandon":
+            return None
+        frame.f_trace_opcodes = True
+        if event == "opcode":
+            left -= 1
+            if left == 0:
+                raise KeyboardInterrupt
+        return trace
+
+    before = sys.gettrace()
+    sys.settrace(trace)
+    try:
+        function()
+    except KeyboardInterrupt:
+        return True
+    finally:
+        sys.settrace(before)
+    return False
+
+
+@pytest.mark.parametrize("feeds", [False, True])
+def test_an_interrupt_at_each_instruction_of_a_call(feeds: bool) -> None:
+    """The call ends, before the exception is raised, wherever the signal's handler ran: also when it had ended."""
+    portal = Portal()
+    running = 0
+
+    async def call(errands: Errands | None) -> None:
+        nonlocal running
+        running += 1
+        try:
+            if errands is not None:
+                await errands.ask(list)
+            await asyncio.sleep(0)
+        finally:
+            running -= 1
+
+    def run() -> None:
+        errands = Errands() if feeds else None
+        coroutine = call(errands)
+        try:
+            portal.run(coroutine, errands)
+        finally:
+            coroutine.close()  # it has ended, or the interrupt came before the portal took it
+
+    run()
+    number = 1
+    while interrupted_at(number, run):
+        assert running == 0
+        number += 1
+    assert number > 50
+    portal.close()
 
 
 def run_in_a_process(code: str, *arguments: str) -> subprocess.CompletedProcess[str]:
