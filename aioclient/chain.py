@@ -6,6 +6,7 @@ from contextvars import ContextVar
 from typing import ClassVar, Final, Protocol, TypeVar, cast, runtime_checkable
 from weakref import ref
 
+from .exceptions import TotalTimeoutError
 from .exchange import Lease
 from .message.request import Request
 from .response.client_response import ClientResponse, is_synthetic, release_with
@@ -236,3 +237,26 @@ def compose(middlewares: Sequence[Middleware], handler: Handler) -> Handler:
     for middleware in reversed(middlewares):
         handler = _bound(middleware, handler)
     return handler
+
+
+T = TypeVar("T")
+
+
+async def in_time(request: Request, pending: Awaitable[T], lacking: str) -> T:
+    """Return the result of *pending*, a user's function that a step waits for, within the deadline of *request*.
+
+    Raises:
+        TotalTimeoutError: the deadline has passed; *lacking* is what the message says was missing.
+    """
+    if request.deadline is None:
+        return await pending
+    limit = asyncio.timeout_at(request.deadline)
+    try:
+        async with limit:
+            return await pending
+    except TimeoutError as error:
+        if limit.expired() and not isinstance(error, TotalTimeoutError):
+            raise TotalTimeoutError(
+                request.method, request.url, request.timeout.total, lacking
+            ) from error
+        raise

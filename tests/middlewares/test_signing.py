@@ -231,6 +231,18 @@ class TestStep:
                 await session.get(server.url())
             assert server.connections == 0
 
+    @pytest.mark.parametrize("returned", ["a signature", 5, ("X", "1")])
+    async def test_what_it_returns(self, returned: Any) -> None:
+        """A signer that returns the signature alone is told to return fields; nothing is sent."""
+
+        def signer(request: UnsignedRequest) -> Any:
+            return returned
+
+        async with RawServer.replies([OK]) as server, ClientSession(signer=signer) as session:
+            with pytest.raises(TypeError, match=r"signer .*signer must return a mapping of fields"):
+                await session.get(server.url())
+            assert server.connections == 0
+
     async def test_what_is_none(self) -> None:
         """What cannot be called is no signer."""
         async with ClientSession() as session:
@@ -239,6 +251,30 @@ class TestStep:
                     await session.get("http://a.test", signer=wrong)  # type: ignore[arg-type]
                 with pytest.raises(TypeError, match="signer must be"):
                     ClientSession(signer=wrong)  # type: ignore[arg-type]
+
+
+@pytest.mark.virtual_clock
+@pytest.mark.parametrize(
+    ("waits", "lacking"), [("sign", "no signature"), ("check", "no end of its check")]
+)
+async def test_the_deadline(waits: str, lacking: str) -> None:
+    """A signer that waits for too long does not outlast its call; a response that it checked is given up."""
+
+    class Slow:
+        async def __call__(self, request: UnsignedRequest) -> None:
+            if waits == "sign":
+                await asyncio.sleep(1000)
+
+        async def check(self, response: aioclient.ClientResponse) -> None:
+            await asyncio.sleep(1000)
+
+    async with (
+        RawServer.replies([OK, OK]) as server,
+        ClientSession(signer=Slow(), connector=aioclient.TCPConnector(limit=1)) as session,
+    ):
+        with pytest.raises(aioclient.TotalTimeoutError, match=f"{lacking} within total=10"):
+            await session.get(server.url(), timeout=10)
+        assert (await session.get(server.url(), signer=None)).status == 200
 
 
 class TestHMAC:

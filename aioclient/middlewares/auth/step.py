@@ -4,17 +4,15 @@ Most credentials need one plain function call. Those that wait for something, or
 request for each attempt, so that the fields that they set are on that copy only.
 """
 
-import asyncio
 from collections.abc import Awaitable, Callable
 from inspect import isawaitable
-from typing import TypeVar
+from typing import Final
 
-from ...chain import Handler
-from ...exceptions import TotalTimeoutError
+from ...chain import Handler, in_time
 from ...message.request import Auth, Request
 from ...response.client_response import ClientResponse
 
-T = TypeVar("T")
+_LACKING: Final = "no credentials"
 
 Answer = Callable[[Request, ClientResponse], Awaitable[bool]]
 
@@ -37,7 +35,7 @@ def send_with(auth: Auth, request: Request, handler: Handler) -> Awaitable[Clien
 
 
 async def _after(pending: Awaitable[None], request: Request, handler: Handler) -> ClientResponse:
-    await _in_time(request, pending)
+    await in_time(request, pending, _LACKING)
     return await handler(request)
 
 
@@ -46,7 +44,7 @@ async def _rounds(auth: Auth, answer: Answer, request: Request, handler: Handler
     attempt = await _authorized(auth, request)
     response = await handler(attempt)
     try:
-        again = await _in_time(request, answer(attempt, response))
+        again = await in_time(request, answer(attempt, response), _LACKING)
     except BaseException:
         response.close()  # nobody else will close it
         raise
@@ -63,25 +61,5 @@ async def _authorized(auth: Auth, request: Request) -> Request:
     attempt = request.copy()
     pending = auth.authorize(attempt)
     if pending is not None and isawaitable(pending):
-        await _in_time(request, pending)
+        await in_time(request, pending, _LACKING)
     return attempt
-
-
-async def _in_time(request: Request, pending: Awaitable[T]) -> T:
-    """Await *pending* within the deadline of *request*.
-
-    Raises:
-        TotalTimeoutError: the deadline has passed.
-    """
-    if request.deadline is None:
-        return await pending
-    limit = asyncio.timeout_at(request.deadline)
-    try:
-        async with limit:
-            return await pending
-    except TimeoutError as error:
-        if limit.expired() and not isinstance(error, TotalTimeoutError):
-            raise TotalTimeoutError(
-                request.method, request.url, request.timeout.total, "no credentials"
-            ) from error
-        raise

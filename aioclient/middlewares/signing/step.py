@@ -6,9 +6,9 @@ read before it is signed, and the same bytes are sent.
 
 from collections.abc import Awaitable, Mapping
 from inspect import isawaitable
-from typing import Any, Final, Protocol, cast
+from typing import Any, Final, Protocol
 
-from ...chain import Handler
+from ...chain import Handler, in_time, name_of
 from ...exceptions import BodyConsumedError, shown
 from ...message.body import Body, CollectingWriter
 from ...message.headers import (
@@ -53,6 +53,8 @@ async def sign(request: Request, handler: Handler) -> ClientResponse:
 
     Raises:
         BodyConsumedError: the signer needs the bytes of a body that can be read only once; nothing was sent.
+        TotalTimeoutError: the signer, or its ``check()``, did not end within the deadline.
+        TypeError: the signer returned neither a mapping nor None.
         ValueError: the signer changed the origin of the request.
     """
     signer: Signer | None = request.options.signer
@@ -62,7 +64,7 @@ async def sign(request: Request, handler: Handler) -> ClientResponse:
     check = getattr(signer, "check", None)
     if check is not None:
         try:
-            await check(response)
+            await in_time(request, check(response), "no end of its check")
         except BaseException:
             response.close()  # nobody else will close it
             raise
@@ -85,9 +87,15 @@ async def _signed(request: Request, signer: Signer) -> Request:
     unsigned = UnsignedRequest(copy.method, copy.url, headers, body, copy.content)
     made: Any = signer(unsigned)
     if isawaitable(made):
-        made = await made
-    for name, value in cast(Mapping[str, str], made or {}).items():
-        headers[name] = value
+        made = await in_time(request, made, "no signature")
+    if made is not None:
+        if not isinstance(made, Mapping):
+            raise TypeError(
+                f"{request.label}: the signer {name_of(signer)} must return a mapping of fields to set, or None; "
+                f"found {type(made).__name__}"
+            )
+        for name, value in made.items():
+            headers[name] = value
     if unsigned.url != copy.url or unsigned.target != copy.real_url.raw_path_qs:
         if origin_of(unsigned.url) != copy.origin:
             raise ValueError(
