@@ -83,6 +83,7 @@ what a call raises because of the network::
 """
 
 import json
+import re
 from datetime import datetime
 from typing import Any, ClassVar, Final, cast
 
@@ -228,14 +229,30 @@ def is_secret_in_query(name: str) -> bool:
 
 
 def public(url: URL) -> URL:
-    """Return *url* without userinfo, and with ``***`` for query values that may be secret."""
+    """Return *url* without userinfo, and with ``***`` for query values that may be secret.
+
+    ``***`` also replaces a fragment that has such a value: OAuth sends tokens there (RFC 6749, section 4.2.2).
+    """
     if url.raw_user is not None or url.raw_password is not None:
         url = url.with_user(None)
     if url.raw_query_string:
         hidden = {name: "***" for name in url.query if is_secret_in_query(name)}
         if hidden:
             url = url.update_query(hidden)
+    if "=" in url.raw_fragment and _has_secret(url.fragment):
+        url = url.with_fragment("***")
     return url
+
+
+def _has_secret(fragment: str) -> bool:
+    """Tell whether *fragment*, also one that is a path with a query, has a value that may be secret."""
+    names = (
+        name
+        for pair in re.split("[?&;/]", fragment)
+        for name, sign, _ in [pair.partition("=")]
+        if sign
+    )
+    return any(map(is_secret_in_query, names))
 
 
 def shown(url: URL) -> str:
@@ -245,12 +262,16 @@ def shown(url: URL) -> str:
 
 
 def shown_bad(url: object) -> str:
-    """Return an invalid or unsupported URL as ``repr`` for a message, without possible userinfo or query."""
+    """Return an invalid or unsupported URL as ``repr`` for a message.
+
+    What may be userinfo, a query or a fragment is replaced by ``***``.
+    """
     text = url if isinstance(url, str) else repr(url)
     if "@" in text:
         text = f"***{text[text.rindex('@') :]}"
-    if "?" in text:
-        text = f"{text[: text.index('?')]}?***"
+    for mark in "#?":
+        if mark in text:
+            text = f"{text[: text.index(mark)]}{mark}***"
     return repr(text[:297] + "..." if len(text) > 300 else text)
 
 

@@ -213,6 +213,16 @@ class TestOptions:
         assert path.read_bytes() == b"\x1bbody"
         assert capfdbinary.readouterr() == (b"", b"")
 
+    def test_output_to_standard_output(
+        self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfdbinary: Capture
+    ) -> None:
+        """--output - is standard output, as in curl, and no file of this name."""
+        monkeypatch.chdir(tmp_path)
+        with served(answer(b"body")) as server:
+            assert main([server.url(), "-o", "-"]) == 0
+        assert capfdbinary.readouterr() == (b"body", b"")
+        assert not list(tmp_path.iterdir())
+
     @pytest.mark.parametrize("kind", ["file", "link to nowhere", "folder"])
     def test_output_overwrites_nothing(
         self, kind: str, tmp_path: Path, capfdbinary: Capture
@@ -492,6 +502,32 @@ class TestTerminal:
         ]
         assert '< WWW-Authenticate: Basic realm="r"' in lines
         assert f"> GET /b (to 127.0.0.1:{server.port})" in lines
+
+    @pytest.mark.parametrize(
+        ("field", "text"),
+        [
+            (
+                "Location: http://user:geheim@a.example/cb?code=geheim&q=1#access_token=geheim",
+                "Location: http://***@a.example/cb?code=***&q=1#access_token=***",
+            ),
+            ("Location: /cb?q=1&api%5Fkey=geheim", "Location: /cb?q=1&api%5Fkey=***"),
+            ("Content-Location: /a@b?q=1", "Content-Location: /a@b?q=1"),
+            (
+                "Link: <//geheim@a.example/?token=geheim>; rel=next",
+                "Link: <//***@a.example/?token=***>; rel=next",
+            ),
+            ("Refresh: 5; url=/?sig=geheim", "Refresh: 5; url=/?sig=***"),
+        ],
+    )
+    def test_credentials_in_urls(
+        self, field: str, text: str, capfd: pytest.CaptureFixture[str]
+    ) -> None:
+        """Nor are there any in the fields that hold URLs."""
+        with served(answer(b"", field)) as server:
+            assert main(["--head", server.url()]) == 0
+        out = capfd.readouterr().out
+        assert text in out.splitlines()
+        assert "geheim" not in out
 
 
 def run(*arguments: str, **options: Any) -> "subprocess.CompletedProcess[bytes]":

@@ -149,6 +149,10 @@ class TestShown:
                 "http://a.test/?access_token=***&API_KEY=***&a=b",
             ),
             ("http://a.test/?code=1&code=2", "http://a.test/?code=***"),
+            ("http://a.test/#access_token=x&state=1", "http://a.test/#***"),
+            ("http://a.test/?a=b#/cb?id_token=x", "http://a.test/?a=b#***"),
+            ("http://a.test/#token", "http://a.test/#token"),
+            ("http://a.test/#a=b&=x", "http://a.test/#a=b&=x"),
             ("http://a.test/" + "x" * 400, "http://a.test/" + "x" * 283 + "..."),
         ],
     )
@@ -166,6 +170,9 @@ class TestShown:
         [
             ("http://u:p@a b/", "'***@a b/'"),
             ("http://a b/?token=x", "'http://a b/?***'"),
+            ("http://a b/#token=x", "'http://a b/#***'"),
+            ("http://a b/?token=x#y", "'http://a b/?***'"),
+            ("http://a b/#y?token=x", "'http://a b/#***'"),
             ("a\x1b\n", r"'a\x1b\n'"),
             (None, "'None'"),
             (b"u:p@x", '"***@x\'"'),
@@ -173,7 +180,7 @@ class TestShown:
         ],
     )
     def test_what_is_no_url(self, given: object, text: str) -> None:
-        """What cannot be parsed is shown escaped, without what may be a password or a query."""
+        """What cannot be parsed is shown escaped, without what may be a password, a query or a fragment."""
         assert shown_bad(given) == text
 
 

@@ -131,7 +131,7 @@ def _parser() -> argparse.ArgumentParser:
         "--output",
         type=Path,
         metavar="FILE",
-        help="write the body here, when all of it came; it must not exist",
+        help="write the body here, when all of it came; it must not exist (- for standard output)",
     )
     parser.add_argument(
         "-v", "--verbose", action="store_true", help="show request and response heads"
@@ -177,8 +177,9 @@ def _asked(options: argparse.Namespace) -> Asked | AskedOfCache:
     if bodies and not any(name.lower() == "content-type" for name, _ in headers):
         headers.append(("Content-Type", _FORM if json_body is None else "application/json"))
     method = options.method or ("HEAD" if options.head else "POST" if bodies else "GET")
-    if options.output is not None and os.path.lexists(options.output):
-        raise ValueError(f"--output {options.output} exists; name another file, or remove it first")
+    output = None if options.output == Path("-") else options.output
+    if output is not None and os.path.lexists(output):
+        raise ValueError(f"--output {output} exists; name another file, or remove it first")
     return Asked(
         method=check_method(method),
         url=_url(options.url, local=options.unix_socket is not None),
@@ -186,7 +187,7 @@ def _asked(options: argparse.Namespace) -> Asked | AskedOfCache:
         data=options.data,
         json=json_body,
         head=options.head,
-        output=options.output,
+        output=output,
         verbose=options.verbose,
         redirects=not options.no_redirects,
         timeout=coerce_timeout(options.timeout),

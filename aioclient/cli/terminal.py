@@ -1,15 +1,22 @@
 """What people see: text that cannot control the terminal, and heads without secrets."""
 
 import codecs
+import re
 from typing import Final
+from urllib.parse import unquote_plus
 
-from ..exceptions import public
+from ..exceptions import is_secret_in_query, public
 from ..message.headers import is_secret
 from ..response.client_response import ClientResponse
 
 # Control characters can control a terminal. One line escapes all of them; a text keeps tabs and line ends.
 _CONTROL: Final = {code: f"\\x{code:02x}" for code in (*range(0x20), 0x7F, *range(0x80, 0xA0))}
 _CONTROL_IN_TEXT: Final = {code: text for code, text in _CONTROL.items() if code not in (9, 10, 13)}
+
+# Fields with URLs, and what may be a secret in those.
+_URL_FIELDS: Final = frozenset(("content-location", "link", "location", "referer", "refresh"))
+_USERINFO: Final = re.compile(r"(?<=//)[^/?#\s<>]*@")
+_VALUE_IN_URL: Final = re.compile(r"(?<=[?&#])([^?&#=\s<>\"]+=)([^&#\s<>\"]+)")
 
 
 class Escaper:
@@ -46,5 +53,16 @@ def response_head(response: ClientResponse) -> list[str]:
 
 
 def _hidden(name: str, value: str) -> str:
+    """Return *value*, with ``***`` for what may be a secret."""
+    folded = name.lower()
     # A challenge is no secret: every client gets it.
-    return "***" if is_secret(name) and name.lower() != "www-authenticate" else value
+    if is_secret(name) and folded != "www-authenticate":
+        return "***"
+    if folded in _URL_FIELDS:
+        return _VALUE_IN_URL.sub(_hidden_value, _USERINFO.sub("***@", value))
+    return value
+
+
+def _hidden_value(match: re.Match[str]) -> str:
+    name = unquote_plus(match[1][:-1])
+    return f"{match[1]}***" if is_secret_in_query(name) else match[0]

@@ -79,10 +79,11 @@ class TestRequests:
 
     @pytest.mark.parametrize("row", [pytest.param("", id="AUTH-12")])
     async def test_secrets(self, row: str, caplog: pytest.LogCaptureFixture) -> None:
-        """Userinfo is never in a line, and no value of a query that may be a secret."""
+        """Userinfo is never in a line, and no value of a query or fragment that may be a secret."""
         caplog.set_level(logging.DEBUG, "aioclient")
+        location = "//user:geheim@127.0.0.1:1/?token=geheim#access_token=geheim"
         async with (
-            RawServer.replies([moved("//user:geheim@127.0.0.1:1/?token=geheim")] * 2) as server,
+            RawServer.replies([moved(location)] * 2) as server,
             ClientSession() as session,
         ):
             url = server.url("/?api_key=geheim&q=1").replace("//", "//user:geheim@")
