@@ -159,6 +159,7 @@ class CachingSender(SteppingSender[R_co]):
     def _flight(self, place: _Place) -> Iterator[None]:
         """Let other calls wait for the response that is being fetched."""
         flight: Future[None] = Future()
+        flight.set_running_or_notify_cancel()  # now no call that waits for it can cancel it
         mine = self._flights.setdefault(place, flight) is flight
         try:
             yield

@@ -365,6 +365,26 @@ class TestAtTheSameTime:
         assert len(asked) == 2
         assert sender._flights == {}
 
+    async def test_a_follower_that_is_cancelled(self) -> None:
+        """It disturbs neither the leader nor the other followers."""
+        go = asyncio.Event()
+
+        class Slow(Scripted):
+            async def _later(self, request: Request) -> Response:
+                await go.wait()
+                return fresh()
+
+        sender: Any = CachingSender(sender=Slow(fresh(), is_async=True))
+        calls = [asyncio.create_task(sender.send(get())) for _ in range(3)]
+        await asyncio.sleep(0)
+        calls[1].cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await calls[1]
+        await asyncio.sleep(0)
+        go.set()
+        assert (await calls[0]).content == (await calls[2]).content == {"number": 1}
+        assert sender._flights == {}
+
     def test_threads(self) -> None:
         begun, go = threading.Event(), threading.Event()
         asked = []
