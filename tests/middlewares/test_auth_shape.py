@@ -2,6 +2,7 @@
 
 import asyncio
 import gc
+import os
 from collections.abc import AsyncIterator
 from typing import Any
 
@@ -18,6 +19,7 @@ from aioclient import (
     Request,
     TCPConnector,
 )
+from aioclient.middlewares.auth.identity import number_of
 from aioclient.testing import RawConnection, RawRequest, RawServer
 
 from ..loopback import OK, answer, moved, names, open_jar
@@ -239,6 +241,65 @@ class TestWhoAsks:
             for secret in ("other", "u:p"):
                 assert secret not in "".join(partitions)
         assert later.asked == 0
+
+    async def test_an_empty_name(self) -> None:
+        """Credentials whose identity is an empty text are not taken for none: each object is another owner."""
+
+        class Unnamed(Counting):
+            identity = ""
+
+        one, other = Unnamed(), Unnamed()
+        async with ClientSession() as session:
+            found = [(await asked(session, auth=auth)).partition() for auth in (one, other, one)]
+        assert found[0] == found[2] != ""
+        assert found[1] not in ("", found[0])
+
+    @pytest.mark.parametrize(
+        "auth",
+        [
+            BasicAuth("u", "p", origins=["http://b.test"]),
+            aioclient.BearerAuth("t", origins=["http://b.test"]),
+            aioclient.BearerAuth("t", origins=["http://b.test"], identity="ada"),
+            aioclient.DigestAuth("u", "p", origins=["http://b.test"]),
+        ],
+    )
+    async def test_credentials_of_other_origins(self, auth: Any) -> None:
+        """Where origins= keeps credentials back, nobody asks; where it does not, somebody does."""
+        async with ClientSession(auth=auth) as session:
+            assert (await asked(session, "http://a.test/")).partition() == ""
+            found = [(await asked(session, "http://b.test/")).partition() for _ in range(2)]
+        assert found[0] == found[1] != ""
+
+    async def test_an_async_function(self) -> None:
+        """Whose credentials an async function sets is not known: each call counts as another user."""
+
+        async def function(request: Request) -> None:
+            request.authorization = "whose?"
+
+        async with ClientSession(auth=function) as session:
+            found = {(await asked(session)).partition() for _ in range(3)}
+        assert len(found) == 3
+
+    @pytest.mark.skipif(not hasattr(os, "fork"), reason="no fork")
+    @pytest.mark.filterwarnings("ignore:.*use of fork.*:DeprecationWarning")
+    def test_forked_processes(self) -> None:
+        """The number of an object is never that of another process's, which may use the same store."""
+
+        def of_child() -> bytes:
+            reader, writer = os.pipe()
+            child = os.fork()
+            if not child:
+                os.write(writer, number_of(Counting()).encode())
+                os._exit(0)
+            os.close(writer)
+            with open(reader, "rb") as found:
+                number = found.read()
+            assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
+            return number
+
+        here = Counting()
+        numbers = {of_child(), of_child(), number_of(here).encode()}
+        assert len(numbers) == 3
 
     async def test_objects_that_are_no_more(self) -> None:
         """Credentials without a name of their own never have the partition of others that have ended."""

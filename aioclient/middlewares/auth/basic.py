@@ -64,7 +64,7 @@ class BasicAuth(_BasicAuth):
             raise ValueError('A ":" is not allowed in login (RFC 7617, section 2)')
         if origins is None:
             return super().__new__(cls, login, password, encoding)
-        narrowed = tuple.__new__(_BasicAuthOfOrigins, (login, password, encoding))
+        narrowed = tuple.__new__(BasicAuthOfOrigins, (login, password, encoding))
         narrowed.origins = origins_of("origins", origins)
         return cast(Self, narrowed)
 
@@ -112,14 +112,19 @@ class BasicAuth(_BasicAuth):
         return f"BasicAuth(login={self.login!r}, password='***', encoding={self.encoding!r})"
 
 
-class _BasicAuthOfOrigins(BasicAuth):
+class BasicAuthOfOrigins(BasicAuth):
     """Basic credentials for some origins only."""
 
     origins: frozenset[Origin]
 
     def authorize(self, request: Request) -> None:
-        if request.origin in self.origins:
+        """Set the request's ``Authorization`` field, as ``BasicAuth``, if it goes to one of the origins."""
+        if self.covers(request):
             super().authorize(request)
+
+    def covers(self, request: Request) -> bool:
+        """Tell whether these credentials are for the origin of *request*."""
+        return request.origin in self.origins
 
 
 class LoginOfUrl(BasicAuth):
@@ -132,8 +137,6 @@ class NoAuth:
     """No credentials at all; see ``NO_AUTH``."""
 
     __slots__ = ()
-
-    identity = ""
 
     def authorize(self, request: Request) -> None:
         """Do nothing."""

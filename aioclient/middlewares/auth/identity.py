@@ -1,6 +1,7 @@
 """Whose credentials a request carries, without showing them, and which fields they would set; no I/O is needed."""
 
 import itertools
+import os
 from inspect import isawaitable, iscoroutine
 from secrets import token_hex
 from typing import Any, Final
@@ -9,9 +10,25 @@ from weakref import finalize, ref
 from ...chain import name_of
 from ...message.headers import AUTHORIZATION
 from ...message.request import Auth, Request
+from .basic import BasicAuthOfOrigins, NoAuth
+from .scope import Scope
 
-# Numbers of objects hold for one run of one process: a stored number must never match another object.
-_RUN: Final = token_hex(8)
+
+class _Process:
+    """Numbers of objects hold for one run of one process: a stored number must never match another object."""
+
+    def __init__(self) -> None:
+        self._begin()
+        if hasattr(
+            os, "register_at_fork"
+        ):  # a forked process goes on counting where the first one is
+            os.register_at_fork(after_in_child=self._begin)
+
+    def _begin(self) -> None:
+        self.run = token_hex(8)
+
+
+_process: Final = _Process()
 _numbers: Final = itertools.count()
 _objects: Final[dict[int, tuple["ref[object]", str]]] = {}
 
@@ -19,12 +36,16 @@ _objects: Final[dict[int, tuple["ref[object]", str]]] = {}
 def identity_of(auth: object, request: Request) -> str:
     """Return the owner of *auth*: its own ``identity``, else the fields that it sets, else a number for the object.
 
-    The text is empty for ``NO_AUTH``.
+    The text is empty for ``NO_AUTH``, and for credentials whose ``origins=`` lack that of *request*.
     """
+    if isinstance(auth, NoAuth):
+        return ""
+    if isinstance(auth, (Scope, BasicAuthOfOrigins)) and not auth.covers(request):
+        return ""
     identity: str | None = getattr(auth, "identity", None)
-    if identity is not None:
+    if identity:  # an empty one names nobody, and must not be taken for no credentials
         kind = type(auth)
-        return f"{kind.__module__}.{kind.__qualname__} {identity}" if identity else ""
+        return f"{kind.__module__}.{kind.__qualname__} {identity}"
     if isinstance(auth, Auth):
         offered = offered_by(auth, request)
         if offered:
@@ -59,7 +80,7 @@ def number_of(thing: object) -> str:
     known = _objects.get(id(thing))
     if known is not None and known[0]() is thing:
         return known[1]
-    text = f"{name_of(thing)} {_RUN} {next(_numbers)}"
+    text = f"{name_of(thing)} {_process.run} {next(_numbers)}"
     try:
         _objects[id(thing)] = ref(thing), text
         finalize(thing, _objects.pop, id(thing), None).atexit = False
