@@ -115,7 +115,7 @@ class RequestOptions:
     max_headers: int = 128
     max_body_size: int | None = None
     fallback_charset_resolver: Callable[[Any, bytes], str] | None = None
-    creation_site: CreationSite | None = None
+    creation_site: CreationSite | None = field(default=None, compare=False)
     skip_auto_headers: frozenset[str] = field(default=frozenset())
     sensitive_headers: frozenset[str] = field(default=frozenset())
     proxies: ProxyTable | None = None

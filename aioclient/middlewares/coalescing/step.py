@@ -1,11 +1,11 @@
 """The middleware that lets identical requests share one exchange."""
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Hashable
+from collections.abc import AsyncIterable, AsyncIterator, Callable, Hashable
 from copy import copy
 from dataclasses import dataclass
 from enum import Enum
-from typing import ClassVar, TypeAlias
+from typing import ClassVar, TypeAlias, cast
 
 from ...chain import Handler, tell
 from ...exceptions import TotalTimeoutError
@@ -135,8 +135,9 @@ class Coalesce:
         try:
             pieces, whole = await self._read(response)
         except BaseException as error:
-            response.close()
             shared.fail(error)
+            if isinstance(cast(object, response), ClientResponse):
+                response.close()
             if not isinstance(error, Exception):
                 raise
             return
@@ -219,9 +220,7 @@ class _Shared:
             elif isinstance(error, TotalTimeoutError) and request is not self.leader:
                 waiter.set_result(_Else.AGAIN)
             else:
-                own = error if first else copy(error)
-                own.__cause__ = error.__cause__
-                waiter.set_exception(own)
+                waiter.set_exception(error if first else _copy_of(error))
                 first = False
 
     def hand_over(self, response: ClientResponse) -> bool:
@@ -244,7 +243,7 @@ class _Shared:
             if whole:
                 waiter.set_result(_copy_for(request, response, b"".join(pieces)))
             elif first:
-                waiter.set_result(_copy_for(request, response, _all_of(pieces, response)))
+                waiter.set_result(_copy_for(request, response, _Stream(pieces, response)))
             else:
                 waiter.set_result(_Else.ALONE)
             first = False
@@ -252,8 +251,18 @@ class _Shared:
             response.release()
 
 
+def _copy_of(error: BaseException) -> BaseException:
+    """Return a copy of *error*; or *error* itself, if its class cannot be copied."""
+    try:
+        copied = copy(error)
+        copied.__cause__ = error.__cause__
+    except Exception:  # noqa: BLE001  (its constructor is the user's, and may need other arguments)
+        return error
+    return copied
+
+
 def _copy_for(
-    request: Request, response: ClientResponse, body: bytes | AsyncIterator[bytes]
+    request: Request, response: ClientResponse, body: bytes | AsyncIterable[bytes]
 ) -> ClientResponse:
     made = ClientResponse.from_parts(
         request,
@@ -269,15 +278,25 @@ def _copy_for(
     return made
 
 
-async def _all_of(pieces: list[bytes], response: ClientResponse) -> AsyncIterator[bytes]:
-    """Iterate over the *pieces* of a body that are already here, and then over the rest."""
-    try:
-        for piece in pieces:
-            yield piece
-        async for piece in response.content.iter_raw():
-            yield piece
-    finally:
-        response.release()
+class _Stream:
+    """The body of *response*, of which *pieces* have come already; closing it releases the response."""
+
+    def __init__(self, pieces: list[bytes], response: ClientResponse) -> None:
+        self._pieces = pieces
+        self._response = response
+
+    async def __aiter__(self) -> AsyncIterator[bytes]:
+        try:
+            for piece in self._pieces:
+                yield piece
+            async for piece in self._response.content.iter_raw():
+                yield piece
+        finally:
+            self._response.release()
+
+    async def aclose(self) -> None:
+        """Release the response of a body that nobody has begun to read."""
+        self._response.release()
 
 
 def _expire(waiter: "asyncio.Future[_Result]", request: Request) -> None:

@@ -83,6 +83,35 @@ class TestSharing:
         assert kinds(results) == {"ServerDisconnectedError": 3}
         assert len({id(result) for result in results}) == 3
 
+    async def test_an_error_that_cannot_be_copied(self) -> None:
+        """All get it, although its class needs other arguments than it passes on."""
+
+        class Refused(Exception):
+            def __init__(self, code: int, text: str) -> None:
+                super().__init__(f"{code} {text}")
+
+        end = End(after(1, Refused(7, "busy")))
+        async with ClientSession(middlewares=[Coalesce(), end]) as session:
+            assert kinds(await calls(session, 3)) == {"Refused": 3}
+
+    async def test_no_response(self) -> None:
+        """All get the error of a middleware that returns something else."""
+
+        async def wrong(request: Request, handler: Any) -> Any:
+            await asyncio.sleep(1)
+            return "hello"
+
+        async with ClientSession(middlewares=[Coalesce(), wrong]) as session:
+            assert kinds(await calls(session, 3)) == {"AttributeError": 3}
+
+    async def test_debug_mode(self) -> None:
+        """It shares, although it is known where each call was made."""
+        asyncio.get_running_loop().set_debug(True)
+        end = End(after(1))
+        async with ClientSession(middlewares=[Coalesce(), end]) as session:
+            assert await calls(session, 3) == [200] * 3
+        assert len(end.times) == 1
+
     @pytest.mark.parametrize("who", [0, 1, 2])
     async def test_one_who_leaves(self, who: int) -> None:
         """One who is cancelled hurts no other, the first one neither."""
@@ -199,6 +228,19 @@ class TestBodies:
             assert await texts(session, server.url()) == [body] * 3
         assert len(server.requests) == 3
         assert coalesce.statistics().alone == 2
+
+    async def test_a_large_one_that_nobody_reads(self) -> None:
+        """The stream's connection is released with the response."""
+        async with (
+            RawServer.replies([answer(bytes(2_000_000))] * 2) as server,
+            ClientSession(middlewares=[Coalesce(max_body=1000)]) as session,
+        ):
+
+            async def status() -> int:
+                async with session.get(server.url()) as response:
+                    return response.status
+
+            assert await asyncio.gather(status(), status()) == [200, 200]
 
     async def test_one_alone(self) -> None:
         """Who shares with nobody gets the response as it is, its body still coming."""
