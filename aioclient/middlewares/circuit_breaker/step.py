@@ -4,6 +4,7 @@ from asyncio import CancelledError, get_running_loop
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from inspect import iscoroutinefunction
 from typing import ClassVar, Final
 
 from ...chain import Handler, tell
@@ -96,6 +97,8 @@ class CircuitBreaker:
         for name, value in (("is_failure", is_failure), ("on_change", on_change)):
             if value is not None and not callable(value):
                 raise TypeError(f"{name} must be a function, found {type(value).__name__}")
+        if iscoroutinefunction(is_failure):
+            raise TypeError("is_failure must be a plain function, found a coroutine function")
         self._key = scope_of(by)
         self._is_failure = is_failure
         self._on_change = on_change
@@ -120,56 +123,50 @@ class CircuitBreaker:
             self._refused += 1
             raise self._error(request, key, circuit, now)
         self._calls += 1
+        failed: bool | None = None  # None: it says nothing about the server
         try:
-            response = await handler(request)
-        except Exception as error:
-            if self._failed(error, circuit, permit):
-                self._note_failure(key, circuit, permit)
-            else:
-                circuit.withdrawn(permit)
-            raise
-        except CancelledError:
-            if ran_out_of_time(request.deadline):
-                self._note_failure(key, circuit, permit)
-            else:
-                circuit.withdrawn(permit)
-            raise
-        if self._is_bad(response, circuit, permit):
-            self._note_failure(key, circuit, permit)
-            return response
-        before, now = circuit.state, loop.time()
-        circuit.succeeded(permit, now)
-        if circuit.state is not before:
-            self._tell(key, circuit, before, now)
+            try:
+                response = await handler(request)
+            except Exception as error:
+                failed = self._is_blamed(error) or None
+                raise
+            except CancelledError:
+                failed = ran_out_of_time(request.deadline) or None
+                raise
+            failed = self._is_bad(response)
+        finally:
+            self._settle(key, circuit, permit, failed)
         return response
 
-    def _is_bad(self, response: ClientResponse, circuit: Circuit, permit: int) -> bool:
-        """Tell whether *response* is a failure; if the user's function raises, settle the permit as well."""
+    def _is_bad(self, response: ClientResponse) -> bool:
+        """Tell whether *response* is a failure."""
         if self._is_failure is None:
             return response.status >= 500
         try:
-            return self._is_failure(response)
+            return bool(self._is_failure(response))
         except BaseException:
-            circuit.withdrawn(permit)
             response.close()  # nobody else will close it
             raise
 
-    def _failed(self, error: Exception, circuit: Circuit, permit: int) -> bool:
+    def _is_blamed(self, error: Exception) -> bool:
+        """Tell whether *error* is a failure of the server."""
         if self._is_failure is not None:
-            try:
-                return self._is_failure(error)
-            except BaseException:
-                circuit.withdrawn(permit)
-                raise
+            return self._is_failure(error)
         if isinstance(error, (NotSentError, AddressNotAllowedError)):
             return False
         return isinstance(error, (ClientConnectionError, TimeoutError))
 
-    def _note_failure(self, key: str, circuit: Circuit, permit: int) -> None:
-        now = get_running_loop().time()
-        self._failures += 1
-        before = circuit.state
-        circuit.failed(permit, now)
+    def _settle(self, key: str, circuit: Circuit, permit: int, failed: bool | None) -> None:
+        """Note the outcome of the request of *permit*: whether it *failed*; None if it says nothing."""
+        if failed is None:
+            circuit.withdrawn(permit)
+            return
+        before, now = circuit.state, get_running_loop().time()
+        if failed:
+            self._failures += 1
+            circuit.failed(permit, now)
+        else:
+            circuit.succeeded(permit, now)
         if circuit.state is not before:
             self._opened += circuit.state is OPEN
             self._tell(key, circuit, before, now)

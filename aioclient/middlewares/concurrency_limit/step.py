@@ -332,12 +332,12 @@ class AdaptiveLimit(_Limit):
         under_way = places.under_way
         try:
             response = await handler(request)
+            busy = response.status in (429, 503)
         except BaseException as error:
             self._leave(places)
             if _tells_of_the_server(error, request):
                 self._note(places, None, under_way)
             raise
-        busy = response.status in (429, 503)
         self._note(places, None if busy else loop.time() - began, under_way)
         self._leave_after(places, response)
         return response
@@ -356,3 +356,4 @@ class AdaptiveLimit(_Limit):
         for places in self._places.values():
             places.gradient = Gradient(self._rule)
             places.limit = self._rule.initial
+            places.let_in()

@@ -8,7 +8,16 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
 
 import aioclient
-from aioclient import CircuitBreaker, CircuitChange, CircuitState, ClientSession, RateLimit, Retry
+from aioclient import (
+    CircuitBreaker,
+    CircuitChange,
+    CircuitState,
+    ClientResponse,
+    ClientSession,
+    RateLimit,
+    Request,
+    Retry,
+)
 from aioclient.middlewares.circuit_breaker.policy import (
     CLOSED,
     HALF_OPEN,
@@ -161,6 +170,7 @@ TestAny = Any_.TestCase
         ({"probes": 0}, ValueError),
         ({"by": 3}, ValueError),
         ({"is_failure": 3}, TypeError),
+        ({"is_failure": asyncio.sleep}, TypeError),
         ({"on_change": 3}, TypeError),
     ],
 )
@@ -270,6 +280,27 @@ class TestStep:
             assert kinds(await calls(session, 1)) == {"LookupError": 1}
             wrong = False
             end.answers = [200]
+            assert await call(session) == 200
+            assert breaker.state("http://a.example") is CLOSED
+
+    @pytest.mark.parametrize("answer", [SystemExit(3), "no response"], ids=str)
+    async def test_what_ends_in_another_way(self, answer: Any) -> None:
+        """A probe that ends with no Exception and no response lets another one probe."""
+        replies: list[Any] = [503, answer, 200]
+
+        async def end(request: Request, handler: Any) -> Any:
+            reply = replies.pop(0)
+            if isinstance(reply, BaseException):
+                raise reply
+            return ClientResponse.from_parts(request, reply) if isinstance(reply, int) else reply
+
+        breaker = CircuitBreaker(min_calls=1)
+        async with ClientSession(middlewares=[breaker, end]) as session:
+            assert await call(session) == 503
+            await asyncio.sleep(30)
+            # Out of a task, SystemExit would end the event loop.
+            with pytest.raises((SystemExit, AttributeError)):
+                await session.get("http://a.example/")
             assert await call(session) == 200
             assert breaker.state("http://a.example") is CLOSED
 

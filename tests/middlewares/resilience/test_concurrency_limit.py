@@ -280,6 +280,33 @@ class TestAdaptive:
                 await call(session)
         assert limit.statistics().limits == {"http://a.example": 20}
 
+    async def test_no_response(self) -> None:
+        """A middleware that returns something else keeps no place."""
+
+        async def wrong(request: aioclient.Request, handler: Any) -> Any:
+            return "hello"
+
+        limit = AdaptiveLimit()
+        async with ClientSession(middlewares=[limit, wrong]) as session:
+            assert isinstance(await call(session), AttributeError)
+        assert limit.statistics().under_way == 0
+
+    async def test_reset_lets_in(self) -> None:
+        """Requests that waited because of a small limit pass when it is forgotten."""
+        limit, end = AdaptiveLimit(4), End(503)
+        async with ClientSession(middlewares=[limit, end]) as session:
+            for _ in range(100):
+                await call(session)
+            assert limit.statistics().limits == {"http://a.example": 1}
+            end.answers = [after(10)]
+            waiting = asyncio.create_task(calls(session, 4))
+            await asyncio.sleep(1)
+            assert end.under_way == 1
+            limit.reset()
+            await asyncio.sleep(1)
+            assert end.under_way == 4
+            await waiting
+
     async def test_timeouts_outside_of_it(self) -> None:
         """An attempt that was ended since it took too long is a failure."""
         limit = AdaptiveLimit(20)
