@@ -23,6 +23,7 @@ from ..chain import (
     compose,
     is_tidy,
     release_dropped_responses,
+    returning_a_response,
     sending_by,
 )
 from ..connectors.base import BaseConnector
@@ -316,7 +317,7 @@ class ClientSession(SessionProperties, SessionPrivateNames):
                 *(() if is_ours and tidy else (within_total,)),
                 follow_redirects,
                 *(() if tidy else (release_dropped_responses,)),
-                *middlewares,
+                *(middlewares if tidy else map(returning_a_response, middlewares)),
                 self._settings.authenticate,
                 self._cookies.exchange,
                 *(() if signer is None else (sign,)),

@@ -475,8 +475,9 @@ class TestReturning:
             assert kept[0].closed
 
 
-async def test_a_forgotten_return() -> None:
-    """A middleware that returns None is told so, and the response that it had is let go."""
+@pytest.mark.parametrize("step", [None, aioclient.Retry(), aioclient.CircuitBreaker()])
+async def test_a_forgotten_return(step: Any) -> None:
+    """A middleware that returns None is named, also inside of others, and the response that it had is let go."""
 
     async def forgetful(request: Request, handler: Handler) -> ClientResponse:
         await handler(request)
@@ -489,9 +490,11 @@ async def test_a_forgotten_return() -> None:
 
     async with (
         RawServer.replies([slow]) as server,
-        ClientSession(middlewares=[forgetful]) as session,
+        ClientSession(middlewares=[*([step] if step else []), forgetful]) as session,
     ):
-        with pytest.raises(TypeError, match="middlewares returned None, not a response"):
+        with pytest.raises(
+            TypeError, match=r"middleware .*forgetful returned None, not a response"
+        ):
             await session.get(server.url())
         await turns()
         assert session.connector is not None
