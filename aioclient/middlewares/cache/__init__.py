@@ -5,7 +5,7 @@ from .entry import Entry as Entry
 from .memory import MemoryStore as MemoryStore
 from .rules import CacheRule as CacheRule
 from .sqlite import SQLiteStore as SQLiteStore
+from .statistics import CacheStatistics as CacheStatistics
 from .step import Cache as Cache
-from .step import CacheStatistics as CacheStatistics
 from .store import CacheStore as CacheStore
 from .store import StoreStatistics as StoreStatistics

@@ -204,3 +204,49 @@ class Asking:
     def is_authorized(self) -> bool:
         """Whether it will be sent with ``Authorization``."""
         return AUTHORIZATION in self.fields or self.request.auth is not None
+
+
+class Requests:
+    """What the requests of a cache ask for, by its *rules* and *partition*.
+
+    The facts of a request whose fields are the session's own are used again for the next one.
+    """
+
+    __slots__ = ("_partition", "_rules", "_shared", "_usual")
+
+    def __init__(
+        self, rules: Sequence[CacheRule], partition: PartitionFor | None, shared: bool
+    ) -> None:
+        self._rules = rules
+        self._partition = partition
+        self._shared = shared
+        self._usual: Facts | None = None
+
+    def asking(self, request: Request) -> Asking:
+        """Return *request* as the cache sees it."""
+        asking = Asking(request, self._rules, self._partition, self._shared, self._usual)
+        if request.own_headers is None:
+            self._usual = asking.facts
+        return asking
+
+    def as_reading(self, asking: Asking) -> None:
+        """Treat POST as a request whose response is stored for GET."""
+        asking.as_reading(self._partition, self._shared)
+
+    def usual_key(self, request: Request) -> object:
+        """Return a key for requests that ask nothing special of a cache; None if this one does."""
+        usual, options = self._usual, request.options
+        if (
+            usual is None
+            or not usual.is_plain
+            or request.fields is not usual.fields
+            or request.method != "GET"
+            or options.cache is not None
+            or request.content is not None
+            or self._rules
+            or self._partition is not None
+        ):
+            return None
+        if self._shared:
+            return request.url, options.ssl is False
+        return request.url, request.partition(), request.offered_cookie(), options.ssl is False

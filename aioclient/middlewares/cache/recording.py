@@ -1,12 +1,33 @@
-"""Storing a body while it is read."""
+"""Storing a response while it is read."""
 
 import asyncio
-from collections.abc import Awaitable, Callable, Coroutine
-from typing import Any
+from collections.abc import Awaitable, Callable, Coroutine, Sequence
+from itertools import count
+from typing import Any, Final
+from uuid import uuid4
 
+from multidict import CIMultiDictProxy
+
+from ...message.cache_status import CacheStatus, Reason
+from ...message.http_date import http_date
+from ...response.client_response import ClientResponse, note_cache_status, whole_body
+from .asking import Asking
+from .directives import Fields, ResponseDirectives, response_directives
 from .entry import Entry
 from .flights import Flight, Landing
+from .freshness import explicit_lifetime
+from .lookup import Found, Lookup
+from .ranges import content_range
+from .sessions import Work
+from .settings import CacheSettings
+from .statistics import Counts
 from .store import Writer
+from .storing import KEPT_ON_REQUEST, Asked, stored_fields, why_not
+from .unfailing import UnfailingStore
+from .vary import names_of, variant_of
+
+MAX_VARIANTS: Final = 64  # responses for one key; beyond that the oldest are deleted
+MAX_UNSTORED: Final = 4096  # keys whose responses were not stored, so that no call waits for them
 
 Spawn = Callable[[Coroutine[Any, Any, None]], object]
 
@@ -15,7 +36,7 @@ class TooLargeError(Exception):
     """A body is larger than the store takes."""
 
 
-class Recorder:
+class BodyRecorder:
     """Stores a body while it is read; ``ClientResponse.tee()`` calls it with each piece.
 
     A body that ends with an error, or that is larger than *limit*, is not stored. *failed* is called with the
@@ -89,3 +110,185 @@ class Recorder:
     def _land(self, landing: Landing) -> None:
         if self._flight is not None:
             self._flight.land(landing)
+
+
+class ResponseRecorder:
+    """Stores responses while they are read, if the rules and the user allow it."""
+
+    def __init__(
+        self,
+        store: UnfailingStore,
+        counts: Counts,
+        settings: CacheSettings,
+        lookup: Lookup,
+        work: Work,
+    ) -> None:
+        self._store = store
+        self._counts = counts
+        self._settings = settings
+        self._lookup = lookup
+        self._work = work
+        self._name = f"{uuid4().hex[:20]}."
+        self._numbers = count()
+        self._unstored: dict[object, None] = {}
+
+    def store(
+        self,
+        asking: Asking,
+        found: Found,
+        response: ClientResponse,
+        reason: Reason,
+        sent: float,
+        received: float,
+        flight: Flight | None,
+    ) -> ClientResponse:
+        """Store *response* while it is read, if that is allowed; return it."""
+        entry, why = self._entry_for(asking, response, sent, received)
+        if entry is None:
+            if flight is not None:
+                flight.land(Landing.ALONE)
+            if not found.all and asking.usual_key is not None:
+                self._note_unstored(asking.usual_key)
+            status = CacheStatus(False, reason, response.status, None, False, asking.collapsed, why)
+            note_cache_status(response, status)
+            return response
+        same = [
+            stored.entry.id
+            for stored in found.all
+            if stored.entry.vary == entry.vary and stored.entry.range == entry.range
+        ]
+        oldest = [stored.entry.id for stored in found.all[: -MAX_VARIANTS + 1]]
+        stored = self._record(response, entry, [*same, *oldest], asking, flight)
+        freshness = self._lookup.freshness(asking, entry)
+        status = CacheStatus(
+            reason=reason,
+            status=response.status,
+            ttl=freshness.lifetime - freshness.initial_age if stored else None,
+            stored=stored,
+            collapsed=asking.collapsed,
+        )
+        note_cache_status(response, status)
+        return response
+
+    def _entry_for(
+        self, asking: Asking, response: ClientResponse, sent: float, received: float
+    ) -> tuple[Entry | None, str | None]:
+        """Return the entry for *response*, or the reason why it is not stored."""
+        fields, status = response.headers, response.status
+        directives = response_directives(fields, self._settings.targets)
+        ttl = self._ttl(asking, status, fields, directives, received)
+        asked = Asked(
+            asking.method,
+            asking.directives,
+            self._settings.shared and "Authorization" in asking.all_fields(("authorization",)),
+            ttl,
+            asking.method == "POST",
+        )
+        why = why_not(asked, status, fields, directives, self._settings, received)
+        if why is None and (response.content_length or 0) > self._store.store.max_entry:
+            why = "too large"
+        if why is not None:
+            return None, why
+        kept = stored_fields(fields, directives, self._settings)
+        if "Date" not in kept:
+            kept["Date"] = http_date(received)
+        names = names_of(fields)
+        part = content_range(fields) if status == 206 else None
+        return (
+            Entry(
+                uri=self._lookup.stored_uri(asking.key.uri, fields),
+                space=asking.key.space,
+                id=f"{self._name}{next(self._numbers):x}",
+                status=status,
+                reason=response.reason,
+                version=(response.version.major, response.version.minor),
+                fields=CIMultiDictProxy(kept),
+                vary=variant_of(names, asking.all_fields(names)),
+                requested=sent,
+                received=received,
+                ttl=ttl,
+                start=0 if part is None else part.start,
+                complete=None if part is None else part.complete,
+                range=None if part is None else asking.range,
+            ),
+            None,
+        )
+
+    def _ttl(
+        self,
+        asking: Asking,
+        status: int,
+        fields: Fields,
+        directives: ResponseDirectives,
+        received: float,
+    ) -> float | None:
+        """Return the lifetime that the user sets for a response; None to use its fields."""
+        if asking.ttl is not None:
+            return asking.ttl if status in KEPT_ON_REQUEST else None
+        rule = asking.rule
+        if rule is None or status not in rule.statuses:
+            return None
+        explicit = explicit_lifetime(fields, directives, self._settings, received)
+        return rule.ttl if explicit is None or rule.override else None
+
+    def _record(
+        self,
+        response: ClientResponse,
+        entry: Entry,
+        replaced: Sequence[str],
+        asking: Asking,
+        flight: Flight | None,
+    ) -> bool:
+        """Store the body of *response* while it is read; return whether it will be stored."""
+        session = asking.request.session
+        try:
+            writer = self._store.store.begin(entry, replaced)
+            raw = whole_body(response)
+            if raw is not None and self._store.memory is not None:
+                return self._put(entry, writer, raw, asking, flight)
+            recorder = BodyRecorder(
+                entry,
+                writer,
+                self._store.store.max_entry,
+                flight,
+                self._store.failed,
+                lambda coroutine: self._work.write(session, coroutine),
+            )
+            response.tee(recorder.write, recorder.end)
+        except Exception as error:  # noqa: BLE001  (a store may raise anything; who read a part of it has it)
+            if not isinstance(error, RuntimeError):
+                self._store.failed(error)
+            if flight is not None:
+                flight.land(Landing.ALONE)
+            return False
+        self._counts.stored += 1
+        if asking.usual_key is not None:
+            self._unstored.pop(asking.usual_key, None)
+        if flight is not None and not recorder.is_done:
+            flight.carry(response.content)
+        return True
+
+    def _put(
+        self, entry: Entry, writer: Writer, body: bytes, asking: Asking, flight: Flight | None
+    ) -> bool:
+        """Store a *body* that is already in memory."""
+        entry.size = len(body)
+        is_stored = entry.size <= self._store.store.max_entry
+        if is_stored:
+            writer.write(body)
+            writer.commit(entry)
+            self._counts.stored += 1
+            if asking.usual_key is not None:
+                self._unstored.pop(asking.usual_key, None)
+        if flight is not None:
+            flight.land(Landing.LOOK if is_stored else Landing.ALONE)
+        return is_stored
+
+    def was_not_stored(self, usual_key: object) -> bool:
+        """Tell whether the last response for this key could not be stored."""
+        return usual_key in self._unstored
+
+    def _note_unstored(self, key: object) -> None:
+        if len(self._unstored) >= MAX_UNSTORED:
+            self._unstored.clear()
+        self._unstored[key] = None

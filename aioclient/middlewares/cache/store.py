@@ -6,7 +6,7 @@ recently found. It makes no decisions about caching. If it raises, that is logge
 
 from collections.abc import AsyncIterator, Awaitable, Sequence
 from dataclasses import dataclass
-from typing import Final, NamedTuple, Protocol
+from typing import Any, Final, NamedTuple, Protocol
 
 from .entry import Entry
 from .keys import Key
@@ -82,3 +82,33 @@ class CacheStore(Protocol):
 
     async def close(self) -> None:
         """Close files and connections. Later use opens them again."""
+
+
+_PARTS: Final = (
+    "begin",
+    "clear",
+    "close",
+    "delete",
+    "entries",
+    "find",
+    "max_entry",
+    "read",
+    "statistics",
+    "update",
+)
+
+
+def checked_store(store: object) -> Any:
+    """Return *store* if it has all parts of a ``CacheStore``.
+
+    Raises:
+        TypeError: it has not.
+    """
+    missing = [name for name in _PARTS if not hasattr(store, name)]
+    if isinstance(store, type) or missing:
+        found = store.__name__ if isinstance(store, type) else type(store).__name__
+        fault = (
+            "the class itself" if isinstance(store, type) else f"which lacks {', '.join(missing)}"
+        )
+        raise TypeError(f"store must be a CacheStore, found {found}, {fault}")
+    return store
