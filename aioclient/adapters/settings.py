@@ -1,4 +1,4 @@
-"""Sessions that only send: the client does redirects, cookies, default fields and decoding."""
+"""Sessions that only send: the other library follows redirects, keeps cookies, adds default fields and decodes."""
 
 import asyncio
 from collections.abc import Sequence
@@ -18,38 +18,38 @@ from ..session import ClientSession
 from ..sync.portal import PORTAL
 from ..sync.tls import Cert, Verify, tls_setting
 
-# Fields that the client adds itself.
+# Fields that the other library adds itself.
 SKIPPED: Final = ("Accept", "Accept-Encoding", "User-Agent", "Content-Type")
 
 
 class AdapterArguments(TypedDict, total=False):
-    """What a transport takes."""
+    """The arguments of a transport."""
 
     verify: Verify
-    """whether certificates are verified; a file or folder of authorities, or an ``SSLContext``."""
+    """whether certificates are verified; or a file or folder of certificate authorities, or an ``SSLContext``."""
     cert: Cert
-    """the client's certificate: the path of a file, or (certificate, key)."""
+    """the client's certificate: the path of a file, or a pair of paths, (certificate, key)."""
     http2: HTTP2Option
-    """as ``ClientSession`` takes it."""
+    """whether HTTP/2 is offered, as for ``ClientSession``."""
     limits: Any
-    """an object with ``max_connections`` and ``keepalive_expiry``, as ``httpx.Limits``; None for the defaults."""
+    """an object with ``max_connections`` and ``keepalive_expiry``, like ``httpx.Limits``; None for the defaults."""
     proxy: Any
     """a URL, a ``Proxy``, or an ``httpx.Proxy``."""
     trust_env: bool
-    """whether the environment's proxies are used."""
+    """whether the proxies that the environment names are used."""
     uds: str | None
     """the path of a unix socket."""
     local_address: str | None
-    """the address to connect from."""
+    """the local address from which to connect."""
     middlewares: Sequence[Middleware]
-    """as ``ClientSession`` takes them; they see each request that the client sends."""
+    """as for ``ClientSession``; they see each request that is sent."""
     connector: Transport | None
-    """what sends, in place of a connector of its own; it stays open."""
+    """the transport to use instead of a new connector; closing the adapter does not close it."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AdapterSettings:
-    """What a transport was given; ``ssl`` is what *verify* and *cert* say."""
+    """The arguments of a transport, checked; ``ssl`` is made of *verify* and *cert*."""
 
     verify: Verify = True
     cert: Cert = None
@@ -70,7 +70,7 @@ class AdapterSettings:
             raise ValueError("uds= and local_address= contradict each other; leave out one of them")
 
     def session(self) -> ClientSession:
-        """Return a session of these settings, for the running loop."""
+        """Return a new session with these settings, for the running loop."""
         return ClientSession(
             connector=self._connector() if self.connector is None else self.connector,
             connector_owner=self.connector is None,
@@ -99,7 +99,7 @@ class AdapterSettings:
 
 
 def _proxy(proxy: Any) -> Any:
-    """Return a proxy as a session takes it; httpx has a class of its own."""
+    """Convert *proxy* to what a session takes; httpx has its own class for proxies."""
     if proxy is None or isinstance(proxy, (str, Proxy)) or not hasattr(proxy, "raw_auth"):
         return None if proxy is None else proxy if isinstance(proxy, Proxy) else str(proxy)
     auth = proxy.raw_auth
@@ -113,19 +113,19 @@ def _proxy(proxy: Any) -> Any:
 
 @lru_cache(256)
 def timeout_of(connect: float | None, read: float | None, pool: float | None) -> ClientTimeout:
-    """Return the limits of one request, in seconds; None for no limit."""
+    """Return the timeouts of one request; all in seconds, None for no limit."""
     return ClientTimeout(total=None, sock_connect=connect, sock_read=read, pool=pool)
 
 
 class AwaitedSessions:
-    """One session for each event loop, which ends with it."""
+    """One session for each event loop; it is closed with the loop."""
 
     def __init__(self, settings: AdapterSettings) -> None:
         self._settings = settings
         self._kept: dict[asyncio.AbstractEventLoop, KeptSession] = {}
 
     def current(self) -> ClientSession:
-        """Return the session of the running loop."""
+        """Return the session of the running loop, a new one if it has none."""
         loop = asyncio.get_running_loop()
         kept = self._kept.get(loop)
         if kept is None or kept.session.closed:
@@ -142,33 +142,33 @@ class AwaitedSessions:
 
 
 class BlockingSession:
-    """One session in the loop of blocking calls, made when it is first needed."""
+    """One session in the event loop of blocking calls, created when it is first needed."""
 
     def __init__(self, settings: AdapterSettings) -> None:
         self._settings = settings
         self._session: ClientSession | None = None
 
     def current(self) -> ClientSession:
-        """Return it (called in the loop)."""
+        """Return the session (called in the loop)."""
         if self._session is None or self._session.closed:
             self._session = self._settings.session()
             PORTAL.members.add(self)
         return self._session
 
     def close_and_wait(self) -> None:
-        """Close it, and wait for the end."""
+        """Close the session from another thread, and wait until it is closed."""
         if self._session is not None:
             PORTAL.run(self.close())
 
     async def close(self) -> None:
-        """Close it (called in the loop)."""
+        """Close the session (called in the loop)."""
         PORTAL.members.discard(self)
         session, self._session = self._session, None
         if session is not None:
             await session.close()
 
     def forked(self) -> None:
-        """Forget it in a forked process."""
+        """Forget the session, in a forked process."""
         session, self._session = self._session, None
         if session is not None:
             disown = getattr(session.connector, "disown", None)

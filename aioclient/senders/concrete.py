@@ -1,4 +1,4 @@
-"""The senders that reach the network, on sessions of this library; clients of httpx and requests do, too."""
+"""The senders that use the network: through sessions of this library, or clients of httpx or requests."""
 
 import asyncio
 import inspect
@@ -15,16 +15,15 @@ from .values import Request, Response
 
 
 class SyncSender(Sender[Response]):
-    """Sends, and blocks until the response is here.
+    """Sends requests, and blocks until the response has arrived.
 
     Args:
-        client: an ``aioclient.Session``; a client of httpx or requests will do as well. None for a session of its own,
-            made when it is first needed.
+        client: an ``aioclient.Session``, or a client of httpx or requests. None for a session of its own.
         follow_redirects: whether redirects are followed; by default they are returned.
-        arguments: those of ``aioclient.Session()``, for a session of its own.
+        arguments: the arguments of ``aioclient.Session()``, for a session of its own.
 
     Raises:
-        TypeError: *client* cannot send, or is asynchronous; or it is given together with *arguments*.
+        TypeError: *client* cannot send, or is asynchronous, or *arguments* are given too.
     """
 
     def __init__(
@@ -49,7 +48,7 @@ class SyncSender(Sender[Response]):
 
     @property
     def client(self) -> Any:
-        """The client that sends."""
+        """The client that sends the requests."""
         return self._client
 
     @property
@@ -61,7 +60,7 @@ class SyncSender(Sender[Response]):
         """Send *request*.
 
         Raises:
-            ClientError, TimeoutError: of ``aioclient``, or what the client that was given raises.
+            ClientError, TimeoutError: of ``aioclient``, or what the given client raises.
         """
         client = self._client
         if not isinstance(client, Session):
@@ -78,7 +77,7 @@ class SyncSender(Sender[Response]):
         )
 
     def close(self) -> None:
-        """Close the client, also one that was given."""
+        """Close the client, even if it was passed in."""
         self._client.close()
 
     def _leave(self) -> None:
@@ -86,7 +85,7 @@ class SyncSender(Sender[Response]):
             self.close()
 
     def as_async(self) -> "AsyncSender":
-        """Return an asynchronous sender with the same arguments, and a session of its own."""
+        """Return an asynchronous sender with the same arguments and a session of its own."""
         return AsyncSender(follow_redirects=self._follow, **self._arguments)
 
     def __del__(self) -> None:
@@ -102,16 +101,16 @@ class SyncSender(Sender[Response]):
 
 
 class AsyncSender(Sender[Awaited]):
-    """Sends, and is awaited.
+    """Sends requests; ``send()`` is awaited.
 
     Args:
-        client: an ``aioclient.ClientSession``; an ``httpx.AsyncClient`` will do as well. None for a session of its own,
-            made when it is first needed, one for each event loop, which ends with that.
+        client: an ``aioclient.ClientSession`` or an ``httpx.AsyncClient``. None for sessions of its own: one for each
+            event loop, created when it is first needed and closed with the loop.
         follow_redirects: whether redirects are followed; by default they are returned.
-        arguments: those of ``aioclient.ClientSession()``, for a session of its own.
+        arguments: the arguments of ``aioclient.ClientSession()``, for a session of its own.
 
     Raises:
-        TypeError: *client* cannot send, or blocks; or it is given together with *arguments*.
+        TypeError: *client* cannot send, or blocks, or *arguments* are given too.
     """
 
     def __init__(
@@ -134,7 +133,7 @@ class AsyncSender(Sender[Awaited]):
 
     @property
     def client(self) -> Any:
-        """What sends; None as long as no session of its own is needed in this event loop."""
+        """The client that sends the requests; None while this event loop has no session yet."""
         if self._given is not None:
             return self._given
         kept = self._own.get(asyncio.get_running_loop())
@@ -149,7 +148,7 @@ class AsyncSender(Sender[Awaited]):
         """Send *request*.
 
         Raises:
-            ClientError, TimeoutError: of ``aioclient``, or what the client that was given raises.
+            ClientError, TimeoutError: of ``aioclient``, or what the given client raises.
         """
         client = self._given or self._session()
         if not issubclass(type(client), ClientSession):
@@ -170,7 +169,7 @@ class AsyncSender(Sender[Awaited]):
         return kept.session
 
     async def close(self) -> None:
-        """Close the client, also one that was given."""
+        """Close the client, even if it was passed in."""
         if self._given is not None:
             await (self._given.aclose if hasattr(self._given, "aclose") else self._given.close)()
             return
@@ -182,12 +181,16 @@ class AsyncSender(Sender[Awaited]):
         return self.close() if self._given is None else None
 
     def as_sync(self) -> SyncSender:
-        """Return a blocking sender with the same arguments, and a session of its own."""
+        """Return a blocking sender with the same arguments and a session of its own."""
         return SyncSender(follow_redirects=self._follow, **self._arguments)
 
 
 def check_client(client: object, arguments: dict[str, Any], name: str) -> None:
-    """Refuse a client that cannot send, and one that is given beside the arguments for another."""
+    """Refuse a client that cannot send, or one that is given together with arguments for a session.
+
+    Raises:
+        TypeError: it is refused.
+    """
     if client is None:
         return
     if arguments:
@@ -202,7 +205,11 @@ def check_client(client: object, arguments: dict[str, Any], name: str) -> None:
 
 
 def own_arguments(request: Request) -> dict[str, Any]:
-    """Return the arguments of a session of this library that send *request*."""
+    """Return the arguments with which a session of this library sends *request*.
+
+    Raises:
+        ValueError: it has more than one body.
+    """
     if sum(each is not None for each in (request.data, request.json, request.content)) > 1:
         raise ValueError("a Request has one of data, json and content; found several")
     arguments: dict[str, Any] = {}
@@ -230,7 +237,7 @@ def own_arguments(request: Request) -> dict[str, Any]:
 
 
 def arguments_of(request: Request, content: bool) -> dict[str, Any]:
-    """Return the arguments of another library's client: httpx's (*content*), or requests'."""
+    """Return the arguments for a client of another library: of httpx if *content*, else of requests."""
     arguments = {
         "method": request.method,
         "url": request.url,
@@ -249,15 +256,15 @@ def arguments_of(request: Request, content: bool) -> dict[str, Any]:
 
 
 def takes_content(client: Any) -> bool:
-    """Tell whether ``client.request()`` takes ``content=``, as httpx's does and that of requests does not."""
+    """Tell whether ``client.request()`` takes ``content=``: in httpx it does, in requests it does not."""
     return "content" in inspect.signature(client.request).parameters
 
 
 def of_foreign(response: Any) -> Response:
-    """Return the response of another library as a sender's.
+    """Convert a response of another library.
 
     Raises:
-        TypeError: it is not a response.
+        TypeError: *response* is not a response.
     """
     try:
         raw = response.content

@@ -1,4 +1,4 @@
-"""The cookies of a blocking session, as a mapping of names and values over its jar."""
+"""The cookies of a blocking session: a mapping from names to values, backed by its jar."""
 
 from collections.abc import Iterator, Mapping, MutableMapping
 from http.cookies import Morsel
@@ -11,13 +11,13 @@ from ..cookies import CookieJar
 
 
 class CookieConflictError(KeyError):
-    """More than one cookie has this name: say ``domain=`` or ``path=``."""
+    """Several cookies have this name: pass ``domain=`` or ``path=`` to choose one."""
 
 
 class Cookies(MutableMapping[str, str]):
-    """Cookies by name; several of one name differ in domain or path, which ``get()`` and ``set()`` take.
+    """Cookies by name. ``get()`` and ``set()`` take a domain and a path, in which cookies of one name differ.
 
-    ``jar`` is what holds them, and what saves and loads them.
+    ``jar`` stores the cookies; it can save them to files and load them.
     """
 
     def __init__(self, jar: CookieJar) -> None:
@@ -39,10 +39,10 @@ class Cookies(MutableMapping[str, str]):
         domain: str | None = None,
         path: str | None = None,
     ) -> str | None:
-        """Return the value of a cookie; *default* if there is none.
+        """Return the value of the cookie that matches; *default* if none does.
 
         Raises:
-            CookieConflictError: several fit.
+            CookieConflictError: several cookies match.
         """
         found = self._found(name, domain, path)
         if len(found) > 1:
@@ -54,9 +54,9 @@ class Cookies(MutableMapping[str, str]):
     def set(
         self, name: str, value: str | None, *, domain: str | None = None, path: str = "/"
     ) -> None:
-        """Put a cookie in, for *domain* and what is below it; None as a value removes it.
+        """Store a cookie for *domain* and its subdomains; the value None removes it.
 
-        Without *domain* it goes to every host.
+        Without *domain* the cookie is sent to every host.
         """
         if value is None:
             for held in self._found(name, domain, None):
@@ -82,7 +82,7 @@ class Cookies(MutableMapping[str, str]):
         )
 
     def get_dict(self, domain: str | None = None, path: str | None = None) -> dict[str, str]:
-        """Return names and values of all cookies, or of those of a domain or path."""
+        """Return the names and values of all cookies, or only those of *domain* or *path*."""
         return {
             morsel.key: morsel.value
             for morsel in self.jar
@@ -99,7 +99,7 @@ class Cookies(MutableMapping[str, str]):
         return list(dict.fromkeys(morsel["path"] for morsel in self.jar))
 
     def update(self, other: Any = (), /, **more: str) -> None:
-        """Put several in: a mapping, pairs, a jar, or the cookies of another session."""
+        """Store several cookies: a mapping, pairs, a jar, or the cookies of another session."""
         if isinstance(other, Cookies):
             other = other.jar
         if isinstance(other, CookieJar):
@@ -140,7 +140,7 @@ class Cookies(MutableMapping[str, str]):
         return len(self.jar)
 
     def clear(self) -> None:
-        """Remove all."""
+        """Remove all cookies."""
         self.jar.clear()
 
     def __repr__(self) -> str:

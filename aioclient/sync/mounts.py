@@ -1,4 +1,4 @@
-"""Transports for URLs by their beginning: the longest one counts, and it ends where a host or a path segment ends."""
+"""Transports for URL prefixes: the longest prefix wins; it must end where a host or a path segment ends."""
 
 import asyncio
 from collections.abc import Awaitable
@@ -12,7 +12,7 @@ from ..response.client_response import ClientResponse
 
 
 class Prefix(NamedTuple):
-    """The beginning of URLs: ``https://``, ``http://a.example``, ``https://a.example/v1/``."""
+    """A prefix of URLs, such as ``https://``, ``http://a.example``, ``https://a.example/v1/``."""
 
     scheme: str
     host: str | None
@@ -20,7 +20,7 @@ class Prefix(NamedTuple):
     path: str
 
     def covers(self, url: URL) -> bool:
-        """Tell whether *url* begins so."""
+        """Tell whether *url* begins with this prefix."""
         if url.scheme != self.scheme:
             return False
         if self.host is None:
@@ -32,15 +32,15 @@ class Prefix(NamedTuple):
 
     @property
     def rank(self) -> tuple[bool, int]:
-        """Sort by precedence: the greater one wins."""
+        """The precedence: of two prefixes that cover a URL, the one with the greater rank wins."""
         return self.host is not None, len(self.path)
 
 
 def prefix_of(text: str) -> Prefix:
-    """Return the prefix in *text*; the case of its scheme and host does not matter.
+    """Parse a prefix; the case of its scheme and host does not matter.
 
     Raises:
-        ValueError: it does not begin with ``http://`` or ``https://``.
+        ValueError: *text* does not begin with ``http://`` or ``https://``.
     """
     scheme, separator, rest = text.partition("://")
     scheme = scheme.lower()
@@ -53,7 +53,7 @@ def prefix_of(text: str) -> Prefix:
 
 
 class Mounts:
-    """The transport of a session that has several: each request goes to the one whose prefix fits best."""
+    """A transport that passes each request to the one that is mounted at the longest matching prefix."""
 
     takes_proxies = True
 
@@ -62,12 +62,12 @@ class Mounts:
         self._table: list[tuple[Prefix, Transport]] = []
 
     def mount(self, prefix: Prefix, transport: Transport) -> None:
-        """Send what begins with *prefix* to *transport*, in place of the one before."""
+        """Send requests to *prefix* through *transport*; it replaces the one that was mounted there."""
         self._table = [each for each in self._table if each[0] != prefix] + [(prefix, transport)]
         self._table.sort(key=lambda each: each[0].rank, reverse=True)
 
     def for_url(self, url: URL) -> Transport:
-        """Return the transport for *url*."""
+        """Return the transport that sends requests to *url*."""
         for prefix, transport in self._table:
             if prefix.covers(url):
                 return transport
@@ -75,30 +75,30 @@ class Mounts:
 
     @property
     def transports(self) -> list[Transport]:
-        """Each of them once, the default one first."""
+        """All transports, each once, the default one first."""
         return list(
             {id(each): each for each in (self.default, *(each for _, each in self._table))}.values()
         )
 
     @property
     def closed(self) -> bool:
-        """Whether the default one was closed."""
+        """Whether the default transport is closed."""
         return self.default.closed
 
     def bind(self, loop: asyncio.AbstractEventLoop) -> None:
-        """Belong to *loop*."""
+        """Bind all transports to *loop*."""
         for transport in self.transports:
             transport.bind(loop)
 
     def send(self, request: Request) -> Awaitable[ClientResponse]:
-        """Send by the transport for the URL."""
+        """Send *request* through the transport for its URL."""
         return self.for_url(request.url).send(request)
 
     async def close(self) -> None:
-        """Close all of them."""
+        """Close all transports."""
         for transport in self.transports:
             await transport.close()
 
     def statistics(self) -> object:
-        """Return those of each transport, the default one's first."""
+        """Return the statistics of each transport, those of the default one first."""
         return tuple(transport.statistics() for transport in self.transports)

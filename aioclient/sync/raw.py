@@ -9,9 +9,9 @@ from .portal import PORTAL
 
 
 class RawBody(io.RawIOBase):
-    """A body to read from, as it came: its content codings are not undone.
+    """The body as it arrives, as a readable file; content codings are not decoded.
 
-    ``shutil.copyfileobj()``, ``gzip.open()``, ``tarfile.open(fileobj=..., mode="r|")`` take it.
+    It can be passed to ``shutil.copyfileobj()``, ``gzip.open()`` and ``tarfile.open(fileobj=..., mode="r|")``.
     """
 
     def __init__(self, response: ClientResponse) -> None:
@@ -22,11 +22,11 @@ class RawBody(io.RawIOBase):
         self._ended = False
 
     def readable(self) -> bool:
-        """Tell that it can be read."""
+        """Return True."""
         return True
 
     def _more(self) -> bool:
-        """Wait for the next piece, if nothing is left of the last one; return whether there is one."""
+        """Return whether there is something to read; wait for the next piece if nothing is left of the last one."""
         if self._rest or self._ended:
             return bool(self._rest)
         if self._pieces is None:
@@ -37,7 +37,7 @@ class RawBody(io.RawIOBase):
         return bool(piece)
 
     def readinto(self, buffer: Any) -> int:
-        """Fill *buffer* from what is here, after a wait for something; return how many bytes, 0 at the end."""
+        """Read into *buffer* what has arrived, at least one byte; return how many bytes, 0 at the end."""
         target = memoryview(buffer).cast("B")
         if not len(target) or not self._more():
             return 0
@@ -46,9 +46,12 @@ class RawBody(io.RawIOBase):
         return len(piece)
 
     def read(self, size: int | None = -1, decode_content: bool = False) -> bytes:
-        """Return *size* bytes, fewer at the end only; all of them for None or a negative number.
+        """Return *size* bytes, or fewer at the end; the whole rest if *size* is None or negative.
 
-        With *decode_content* the whole of the body is returned with its content codings undone.
+        With *decode_content* the whole body is returned, decoded.
+
+        Raises:
+            ValueError: *decode_content* together with a *size*.
         """
         if decode_content:
             if size is not None and size >= 0:
@@ -71,7 +74,7 @@ class RawBody(io.RawIOBase):
             yield piece
 
     def close(self) -> None:
-        """Give up what was not read."""
+        """Close the file; the unread rest of the body is dropped."""
         if not self.closed:
             super().close()
             if not self._response.closed:

@@ -1,4 +1,4 @@
-"""An event loop with a clock that jumps: timers fire at once, sockets and threads are real.
+"""An event loop with a clock that jumps: timers fire at once, while sockets and threads are real.
 
     async def main() -> None:
         async with RawServer(silent) as server:  # answers nothing
@@ -6,14 +6,13 @@
 
     run_virtual(main())
 
-How it knows that nothing more will happen: whatever the loop waits for comes from a callback that
-is ready to run, from a socket, from a thread, or from a timer. With client and server in this
-loop, bytes are readable on one side the moment the other side has sent them. So when no callback is
-ready, the selector finds no socket ready for `settle` seconds, and no executor function is running,
-the next thing to happen is a timer: the clock is set to it.
+How it knows when to jump: a loop can wait for a callback that is ready, a socket, a thread or a
+timer. If client and server run in this loop, bytes are readable on one side as soon as the other
+side has sent them. So if no callback is ready, the selector finds no ready socket for `settle`
+seconds, and no executor function is running, a timer is the next event: the clock is set to it.
 
-Two things this cannot see: other processes (give them time with a larger `settle`, or use an
-ordinary loop) and threads started by other means than `run_in_executor`.
+Two things it cannot see: other processes (give them time with a larger `settle`, or use an ordinary
+loop), and threads that were not started by `run_in_executor`.
 """
 
 import asyncio
@@ -25,12 +24,12 @@ from typing import Any, TypeVar, TypeVarTuple, Unpack
 T = TypeVar("T")
 Ts = TypeVarTuple("Ts")
 
-# Not zero: code that takes a time of 0 for "no time" must not pass its tests by that.
+# Not zero: code that mistakes the time 0 for "no time" would pass its tests.
 START = 1000.0
 
 
 class _JumpingSelector(selectors.BaseSelector):
-    """Wraps the system's selector; turns waiting for a timer into a jump of the clock."""
+    """Wraps the system's selector, and lets the clock jump instead of waiting for a timer."""
 
     def __init__(self, settle: float) -> None:
         self.now = START
@@ -42,7 +41,7 @@ class _JumpingSelector(selectors.BaseSelector):
         if timeout is not None and timeout <= 0:
             return self._selector.select(0)
         if timeout is None or self.threads:
-            # No timer to jump to, or a thread will wake the loop through its self-pipe.
+            # There is no timer to jump to, or a thread will wake the loop through its self-pipe.
             return self._selector.select(None)
         events = self._selector.select(0) or self._selector.select(self._settle)
         if not events:
@@ -66,11 +65,11 @@ class _JumpingSelector(selectors.BaseSelector):
 
 
 class VirtualClockLoop(asyncio.SelectorEventLoop):
-    """An event loop whose `time()` stands still, and jumps to the next timer when all is quiet.
+    """An event loop whose `time()` stands still until nothing is ready, then jumps to the next timer.
 
     Args:
-        settle: Real seconds that sockets must be quiet before a jump; a millisecond is plenty
-            within one process.
+        settle: Real seconds without a ready socket before a jump; a millisecond is enough within
+            one process.
 
     >>> import asyncio
     >>> async def main() -> float:
@@ -92,10 +91,10 @@ class VirtualClockLoop(asyncio.SelectorEventLoop):
         return self._jumping.now
 
     def advance(self, seconds: float) -> None:
-        """Set the clock forward; timers that became due fire in the next round of the loop.
+        """Set the clock forward; the timers that are due then fire in the next iteration of the loop.
 
-        All of them at once, as after a process was stopped for a while. `await asyncio.sleep(n)`
-        lets them fire one after the other.
+        They fire all at once, as after a process was suspended. `await asyncio.sleep(n)` lets them
+        fire one after the other.
         """
         if seconds < 0:
             raise ValueError(f"the clock goes forward only, got {seconds!r} s")
@@ -104,7 +103,7 @@ class VirtualClockLoop(asyncio.SelectorEventLoop):
     def run_in_executor(
         self, executor: Executor | None, func: Callable[[Unpack[Ts]], T], *args: *Ts
     ) -> "asyncio.Future[T]":
-        """Run the function in a thread, and hold the clock until it returned."""
+        """Run the function in a thread, and stop the clock until it returns."""
         future = super().run_in_executor(executor, func, *args)
         self._jumping.threads += 1
         future.add_done_callback(self._thread_done)
@@ -114,7 +113,7 @@ class VirtualClockLoop(asyncio.SelectorEventLoop):
         self._jumping.threads -= 1
 
     async def shutdown_default_executor(self, *args: Any, **kwargs: Any) -> None:
-        """Join the executor's threads; the clock stands meanwhile, so that no limit passes."""
+        """Join the executor's threads; the clock is stopped meanwhile, so that no time limit is reached."""
         self._jumping.threads += 1
         try:
             await super().shutdown_default_executor(*args, **kwargs)

@@ -21,17 +21,18 @@ SETTINGS: Final[Mapping[int, int]] = {
     H2Setting.ENABLE_CONNECT_PROTOCOL: 1,
 }
 
-# Bytes of a response that wait for the client's window, above which a handler waits, and below which it goes on.
+# How many bytes of a response may wait for the client's window: above the first the handler is paused, and it is
+# resumed below the second.
 HIGH_WATER: Final = 65_536
 LOW_WATER: Final = 16_384
 
 
 class StreamTransport(asyncio.Transport):
-    """One stream: to a protocol of HTTP/1.1, the transport of a connection with one request.
+    """One stream, which an HTTP/1.1 protocol sees as the transport of a connection with one request.
 
     Attributes:
-        stream_id: Which one.
-        begun: Something of the response was sent.
+        stream_id: The number of the stream.
+        begun: Whether a part of the response was sent.
     """
 
     def __init__(
@@ -44,12 +45,12 @@ class StreamTransport(asyncio.Transport):
         self._tunnel = bool(request.protocol)
         self._chunked = not ended and not self._tunnel and not request.values("content-length")
         self._answer = Http1Answer(request.method, self._send_head)
-        self._inbox: deque[tuple[bytes, int]] = deque()  # with what each took of the window
+        self._inbox: deque[tuple[bytes, int]] = deque()  # with the window that each has used
         self._reading = True
         self._stopped = False  # the handler waits for the client's window
         self._ended = ended  # the request is complete
         self._closing = False
-        self._over = False  # no frame of it is sent any more
+        self._over = False  # no further frame is sent on it
         self._finished = False  # the end of the response has been sent
         self._lost = False
         self.begun: bool = False
@@ -57,7 +58,7 @@ class StreamTransport(asyncio.Transport):
         protocol.data_received(self._head(request))
 
     def _head(self, request: H2Request) -> bytes:
-        """Return the head of the request as HTTP/1.1 has it."""
+        """Return the head of the request in the format of HTTP/1.1."""
         method = "GET" if self._tunnel else request.method
         lines = [f"{method} {request.target} HTTP/1.1".encode("latin-1")]
         if request.authority:
@@ -80,7 +81,7 @@ class StreamTransport(asyncio.Transport):
     # The request
 
     def take(self, data: bytes, size: int, ended: bool) -> None:
-        """Hand a piece of the request's body on, as soon as the protocol reads."""
+        """Pass a piece of the request's body to the protocol as soon as it reads."""
         piece = b"%x\r\n%b\r\n" % (len(data), data) if self._chunked and data else data
         if ended and self._chunked:
             piece += b"0\r\n\r\n"
@@ -132,12 +133,12 @@ class StreamTransport(asyncio.Transport):
         return (self._answer.ended and not self._finished) or self._closing
 
     def send_small(self) -> None:
-        """Send at once what one frame takes, so that it goes out with its head, as it does over HTTP/1.1."""
+        """Send a body that fits one frame now, so that it goes out with its head, as it does over HTTP/1.1."""
         if self.ready and self._conn.allowed(self.stream_id) >= len(self._answer.body):
             self.send_some()
 
     def send_some(self) -> None:
-        """Send one frame of the response, or its end."""
+        """Send one frame of the body, or the end of the response."""
         body, answer = self._answer.body, self._answer
         if body or (answer.ended and not self._finished):
             piece = bytes(body[: max(0, self._conn.allowed(self.stream_id))])
@@ -155,14 +156,14 @@ class StreamTransport(asyncio.Transport):
             self._close_stream(H2Code.NO_ERROR if self._finished else H2Code.INTERNAL_ERROR)
 
     def _close_stream(self, code: int) -> None:
-        """End what is open of the stream, and the connection that the protocol sees."""
+        """End the stream if it is still open, and the connection that the protocol sees."""
         self._over = True
         if self.stream_id in self._conn.streams:
             self._conn.reset_stream(self.stream_id, code)
         asyncio.get_running_loop().call_soon(self.lose, None)
 
     def lose(self, exc: Exception | None) -> None:
-        """Tell the protocol that the connection is gone."""
+        """Report to the protocol that the connection is lost."""
         if not self._lost:
             self._lost = self._over = self._closing = True
             self._conn.forget(self.stream_id)
@@ -171,7 +172,7 @@ class StreamTransport(asyncio.Transport):
     # asyncio.Transport
 
     def write(self, data: bytes | bytearray | memoryview) -> None:
-        """Take a piece of the response in HTTP/1.1."""
+        """Take a piece of the response, in the format of HTTP/1.1."""
         if self._closing:
             return
         self._answer.feed(data)
@@ -183,7 +184,7 @@ class StreamTransport(asyncio.Transport):
         self._conn.wake.set()
 
     def close(self) -> None:
-        """End the stream after what was written has been sent."""
+        """End the stream once everything that was written has been sent."""
         if not self._closing:
             self._answer.close()
             self._closing = True
@@ -196,17 +197,17 @@ class StreamTransport(asyncio.Transport):
             self._close_stream(H2Code.INTERNAL_ERROR)
 
     def is_closing(self) -> bool:
-        """Return True once it was closed, by either side."""
+        """Return whether either side has closed it."""
         return self._closing
 
     def pause_reading(self) -> None:
-        """Give nothing back to the stream's window until `resume_reading()`."""
+        """Do not enlarge the stream's window until `resume_reading()`."""
         self._reading = False
 
     def resume_reading(self) -> None:
-        """Go on reading."""
+        """Read again."""
         self._reading = True
-        # It may be called while the protocol takes what the last piece brought.
+        # The protocol may call it while it still handles the last piece.
         asyncio.get_running_loop().call_soon(self._hand_on)
 
     def is_reading(self) -> bool:
@@ -214,7 +215,7 @@ class StreamTransport(asyncio.Transport):
         return self._reading
 
     def can_write_eof(self) -> bool:
-        """Return False: a response ends as its head says."""
+        """Return False: the head of a response determines its end."""
         return False
 
     def get_write_buffer_size(self) -> int:
@@ -222,10 +223,10 @@ class StreamTransport(asyncio.Transport):
         return len(self._answer.body)
 
     def set_write_buffer_limits(self, high: int | None = None, low: int | None = None) -> None:
-        """Ignore it: the limits are `HIGH_WATER` and `LOW_WATER`."""
+        """Do nothing: the limits are `HIGH_WATER` and `LOW_WATER`."""
 
     def get_extra_info(self, name: str, default: Any = None) -> Any:
-        """Return what the client's connection has."""
+        """Return the information of the client's connection."""
         return self._conn.raw.transport.get_extra_info(name, default)
 
     def get_protocol(self) -> asyncio.BaseProtocol:
@@ -234,7 +235,7 @@ class StreamTransport(asyncio.Transport):
 
 
 class Streams(H2Wire):
-    """One accepted connection, each of whose requests goes to a protocol of HTTP/1.1 that *connect* makes."""
+    """One accepted connection; each of its requests goes to a new HTTP/1.1 protocol, which *connect* makes."""
 
     def __init__(
         self,
@@ -243,17 +244,17 @@ class Streams(H2Wire):
         connect: Callable[[], asyncio.Protocol],
     ) -> None:
         super().__init__(raw, settings)
-        self.wake: asyncio.Event = asyncio.Event()  # something can be sent, perhaps
+        self.wake: asyncio.Event = asyncio.Event()  # set when there may be something to send
         self._connect = connect
         self._exchanges: dict[int, StreamTransport] = {}
 
     def on_head(self, stream_id: int, fields: HeaderFields, ended: bool) -> None:
-        """Hand a request on."""
+        """Pass a request to a new protocol."""
         request = request_of(stream_id, fields)
         self._exchanges[stream_id] = StreamTransport(self, request, self._connect(), ended)
 
     def on_data(self, stream_id: int, data: bytes, size: int, ended: bool) -> None:
-        """Hand on a piece of a body."""
+        """Pass on a piece of a body."""
         self.give_back(0, size)
         if (exchange := self._exchanges.get(stream_id)) is not None:
             exchange.take(data, size, ended)
@@ -264,16 +265,16 @@ class Streams(H2Wire):
             exchange.take(b"", 0, True)
 
     def on_reset(self, stream_id: int, code: int) -> None:
-        """Let the protocol see a client that went away."""
+        """Show the protocol that the client is gone."""
         if (exchange := self._exchanges.get(stream_id)) is not None:
             exchange.lose(None)
 
     def on_window(self) -> None:
-        """Go on sending."""
+        """Send again."""
         self.wake.set()
 
     def on_whole(self, exchange: StreamTransport) -> None:
-        """See an exchange whose request came whole and whose response was sent whole."""
+        """Note that a request has arrived completely and its response was sent completely; for subclasses."""
 
     def forget(self, stream_id: int) -> None:
         """Forget an exchange that is over."""
@@ -293,7 +294,7 @@ class Streams(H2Wire):
                 await writing
 
     async def _write(self) -> None:
-        """Send what there is, a frame of each response in turn."""
+        """Send what is ready, one frame of each response in turn."""
         try:
             while True:
                 await self.wake.wait()
@@ -304,4 +305,4 @@ class Streams(H2Wire):
                         if exchange.ready:
                             exchange.send_some()
         finally:
-            self.raw.abort()  # so that the reading ends too
+            self.raw.abort()  # ends serve(), which reads

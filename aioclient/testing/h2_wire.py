@@ -1,7 +1,7 @@
-"""The server's side of HTTP/2 on one connection, strict with the client: what a script and an application both need.
+"""The server's side of HTTP/2 on one connection, for scripts and applications; it is strict with the client.
 
-It shares nothing with the client's codec, so that neither hides the other's faults: frames are made by hand, and field
-blocks by hpack.
+It shares no code with the client's codec, so that neither hides the other's faults: frames are made by hand, and field
+blocks with hpack. Sections are those of RFC 9113.
 """
 
 import asyncio
@@ -37,18 +37,18 @@ with contextlib.suppress(ImportError):  # without it, `require_hpack()` says wha
 
 Fields = Iterable[tuple[str | bytes, str | bytes]]
 
-# Frames that a client may send on a stream that is over for it, since they crossed or are of no stream (section 5.1).
+# Frames that a client may send on a stream that it has ended: they may cross with frames of the server (section 5.1).
 LATE = frozenset((H2Kind.PRIORITY, H2Kind.WINDOW_UPDATE, H2Kind.RST_STREAM))
 
 
-FIELD_LIST = 2**20  # bytes of a request's fields; more than any test sends
+FIELD_LIST = 2**20  # bytes of a request's fields; no test sends more
 
 
 def require_hpack() -> None:
-    """Raise when the package is missing.
+    """Check that the package hpack is installed.
 
     Raises:
-        RuntimeError: It is missing.
+        RuntimeError: It is not.
     """
     if "hpack" not in globals():
         raise RuntimeError("HTTP/2 needs the package hpack: pip install 'aioclient[http2]'")
@@ -56,16 +56,16 @@ def require_hpack() -> None:
 
 @dataclass(slots=True)
 class WireStream:
-    """A stream that is not over on both sides.
+    """A stream that has not ended on both sides.
 
     Attributes:
-        send_window: What the client takes of it now.
-        receive_window: What the client may send on it now.
+        send_window: How many bytes of DATA the client accepts on it now.
+        receive_window: How many bytes of DATA the client may send on it now.
         expected: The Content-Length of the request, None if there was none.
-        received: How many bytes of its body came.
-        client_ended: The client sent END_STREAM.
-        server_ended: This side sent END_STREAM.
-        server_reset: This side sent RST_STREAM; what the client sent meanwhile still comes.
+        received: How many bytes of its body have arrived.
+        client_ended: Whether the client has sent END_STREAM.
+        server_ended: Whether this side has sent END_STREAM.
+        server_reset: Whether this side has sent RST_STREAM; frames that the client sent before may still arrive.
     """
 
     send_window: int
@@ -78,15 +78,15 @@ class WireStream:
 
 
 class H2Wire:
-    """One connection, its TLS handshake done. What comes is handed to the `on_…` methods.
+    """One connection after its TLS handshake. What arrives is passed to the `on_…` methods, for subclasses to override.
 
     Attributes:
-        raw: The connection below: for bytes that are no frames, `abort()`, `reset()`, `stop_reading()` …
-        client_settings: What the client's SETTINGS said so far.
-        gives_windows: DATA that came is given back to the client's windows at once.
-        answers_settings: SETTINGS of the client are acknowledged.
-        answers_pings: PINGs of the client are answered.
-        send_window: How many bytes of bodies the client takes now on all streams together.
+        raw: The connection below: to send bytes that are not frames, and for `abort()`, `reset()`, `stop_reading()` …
+        client_settings: The client's settings, from all SETTINGS frames that have arrived.
+        gives_windows: Whether a window is enlarged again as soon as DATA has arrived.
+        answers_settings: Whether SETTINGS of the client are acknowledged.
+        answers_pings: Whether PINGs of the client are answered.
+        send_window: How many bytes of DATA the client accepts now on all streams together.
     """
 
     def __init__(self, raw: RawConnection, settings: Mapping[int, int] | None) -> None:
@@ -101,10 +101,12 @@ class H2Wire:
         self._decoder = hpack.Decoder(max_header_list_size=FIELD_LIST)
         self._receive_window = WINDOW
         self._last_id = 0
-        self._begun = False  # the client's preface came, and
-        self._greeted = False  # its first SETTINGS
-        self._promised: deque[dict[int, int]] = deque()  # SETTINGS that are not acknowledged
-        self._agreed: dict[int, int] = {}  # those that are
+        self._begun = False  # the client's preface has arrived
+        self._greeted = False  # its first SETTINGS have arrived
+        self._promised: deque[dict[int, int]] = (
+            deque()
+        )  # SETTINGS that the client has not acknowledged
+        self._agreed: dict[int, int] = {}  # settings that it has acknowledged
         self._block: tuple[H2Frame, bytearray] | None = None
         self._frames_read = 0
         self._reading = asyncio.Lock()
@@ -121,34 +123,34 @@ class H2Wire:
         if settings is not None:
             self.send_settings(settings)
 
-    # What comes, for subclasses
+    # What arrives, for subclasses
 
     def on_frame(self, frame: H2Frame) -> None:
-        """Take note of any frame, before it takes effect."""
+        """Note a frame of any kind, before it takes effect."""
 
     def on_head(self, stream_id: int, fields: HeaderFields, ended: bool) -> None:
         """Take a request's head."""
 
     def on_data(self, stream_id: int, data: bytes, size: int, ended: bool) -> None:
-        """Take a piece of a request's body; *size* is what it took of the windows."""
+        """Take a piece of a request's body; *size* is how much of the windows it used."""
 
     def on_trailers(self, stream_id: int, fields: HeaderFields) -> None:
-        """Take a request's trailers, its end."""
+        """Take a request's trailers, which end it."""
 
     def on_reset(self, stream_id: int, code: int) -> None:
         """Take RST_STREAM."""
 
     def on_window(self) -> None:
-        """Take note that a window may have grown."""
+        """Note that a window may have grown."""
 
     # Reading
 
     async def advance(self) -> None:
-        """Read one more frame; any of several tasks may do it.
+        """Read one more frame; several tasks may wait for it.
 
         Raises:
             EOFError: The client closed the connection.
-            ValueError: What came is not what a client may send.
+            ValueError: The client sent what it may not send.
         """
         seen = self._frames_read
         async with self._reading:
@@ -183,7 +185,7 @@ class H2Wire:
             take(frame)
 
     def _stream(self, frame: H2Frame) -> WireStream | None:
-        """Return the stream of a frame; None when it is over and the frame came late."""
+        """Return the stream of a frame; None if it has ended and the frame is late."""
         stream = self.streams.get(frame.stream_id)
         if stream is None or stream.client_ended:
             if frame.kind not in LATE or frame.stream_id > self._last_id:
@@ -213,7 +215,7 @@ class H2Wire:
             self.on_data(frame.stream_id, data, size, frame.ends_stream)
 
     def give_back(self, stream_id: int, size: int) -> None:
-        """Let the client send that much more, unless `gives_windows` is False or its stream is over."""
+        """Let the client send *size* bytes more, unless `gives_windows` is False or its stream has ended."""
         stream = self.streams.get(stream_id)
         if size and self.gives_windows and (stream_id == 0 or (stream and not stream.client_ended)):
             self.window_update(stream_id, size)
@@ -303,7 +305,7 @@ class H2Wire:
         self.on_window()
 
     def _agree(self, settings: dict[int, int]) -> None:
-        """Hold the client to SETTINGS that it has acknowledged (section 6.5.3)."""
+        """Check the client by *settings* from now on, since it has acknowledged them (section 6.5.3)."""
         added = self._change(self._agreed, settings)
         for stream in self.streams.values():
             stream.receive_window += added
@@ -312,7 +314,7 @@ class H2Wire:
 
     @staticmethod
     def _change(known: dict[int, int], settings: Mapping[int, int]) -> int:
-        """Add to what is known; return what that adds to the window of each open stream (section 6.9.2)."""
+        """Update *known*; return how much the window of each open stream grows by that (section 6.9.2)."""
         before = known.get(H2Setting.INITIAL_WINDOW_SIZE, WINDOW)
         known.update(settings)
         return known.get(H2Setting.INITIAL_WINDOW_SIZE, WINDOW) - before
@@ -351,7 +353,7 @@ class H2Wire:
     def send_frame(
         self, kind: int, flags: int = 0, stream_id: int = 0, payload: bytes = b""
     ) -> None:
-        """Send any frame; nothing is checked, and what it means for streams and windows is noted."""
+        """Send any frame, unchecked; its effect on streams and windows is noted."""
         self._note_sent(H2Frame(kind, flags, stream_id, payload))
         self.raw.send(frame_bytes(kind, flags, stream_id, payload))
 
@@ -373,12 +375,12 @@ class H2Wire:
             del self.streams[frame.stream_id]
 
     def send_settings(self, settings: Mapping[int, int]) -> None:
-        """Send SETTINGS; the client is held to them once it has acknowledged them."""
+        """Send SETTINGS; the client must keep them once it has acknowledged them."""
         self._promised.append(dict(settings))
         self.send_frame(H2Kind.SETTINGS, 0, 0, settings_payload(settings))
 
     def encode(self, fields: Fields) -> bytes:
-        """Return the field block of those fields, to be sent next (RFC 7541)."""
+        """Return the field block of *fields*; it must be the next one to be sent (RFC 7541)."""
         return bytes(self._encoder.encode(list(fields)))
 
     def send_headers(
@@ -393,11 +395,11 @@ class H2Wire:
         """Send a head, or trailers: fields as they are, or the bytes of a field block.
 
         Args:
-            stream_id: Where.
-            fields: Nothing about them is checked.
-            end: With END_STREAM.
-            pieces: HEADERS and CONTINUATION, this many in all.
-            padding: Bytes of padding, None for a frame without.
+            stream_id: The stream to send them on.
+            fields: The fields, unchecked.
+            end: Whether END_STREAM is set.
+            pieces: How many frames, HEADERS and CONTINUATION together.
+            padding: Bytes of padding; None for a frame that is not padded.
         """
         block = fields if isinstance(fields, bytes) else self.encode(fields)
         step = -(-len(block) // pieces)
@@ -414,12 +416,12 @@ class H2Wire:
     def send_data(
         self, stream_id: int, data: bytes, *, end: bool = False, padding: int | None = None
     ) -> None:
-        """Send a piece of a body in one frame, whatever the windows allow."""
+        """Send a piece of a body in one frame, even if it exceeds the windows."""
         flag, payload = padded(data, padding)
         self.send_frame(H2Kind.DATA, flag | (END_STREAM if end else 0), stream_id, payload)
 
     def allowed(self, stream_id: int) -> int:
-        """Return how many bytes of DATA may be sent in one frame now; 0 or less if the client takes none."""
+        """Return how many bytes of DATA may be sent in one frame now; 0 or less if the client accepts none."""
         stream = self.streams.get(stream_id)
         if stream is None:
             return 0
@@ -435,7 +437,7 @@ class H2Wire:
         self.send_frame(H2Kind.GOAWAY, 0, 0, struct.pack(">II", last_stream_id, code) + debug)
 
     def ping(self, payload: bytes = b"8 bytes.") -> None:
-        """Send a PING; its answer is a frame that comes."""
+        """Send a PING; the answer arrives as a frame."""
         self.send_frame(H2Kind.PING, 0, 0, payload)
 
     def window_update(self, stream_id: int, increment: int) -> None:

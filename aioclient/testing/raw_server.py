@@ -8,9 +8,9 @@ r"""A server made of bytes: stage what no well-behaved server would do.
         ...  # GET server.url("/"): the body ends after 2 of 10 bytes
 
 A script is a coroutine function that gets each accepted `RawConnection`; when it returns, the
-connection is closed. It may end at any time with the client's going away (`EOFError` or
-`ConnectionError` from a helper); any other exception of a script is raised by `async with` at its
-end. Server and client live in the same event loop, so nothing here waits for time to pass.
+connection is closed. If the client closes the connection, a method of it raises `EOFError` or
+`ConnectionError`, which may end the script; any other exception of a script is raised at the end of
+`async with`. Server and client run in the same event loop, so nothing here waits for time to pass.
 """
 
 import asyncio
@@ -31,15 +31,15 @@ from .tasks import turns
 Script: TypeAlias = "Callable[[RawConnection], Awaitable[None]]"
 Reply: TypeAlias = "bytes | Callable[[RawConnection, RawRequest], Awaitable[None]]"
 
-# Closing a socket with this lingering (on, for 0 seconds) resets the connection.
+# SO_LINGER, on for 0 seconds: closing the socket resets the connection.
 LINGER_RESET = struct.pack("ii", 1, 0)
 
-BACKLOG = 1024  # connections not accepted yet; more than a test opens at once
+BACKLOG = 1024  # connections that wait to be accepted; no test opens more at once
 
 
 @dataclass(frozen=True, slots=True)
 class RawRequest:
-    """A request as it came over the wire; header names and values are the client's bytes."""
+    """A request as it arrived; header names and values are the client's bytes."""
 
     method: str
     target: str
@@ -50,15 +50,15 @@ class RawRequest:
     trailers: list[tuple[bytes, bytes]] = field(default_factory=list)
 
     def values(self, name: str) -> list[str]:
-        """Return the values of the header fields of that name, in order; names ignore case."""
+        """Return the values of all fields of this name, in order; case does not matter."""
         wanted = name.lower().encode()
         return [value.decode("latin-1") for key, value in self.headers if key.lower() == wanted]
 
     def value(self, name: str) -> str | None:
-        """Return the only value of the field, None when there is none.
+        """Return the value of a field that may occur once; None if it is missing.
 
         Raises:
-            ValueError: The field came more than once.
+            ValueError: The field occurs more than once.
         """
         found = self.values(name)
         if len(found) > 1:
@@ -71,9 +71,9 @@ class RawConnection(asyncio.Protocol):
 
     Attributes:
         index: 0 for the server's first connection, 1 for the second …
-        requests: What `read_request()` returned so far on this connection.
-        received: How many bytes came from the client (after TLS), read by the script or not.
-        begun: True once the TLS handshake, if any, has succeeded and the script was called.
+        requests: The requests that `read_request()` has returned on this connection.
+        received: How many bytes have arrived from the client (after TLS), whether or not the script has read them.
+        begun: Whether the script was called, which is after the TLS handshake if there is one.
     """
 
     def __init__(self, server: "RawServer", index: int) -> None:
@@ -104,14 +104,14 @@ class RawConnection(asyncio.Protocol):
         self._readable.set()
 
     def eof_received(self) -> bool:
-        """Note that the client closed its half (called by the event loop)."""
+        """Note that the client has closed its sending half (called by the event loop)."""
         self._eof = True
         self._readable.set()
-        # Stay open to send: a script may answer a client that closed its half. TLS has no halves.
+        # Stay open for sending: a script may still answer. TLS connections cannot be half closed.
         return not self._tls
 
     def connection_lost(self, exc: Exception | None) -> None:
-        """Note that the connection is gone (called by the event loop)."""
+        """Note that the connection is lost (called by the event loop)."""
         self._eof = True
         self._error = exc
         self._lost.set()
@@ -123,33 +123,33 @@ class RawConnection(asyncio.Protocol):
         self._writable.clear()
 
     def resume_writing(self) -> None:
-        """Let `drain()` go on (called by the event loop)."""
+        """Let `drain()` return (called by the event loop)."""
         self._writable.set()
 
     @property
     def transport(self) -> asyncio.Transport:
-        """The asyncio transport, for what has no helper here."""
+        """The asyncio transport, for what has no method here."""
         if self._transport is None:
             raise RuntimeError("the connection has not begun, its TLS handshake goes on")
         return self._transport
 
     @property
     def lost(self) -> bool:
-        """True once the connection is gone, closed by either side."""
+        """Whether the connection is lost, closed by either side."""
         return self._lost.is_set()
 
     async def wait_lost(self) -> None:
-        """Wait until the connection is gone, closed by either side."""
+        """Wait until the connection is lost, closed by either side."""
         await self._lost.wait()
 
     async def read_request(self, *, body: bool = True) -> RawRequest:
-        """Read the next request, its body by Content-Length or chunked coding (RFC 9112 section 6).
+        """Read the next request, with its body by Content-Length or chunked coding (RFC 9112, section 6).
 
-        With `body=False` the body is left on the wire: call `read_body()` for it, or not.
+        With `body=False` the body is not read; `read_body()` can read it later.
 
         Raises:
             EOFError: The client closed the connection before the request was complete.
-            ValueError: What came is not a request in the strict grammar of RFC 9112.
+            ValueError: The client sent what is not a request in the strict grammar of RFC 9112.
         """
         request = _parse_head(await self.read_until(b"\r\n\r\n"))
         if body:
@@ -159,7 +159,7 @@ class RawConnection(asyncio.Protocol):
         return request
 
     async def read_body(self, request: RawRequest) -> RawRequest:
-        """Read the body that belongs to the head; return the request with `body` and `trailers`.
+        """Read the body of *request*; return the request with `body` and `trailers`.
 
         Raises as `read_request()` does.
         """
@@ -204,13 +204,13 @@ class RawConnection(asyncio.Protocol):
         return bytes(body), trailers
 
     async def read_until(self, separator: bytes) -> bytes:
-        """Read up to and with the separator. Raises EOFError when the client closes before."""
+        """Read until *separator*, which is included. Raises EOFError if the client closes before."""
         while (at := self._buffer.find(separator)) < 0:
             await self._more()
         return self._take(at + len(separator))
 
     async def read_exactly(self, count: int) -> bytes:
-        """Read that many bytes. Raises EOFError when the client closes before."""
+        """Read *count* bytes. Raises EOFError if the client closes before."""
         while len(self._buffer) < count:
             await self._more()
         return self._take(count)
@@ -229,30 +229,30 @@ class RawConnection(asyncio.Protocol):
         await self._readable.wait()
 
     async def closed(self) -> bytes:
-        """Wait until the client closes or resets; return the bytes that were still unread."""
+        """Wait until the client closes or resets the connection; return the unread bytes."""
         while not self._eof:
             self._readable.clear()
             await self._readable.wait()
         return self._take(len(self._buffer))
 
     def send(self, data: bytes) -> None:
-        """Send bytes; what the socket does not take now is sent later, before `close()`."""
+        """Send bytes; what the socket does not accept now is sent later, and before `close()` takes effect."""
         self.transport.write(data)
 
     async def drain(self) -> None:
-        """Wait until the client took most of what was sent.
+        """Wait until most of the sent bytes have left the buffer.
 
         Raises:
-            ConnectionError: The client has gone.
+            ConnectionError: The connection is lost.
         """
         await self._writable.wait()
         if self.lost:
             raise self._error or ConnectionResetError("the client closed the connection")
 
     async def send_slowly(self, data: bytes, step: int = 1) -> None:
-        """Send `step` bytes at a time, each piece read by the client before the next one is sent.
+        """Send `step` bytes at a time; the client reads each piece before the next one is sent.
 
-        Stops quietly when the client goes away.
+        Stops without an error if the connection is lost.
         """
         for start in range(0, len(data), step):
             if self.lost:
@@ -261,17 +261,17 @@ class RawConnection(asyncio.Protocol):
             await turns()
 
     def send_eof(self) -> None:
-        """Close the sending half: the client sees the end and may still send. Not with TLS."""
+        """Close the sending half: the client sees the end and may still send. Not possible with TLS."""
         self.transport.write_eof()
 
     def close(self) -> None:
-        """Close the connection after what was sent has left; with TLS, by close_notify."""
+        """Close the connection once the buffered bytes have left; with TLS, send close_notify."""
         # asyncio's transport of Python 3.11.2 fails when aborted after it was closed twice.
         if not self.transport.is_closing():
             self.transport.close()
 
     def abort(self) -> None:
-        """Close the socket now: unsent bytes are dropped, and TLS ends without close_notify."""
+        """Close the socket now: unsent bytes are dropped, and TLS sends no close_notify."""
         # asyncio's transport of Python 3.11 fails when aborted after its loss.
         if self._transport is not None and not self.lost:
             self._transport.abort()
@@ -279,29 +279,29 @@ class RawConnection(asyncio.Protocol):
     def reset(self) -> None:
         """Reset the connection (TCP RST): the client loses what it has not read yet.
 
-        For a client that shall read what was sent before, `await turns()` comes first.
+        Call `await turns()` before, so that the client reads what was sent.
         """
         sock = None if self.lost else self.transport.get_extra_info("socket")
-        if sock is not None:  # uvloop has no socket any more once the client has closed
+        if sock is not None:  # with uvloop it is None once the client has closed
             with socket.socket(fileno=os.dup(sock.fileno())) as own:
                 own.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, LINGER_RESET)
             self.transport.abort()
 
     def stop_reading(self) -> None:
-        """Take no more bytes from the socket, so that the client's buffers fill up."""
+        """Stop reading from the socket, so that the client's buffers fill up."""
         self.transport.pause_reading()
 
     def start_reading(self) -> None:
-        """Take bytes again after `stop_reading()`."""
+        """Read from the socket again."""
         self.transport.resume_reading()
 
     async def start_tls(self, context: ssl_module.SSLContext) -> None:
-        """Do the server's side of a TLS handshake, as behind the answer to a CONNECT.
+        """Do the server's side of a TLS handshake, such as after the answer to a CONNECT.
 
-        Call it right after the answer was sent: what the client sends next belongs to TLS.
+        Call it right after the answer was sent: the client's next bytes belong to TLS.
 
         Raises:
-            OSError: The handshake failed (`ssl.SSLError`) or the client went away.
+            OSError: The handshake failed (`ssl.SSLError`), or the client closed the connection.
         """
         loop = asyncio.get_running_loop()
         outer = self.transport
@@ -328,16 +328,16 @@ class RawServer:
         script: Called with each accepted connection.
         unix_path: Listen on this path instead of a TCP port.
         ssl: Secure each connection with this context before the script gets it. A handshake that
-            fails is noted in `handshake_errors`, and the script is not called.
+            fails is recorded in `handshake_errors`, and the script is not called.
         host: The address to listen on.
 
     Attributes:
         connections: How many connections were accepted, whether or not their handshake succeeded.
-        requests: What the scripts read, over all connections, in order.
-        handshake_errors: Why TLS handshakes failed.
+        requests: The requests that scripts have read, on all connections, in order.
+        handshake_errors: The errors of failed TLS handshakes.
 
-    At the end of `async with`, scripts that still run are cancelled and their connections closed;
-    no task and no socket is left.
+    The end of `async with` cancels the scripts that still run, and closes their connections. No task
+    and no socket is left.
     """
 
     def __init__(
@@ -373,10 +373,10 @@ class RawServer:
     ) -> Self:
         r"""Make a server that answers its first request with the first reply, and so on.
 
-        The order is that of the requests over all connections. A reply is the response's bytes, or
-        a coroutine function that gets the connection and the request. A connection is kept alive
-        after a reply, with `close=True` it is closed. A request for which no reply is left is an
-        error, raised at the end of `async with`; with `repeat=True` the last reply is given again.
+        The order is that of the requests on all connections. A reply is the response's bytes, or a
+        coroutine function that gets the connection and the request. After a reply the connection is
+        kept alive, or closed with `close=True`. A request without a reply is an error, which the end
+        of `async with` raises; with `repeat=True` the last reply is sent again.
 
             async with RawServer.replies([b"HTTP/1.1 204 No Content\r\n\r\n"]) as server:
                 ...
@@ -408,21 +408,21 @@ class RawServer:
 
     @property
     def host(self) -> str:
-        """The address listened on."""
+        """The address of the server."""
         return self._host
 
     @property
     def port(self) -> int:
-        """The TCP port listened on, 0 with a unix socket."""
+        """The TCP port of the server; 0 for a unix socket."""
         return self._port
 
     @property
     def open_connections(self) -> list[RawConnection]:
-        """The connections whose script runs now."""
+        """The connections whose scripts are running."""
         return list(self._scripts.values())
 
     def url(self, path: str = "/", *, host: str | None = None) -> str:
-        """Return the URL of a path; `host` stands in for the address, for a resolver of yours."""
+        """Return the URL of *path*; with *host* in place of the address, for a resolver of your own."""
         scheme = "https" if self._ssl else "http"
         if self._unix_path is not None:
             return f"{scheme}://{host or 'localhost'}{path}"
@@ -435,13 +435,13 @@ class RawServer:
             self._listener.bind(self._unix_path)
         else:
             family = socket.AF_INET6 if ":" in self._host else socket.AF_INET
-            # The protocol is named because asyncio turns Nagle's delays off for sockets that tell it.
+            # asyncio turns off Nagle's delays only for sockets whose protocol is named.
             self._listener = socket.socket(family, socket.SOCK_STREAM, socket.IPPROTO_TCP)
             self._listener.bind((self._host, 0))
             self._port = self._listener.getsockname()[1]
         self._listener.listen(BACKLOG)
         self._listener.setblocking(False)
-        # Accepted by ourselves: every connection is counted and owned before its handshake.
+        # Not loop.create_server(): every connection must be counted and owned before its handshake.
         asyncio.get_running_loop().add_reader(self._listener, self._accept, self._listener)
         return self
 
@@ -473,7 +473,7 @@ class RawServer:
     def _accept(self, listener: socket.socket) -> None:
         try:
             sock, _ = listener.accept()
-        except (BlockingIOError, ConnectionAbortedError):  # the client gave up meanwhile
+        except (BlockingIOError, ConnectionAbortedError):  # the client has closed it again
             return
         sock.setblocking(False)
         conn = RawConnection(self, self.connections)
@@ -485,8 +485,8 @@ class RawServer:
     def _served(self, conn: RawConnection, sock: socket.socket, task: "asyncio.Task[None]") -> None:
         del self._scripts[task]
         if not conn.begun:
-            # Cancelled before it ran or while it began, or the handshake failed: it depends on
-            # the loop who closes the socket and whether anybody tells of the loss.
+            # The task was cancelled before the script began, or the handshake failed. Loops differ in
+            # whether they close the socket then, and whether they report the loss.
             sock.close()
             conn.connection_lost(None)
         if not task.cancelled() and (failure := task.exception()) is not None:
@@ -503,7 +503,7 @@ class RawServer:
             conn.begun = True
             await self._script(conn)
             conn.close()
-            # Until what was sent has left; the server's end cuts this short.
+            # Until the buffered bytes have left; the server's end does not wait for it.
             await conn.wait_lost()
         except (EOFError, ConnectionError):
             pass
@@ -530,28 +530,28 @@ def _parse_field(line: bytes) -> tuple[bytes, bytes]:
 
 @contextlib.contextmanager
 def refused_port(host: str = "127.0.0.1") -> Iterator[int]:
-    """Give a port that refuses connections as long as the block runs.
+    """Give a port that refuses connections while the block runs.
 
     >>> with refused_port() as port, socket.socket() as client:
     ...     client.connect_ex(("127.0.0.1", port)) == 0
     False
     """
     with socket.socket() as sock:
-        sock.bind((host, 0))  # bound and not listening: nobody else can take it
+        sock.bind((host, 0))  # bound but not listening, so that no other process can take the port
         yield sock.getsockname()[1]
 
 
 @contextlib.contextmanager
 def silent_port(host: str = "127.0.0.1") -> Iterator[int]:
-    """Give a port where connecting neither succeeds nor fails: its queue of connections is full.
+    """Give a port where connecting neither succeeds nor fails, because its queue of connections is full.
 
-    For connect timeouts. Linux only: other systems reset what does not fit the queue.
+    For connect timeouts. Linux only: other systems reset connections that do not fit in the queue.
     """
     with contextlib.ExitStack() as stack:
         listener = stack.enter_context(socket.socket())
         listener.bind((host, 0))
         listener.listen(0)
-        # A queue of length 0 holds one connection, and the next one waits for room in it.
+        # A queue of length 0 holds one connection; the next one waits for room.
         for _ in range(2):
             filler = stack.enter_context(socket.socket())
             filler.setblocking(False)
