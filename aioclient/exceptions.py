@@ -84,8 +84,9 @@ what a call raises because of the network::
 
 import json
 import re
+from copy import copy
 from datetime import datetime
-from typing import Any, ClassVar, Final, cast
+from typing import Any, ClassVar, Final, TypeVar, cast
 
 from aiohttp import (
     ClientConnectionError,
@@ -253,6 +254,22 @@ def _has_secret(fragment: str) -> bool:
         if sign
     )
     return any(map(is_secret_in_query, names))
+
+
+E = TypeVar("E", bound=BaseException)
+
+
+def copy_of(error: E) -> E:
+    """Return a copy of *error* for one more caller that waited for the same; *error* itself if it cannot be copied.
+
+    One object would collect the tracebacks, notes and attempts of all callers.
+    """
+    try:
+        own = copy(error)
+    except Exception:  # noqa: BLE001  (a user's class may need arguments that its instances do not have)
+        return error
+    own.__cause__ = error.__cause__
+    return own.with_traceback(error.__traceback__)
 
 
 def shown(url: URL) -> str:

@@ -6,7 +6,6 @@ loses one.
 
 import asyncio
 from collections.abc import Iterable
-from copy import copy
 from typing import Final, cast
 from weakref import ref
 
@@ -17,6 +16,7 @@ from ..exceptions import (
     ConnectTimeoutError,
     PoolTimeoutError,
     TotalTimeoutError,
+    copy_of,
 )
 from ..exchange import Exchange
 from ..message.origin import ConnectionKey
@@ -201,9 +201,7 @@ class PoolDriver:
             return
         if leads:
             for ticket in self._pool.dial_failed(key):
-                own = cast(Exception, copy(error))  # one object would collect the tracebacks of all
-                own.__cause__ = error.__cause__
-                cast(PoolWait, ticket.waiter).fail(own)
+                cast(PoolWait, ticket.waiter).fail(cast(Exception, copy_of(error)))
         self._perform(self._pool.release(key, None, now))
 
     async def _settle(self, connection: HttpConnection) -> bool:

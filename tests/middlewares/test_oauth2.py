@@ -25,6 +25,7 @@ from aioclient import (
     OAuth2Error,
     OAuth2RefreshToken,
     OAuth2Token,
+    Retry,
     TCPConnector,
     TokenFile,
     TokenMemory,
@@ -293,9 +294,20 @@ class TestCancellation:
                 *(place.get(auth) for _ in range(10)), return_exceptions=True
             )
             assert {type(error) for error in found} == {OAuth2Error}
+            assert len({id(error) for error in found}) == 10
             assert len(place.server.asked) == 1
             place.server.before = None
             assert (await place.get(auth))[0] == 200
+
+    async def test_a_failure_tells_of_one_call(self) -> None:
+        """Who waits with a Retry gets an error that tells the attempts of this call alone."""
+        async with Place() as place, ClientSession(middlewares=[Retry(backoff=0)]) as session:
+            auth = OAuth2ClientCredentials("http://127.0.0.1:1/token", CLIENT)
+            found = await asyncio.gather(
+                *(session.get(place.origin, auth=auth) for _ in range(3)), return_exceptions=True
+            )
+        assert {type(error) for error in found} == {aioclient.ConnectError}
+        assert [len(getattr(error, "__notes__", ())) for error in found] == [1, 1, 1]
 
     async def test_a_rotated_token_is_kept(self) -> None:
         """A new refresh token is stored to its end, although whoever waited for it was cancelled meanwhile."""

@@ -4,6 +4,8 @@ import asyncio
 from collections.abc import Callable, Coroutine
 from typing import Any, Generic, TypeVar
 
+from ...exceptions import copy_of
+
 T = TypeVar("T")
 
 
@@ -21,7 +23,10 @@ class Flight(Generic[T]):
         self._waiting = 0
 
     async def join(self, begin: Callable[[], Coroutine[Any, Any, T]]) -> T:
-        """Return or raise the result of the task that is running; if there is none, *begin* starts it."""
+        """Return or raise the result of the task that is running; if there is none, *begin* starts it.
+
+        Each waiter gets an exception of its own.
+        """
         while True:
             task = self._task
             if task is not None and task is asyncio.current_task():
@@ -44,6 +49,8 @@ class Flight(Generic[T]):
                 self._waiting -= 1
                 if not self._waiting:
                     await _ended(task)
+        if self._waiting and not task.cancelled() and (error := task.exception()) is not None:
+            raise copy_of(error)
         return task.result()
 
 

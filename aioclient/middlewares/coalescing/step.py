@@ -2,13 +2,12 @@
 
 import asyncio
 from collections.abc import AsyncIterable, AsyncIterator, Callable, Hashable
-from copy import copy
 from dataclasses import dataclass
 from enum import Enum
 from typing import ClassVar, TypeAlias, cast
 
 from ...chain import Handler, tell
-from ...exceptions import TotalTimeoutError
+from ...exceptions import TotalTimeoutError, copy_of
 from ...message.request import Request
 from ...response.client_response import ClientResponse, note_attempts
 from .policy import key_of
@@ -220,7 +219,7 @@ class _Shared:
             elif isinstance(error, TotalTimeoutError) and request is not self.leader:
                 waiter.set_result(_Else.AGAIN)
             else:
-                waiter.set_exception(error if first else _copy_of(error))
+                waiter.set_exception(error if first else copy_of(error))
                 first = False
 
     def hand_over(self, response: ClientResponse) -> bool:
@@ -249,16 +248,6 @@ class _Shared:
             first = False
         if whole or first:
             response.release()
-
-
-def _copy_of(error: BaseException) -> BaseException:
-    """Return a copy of *error*; or *error* itself, if its class cannot be copied."""
-    try:
-        copied = copy(error)
-        copied.__cause__ = error.__cause__
-    except Exception:  # noqa: BLE001  (its constructor is the user's, and may need other arguments)
-        return error
-    return copied
 
 
 def _copy_for(
