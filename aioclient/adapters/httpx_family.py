@@ -10,6 +10,7 @@ from yarl import URL
 from ..response.client_response import ClientResponse
 from ..session import ClientSession
 from ..sync.portal import PORTAL, Errands
+from ..sync.response import pieces_of
 from ..sync.uploads import body_of
 from .errors import HTTPX, name_for
 from .settings import (
@@ -226,7 +227,7 @@ class BlockingFamily(Family):
             raise
         except Exception as error:
             raise self._translated(error) from error
-        return self._response(response, self.stream_class(response, self))
+        return self._response(response, self.stream_class(response, self, errands))
 
     async def _send(self, method: str, url: URL, arguments: dict[str, Any]) -> ClientResponse:
         session: ClientSession = self._blocking.current()
@@ -249,20 +250,14 @@ class BlockingFamily(Family):
 class BlockingStream:
     """The part of a ``SyncByteStream`` that reads a response's body, undecoded."""
 
-    def __init__(self, response: ClientResponse, family: Family) -> None:
+    def __init__(self, response: ClientResponse, family: Family, errands: Errands | None) -> None:
         self._response = response
         self._family = family
+        self._errands = errands
 
     def __iter__(self) -> Iterator[bytes]:
         try:
-            body = self._response._body_at_hand()
-            if body is not None:
-                if body:
-                    yield body
-                return
-            content = self._response.content
-            while piece := PORTAL.run(content.readany()):
-                yield piece
+            yield from pieces_of(self._response, self._errands)
         except GeneratorExit:
             raise
         except Exception as error:

@@ -22,7 +22,7 @@ from ..exceptions import (
 )
 from ..message.timeout import ClientTimeout
 from ..response.client_response import ClientResponse
-from ..sync.portal import PORTAL
+from ..sync.portal import PORTAL, Errands
 from ..sync.raw import RawBody
 from ..sync.tls import tls_setting
 from ..sync.uploads import body_of
@@ -61,8 +61,8 @@ ERRORS: Table = (
 class _Body(RawBody):
     """An undecoded body that raises what urllib3 does, which requests expects."""
 
-    def __init__(self, response: ClientResponse) -> None:
-        super().__init__(response)
+    def __init__(self, response: ClientResponse, errands: Errands | None) -> None:
+        super().__init__(response, errands)
         self._url = str(response.url)
 
     def readinto(self, buffer: Any) -> int:
@@ -142,7 +142,7 @@ class Adapter(requests.adapters.BaseAdapter):
                 raise
             raise getattr(requests.exceptions, name)(str(error), request=request) from error
         raw = urllib3.HTTPResponse(
-            body=_Body(response),
+            body=_Body(response, errands),
             headers=urllib3.HTTPHeaderDict(response.headers.items()),
             status=response.status,
             reason=response.reason,

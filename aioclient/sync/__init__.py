@@ -47,7 +47,9 @@ def request(method: str, url: str | URL, **arguments: Any) -> Response:
             return session.request(method, url, **arguments)
     session = Session()
     try:
-        return Response(session.request(method, url, **arguments).response, session)
+        response = session.request(method, url, **arguments)
+        response._own(session)
+        return response
     except BaseException:
         session.close()
         raise

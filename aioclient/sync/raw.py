@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from ..response.client_response import ClientResponse
-from .portal import PORTAL
+from .portal import PORTAL, Errands
 
 
 class RawBody(io.RawIOBase):
@@ -14,9 +14,10 @@ class RawBody(io.RawIOBase):
     It can be passed to ``shutil.copyfileobj()``, ``gzip.open()`` and ``tarfile.open(fileobj=..., mode="r|")``.
     """
 
-    def __init__(self, response: ClientResponse) -> None:
+    def __init__(self, response: ClientResponse, errands: Errands | None) -> None:
         super().__init__()
         self._response = response
+        self._errands = errands
         self._pieces: Any = None
         self._rest = memoryview(b"")
         self._ended = False
@@ -31,7 +32,7 @@ class RawBody(io.RawIOBase):
             return bool(self._rest)
         if self._pieces is None:
             self._pieces = self._response.content.iter_raw()
-        piece = PORTAL.run(_next(self._pieces))
+        piece = PORTAL.run(_next(self._pieces), self._errands)
         self._ended = not piece
         self._rest = memoryview(piece)
         return bool(piece)
@@ -58,7 +59,7 @@ class RawBody(io.RawIOBase):
                 raise ValueError(
                     "read(decode_content=True) gives the whole body: iter_content() decodes in pieces"
                 )
-            return PORTAL.run(self._response.read())
+            return PORTAL.run(self._response.read(), self._errands)
         pieces = []
         missing = -1 if size is None or size < 0 else size
         while missing and self._more():

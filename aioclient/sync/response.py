@@ -16,7 +16,7 @@ from ..message.charsets import codec_of, detected_charset
 from ..message.timings import Timings
 from ..middlewares.redirects import REDIRECTS, next_hop
 from ..response.client_response import ClientResponse
-from .portal import PORTAL
+from .portal import PORTAL, Errands
 from .raw import RawBody
 from .request import PreparedRequest
 
@@ -60,11 +60,26 @@ class Response:
     ``response`` is the asynchronous session's.
     """
 
-    __slots__ = ("__weakref__", "_encoding", "_raw", "_session", "response")
+    __slots__ = (
+        "__weakref__",
+        "_encoding",
+        "_errands",
+        "_owns_session",
+        "_raw",
+        "_session",
+        "response",
+    )
 
-    def __init__(self, response: ClientResponse, session: "Closable | None" = None) -> None:
+    def __init__(
+        self,
+        response: ClientResponse,
+        session: "Closable | None" = None,
+        errands: Errands | None = None,
+    ) -> None:
         self.response: ClientResponse = response
-        self._session = session  # one that was made for it, and is closed with it
+        self._session = session  # when it is dropped, its connections are closed
+        self._owns_session = False
+        self._errands = errands  # the server may answer first, and read the upload meanwhile
         self._encoding: str | None = None
         self._raw: RawBody | None = None
 
@@ -182,7 +197,7 @@ class Response:
             ClientError, TimeoutError: it did not come to its end; with ``stream=True`` only.
         """
         body = self.response._body_at_hand()
-        return body if body is not None else PORTAL.run(self.response.read())
+        return body if body is not None else PORTAL.run(self.response.read(), self._errands)
 
     @property
     def encoding(self) -> str | None:
@@ -247,20 +262,12 @@ class Response:
             raise TypeError(f"chunk_size must be an int, found {type(chunk_size).__name__}")
         if chunk_size is not None and chunk_size < 1:
             raise ValueError(f"chunk_size={chunk_size}: give a number from 1 on, or None")
-        pieces = self._pieces() if chunk_size is None else _cut(self._pieces(), chunk_size)
+        pieces = pieces_of(self.response, self._errands)
+        if chunk_size is not None:
+            pieces = _cut(pieces, chunk_size)
         if decode_unicode and self.encoding is not None:
             return _decoded(pieces, self.encoding)
         return pieces
-
-    def _pieces(self) -> Iterator[bytes]:
-        body = self.response._body_at_hand()
-        if body is not None:
-            if body:
-                yield body
-            return
-        content = self.response.content
-        while piece := PORTAL.run(content.readany()):
-            yield piece
 
     def __iter__(self) -> Iterator[bytes]:
         return self.iter_content(128)
@@ -294,7 +301,7 @@ class Response:
     def raw(self) -> RawBody:
         """The body as a file, undecoded: for calls with ``stream=True``."""
         if self._raw is None:
-            self._raw = RawBody(self.response)
+            self._raw = RawBody(self.response, self._errands)
         return self._raw
 
     # The end
@@ -304,8 +311,12 @@ class Response:
         if not self.response.closed:
             PORTAL.run(_close(self.response))
         session, self._session = self._session, None
-        if session is not None:
+        if session is not None and self._owns_session:
             session.close()
+
+    def _own(self, session: "Closable") -> None:
+        """Close *session*, which was made for this response, with it."""
+        self._session, self._owns_session = session, True
 
     def __enter__(self) -> Self:
         return self
@@ -328,6 +339,18 @@ class Response:
 
     def __repr__(self) -> str:
         return f"<Response [{self.status_code}]>"
+
+
+def pieces_of(response: ClientResponse, errands: Errands | None) -> Iterator[bytes]:
+    """Yield the body as it comes; *errands* are run meanwhile."""
+    body = response._body_at_hand()
+    if body is not None:
+        if body:
+            yield body
+        return
+    content = response.content
+    while piece := PORTAL.run(content.readany(), errands):
+        yield piece
 
 
 async def _raise_for_status(response: ClientResponse) -> None:

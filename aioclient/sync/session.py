@@ -107,12 +107,14 @@ class Session:
         }
         self._closed = False
         self._pool: Any = None
-        self._life = self._begin(given, cookies)
+        self._life = PORTAL.run(self._begin(given, cookies))
 
     # The session in the loop
 
-    def _begin(self, headers: "CIMultiDict[str]", cookies: LooseCookies | None = None) -> "_Life":
-        life = _Life(PORTAL.run(self._make(headers, cookies)))
+    async def _begin(
+        self, headers: "CIMultiDict[str]", cookies: LooseCookies | None = None
+    ) -> "_Life":
+        life = _Life(await self._make(headers, cookies))
         PORTAL.members.add(life)
         finalize(self, PORTAL.start, life.close).atexit = False
         return life
@@ -137,6 +139,15 @@ class Session:
             **self._settings,
         )
 
+    async def _begin_again(self, over: "_Life") -> None:
+        """Take the place of *over*, unless another thread's call has done so (called in the loop)."""
+        if self._life is over:
+            self._pool = None
+            self._mounted = {
+                prefix: (given, _made(given)) for prefix, (given, _) in self._mounted.items()
+            }
+            self._life = await self._begin(over.core.headers.copy())
+
     async def _change(self) -> None:
         """Make it again, with other settings."""
         life = self._life
@@ -144,9 +155,8 @@ class Session:
         life.core = await self._make(old.headers.copy())
         old.detach()
 
-    @property
-    def _core(self) -> ClientSession:
-        """The session in the loop; a process that was forked off makes its own.
+    def _living(self) -> "_Life":
+        """Return what lives in the loop; a process that was forked off makes its own.
 
         Raises:
             RuntimeError: the session was closed.
@@ -157,12 +167,13 @@ class Session:
                 raise RuntimeError(
                     "Session is closed; make its calls within 'with', or before its close()"
                 )
-            self._pool = None
-            self._mounted = {
-                prefix: (given, _made(given)) for prefix, (given, _) in self._mounted.items()
-            }
-            self._life = life = self._begin(life.core.headers.copy())
-        return life.core
+            PORTAL.run(self._begin_again(life))
+        return self._life
+
+    @property
+    def _core(self) -> ClientSession:
+        """The session in the loop; another one after a change of ``mount()`` or ``trust_env``."""
+        return self._living().core
 
     # State
 
@@ -278,7 +289,7 @@ class Session:
             ValueError, TypeError: before anything is sent, for what cannot be sent.
             ClientError, TimeoutError: what goes wrong from then on.
         """
-        core = self._core
+        life = self._living()
         call = more
         data, errands = body_of(data, files)
         if isinstance(cookies, Cookies):
@@ -300,7 +311,11 @@ class Session:
         self._limit(call, timeout)
         self._route(call, proxies, verify, cert)
         stream = self.stream if stream is None else stream
-        response = Response(PORTAL.run(_send(core, method, url, call, stream), errands))
+        response = Response(
+            PORTAL.run(_send(life, method, url, call, stream), errands),
+            self if stream else None,
+            errands,
+        )
         if not hooks and not self.hooks.get("response"):
             return response
         settings = {
@@ -419,10 +434,10 @@ class Session:
             HandshakeRefusedError: the server did not switch protocols.
             ValueError, TypeError, ClientError, TimeoutError: as ``request()``.
         """
-        core = self._core
+        life = self._living()
         if (self.verify, self.cert) != (True, None):
             arguments.setdefault("ssl", tls_setting(self.verify, self.cert))
-        return WebSocket(PORTAL.run(_open_websocket(core, url, arguments)))
+        return WebSocket(PORTAL.run(_open_websocket(life, url, arguments)), self)
 
     # The end
 
@@ -492,16 +507,16 @@ def _made(given: Mounted) -> Transport:
 
 
 async def _send(
-    core: ClientSession, method: str, url: str | URL, arguments: dict[str, Any], stream: bool
+    life: _Life, method: str, url: str | URL, arguments: dict[str, Any], stream: bool
 ) -> ClientResponse:
-    response = await core.request(method, url, **arguments)
+    response = await life.core.request(method, url, **arguments)
     if not stream:
         await response.read()
     return response
 
 
-async def _open_websocket(core: ClientSession, url: str | URL, arguments: dict[str, Any]) -> Any:
-    return await core.ws_connect(url, **arguments)
+async def _open_websocket(life: _Life, url: str | URL, arguments: dict[str, Any]) -> Any:
+    return await life.core.ws_connect(url, **arguments)
 
 
 def _hooked(response: Response, hooks: Iterable[Hook], settings: dict[str, Any]) -> Response:

@@ -19,10 +19,11 @@ class WebSocket:
     Pings are answered whether or not somebody receives. Several threads may send; one may receive.
     """
 
-    __slots__ = ("__weakref__", "_ws")
+    __slots__ = ("__weakref__", "_session", "_ws")
 
-    def __init__(self, ws: ClientWebSocketResponse) -> None:
+    def __init__(self, ws: ClientWebSocketResponse, session: object) -> None:
         self._ws = ws
+        self._session = session  # when it is dropped, its WebSockets are closed
 
     @property
     def closed(self) -> bool:

@@ -180,6 +180,15 @@ def test_streams(server: Server, run: Any, library: Any) -> None:
     assert status == 200
 
 
+def test_an_answer_before_the_upload_s_end(
+    server: Server, names: tuple[ModuleType, ModuleType]
+) -> None:
+    library, ours = names
+    with library.Client(transport=ours.Transport()) as client:
+        pieces = (b"x" * 10 for _ in range(5))
+        assert client.post(f"{server.url}/repeating", content=pieces).content == b"x" * 50
+
+
 class TestErrors:
     """Each of ours becomes the one that the library's own transports raise."""
 

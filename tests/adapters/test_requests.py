@@ -92,6 +92,11 @@ def test_streams(server: Server, session: requests.Session) -> None:
     assert session.get(f"{server.url}/echo").ok
 
 
+def test_an_answer_before_the_upload_s_end(server: Server, session: requests.Session) -> None:
+    pieces = (b"x" * 10 for _ in range(5))
+    assert session.post(f"{server.url}/repeating", data=pieces).content == b"x" * 50
+
+
 class TestErrors:
     def test_timeouts(self, server: Server, session: requests.Session) -> None:
         with pytest.raises(requests.ReadTimeout):

@@ -78,6 +78,15 @@ async def endless(request: web.Request) -> web.StreamResponse:
         await response.write(b"x" * 65536)
 
 
+async def repeating(request: web.Request) -> web.StreamResponse:
+    """Send the head at once, and then each piece of the request's body as it comes."""
+    response = web.StreamResponse()
+    await response.prepare(request)
+    async for piece in request.content.iter_any():
+        await response.write(piece)
+    return response
+
+
 async def never(request: web.Request) -> web.Response:
     """Say that it was asked, and do not answer."""
     request.app[ASKED].set()
@@ -109,7 +118,19 @@ async def chat(request: web.Request) -> web.WebSocketResponse:
 def application() -> web.Application:
     app = web.Application(client_max_size=2**26)
     app[ASKED] = threading.Event()
-    for handler in (echo, form, set_cookie, moved, status, lines, endless, never, zipped, chat):
+    for handler in (
+        echo,
+        form,
+        set_cookie,
+        moved,
+        status,
+        lines,
+        endless,
+        repeating,
+        never,
+        zipped,
+        chat,
+    ):
         app.router.add_route("*", f"/{handler.__name__}", handler)
     app.router.add_route("*", "/v1/{rest:.*}", echo)
     return app

@@ -15,7 +15,7 @@ from typing import Any
 
 import pytest
 
-from aioclient.sync import Session
+from aioclient.sync import Session, post
 from aioclient.sync import portal as portal_module
 from aioclient.sync.portal import PORTAL, Errands, Portal
 
@@ -105,6 +105,49 @@ def test_what_interrupts_the_wait_ends_the_request(server: Server, session: Sess
     helper.join()
     assert session.get(f"{server.url}/echo").ok
     assert "in_use=0" in repr(session)
+
+
+def test_a_session_dropped_while_a_body_or_a_websocket_is_open(server: Server) -> None:
+    response = Session().get(f"{server.url}/endless", stream=True)
+    pieces = response.iter_content(2**16)
+    assert sum(len(next(pieces)) for _ in range(200)) == 200 * 2**16
+    response.close()
+    with Session().ws_connect(f"{server.url}/chat") as ws:
+        ws.send_str("a")
+        assert ws.receive_str() == "a"
+
+
+@pytest.mark.parametrize(
+    "read",
+    [
+        lambda response: response.content,
+        lambda response: b"".join(response.iter_content(None)),
+        lambda response: response.raw.read(),
+    ],
+)
+def test_an_answer_before_the_upload_s_end(server: Server, read: Callable[[Any], bytes]) -> None:
+    """Whoever reads the body runs the iterator meanwhile, also in one-shot calls."""
+    pieces = (b"x" * 10 for _ in range(5))
+    with post(f"{server.url}/repeating", data=pieces, stream=True) as response:
+        assert read(response) == b"x" * 50
+
+
+def test_settings_change_while_other_threads_send(server: Server, session: Session) -> None:
+    ended = threading.Event()
+
+    def ask() -> int:
+        count = 0
+        while not ended.is_set():
+            assert session.get(f"{server.url}/echo").ok
+            count += 1
+        return count
+
+    with ThreadPoolExecutor(4) as pool:
+        calls = [pool.submit(ask) for _ in range(4)]
+        for turn in range(100):
+            session.trust_env = bool(turn % 2)
+        ended.set()
+        assert sum(call.result() for call in calls)
 
 
 def interrupted_at(number: int, function: Callable[[], object]) -> bool:
@@ -300,6 +343,32 @@ class TestProcesses:
         lines = result.stdout.splitlines()
         assert sorted(lines[-3:]) == sorted(["1 {'a': 'b'}", "{'a': 'b'}", "1"])
         assert result.returncode == 0
+
+    @pytest.mark.skipif(not hasattr(os, "fork"), reason="this system has no fork")
+    def test_threads_of_a_forked_process(self, server: Server) -> None:
+        """The first call there begins again; the others go by the same pool."""
+        result = run_in_a_process(
+            """
+            import os, sys, threading
+            from concurrent.futures import ThreadPoolExecutor
+            from aioclient.sync import Session
+            from aioclient.sync.portal import PORTAL
+            session = Session()
+            url = sys.argv[1] + "/echo"
+            assert session.get(url).ok
+            if (child := os.fork()) == 0:
+                begin = threading.Barrier(16)
+                def ask(number):
+                    begin.wait()
+                    return session.get(url).status_code
+                with ThreadPoolExecutor(16) as pool:
+                    print({*pool.map(ask, range(16))}, len(PORTAL.members), flush=True)
+                sys.exit(0)
+            os.waitpid(child, 0)
+            """,
+            server.url,
+        )
+        assert (result.stdout, result.stderr, result.returncode) == ("{200} 1\n", "", 0)
 
 
 def test_a_portal_that_was_closed_opens_again() -> None:
