@@ -176,7 +176,11 @@ class RateLimit:
         self._passed += 1
         response = await handler(request)
         if self._learns and (response.status in _SLOW_DOWN or speaks_of_limits(response.headers)):
-            await self._learn(line, response, given)
+            try:
+                await self._learn(line, response, given)
+            except BaseException:
+                response.close()  # nobody else will close it
+                raise
         return response
 
     def _longest_for(self, request: Request, now: float) -> float:
@@ -190,7 +194,6 @@ class RateLimit:
     async def _wait(self, line: _Line, request: Request, at: float | None, now: float) -> None:
         """Wait in *line* until *at*, the moment of a permit; None if the store has not been asked for one yet."""
         loop = asyncio.get_running_loop()
-        longest = self._longest_for(request, now)
         line.slots.drop_before(now, len(line.waiters))
         waiter: asyncio.Future[None] = loop.create_future()
         line.waiters.append(waiter)
@@ -199,15 +202,12 @@ class RateLimit:
                 # One after the other, so that the store is asked in the order in which the requests came.
                 async with line.lock:
                     if not waiter.done():
-                        at = await self._moment(line, waiter, at, now, longest)
-                if at is not None and not waiter.done():
-                    if at - now > longest:
-                        self._refused += 1
-                        raise self._error(line, request, at - now)
+                        await self._join(line, waiter, request, at)
+                if not waiter.done():
                     if not waits():
                         line.waiters.remove(waiter)
                         return
-                    self._delayed += at > now
+                    self._delayed += 1
                     await waiter
         except BaseException:
             if waiter.done() and not waiter.cancelled():
@@ -217,31 +217,37 @@ class RateLimit:
             line.serve()
             raise
 
-    async def _moment(
-        self,
-        line: _Line,
-        waiter: "asyncio.Future[None]",
-        at: float | None,
-        now: float,
-        longest: float,
-    ) -> float:
-        """Return the moment of a permit for *waiter*; add a new one to the line unless it is too late."""
+    async def _join(
+        self, line: _Line, waiter: "asyncio.Future[None]", request: Request, at: float | None
+    ) -> None:
+        """Add the moment of a permit for *waiter* to the line: *at*, or the next one of the store.
+
+        Raises:
+            RateLimitedError: it is too late.
+        """
+        loop = asyncio.get_running_loop()
+        now = loop.time()
+        longest = self._longest_for(request, now)
+        is_new = True
         if at is None:
             place = line.waiters.index(waiter)
             if len(line.slots) > place:
                 at = line.slots.nth(place)  # a cancelled request has left its moment
-                line.serve()
-                return at
-            wait = self._store.reserve(line.key, self._rule, now, longest)
-            if not isinstance(wait, (float, int)):
-                wait = await wait
-            at = line.learned.next(now + wait)
-        if at - now <= longest:
+                is_new = False
+            else:
+                wait = self._store.reserve(line.key, self._rule, now, longest)
+                if not isinstance(wait, (float, int)):
+                    wait = await wait
+                    now = loop.time()  # the store counts from its answer
+                at = line.learned.next(now + wait)
+        if at - now > longest:
+            self._refused += 1
+            raise self._error(line, request, at - now)
+        if is_new:
             line.learned.take(at)
             if waits():
                 line.slots.add(at)
-                line.serve()
-        return at
+        line.serve()
 
     def _error(self, line: _Line, request: Request, wait: float) -> RateLimitedError:
         rule = self._rule

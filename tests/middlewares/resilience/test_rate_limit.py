@@ -1,6 +1,7 @@
 """Requests that are held back, in time that jumps; and on real sockets."""
 
 import asyncio
+from collections.abc import AsyncIterator
 from typing import Any
 
 import pytest
@@ -191,6 +192,61 @@ class TestLearning:
             began = now()
             assert await call(session) == 200
         assert since(began, end.times) == [0, 30]
+
+
+class FarStore(aioclient.LimitMemory):
+    """A store that takes 0.1 s for each answer."""
+
+    async def reserve(self, key: str, rule: Any, now: float, longest: float) -> float:  # type: ignore[override]
+        await asyncio.sleep(0.1)
+        later = asyncio.get_running_loop().time()
+        return super().reserve(key, rule, later, longest)
+
+    async def block(self, key: str, now: float, seconds: float) -> None:  # type: ignore[override]
+        await asyncio.sleep(0.1)
+        raise LookupError("mine")
+
+
+class TestAFarStore:
+    async def test_its_delay(self) -> None:
+        """A permit counts from the store's answer, however many requests were asked for before."""
+        end = End()
+        async with ClientSession(
+            middlewares=[RateLimit(5, burst=1, store=FarStore()), end]
+        ) as session:
+            began = now()
+            await calls(session, 6)
+        assert since(began, end.times) == [0.1, 0.3, 0.5, 0.7, 0.9, 1.1]
+
+    async def test_the_longest_wait(self) -> None:
+        """Asking the store is not waiting for a permit."""
+        limit = RateLimit(5, burst=3, max_wait=0, store=FarStore())
+        async with ClientSession(middlewares=[limit, End()]) as session:
+            assert kinds(await calls(session, 5)) == {"200": 4, "RateLimitedError": 1}
+        assert limit.statistics() == aioclient.RateLimitStatistics(4, 0, 1, 0)
+
+    @pytest.mark.parametrize("cancelled", [True, False])
+    async def test_the_response_is_closed(self, cancelled: bool) -> None:
+        """Nobody gets the response when the store fails, or the call is cancelled, while a block is stored."""
+        made: list[ClientResponse] = []
+
+        async def busy(request: Request, handler: Handler) -> ClientResponse:
+            made.append(ClientResponse.from_parts(request, 429, {"Retry-After": "9"}, pieces()))
+            return made[0]
+
+        async def pieces() -> AsyncIterator[bytes]:
+            yield b"busy"
+
+        # Around a user's middlewares, another step would close it.
+        busy.tidy = True  # type: ignore[attr-defined]
+        async with ClientSession(middlewares=[RateLimit(5, store=FarStore()), busy]) as session:
+            task = asyncio.ensure_future(call(session))
+            await asyncio.sleep(0.15)
+            if cancelled:
+                task.cancel()
+            await asyncio.wait([task])
+        assert made[0].closed
+        assert task.cancelled() if cancelled else isinstance(task.result(), LookupError)
 
 
 class TestOfACall:
