@@ -400,6 +400,7 @@ class TestRefreshToken:
             '{"version": 1}',
             '{"version": 9, "tokens": {}}',
             '{"version": 1, "tokens": 5}',
+            "[" * 1_000_000,
         ],
     )
     async def test_a_file_of_something_else(self, tmp_path: Path, content: str) -> None:
@@ -408,6 +409,31 @@ class TestRefreshToken:
         path.write_text(content)
         async with Place() as place:
             assert await place.get(place.refreshing(store=TokenFile(path))) == (200, "token-1")
+
+    async def test_a_store_that_fails(self) -> None:
+        """A new refresh token outlives a store that raises: the next call saves it, and uses it."""
+
+        class Full(TokenMemory):
+            full = True
+
+            async def save(self, key: str, token: OAuth2Token) -> None:
+                if self.full:
+                    raise OSError("no space left")
+                await super().save(key, token)
+
+        async with Place() as place:
+            place.server.rotates = True
+            store = Full()
+            auth = place.refreshing(store=store)
+            for _ in range(2):
+                with pytest.raises(OSError, match="no space left"):
+                    await place.get(auth)
+            store.full = False
+            assert await place.get(auth) == (200, "token-1")
+            assert len(place.server.asked) == 1
+            assert await place.get(place.refreshing(store=store)) == (200, "token-1")
+            place.server.tokens.clear()
+            assert await place.get(auth) == (200, "token-2")
 
     async def test_a_refused_refresh_token(self) -> None:
         """The error has the server's code; no secret is in it."""
@@ -544,6 +570,13 @@ class TestWhatAnEndpointSays:
                 b'{"access_token": "a", "token_type": "bearer", "expires_in": 1e400}',
                 "no number",
             ),
+            (
+                200,
+                b'{"access_token": "a", "token_type": "bearer", "expires_in": "%b"}'
+                % (b"9" * 5000),
+                "no number",
+            ),
+            (200, b"[" * 1_000_000, "no reason"),
         ],
     )
     def test_none(self, status: int, body: bytes, text: str) -> None:

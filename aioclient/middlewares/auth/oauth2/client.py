@@ -59,6 +59,7 @@ class OAuth2(Scope):
         "_parameters",
         "_refused",
         "_store",
+        "_unsaved",
         "_until",
         "token_url",
     )
@@ -90,6 +91,7 @@ class OAuth2(Scope):
         self._held: OAuth2Token | None = None
         self._until: float | None = None  # the event loop's time; None for not known
         self._refused: str | None = None  # the token that a server refused
+        self._unsaved: OAuth2Token | None = None  # the store raised when it got this token
         self._flight: Flight[OAuth2Token] = Flight()
 
     @property
@@ -151,14 +153,25 @@ class OAuth2(Scope):
         """Return a token that is not the refused one, of the store or a new one."""
         key = self.identity
         async with self._store.lock(key):
+            if self._unsaved is not None:
+                await self._save(key, self._unsaved)
             stored = await self._store.load(key)
             if stored is not None and stored.access_token != self._refused:
                 remaining = stored.remaining(time.time())
                 if remaining is None or remaining > 0:
                     return self._keep(stored)
             token = await self._granted(request, stored)
-            await _finished(self._store.save(key, token))
+            await self._save(key, token)
             return self._keep(token)
+
+    async def _save(self, key: str, token: OAuth2Token) -> None:
+        """Save *token*. If the store raises, keep it for the next time: the refresh token before it may be void."""
+        try:
+            await _finished(self._store.save(key, token))
+        except Exception:
+            self._unsaved = token
+            raise
+        self._unsaved = None
 
     async def _granted(self, request: Request, before: OAuth2Token | None) -> OAuth2Token:
         """Return a new token; *before* is the last one."""

@@ -20,6 +20,7 @@ from ....message.urls import url_of
 from ..bearer import checked_token
 
 MOST_SKEW: Final = 60.0  # seconds before the end of a token at which it is renewed
+_MOST_DIGITS: Final = 12  # of a lifetime as text: Python refuses to read thousands
 ClientAuth = Literal["client_secret_basic", "client_secret_post"]
 
 
@@ -102,7 +103,7 @@ def token_of(
         )
     try:
         answer = json.loads(body)
-    except ValueError:
+    except (ValueError, RecursionError):
         answer = None
     if status != 200 or not isinstance(answer, dict) or "error" in answer:
         found: Mapping[str, object] = answer if isinstance(answer, dict) else {}
@@ -113,7 +114,7 @@ def token_of(
     if _text(answer, "token_type").lower() != "bearer":
         raise OAuth2Error(token_url, status, "", "it gave a token of a type that is not Bearer")
     lifetime = answer.get("expires_in")
-    if isinstance(lifetime, str) and lifetime.isdecimal():
+    if isinstance(lifetime, str) and lifetime.isdecimal() and len(lifetime) <= _MOST_DIGITS:
         lifetime = int(lifetime)  # as some servers write it
     if lifetime is not None and not _is_number(lifetime):
         raise OAuth2Error(token_url, status, "", "its expires_in is no number")

@@ -136,7 +136,7 @@ def _read(path: Path) -> dict[str, object]:
         return {}
     try:
         value = json.loads(content)
-    except ValueError:
+    except (ValueError, RecursionError):
         return {}
     if not isinstance(value, dict) or value.get("version") != _VERSION:
         return {}
