@@ -201,6 +201,11 @@ def answer(
     return f"Digest {', '.join(parts)}"
 
 
+def answers(field: str, nonce: str) -> bool:
+    """Tell whether *field*, which ``answer()`` returned, is for a challenge with *nonce*."""
+    return f", nonce={_quoted(nonce)}, " in field  # quotes within other values are escaped
+
+
 def nonce_in(values: Iterable[str]) -> str | None:
     """Return the nonce that the ``Authentication-Info`` fields' *values* name for the next request; None for none.
 

@@ -209,6 +209,65 @@ class TestDigest:
                 await session.get(server.url())
         assert 'nonce="next"' in (sent(server)[3] or "")
 
+    async def test_the_next_nonce_again(self) -> None:
+        """A next nonce that is known already keeps its count: no count is used twice with a nonce."""
+        again = answer(b"ok", 'Authentication-Info: nextnonce="n"')
+        async with (
+            RawServer.replies(
+                [refused('Digest realm="r", nonce="n", qop="auth"'), again, again, OK]
+            ) as server,
+            ClientSession(auth=DigestAuth("u", "p")) as session,
+        ):
+            for _ in range(3):
+                await session.get(server.url())
+        counts = [re.findall(r"nc=(\w+)", field or "") for field in sent(server)]
+        assert counts == [[], ["00000001"], ["00000002"], ["00000003"]]
+
+    async def test_a_challenge_while_a_body_is_read(self) -> None:
+        """A count belongs to its nonce: another challenge, while a body is read for auth-int, does not change it."""
+        reading, go = asyncio.Event(), asyncio.Event()
+        first = True
+
+        async def pieces() -> AsyncIterator[bytes]:
+            nonlocal first
+            if first:
+                first = False
+                reading.set()
+                await go.wait()
+            yield b"body"
+
+        challenge = 'Digest realm="r", nonce="{}", qop="auth-int"'
+        replies = [refused(challenge.format(1)), OK, refused(challenge.format(2)), OK, OK]
+        async with (
+            RawServer.replies(replies) as server,
+            ClientSession(auth=DigestAuth("u", "p")) as session,
+        ):
+            await session.get(server.url())
+            post = asyncio.create_task(session.post(server.url(), data=pieces()))
+            await reading.wait()
+            await session.get(server.url())
+            go.set()
+            assert (await post).status == 200
+        found = [re.findall(r'\bnonce="(\d)".*nc=(\w+)', field or "") for field in sent(server)]
+        assert found == [
+            [],
+            [("1", "00000001")],
+            [("1", "00000003")],
+            [("2", "00000001")],
+            [("1", "00000002")],
+        ]
+
+    async def test_a_long_target(self) -> None:
+        """An answer whose target is longer than challenges may be is recognized when it is refused."""
+        reply = refused('Digest realm="r", nonce="n", qop="auth"')
+        async with (
+            RawServer.replies([reply], repeat=True) as server,
+            ClientSession(auth=DigestAuth("u", "p")) as session,
+        ):
+            for count in (2, 3):
+                assert (await session.get(server.url("/" + "a" * 20_000))).status == 401
+                assert len(server.requests) == count
+
     @pytest.mark.rows("AUTH-08")
     @pytest.mark.parametrize("order", [1, -1])
     @pytest.mark.parametrize("apart", [True, False])

@@ -7,7 +7,7 @@ from typing import Final
 
 from yarl import URL
 
-from ...message.digest import AUTH_INT, Challenge, Nonces, answer, challenges, nonce_in, strongest
+from ...message.digest import AUTH_INT, Challenge, Nonces, answer, answers, nonce_in, strongest
 from ...message.origin import Origin
 from ...message.request import Request
 from ...response.client_response import ClientResponse
@@ -67,10 +67,11 @@ class DigestAuth(Scope):
         challenge = self._nonces.known(request.origin)
         if challenge is None or not self.applies(request):
             return None
+        count = self._nonces.count(request.origin)
         content = request.content
         if challenge.qop == AUTH_INT and content is not None and content.data is None:
-            return self._after_reading(request, challenge)
-        self._set(request, challenge, b"" if content is None else content.data or b"")
+            return self._after_reading(request, challenge, count)
+        self._set(request, challenge, count, b"" if content is None else content.data or b"")
         return None
 
     def offer(self, request: Request) -> None:
@@ -83,7 +84,8 @@ class DigestAuth(Scope):
         known = self._nonces.known(request.origin)
         if response.status != UNAUTHORIZED:
             following = nonce_in(response.headers.getall("Authentication-Info", ()))
-            if known is not None and following is not None:
+            # The same nonce as before goes on with its count.
+            if known is not None and following is not None and following != known.nonce:
                 self._nonces.learn(request.origin, known._replace(nonce=following))
             return False
         challenge = strongest(response.headers.getall("WWW-Authenticate", ()), integrity=True)
@@ -91,29 +93,24 @@ class DigestAuth(Scope):
             return False
         if known is None or (known.realm, known.nonce) != (challenge.realm, challenge.nonce):
             self._nonces.learn(request.origin, challenge)
-        return _answered(request) != challenge.nonce
+        field = request.authorization
+        return field is None or not answers(field, challenge.nonce)
 
-    async def _after_reading(self, request: Request, challenge: Challenge) -> None:
+    async def _after_reading(self, request: Request, challenge: Challenge, count: int) -> None:
         content = request.content
-        self._set(request, challenge, b"" if content is None else await content.read())
+        self._set(request, challenge, count, b"" if content is None else await content.read())
 
-    def _set(self, request: Request, challenge: Challenge, body: bytes) -> None:
+    def _set(self, request: Request, challenge: Challenge, count: int, body: bytes) -> None:
         request.authorization = answer(
             challenge,
             self._login,
             self._password,
             request.method,
             request.real_url.raw_path_qs,
-            self._nonces.count(request.origin),
+            count,
             token_hex(16),
             body,
         )
 
     def __repr__(self) -> str:
         return f"DigestAuth(login={self._login!r}, password='***')"
-
-
-def _answered(request: Request) -> str | None:
-    """Return the nonce that *request* was sent with an answer to; None if it had no answer."""
-    field = request.authorization
-    return None if field is None else challenges([field])[0][1].get("nonce")
