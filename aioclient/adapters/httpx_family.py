@@ -2,8 +2,8 @@
 
 import sys
 import warnings
-from collections.abc import AsyncIterator, Iterator
-from typing import Any, ClassVar, Unpack
+from collections.abc import AsyncIterable, AsyncIterator, Iterator
+from typing import Any, ClassVar, NoReturn, Unpack
 
 from yarl import URL
 
@@ -54,10 +54,14 @@ class Family:
             arguments["trace_request_ctx"] = trace
         return arguments
 
-    def _translated(self, error: Exception) -> Exception:
-        """Return what the library raises in the place of *error*; *error* itself if it is not ours."""
+    def _raise(self, error: Exception, upload: "Upload | Errands | None" = None) -> NoReturn:
+        """Raise what the library raises in the place of *error*, or what the iterator of the *upload* raised."""
+        if upload is not None and upload.failure is not None:
+            raise upload.failure
         name = name_for(error, HTTPX)
-        return error if name is None else getattr(self.library, name)(str(error))
+        if name is None:
+            raise error
+        raise getattr(self.library, name)(str(error)) from error
 
     def _response(self, response: ClientResponse, stream: Any) -> Any:
         version = response.version
@@ -145,21 +149,21 @@ class AwaitedFamily(Family):
         Raises:
             TransportError: of the library, as its own transports raise it.
         """
+        upload: Upload | None = None
         try:
             arguments = self._arguments(request)
             body = _whole(request)
             if body is None:
-                arguments["data"] = _pieces(request.stream)
+                upload = Upload(request.stream)
+                arguments["data"] = upload.pieces()
             elif body or b"content-length" in {name.lower() for name, _ in request.headers.raw}:
                 arguments["data"] = body
             session = self._sessions.current()
             if "trace_request_ctx" in arguments:
                 session = traced(session)
             response = await session.request(request.method, _url(request), **arguments)
-        except self.library.TransportError:
-            raise
-        except Exception as error:
-            raise self._translated(error) from error
+        except Exception as error:  # noqa: BLE001
+            self._raise(error, upload)
         return self._response(response, self.stream_class(response, self))
 
     async def aclose(self) -> None:
@@ -174,9 +178,23 @@ class AwaitedFamily(Family):
         await self.aclose()
 
 
-async def _pieces(stream: Any) -> AsyncIterator[bytes]:
-    async for piece in stream:
-        yield piece
+class Upload:
+    """The pieces of a request's stream; ``failure`` is what it raised."""
+
+    __slots__ = ("_stream", "failure")
+
+    def __init__(self, stream: AsyncIterable[bytes]) -> None:
+        self._stream = stream
+        self.failure: Exception | None = None
+
+    async def pieces(self) -> AsyncIterator[bytes]:
+        """Yield them."""
+        try:
+            async for piece in self._stream:
+                yield piece
+        except Exception as error:
+            self.failure = error
+            raise
 
 
 class AwaitedStream:
@@ -190,10 +208,8 @@ class AwaitedStream:
         try:
             async for piece in self._response.content.iter_any():
                 yield piece
-        except GeneratorExit:
-            raise
-        except Exception as error:
-            raise self._family._translated(error) from error
+        except Exception as error:  # noqa: BLE001
+            self._family._raise(error)
 
     async def aclose(self) -> None:
         """Give up the unread rest of the body."""
@@ -223,10 +239,8 @@ class BlockingFamily(Family):
             elif body or b"content-length" in {name.lower() for name, _ in request.headers.raw}:
                 arguments["data"] = body
             response = PORTAL.run(self._send(request.method, _url(request), arguments), errands)
-        except self.library.TransportError:
-            raise
-        except Exception as error:
-            raise self._translated(error) from error
+        except Exception as error:  # noqa: BLE001
+            self._raise(error, errands)
         return self._response(response, self.stream_class(response, self, errands))
 
     async def _send(self, method: str, url: URL, arguments: dict[str, Any]) -> ClientResponse:
@@ -258,10 +272,8 @@ class BlockingStream:
     def __iter__(self) -> Iterator[bytes]:
         try:
             yield from pieces_of(self._response, self._errands)
-        except GeneratorExit:
-            raise
-        except Exception as error:
-            raise self._family._translated(error) from error
+        except Exception as error:  # noqa: BLE001
+            self._family._raise(error, self._errands)
 
     def close(self) -> None:
         """Give up the unread rest of the body."""

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 from email.message import Message
-from typing import Any, Unpack
+from typing import Any, NoReturn, Unpack
 
 from yarl import URL
 
@@ -130,17 +130,16 @@ class Adapter(requests.adapters.BaseAdapter):
 
         Raises:
             RequestException: of requests, as its own adapters raise it.
+            ValueError: the timeout is no number of seconds, (connect, read), or None.
         """
+        arguments = self._arguments(request, timeout, verify, cert, proxies)
+        data, errands = body_of(request.body, None)
+        if data is not None:
+            arguments["data"] = data
         try:
-            arguments, errands = self._arguments(request, timeout, verify, cert, proxies)
             response = PORTAL.run(self._send(request, arguments), errands)
-        except requests.RequestException:
-            raise
-        except Exception as error:
-            name = name_for(error, ERRORS)
-            if name is None:
-                raise
-            raise getattr(requests.exceptions, name)(str(error), request=request) from error
+        except Exception as error:  # noqa: BLE001
+            _raise(error, request, errands)
         raw = urllib3.HTTPResponse(
             body=_Body(response, errands),
             headers=urllib3.HTTPHeaderDict(response.headers.items()),
@@ -162,27 +161,24 @@ class Adapter(requests.adapters.BaseAdapter):
         verify: bool | str,
         cert: Any,
         proxies: Mapping[str, str] | None,
-    ) -> tuple[dict[str, Any], Any]:
+    ) -> dict[str, Any]:
         fields = [
             (_text(name), _text(value))
             for name, value in request.headers.items()
             if _text(name).lower() not in ("connection", "transfer-encoding")
         ]
-        data, errands = body_of(request.body, None)
         arguments: dict[str, Any] = {
             "headers": fields,
             "allow_redirects": False,
             "timeout": _limits(timeout),
         }
-        if data is not None:
-            arguments["data"] = data
         if verify is not True or cert is not None:
             arguments["ssl"] = tls_setting(verify, cert)
         if proxies:
             arguments["proxies"] = {
                 key: value for key, value in proxies.items() if key != "no" and value
             }
-        return arguments, errands
+        return arguments
 
     async def _send(self, request: Any, arguments: dict[str, Any]) -> ClientResponse:
         url = URL(request.url, encoded=True).with_fragment(None)
@@ -201,6 +197,19 @@ class Adapter(requests.adapters.BaseAdapter):
         self.__init__(**state["settings"])  # type: ignore[misc]
 
 
+def _raise(error: Exception, request: Any, errands: Errands | None) -> NoReturn:
+    """Raise what requests raises in the place of *error*; what the iterator of the body raised is not translated."""
+    if errands is not None and errands.failure is not None:
+        error = errands.failure
+        if not isinstance(error, OSError):
+            raise error
+        raise requests.ConnectionError(error, request=request) from error
+    name = name_for(error, ERRORS)
+    if name is None:
+        raise error
+    raise getattr(requests.exceptions, name)(str(error), request=request) from error
+
+
 def _text(value: str | bytes) -> str:
     return value if isinstance(value, str) else value.decode("latin-1")
 
@@ -208,6 +217,8 @@ def _text(value: str | bytes) -> str:
 def _limits(timeout: Any) -> ClientTimeout:
     """Return the limits that requests says: one for both, (connect, read), or urllib3's ``Timeout``."""
     if isinstance(timeout, tuple):
+        if len(timeout) != 2:
+            raise ValueError(f"timeout={timeout}: give (connect, read), or one number for both")
         connect, read = timeout
     elif isinstance(timeout, urllib3.Timeout):
         connect, read = timeout.connect_timeout, timeout.read_timeout

@@ -30,11 +30,15 @@ class Member(Protocol):
 
 
 class Errands:
-    """What the loop asks the waiting thread to do meanwhile: to run code of the caller's, such as an iterator."""
+    """What the loop asks the waiting thread to do meanwhile: to run code of the caller's, such as an iterator.
 
-    __slots__ = ("_queue",)
+    ``failure`` is what that code raised last.
+    """
+
+    __slots__ = ("_queue", "failure")
 
     def __init__(self) -> None:
+        self.failure: Exception | None = None
         self._queue: SimpleQueue[tuple[Callable[[], Any], asyncio.Future[Any]] | None] = (
             SimpleQueue()
         )
@@ -56,6 +60,7 @@ class Errands:
             try:
                 result = function()
             except Exception as error:  # noqa: BLE001  (it is raised where it is awaited)
+                self.failure = error
                 _settle(future, future.set_exception, error)
             else:
                 _settle(future, future.set_result, result)

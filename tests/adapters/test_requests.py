@@ -135,6 +135,24 @@ class TestErrors:
         with BlockingServer(script) as broken, pytest.raises(error):
             session.post(broken.url(), json=1)
 
+    @pytest.mark.parametrize(
+        ("mine", "kind"),
+        [(LookupError(), LookupError), (OSError(), requests.ConnectionError)],
+    )
+    def test_what_an_iterator_raises(
+        self, server: Server, session: requests.Session, mine: Exception, kind: type[Exception]
+    ) -> None:
+        def pieces() -> Iterator[bytes]:
+            yield b"a"
+            raise mine
+
+        with pytest.raises(kind):
+            session.post(f"{server.url}/echo", data=pieces())
+
+    def test_a_timeout_of_three(self, session: requests.Session) -> None:
+        with pytest.raises(ValueError, match=r"timeout=\(1, 2, 3\): give \(connect, read\)"):
+            session.get("http://127.0.0.1:1/", timeout=(1, 2, 3))  # type: ignore[arg-type]
+
     def test_certificates(self, certificates: Certificates) -> None:
         server = Server(certificates.server_context())
         try:
