@@ -123,9 +123,7 @@ def signature_base(
     Raises:
         ValueError: the request lacks a component.
     """
-    lines = [
-        f"{each.identifier}: {value}" for each in components for value in _values(request, each)
-    ]
+    lines = [f"{each.identifier}: {_value(request, each)}" for each in components]
     lines.append(f'"@signature-params": {parameters}')
     return "\n".join(lines).encode("utf-8", "surrogateescape")
 
@@ -142,29 +140,46 @@ def string(text: str) -> str:
     return f'"{escaped}"'
 
 
-def _values(request: UnsignedRequest, part: Component) -> list[str]:
-    """Return the values of a component: one, or one for each query parameter of its name."""
+def _value(request: UnsignedRequest, part: Component) -> str:
     if not part.name.startswith("@"):
-        return [_field(request.headers, part)]
+        return _field(request.headers, part)
     url = request.url
     if part.name == "@query-param":
-        query = parse_qsl(url.raw_query_string, keep_blank_values=True)
-        found = [quote(value, safe="") for name, value in query if name == part.value]
-        if not found:
-            raise ValueError(f"the query has no parameter {part.value!r} to sign")
-        return found
+        return _query_parameter(url.raw_query_string, part.value)
     scheme = {"ws": "http", "wss": "https"}.get(url.scheme, url.scheme)
-    return [
-        {
-            "@method": request.method,
-            "@target-uri": f"{scheme}://{request.authority}{request.target}",
-            "@authority": request.authority.lower(),
-            "@scheme": scheme,
-            "@request-target": request.target,
-            "@path": url.raw_path or "/",
-            "@query": f"?{url.raw_query_string}",
-        }[part.name]
-    ]
+    return {
+        "@method": request.method,
+        "@target-uri": f"{scheme}://{request.authority}{request.target}",
+        "@authority": request.authority.lower(),
+        "@scheme": scheme,
+        "@request-target": request.target,
+        "@path": url.raw_path or "/",
+        "@query": f"?{url.raw_query_string}",
+    }[part.name]
+
+
+def _query_parameter(query: str, name: str) -> str:
+    """Return the value of the query parameter whose encoded name is *name*, encoded (section 2.2.8).
+
+    Raises:
+        ValueError: the query has no such parameter, or several.
+    """
+    pairs = parse_qsl(query, keep_blank_values=True)
+    found = [_form_coded(value) for each, value in pairs if _form_coded(each) == name]
+    if not found:
+        raise ValueError(
+            f"the query has no parameter {name!r} to sign; the name is written percent-encoded"
+        )
+    if len(found) > 1:
+        raise ValueError(
+            f"the query has {len(found)} parameters {name!r}, so none can be signed; cover @query"
+        )
+    return found[0]
+
+
+def _form_coded(text: str) -> str:
+    """Return *text* with everything percent-encoded that a form encodes: all but letters, digits and ``*-._``."""
+    return quote(text, safe="*").replace("~", "%7E")
 
 
 def _field(headers: "CIMultiDict[str]", part: Component) -> str:

@@ -2,6 +2,7 @@
 
 import hashlib
 import hmac
+import re
 import time
 from base64 import b64encode
 from collections.abc import Callable, Iterable
@@ -18,6 +19,7 @@ from .unsigned import UnsignedRequest
 
 _CONTENT_DIGEST: Final = "Content-Digest"
 HMAC: Final = "hmac-sha256"
+_KEY: Final = re.compile(r"[a-z*][a-z0-9_\-.*]*")
 
 
 class HTTPMessageSigner:
@@ -30,8 +32,9 @@ class HTTPMessageSigner:
         key_id: the name of the key, for the server.
         key: a shared key, a private key of ``cryptography``, or such a key as PEM.
         covered: the parts to sign: names of fields, and ``@method``, ``@target-uri``, ``@authority``, ``@scheme``,
-            ``@request-target``, ``@path``, ``@query``, ``@query-param;name="..."``. For ``content-digest`` the field is
-            computed from the body, if the request has none.
+            ``@request-target``, ``@path``, ``@query``, ``@query-param;name="..."`` with the percent-encoded name of a
+            parameter that is there once. For ``content-digest`` the field is computed from the body, if the request has
+            none.
         label: of the signature.
         expires: seconds for which the signature is valid; None to send no end.
         nonce: whether the signature has a unique random text.
@@ -82,8 +85,11 @@ class HTTPMessageSigner:
             if not isinstance(text, str):
                 raise TypeError(f"{name} must be a str, found {type(text).__name__}")
             string(text)
-        if check_name(label) != label.lower() or not label[0].isalpha():
-            raise ValueError(f"the label {label!r} must begin with a letter, and be in lower case")
+        if _KEY.fullmatch(check_name(label)) is None:
+            raise ValueError(
+                f"the label {label!r} must begin with a letter in lower case, and hold such letters, digits and _-.* "
+                "only (RFC 8941, section 3.1.2)"
+            )
         if expires is not None and not expires > 0:
             raise ValueError(f"expires={expires}: give a number of seconds above 0")
         if digest not in HASHES:
