@@ -1,5 +1,6 @@
 """The reference prints signatures as the source has them."""
 
+import re
 import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -8,7 +9,8 @@ from typing import Any, Never, TypedDict, Unpack
 
 import pytest
 
-DOCS = Path(__file__).parent.parent / "docs"
+ROOT = Path(__file__).parent.parent
+DOCS = ROOT / "docs"
 TimeoutLike = float | tuple[float, float] | None
 _SECRET = object()
 MOST = 10
@@ -98,3 +100,28 @@ def test_what_takes_nothing(signatures: Any) -> None:
 def test_dataclasses(signatures: Any) -> None:
     """A class without a constructor in the source has its fields."""
     assert shown(signatures, "class", Value) == ("(name: str, most: int = 3)", None)
+
+
+def source(folder: str) -> str:
+    """Return all modules of a folder as one text, in which a string that goes on in the next line is whole."""
+    text = "\n".join(
+        path.read_text(encoding="utf-8") for path in sorted((ROOT / folder).rglob("*.py"))
+    )
+    return re.sub(r'"\n *r?f?"', "", text)
+
+
+def test_errors_page() -> None:
+    """The page that lists errors by their messages has today's words: those of the source, or that a test expects."""
+    page = (DOCS / "how-to" / "errors.rst").read_text(encoding="utf-8")
+    cells = re.findall(r"^    \* - (.*(?:\n      (?! *- ).*)*)", page, re.M)[1:]
+    mistakes = (DOCS / "reference" / "mistakes.rst").read_text(encoding="utf-8")
+    found = source("aioclient") + source("tests") + " ".join(mistakes.split())
+    words = {
+        part
+        for cell in cells
+        for phrase in re.findall("``(.+?)``", cell)
+        for part in re.split(r" *(?:…|\.\.\.|[:=.'\[\]]) *", phrase)
+        if " " in part
+    }
+    assert len(words) > 25
+    assert not [part for part in sorted(words) if part not in found]

@@ -1,4 +1,4 @@
-"""Transports for httpx and httpx2, whose interface is the same: what differs is the module of the classes."""
+"""Transports for httpx and httpx2: their interfaces are the same, but in modules of their own."""
 
 import sys
 import warnings
@@ -55,7 +55,7 @@ class Family:
         return arguments
 
     def _raise(self, error: Exception, upload: "Upload | Errands | None" = None) -> NoReturn:
-        """Raise what the library raises in the place of *error*, or what the iterator of the *upload* raised."""
+        """Raise the exception that the iterator of *upload* raised, else the library's own exception for *error*."""
         if upload is not None and upload.failure is not None:
             raise upload.failure
         name = name_for(error, HTTPX)
@@ -80,7 +80,7 @@ class Family:
         )
 
     def _warn_of_bypass(self) -> None:
-        """Warn if the client that is entered sends by a proxy of its own, past this transport."""
+        """Warn if the client that is entered has a proxy of its own, and so does not use this transport."""
         frame = sys._getframe(2)
         client = frame.f_locals.get("self")
         mounts = getattr(client, "_mounts", None)
@@ -99,7 +99,7 @@ class Family:
 
 
 class NetworkStream:
-    """What a response tells of its connection, as long as it has one: ``get_extra_info()``."""
+    """Information about a response's connection, as long as it has one: ``get_extra_info()``."""
 
     _NAMES: ClassVar = {"client_addr": "sockname", "server_addr": "peername"}
 

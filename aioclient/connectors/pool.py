@@ -144,7 +144,7 @@ class Pool(Generic[K, C]):
         shared_connections: Largest number of connections of one key that carry many exchanges; 0 for no separate limit.
 
     Attributes:
-        queued: Tickets that have joined a dial in vain, and wait at a gate since; who was told of them removes them.
+        queued: Tickets that joined a dial in vain and now wait at a gate. The driver takes them from here.
 
     Raises:
         ValueError: a limit is not a whole number from 0 on, or the timeout is negative or NaN.

@@ -3,12 +3,14 @@
 import ast
 import logging
 import re
+import sys
 from pathlib import Path
+from types import FrameType
 
 import pytest
 
 import aioclient
-from aioclient import ClientSession
+from aioclient import ClientSession, Request
 from aioclient.testing import RawServer, refused_port
 
 from ..loopback import OK, answer, moved
@@ -130,6 +132,28 @@ class TestRequests:
         assert [record.name for record in caplog.records] == (
             ["aioclient.redirects"] if level == logging.INFO else []
         )
+
+    async def test_cost_while_off(self) -> None:
+        """Off, a line costs one isEnabledFor: one for the call, one for its redirect, and no text is made."""
+        asked: list[str] = []
+        is_enabled, label = logging.Logger.isEnabledFor.__code__, Request.label.fget.__code__
+
+        def note(frame: FrameType, event: str, _: object) -> None:
+            if event == "call" and frame.f_code is is_enabled:
+                asked.append(frame.f_locals["self"].name)
+            elif event == "call" and frame.f_code is label:
+                asked.append("label")
+
+        async with (
+            RawServer.replies([moved("/b"), OK]) as server,
+            ClientSession() as session,
+        ):
+            sys.setprofile(note)
+            try:
+                await session.get(server.url())
+            finally:
+                sys.setprofile(None)
+        assert asked == ["aioclient.client", "aioclient.redirects"]
 
 
 def names() -> set[str]:
