@@ -17,14 +17,13 @@ itself, others do not see. A new thread starts with an empty context.
 
 import asyncio
 import logging
-from collections.abc import AsyncGenerator
-from contextlib import suppress
 from contextvars import ContextVar, Token
 from types import TracebackType
 from typing import Final
 
 from .middlewares.auth import AuthLike
 from .session import ClientSession
+from .session.of_each_loop import SessionOfEachLoop
 
 __all__ = (
     "clear_session",
@@ -39,34 +38,18 @@ _log = logging.getLogger("aioclient.context")
 
 _current: ContextVar[ClientSession | None] = ContextVar("aioclient.context.session", default=None)
 
-
-class KeptSession:
-    """A session that the event loop closes at its end, together with its asynchronous generators.
-
-    ``asyncio.run()`` does this, and so does ``loop.shutdown_asyncgens()``.
-    """
-
-    __slots__ = ("_keeper", "loop", "session")
-
-    def __init__(self, session: ClientSession) -> None:
-        self.session: ClientSession = session
-        self.loop: asyncio.AbstractEventLoop = asyncio.get_running_loop()
-        self._keeper = self._keep()
-        with suppress(StopIteration):
-            self._keeper.__anext__().send(None)  # from now on the loop knows the generator
-
-    async def _keep(self) -> AsyncGenerator[None, None]:
-        try:
-            yield
-        finally:
-            await self.session.close()
-
-    async def close(self) -> None:
-        """Close the session now."""
-        await self._keeper.aclose()
+# The blocks of use_session() that the context is in; one object may be entered by several tasks.
+_blocks: ContextVar[tuple[tuple[Token[ClientSession | None], ClientSession], ...]] = ContextVar(
+    "aioclient.context.blocks", default=()
+)
 
 
-_defaults: Final[dict[asyncio.AbstractEventLoop, KeptSession]] = {}
+def _made() -> ClientSession:
+    _log.debug("make a session for the event loop")
+    return ClientSession()
+
+
+_defaults: Final = SessionOfEachLoop(_made)
 
 
 def get_session() -> ClientSession:
@@ -82,21 +65,13 @@ def get_session() -> ClientSession:
     if session is not None:
         return session
     try:
-        loop = asyncio.get_running_loop()
+        asyncio.get_running_loop()
     except RuntimeError:
         raise RuntimeError(
             "get_session(): no session is set in this context, and no event loop runs that could have one; call it "
             "inside an async function, or set_session() before"
         ) from None
-    default = _defaults.get(loop)
-    if default is None or default.session.closed:
-        for other in [
-            each for each, kept in _defaults.items() if kept.session.closed or each.is_closed()
-        ]:
-            del _defaults[other]  # if its loop was closed without ending it, the session warns
-        default = _defaults[loop] = KeptSession(ClientSession())
-        _log.debug("made a session for the event loop")
-    return default.session
+    return _defaults.current()
 
 
 def set_session(session: ClientSession) -> "Token[ClientSession | None]":
@@ -125,23 +100,13 @@ async def close_session() -> None:
     if session is not None:
         _current.set(None)
         await session.close()
-        return
-    default = _defaults.pop(asyncio.get_running_loop(), None)
-    if default is not None:
-        await default.close()
+    else:
+        await _defaults.close()
 
 
 async def close_all_sessions() -> None:
     """Close the default sessions of all event loops: the running one's, and those of loops in other threads."""
-    running = asyncio.get_running_loop()
-    for loop, default in tuple(_defaults.items()):
-        if loop is running:
-            await default.close()
-        elif loop.is_running():
-            await asyncio.wrap_future(asyncio.run_coroutine_threadsafe(default.close(), loop))
-        elif not loop.is_closed():
-            continue  # nobody can close it from here; the end of its loop does
-        _defaults.pop(loop, None)
+    await _defaults.close_all()
 
 
 class use_session:
@@ -155,6 +120,7 @@ class use_session:
 
     Raises:
         TypeError: *session* is no ``ClientSession``, or *auth* no credentials.
+        RuntimeError: the block ends in another context than it began in.
     """
 
     def __init__(
@@ -166,15 +132,20 @@ class use_session:
             )
         self._given = session
         self._auth = auth
-        self._entered: list[tuple[Token[ClientSession | None], ClientSession]] = []
 
     def _enter(self, session: ClientSession) -> ClientSession:
-        self._entered.append((_current.set(session), session))
+        _blocks.set((*_blocks.get(), (_current.set(session), session)))
         return session
 
     def _leave(self) -> ClientSession:
-        token, session = self._entered.pop()
+        blocks = _blocks.get()
+        if not blocks:
+            raise RuntimeError(
+                "the block of use_session() ends in another context than it began in; enter and leave it in one task"
+            )
+        *outer, (token, session) = blocks
         _current.reset(token)
+        _blocks.set(tuple(outer))
         return session
 
     def __enter__(self) -> ClientSession:

@@ -36,8 +36,7 @@ def run(loop_name: str, coroutine: Coroutine[Any, Any, None]) -> None:
 @pytest.fixture(autouse=True)
 def no_default_is_left() -> Iterator[None]:
     yield
-    assert [kept for kept in context._defaults.values() if not kept.session.closed] == []
-    context._defaults.clear()
+    assert context._defaults.open() == []
 
 
 @pytest.mark.rows("S000-19", "S000-23")
@@ -269,6 +268,45 @@ def test_defaults_of_other_threads_are_closed(loop_name: str) -> None:
     assert sessions[0].closed
     done.set()
     thread.join()
+
+
+def test_loops_that_begin_at_the_same_time(loop_name: str) -> None:
+    """Each gets its own session, and drops those of loops that have ended meanwhile."""
+    begin = threading.Barrier(8)
+
+    async def main() -> None:
+        session = get_session()
+        assert get_session() is session
+
+    def begin_again() -> None:
+        begin.wait()
+        for _ in range(20):
+            run(loop_name, main())
+
+    with ThreadPoolExecutor(8) as pool:
+        for call in [pool.submit(begin_again) for _ in range(8)]:
+            call.result()
+
+
+async def test_one_scope_for_several_tasks() -> None:
+    async with ClientSession() as session:
+        scope = use_session(session)
+        entered = asyncio.Barrier(3)
+
+        async def task() -> None:
+            async with scope:
+                await entered.wait()
+                assert get_session() is session
+
+        await asyncio.gather(*(task() for _ in range(3)))
+
+
+async def test_a_block_left_in_another_context() -> None:
+    async with ClientSession() as session:
+        scope = use_session(session)
+        contextvars.copy_context().run(scope.__enter__)
+        with pytest.raises(RuntimeError, match="enter and leave it in one task"):
+            scope.__exit__(None, None, None)
 
 
 async def test_a_subclass_keeps_its_class() -> None:

@@ -9,6 +9,7 @@ from yarl import URL
 
 from ..response.client_response import ClientResponse
 from ..session import ClientSession
+from ..session.of_each_loop import SessionOfEachLoop
 from ..sync.portal import PORTAL, Errands
 from ..sync.response import pieces_of
 from ..sync.uploads import body_of
@@ -16,7 +17,6 @@ from .errors import HTTPX, name_for
 from .settings import (
     AdapterArguments,
     AdapterSettings,
-    AwaitedSessions,
     BlockingSession,
     timeout_of,
 )
@@ -141,7 +141,7 @@ class AwaitedFamily(Family):
     stream_class: ClassVar[Any]
 
     def __init__(self, **settings: Unpack[AdapterArguments]) -> None:
-        self._sessions = AwaitedSessions(AdapterSettings(**settings))
+        self._sessions = SessionOfEachLoop(AdapterSettings(**settings).session)
 
     async def handle_async_request(self, request: Any) -> Any:
         """Send *request*; the response's body is still to be read.

@@ -1,6 +1,5 @@
 """Sessions that only send: the other library follows redirects, keeps cookies, adds default fields and decodes."""
 
-import asyncio
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from functools import lru_cache
@@ -9,7 +8,6 @@ from typing import Any, Final, TypedDict
 from ..chain import Middleware, Transport
 from ..connectors.tcp import TCPConnector
 from ..connectors.unix import UnixConnector
-from ..context import KeptSession
 from ..cookies import DummyCookieJar
 from ..message.proxy import Proxy
 from ..message.request import HTTP2Option
@@ -115,30 +113,6 @@ def _proxy(proxy: Any) -> Any:
 def timeout_of(connect: float | None, read: float | None, pool: float | None) -> ClientTimeout:
     """Return the timeouts of one request; all in seconds, None for no limit."""
     return ClientTimeout(total=None, sock_connect=connect, sock_read=read, pool=pool)
-
-
-class AwaitedSessions:
-    """One session for each event loop; it is closed with the loop."""
-
-    def __init__(self, settings: AdapterSettings) -> None:
-        self._settings = settings
-        self._kept: dict[asyncio.AbstractEventLoop, KeptSession] = {}
-
-    def current(self) -> ClientSession:
-        """Return the session of the running loop, a new one if it has none."""
-        loop = asyncio.get_running_loop()
-        kept = self._kept.get(loop)
-        if kept is None or kept.session.closed:
-            for other in [each for each in self._kept if each.is_closed()]:
-                del self._kept[other]
-            kept = self._kept[loop] = KeptSession(self._settings.session())
-        return kept.session
-
-    async def close(self) -> None:
-        """Close the session of the running loop."""
-        kept = self._kept.pop(asyncio.get_running_loop(), None)
-        if kept is not None:
-            await kept.close()
 
 
 class BlockingSession:

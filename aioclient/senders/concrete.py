@@ -1,14 +1,13 @@
 """The senders that use the network: through sessions of this library, or clients of httpx or requests."""
 
-import asyncio
 import inspect
 import warnings
 from collections.abc import Coroutine
 from typing import Any
 
-from ..context import KeptSession
 from ..response.json_body import decode_json
 from ..session import ClientSession
+from ..session.of_each_loop import SessionOfEachLoop
 from ..sync import Session
 from .base import Awaited, Sender
 from .values import Request, Response
@@ -127,7 +126,7 @@ class AsyncSender(Sender[Awaited]):
                 f"found {type(client).__qualname__}; give it to SyncSender()"
             )
         self._given = client
-        self._own: dict[asyncio.AbstractEventLoop, KeptSession] = {}
+        self._own = SessionOfEachLoop(lambda: ClientSession(**arguments))
         self._arguments = arguments
         self._follow = follow_redirects
 
@@ -136,8 +135,7 @@ class AsyncSender(Sender[Awaited]):
         """The client that sends the requests; None while this event loop has no session yet."""
         if self._given is not None:
             return self._given
-        kept = self._own.get(asyncio.get_running_loop())
-        return None if kept is None else kept.session
+        return self._own.existing()
 
     @property
     def is_async(self) -> bool:
@@ -150,7 +148,7 @@ class AsyncSender(Sender[Awaited]):
         Raises:
             ClientError, TimeoutError: of ``aioclient``, or what the given client raises.
         """
-        client = self._given or self._session()
+        client = self._own.current() if self._given is None else self._given
         if not issubclass(type(client), ClientSession):
             return of_foreign(await client.request(**arguments_of(request, takes_content(client))))
         async with client.request(
@@ -159,23 +157,12 @@ class AsyncSender(Sender[Awaited]):
             raw = await response.read()
             return Response(str(response.url), response.headers, response.status, parsed(raw), raw)
 
-    def _session(self) -> ClientSession:
-        loop = asyncio.get_running_loop()
-        kept = self._own.get(loop)
-        if kept is None or kept.session.closed:
-            for other in [each for each in self._own if each.is_closed()]:
-                del self._own[other]
-            kept = self._own[loop] = KeptSession(ClientSession(**self._arguments))
-        return kept.session
-
     async def close(self) -> None:
         """Close the client, even if it was passed in."""
         if self._given is not None:
             await (self._given.aclose if hasattr(self._given, "aclose") else self._given.close)()
-            return
-        kept = self._own.pop(asyncio.get_running_loop(), None)
-        if kept is not None:
-            await kept.close()
+        else:
+            await self._own.close()
 
     def _leave(self) -> Coroutine[Any, Any, None] | None:
         return self.close() if self._given is None else None
