@@ -17,7 +17,7 @@ from aioclient import ClientConnectionError, ClientSession, TCPConnector
 
 from .servers.certificates import Certificates
 from .servers.erratic import CROSSING, erratic_server
-from .servers.http2 import Nghttpd
+from .servers.nginx import Nginx
 
 REQUESTS = 50_000
 WORKERS = 20
@@ -26,24 +26,25 @@ pytestmark = pytest.mark.both_loops
 
 
 @pytest.mark.hang_limit(300)
-async def test_over_one_connection(certificates: Certificates) -> None:
+async def test_over_one_connection(nginx: Nginx, certificates: Certificates) -> None:
     """50,000 requests on each event loop, 100 at a time on one HTTP/2 connection, and no wrong body."""
     tls = certificates.client_context()
     tls.set_alpn_protocols(["h2"])
     numbers = iter(range(REQUESTS))
     connector = TCPConnector(ssl=tls)
-    with Nghttpd(certificates) as server:
-        async with ClientSession(http2=True, connector=connector) as session:
+    base = f"https://localhost:{nginx.http2_port}"
+    async with ClientSession(base, http2=True, connector=connector) as session:
 
-            async def work() -> None:
-                for number in numbers:
-                    sent = b"%d" % number
-                    async with session.post(server.url("/"), data=sent) as response:
-                        assert (response.version, await response.read()) == ((2, 0), sent)
+        async def work() -> None:
+            for number in numbers:
+                target = f"/target/{number}"
+                method, data = ("POST", b"%d" % number) if number % 2 else ("GET", None)
+                async with session.request(method, target, data=data) as response:
+                    assert (response.version, await response.text()) == ((2, 0), target)
 
-            await asyncio.gather(*(work() for _ in range(100)))
-            statistics = connector.statistics()
-            assert (statistics.opened, statistics.in_use, statistics.idle) == (1, 0, 1)
+        await asyncio.gather(*(work() for _ in range(100)))
+        statistics = connector.statistics()
+        assert (statistics.opened, statistics.in_use, statistics.idle) == (1, 0, 1)
 
 
 @pytest.mark.rows("POOL-02")

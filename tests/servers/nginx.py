@@ -9,6 +9,7 @@ Locations (all on `port`, `tls_port`, `http2_port` and `unix_path`):
 - `/chunked`: 64 KiB of unknown length
 - `/redirect`: 302 to `/json`; `/status/204`, `/status/500` and the other codes of `STATUSES`
 - `/close`: answers and closes the connection
+- `/target/<any>`: answers with the request's target
 - `/upload`: reads the whole body, then answers with its length
 - `/dav/<name>`: PUT keeps the body, GET returns it, DELETE removes it
 - `/limited/429`: answers 50 requests a second, and the others with that status; `/limited/503`: one in a second, and
@@ -68,6 +69,7 @@ LOCATIONS = """
         location = /redirect {{ return 302 /json; }}
         {statuses}
         location = /close {{ keepalive_timeout 0; return 200 'closing'; }}
+        location /target/ {{ return 200 $request_uri; }}
         location = /upload {{
             proxy_pass http://unix:{inner};
             proxy_set_header Connection '';
