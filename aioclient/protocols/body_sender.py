@@ -33,7 +33,7 @@ class FinishingWriter(BodyWriter, Protocol):
 class BodySender:
     """Sends the bodies of requests, one after the other, each in a task of its own; the base for each protocol.
 
-    uploaded: Bytes of the body that were written so far.
+    Attributes:
         uploaded: Bytes of the body that were written so far.
     """
 

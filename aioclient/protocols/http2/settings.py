@@ -69,7 +69,7 @@ class LocalSettings:
 class PeerSettings:
     """The latest settings of the server, or their defaults.
 
-    table_size: Bytes of the dynamic table that our encoder may use.
+    Attributes:
         table_size: Bytes of the dynamic table that our encoder may use.
         max_streams: Streams that may be open at a time.
         initial_window: Bytes that may be sent on a new stream.
