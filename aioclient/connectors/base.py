@@ -236,12 +236,13 @@ class BaseConnector(ConnectorPrivateNames):
         if self._sockets.closed:
             raise closed_error(request)
         key = request.key
-        if request.options.websocket and key.http2:
-            return self._open_websocket(request, key)
-        if key.proxy is not None and not key.tunnel:
+        if key.http2:
+            if request.options.websocket:
+                return self._open_websocket(request, key)
+            if self._other_origins is not None:
+                return self._exchange_coalesced(request, key, self._other_origins)
+        elif key.proxy is not None and not key.tunnel:
             return self._send_to_proxy(request, key)
-        if self._other_origins is not None and key.http2:
-            return self._exchange_coalesced(request, key, self._other_origins)
         return self._exchange(request, key)
 
     async def _send_to_proxy(self, request: Request, key: ConnectionKey) -> ClientResponse:
