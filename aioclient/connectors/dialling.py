@@ -113,18 +113,7 @@ class Dialler:
             ConnectTimeoutError, TotalTimeoutError: the time was over.
         """
         request, key = exchange.request, exchange.key
-        timeout = request.timeout
-        limit = earliest(
-            (
-                ("total", timeout.total, request.deadline),
-                *ends(start, connect=timeout.connect),
-                *ends(
-                    self._binding.bound_loop.time(),
-                    sock_connect=timeout.sock_connect,
-                    conn_timeout=self.conn_timeout,
-                ),
-            )
-        )
+        limit = self.limit(request, start)
         dial = Dial(
             None if limit is None else limit.end,
             f"no connection to {key.host}:{key.port}",
@@ -154,9 +143,24 @@ class Dialler:
                 raise
             if self._sockets.closed:
                 raise closed_error(request) from None
-            raise _dial_error(request, cast(Limit, limit), dial) from error
+            raise dial_error(request, cast(Limit, limit), dial) from error
         finally:
             self._sockets.discard_dial(dial.timeout)
+
+    def limit(self, request: Request, start: float) -> Limit | None:
+        """Return the limit of a dial that begins now for *request*, which asked for a connection at *start*."""
+        timeout = request.timeout
+        return earliest(
+            (
+                ("total", timeout.total, request.deadline),
+                *ends(start, connect=timeout.connect),
+                *ends(
+                    self._binding.bound_loop.time(),
+                    sock_connect=timeout.sock_connect,
+                    conn_timeout=self.conn_timeout,
+                ),
+            )
+        )
 
     async def plan(self, request: Request, key: ConnectionKey) -> TLSPlan | None:
         """Return the TLS plan for the key's host; None without TLS.
@@ -329,7 +333,8 @@ async def _connect_traced(
     return connection
 
 
-def _dial_error(request: Request, limit: Limit, dial: Dial) -> TimeoutError:
+def dial_error(request: Request, limit: Limit, dial: Dial) -> TimeoutError:
+    """Return the error of *dial*, which reached its *limit*."""
     if limit.phase == "total":
         return TotalTimeoutError(request.method, request.url, limit.seconds, dial.missing)
     return ConnectTimeoutError(

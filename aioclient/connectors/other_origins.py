@@ -11,7 +11,7 @@ from typing import Any, cast
 
 from ..exceptions import ClientConnectorDNSError
 from ..exchange import Exchange
-from ..message.origin import ConnectionKey
+from ..message.origin import ConnectionKey, Origin
 from ..message.request import Request
 from ..protocols.connection import HttpConnection
 from .driver import PoolDriver
@@ -58,6 +58,7 @@ class OtherOrigins:
 
         Raises:
             AddressNotAllowedError: the address policy denies the host or all of its addresses.
+            ConnectTimeoutError, TotalTimeoutError: the host's addresses did not come in time.
         """
         request, key = exchange.request, exchange.key
         if key.server_hostname is not None or key.proxy is not None:
@@ -70,7 +71,7 @@ class OtherOrigins:
             return None
         try:
             addresses = await self._addresses(request, key)
-        except (ClientConnectorDNSError, TimeoutError):
+        except ClientConnectorDNSError:
             return None  # whoever dials reports it
         others = {
             each.key
@@ -96,7 +97,7 @@ def _covers(connection: HttpConnection, request: Request, key: ConnectionKey) ->
     return (
         tls is not None
         and connection.key._replace(host=key.host) == key
-        and is_valid_for(tls.getpeercert() or {}, request.origin.host)
+        and is_valid_for(tls.getpeercert() or {}, request.origin)
     )
 
 
@@ -110,18 +111,15 @@ def _address(connection: HttpConnection) -> str:
     return name[0] if name else ""
 
 
-def is_valid_for(certificate: Mapping[str, Any], host: str) -> bool:
-    """Tell whether a verified *certificate*, as ``getpeercert()`` returns it, is valid for *host* (RFC 6125).
+def is_valid_for(certificate: Mapping[str, Any], origin: Origin) -> bool:
+    """Tell whether a verified *certificate*, as ``getpeercert()`` returns it, is valid for *origin* (RFC 6125).
 
-    A wildcard stands for one label, the first one. Addresses have no wildcards.
+    A wildcard stands for one label, the first one. An address is never a name.
     """
+    host = origin.host
     names = certificate.get("subjectAltName", ())
+    if origin.is_ip:
+        return ("IP Address", host) in names
     wild = "*." + host.partition(".")[2]
-    for kind, name in names:
-        if kind == "IP Address" and name == host:
-            return True
-        if kind == "DNS" and (
-            name.lower() == host or (wild.count(".") > 1 and name.lower() == wild)
-        ):
-            return True
-    return False
+    accepted = (host, wild) if wild.count(".") > 1 else (host,)
+    return any(kind == "DNS" and name.lower() in accepted for kind, name in names)

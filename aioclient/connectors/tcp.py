@@ -19,7 +19,7 @@ from ..response.trace import CallTrace
 from ..warning import warn_legacy
 from .address_policy import AddressPolicy
 from .base import ConnectorArguments
-from .dialling import Dial
+from .dialling import Dial, dial_error
 from .dns import DefaultResolver
 from .errors import connect_error, dns_error, policy_error
 from .http2 import check_flag
@@ -194,16 +194,22 @@ class TCPConnector(ProxiedConnector):
         return _allowed(addresses, dns_name, key, self._address_policy)
 
     async def _known_addresses(self, request: Request, key: ConnectionKey) -> set[str]:
-        """Return the addresses of *request*'s host that may be connected to, within the limits of a connection.
+        """Return the addresses of *request*'s host that may be connected to, within the limits of a dial.
 
         Raises:
             ClientConnectorDNSError, AddressNotAllowedError: as for ``_addresses()``.
-            TimeoutError: the limit was reached.
+            ConnectTimeoutError, TotalTimeoutError: the time was over.
         """
         self._check_target(request.origin, key)
-        async with asyncio.timeout(request.timeout.sock_connect):
-            dial = Dial(None, "", Phases(), request.trace)
-            addresses = await self._addresses(request.origin.dns_name, key, dial)
+        limit = self._dialler.limit(request, asyncio.get_running_loop().time())
+        dial = Dial(None if limit is None else limit.end, "", Phases(), request.trace)
+        try:
+            async with dial.timeout:
+                addresses = await self._addresses(request.origin.dns_name, key, dial)
+        except TimeoutError as error:
+            if limit is None or not dial.timeout.expired():
+                raise
+            raise dial_error(request, limit, dial) from error
         return {address["host"] for address in addresses}
 
     async def _dial(self, dns_name: str, key: ConnectionKey, dial: Dial) -> socket.socket:

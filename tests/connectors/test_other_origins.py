@@ -1,19 +1,25 @@
 """``http2_coalesce``: one connection for several origins, where certificate and address allow it (H2-14)."""
 
 import asyncio
+import socket
 import ssl
 from typing import Any
 
 import pytest
+from aiohttp.abc import AbstractResolver, ResolveResult
 
 from aioclient import (
     AddressNotAllowedError,
     AddressPolicy,
     ClientConnectorError,
     ClientSession,
+    ClientTimeout,
+    ConnectTimeoutError,
     TCPConnector,
+    TotalTimeoutError,
 )
 from aioclient.connectors.other_origins import is_valid_for
+from aioclient.message.origin import Origin
 from aioclient.testing import H2Connection, H2Server
 
 from ..servers.certificates import Certificates
@@ -136,6 +142,50 @@ class TestCoalescing:
                 await text(session, peer, "b.test")
 
 
+class OneName(AbstractResolver):
+    """Knows ``a.test``, and never answers for another name."""
+
+    async def resolve(
+        self, host: str, port: int = 0, family: socket.AddressFamily = socket.AF_INET
+    ) -> list[ResolveResult]:
+        if host != "a.test":
+            await asyncio.Event().wait()
+        return [
+            ResolveResult(
+                hostname=host, host="127.0.0.1", port=port, family=family, proto=0, flags=0
+            )
+        ]
+
+    async def close(self) -> None:
+        """Nothing is held."""
+
+
+@pytest.mark.virtual_clock
+@pytest.mark.parametrize(
+    ("limit", "error"),
+    [
+        ("total", TotalTimeoutError),
+        ("connect", ConnectTimeoutError),
+        ("sock_connect", ConnectTimeoutError),
+    ],
+)
+async def test_no_address_in_time(
+    certificates: Certificates, limit: str, error: type[Exception]
+) -> None:
+    """The lookup that tells whether a connection may be shared ends at the limits of a dial, and is not repeated."""
+    async with (
+        server(certificates, "a.test", "b.test") as peer,
+        ClientSession(
+            connector=connector(certificates, peer, resolver=OneName(), resolve=None)
+        ) as session,
+    ):
+        assert await text(session, peer, "a.test") == "0 a.test"
+        begin = asyncio.get_running_loop().time()
+        with pytest.raises(error, match=r"no address of b\.test"):
+            await text(session, peer, "b.test", timeout=ClientTimeout(**{limit: 5}))
+        assert asyncio.get_running_loop().time() - begin == 5
+
+
 class TestCertificates:
     @pytest.mark.parametrize(
         ("names", "host", "valid"),
@@ -149,14 +199,16 @@ class TestCertificates:
             ([("DNS", "b*.a.test")], "bc.a.test", False),
             ([("DNS", "a.test"), ("DNS", "b.test")], "b.test", True),
             ([("IP Address", "127.0.0.1")], "127.0.0.1", True),
-            ([("DNS", "127.0.0.1")], "127.0.0.2", False),
+            ([("DNS", "127.0.0.1")], "127.0.0.1", False),
+            ([("DNS", "*.0.0.1")], "127.0.0.1", False),
+            ([("IP Address", "127.0.0.1")], "127.0.0.2", False),
             ([], "a.test", False),
         ],
     )
     def test_names(self, names: list[tuple[str, str]], host: str, valid: bool) -> None:
         """A wildcard stands for the first label, below two others at least; nothing but these names counts."""
-        assert is_valid_for({"subjectAltName": names}, host) is valid
+        assert is_valid_for({"subjectAltName": names}, Origin("https", host, 443)) is valid
 
     def test_not_verified(self) -> None:
         """Of a certificate that was not verified nothing is known."""
-        assert not is_valid_for({}, "a.test")
+        assert not is_valid_for({}, Origin("https", "a.test", 443))
