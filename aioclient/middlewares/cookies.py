@@ -1,25 +1,17 @@
 """The step for cookies: each attempt gets the jar's cookies, and the jar gets those of the response (RFC 6265)."""
 
-import re
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Mapping
 from http.cookies import Morsel, SimpleCookie
-from typing import Any
 
 from aiohttp.abc import AbstractCookieJar
-from aiohttp.typedefs import LooseCookies
 from multidict import CIMultiDict
 from yarl import URL
 
 from ..chain import Handler
-from ..message.headers import COOKIE, SET_COOKIE, shown_text
-from ..message.pairs import checked_pairs
+from ..message.headers import COOKIE, SET_COOKIE
 from ..message.request import Request
 from ..response.client_response import ClientResponse
 
-# More than a token: servers use names such as "cart[id]" and "user/name", and read non-ASCII text as UTF-8.
-_COOKIE_NAME = re.compile(r'[^\x00-\x20"\x7f,;=]+')
-# cookie-octet, with or without double quotes, and non-ASCII text, which servers read as UTF-8.
-_COOKIE_VALUE = re.compile(r'"?[^\x00-\x20"\x7f,;\\]*"?')
 _quote = SimpleCookie().value_encode
 
 HeaderFor = Callable[[URL, Mapping[str, str] | None], str | None]
@@ -104,48 +96,3 @@ def _coded(name: str, value: "Morsel[str] | str") -> tuple[str, str]:
     if isinstance(value, Morsel):
         return value.key or name, value.coded_value
     return name, _quote(value)[1]
-
-
-def cookie_pairs(cookies: LooseCookies | object) -> dict[str, str]:
-    """Return the names and values of cookies in any form: mapping, pairs, ``SimpleCookie``.
-
-    A ``Morsel`` has a name of its own, which is used.
-
-    Raises:
-        TypeError: they are a str or bytes, or a name or value is of an invalid type.
-        ValueError: a name or value would be read as more than one cookie (RFC 6265, section 4.1.1).
-    """
-    if isinstance(cookies, (str, bytes)):
-        raise TypeError(
-            f"cookies must be a mapping or (name, value) pairs, found {type(cookies).__name__}"
-        )
-    if not isinstance(cookies, Iterable):
-        raise TypeError(
-            f"cookies must be a mapping or (name, value) pairs, found {type(cookies).__name__}"
-        )
-    pairs: Any = (
-        cookies.items() if isinstance(cookies, Mapping) else checked_pairs("cookies", cookies)
-    )
-    result: dict[str, str] = {}
-    for name, value in pairs:
-        if not isinstance(name, str) or not isinstance(value, (str, int, float, Morsel)):
-            raise TypeError(
-                f"a cookie is a name and a str or a number, found {type(name).__name__} {shown_text(name)} "
-                f"with a value of type {type(value).__name__}"
-            )
-        if isinstance(value, Morsel):
-            name, text = value.key or name, value.coded_value
-        else:
-            text = str(value)
-        if _COOKIE_NAME.fullmatch(name) is None:
-            raise ValueError(
-                f"the cookie name {shown_text(name)} is empty, or holds a control character, space, quote, comma, "
-                "semicolon or equals sign"
-            )
-        if _COOKIE_VALUE.fullmatch(text) is None:
-            raise ValueError(
-                f"the value of cookie {name} holds a control character, space, quote, comma, semicolon or "
-                "backslash; encode it first"
-            )
-        result[name] = text
-    return result

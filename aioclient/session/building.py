@@ -11,6 +11,7 @@ from multidict import CIMultiDict
 from yarl import URL
 
 from ..body import make_body
+from ..message.cookie_pairs import cookie_pairs
 from ..message.headers import (
     AUTHORIZATION,
     COOKIE,
@@ -26,7 +27,7 @@ from ..message.request import Auth, Request, RequestOptions
 from ..message.timeout import ClientTimeout, coerce_timeout
 from ..message.unset import Unset
 from ..middlewares.auth import NO_AUTH, AuthLike, coerce_auth, credentials_in
-from ..middlewares.cookies import cookie_pairs, with_cookies
+from ..middlewares.cookies import with_cookies
 from .arguments import (
     APART_FROM_OPTIONS,
     OF_PROXIES,

@@ -9,6 +9,7 @@ from multidict import CIMultiDict
 from yarl import URL
 
 from ..body import make_body
+from ..message.cookie_pairs import cookie_pairs
 from ..message.headers import (
     AUTHORIZATION,
     CONTENT_TYPE,
@@ -18,7 +19,6 @@ from ..message.headers import (
     merge_into,
 )
 from ..middlewares.auth import BasicAuth, credentials_in
-from ..middlewares.cookies import cookie_pairs
 from ..session.urls import parsed, with_params
 from .merging import Hook, hooks_of, query_of
 from .uploads import is_iterated, multipart

@@ -14,7 +14,7 @@ from aioclient import (
     Request,
     SharedCookiesWarning,
 )
-from aioclient.middlewares.cookies import cookie_pairs
+from aioclient.message.cookie_pairs import cookie_pairs
 
 from ..loopback import OK, answer, names, open_jar
 from ..servers.either import RawServer

@@ -60,6 +60,23 @@ class TestWire:
         assert sorted((first.value("Cookie") or "").split("; ")) == ["mine=1", "uid=1"]
         assert second.value("Cookie") == "own=1; uid=1"
 
+    @pytest.mark.parametrize("value", ["1; admin=1", "1\r\nX: y", "a b"])
+    async def test_a_cookie_that_is_more(self, value: str) -> None:
+        """A cookie that a server would read as several is refused, as in cookies= of a call; nothing is sent."""
+
+        class Ticket(Credential):
+            def cookies(self) -> dict[str, str]:
+                return {"ticket": value}
+
+        async with (
+            RawServer.replies([OK]) as server,
+            ClientSession(auth=CredentialAuth(Ticket())) as session,
+        ):
+            for given in ({}, {"headers": {"Cookie": "own=1"}}):
+                with pytest.raises(ValueError, match="value of cookie ticket"):
+                    await session.get(server.url(), **given)
+            assert server.connections == 0
+
     @pytest.mark.rows("RED-01", "RED-03", "RED-07")
     async def test_origins(self) -> None:
         """It goes to no other origin by a redirect, and as origins= says."""

@@ -8,6 +8,7 @@ from weakref import WeakKeyDictionary
 from yarl import URL
 
 from ...chain import release_unread
+from ...message.cookie_pairs import cookie_pairs
 from ...message.headers import COOKIE
 from ...message.request import Request
 from ...response.client_response import ClientResponse
@@ -29,7 +30,10 @@ class Credential(Protocol):
         return {}
 
     def cookies(self) -> Mapping[str, str]:
-        """Return cookies to send in addition to others; empty by default."""
+        """Return cookies to send in addition to others, of the names and values that ``cookies=`` of a call accepts.
+
+        Empty by default.
+        """
         return {}
 
     def params(self) -> Mapping[str, str]:
@@ -150,7 +154,7 @@ class CredentialAuth(Scope):
     def _write(self, request: Request) -> None:
         fields, cookies, params = (
             self.credential.headers(),
-            self.credential.cookies(),
+            cookie_pairs(self.credential.cookies()),
             self.credential.params(),
         )
         if params:
