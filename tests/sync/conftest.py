@@ -1,4 +1,4 @@
-"""A server in a thread of its own, for tests that block theirs."""
+"""The server of tests that block their thread."""
 
 import asyncio
 import json
@@ -11,6 +11,7 @@ from aiohttp import web
 
 from aioclient.sync import Session
 from aioclient.sync.portal import PORTAL
+from tests.servers.threaded import ThreadedServer
 
 ASKED = web.AppKey("asked", threading.Event)
 
@@ -136,44 +137,12 @@ def application() -> web.Application:
     return app
 
 
-class Server:
-    """An aiohttp.web application in a thread; ``url`` is where it is, by the name localhost."""
+class Server(ThreadedServer):
+    """The application of these tests; ``asked`` is set when ``/never`` is."""
 
     def __init__(self, ssl_context: Any = None) -> None:
-        self.app = application()
+        super().__init__(application(), ssl_context)
         self.asked: threading.Event = self.app[ASKED]
-        self._loop = asyncio.new_event_loop()
-        self._runner = web.AppRunner(self.app, shutdown_timeout=0, handler_cancellation=True)
-        port = self._loop.run_until_complete(self._start(ssl_context))
-        self.origin = f"http{'s' if ssl_context else ''}://127.0.0.1:{port}"
-        self.url = f"http{'s' if ssl_context else ''}://localhost:{port}"
-        self._thread = threading.Thread(target=self._loop.run_forever)
-        self._thread.start()
-
-    async def _start(self, ssl_context: Any) -> int:
-        await self._runner.setup()
-        await web.TCPSite(self._runner, "127.0.0.1", 0, ssl_context=ssl_context).start()
-        return int(self._runner.addresses[0][1])
-
-    @property
-    def connections(self) -> int:
-        """Open connections."""
-        return len(self._runner.server.connections)  # type: ignore[union-attr]
-
-    async def _end(self) -> None:
-        """Wait until the clients' ends were read, those of connections that were just accepted too, and stop."""
-        for _ in range(20):
-            await asyncio.sleep(0)
-        while self._runner.server is not None and self._runner.server.connections:
-            await asyncio.sleep(0)
-        await self._runner.cleanup()
-
-    def close(self) -> None:
-        asyncio.run_coroutine_threadsafe(self._end(), self._loop).result()
-        self._loop.call_soon_threadsafe(self._loop.stop)
-        self._thread.join()
-        self._loop.run_until_complete(self._loop.shutdown_asyncgens())
-        self._loop.close()
 
 
 @pytest.fixture(scope="package", autouse=True)

@@ -10,6 +10,8 @@ from typing import Any
 import pytest
 from aiohttp import web
 
+from tests.servers.threaded import ThreadedServer
+
 IS_INSTALLED = bool(find_spec("openai") and find_spec("anthropic"))
 
 
@@ -18,7 +20,7 @@ def pytest_runtest_setup() -> None:
         pytest.skip("the dependency groups 'sdks' and 'sdks-on-httpx' are not installed: make sdks")
 
 
-class Vendor:
+class Vendor(ThreadedServer):
     """A server that speaks as much of both APIs as a chat needs; ``seen`` are the requests.
 
     Attributes:
@@ -36,16 +38,7 @@ class Vendor:
         app = web.Application()
         app.router.add_post("/v1/chat/completions", self._openai)
         app.router.add_post("/v1/messages", self._anthropic)
-        self._loop = asyncio.new_event_loop()
-        self._runner = web.AppRunner(app, shutdown_timeout=0, handler_cancellation=True)
-        self._loop.run_until_complete(self._start())
-        self._thread = threading.Thread(target=self._loop.run_forever)
-        self._thread.start()
-
-    async def _start(self) -> None:
-        await self._runner.setup()
-        await web.TCPSite(self._runner, "127.0.0.1", 0).start()
-        self.url = f"http://127.0.0.1:{self._runner.addresses[0][1]}"
+        super().__init__(app)
 
     async def _refused(self, request: web.Request) -> web.Response | None:
         self.seen.append({"body": await request.json(), "headers": dict(request.headers)})
@@ -136,21 +129,6 @@ class Vendor:
             )
         message["content"] = [{"type": "text", "text": "Hello"}]
         return web.json_response(message)
-
-    async def _end(self) -> None:
-        """Wait until the clients' ends were read, those of connections that were just accepted too, and stop."""
-        for _ in range(20):
-            await asyncio.sleep(0)
-        while self._runner.server is not None and self._runner.server.connections:
-            await asyncio.sleep(0)
-        await self._runner.cleanup()
-
-    def close(self) -> None:
-        asyncio.run_coroutine_threadsafe(self._end(), self._loop).result()
-        self._loop.call_soon_threadsafe(self._loop.stop)
-        self._thread.join()
-        self._loop.run_until_complete(self._loop.shutdown_asyncgens())
-        self._loop.close()
 
 
 @pytest.fixture
