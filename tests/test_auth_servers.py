@@ -24,6 +24,7 @@ from aioclient.message.origin import origin_of
 from .servers.app import serve_application
 from .servers.authenticating import PASSWORD, USER, ApacheDigest, LighttpdDigest
 from .servers.nginx import Nginx
+from .servers.require import require_module
 
 
 @pytest.fixture(scope="module")
@@ -103,7 +104,7 @@ async def _status(session: ClientSession, url: str) -> int:
 @pytest.fixture
 def oauthlib_server(monkeypatch: pytest.MonkeyPatch) -> Any:
     """A server that takes what the standard says, and nothing else."""
-    pytest.importorskip("oauthlib", reason="oauthlib is not installed: it is in the group test")
+    require_module("oauthlib")
     monkeypatch.setenv("OAUTHLIB_INSECURE_TRANSPORT", "1")  # it is on this machine
     from .servers.oauthlib_server import OAuthlibServer
 

@@ -16,6 +16,7 @@ from aioclient.testing import RawConnection, RawServer, cancel_everywhere
 
 from ..loopback import OK, names
 from ..servers.certificates import Certificates
+from ..servers.require import require_module
 
 
 async def ok(conn: RawConnection) -> None:
@@ -266,7 +267,7 @@ class TestSystemStore:
 
     async def test_truststore(self, trusted: Certificates, monkeypatch: pytest.MonkeyPatch) -> None:
         """Elsewhere truststore verifies."""
-        truststore = pytest.importorskip("truststore")
+        truststore = require_module("truststore")
         with monkeypatch.context() as elsewhere:
             elsewhere.setattr(sys, "platform", "darwin")
             context = tls.ssl_context_for("system")

@@ -10,10 +10,9 @@ import socket
 from collections.abc import AsyncIterator, Awaitable, Callable
 from typing import Any
 
-import pytest
-
 from .certificates import Certificates
 from .http2 import Http2Daemon
+from .require import require_module
 
 Receive = Callable[[], Awaitable[dict[str, Any]]]
 Send = Callable[[dict[str, Any]], Awaitable[None]]
@@ -48,9 +47,9 @@ async def application(scope: dict[str, Any], receive: Receive, send: Send) -> No
 
 @contextlib.asynccontextmanager
 async def hypercorn(certificates: Certificates) -> AsyncIterator[str]:
-    """Serve it over TLS during the block; give its origin. Without the package the test is skipped."""
-    serve = pytest.importorskip("hypercorn.asyncio").serve
-    config = pytest.importorskip("hypercorn.config").Config()
+    """Serve it over TLS during the block; give its origin. It needs the package."""
+    serve = require_module("hypercorn.asyncio").serve
+    config = require_module("hypercorn.config").Config()
     listener = socket.socket()
     listener.bind(("127.0.0.1", 0))
     port = listener.getsockname()[1]

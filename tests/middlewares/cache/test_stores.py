@@ -22,6 +22,7 @@ from aioclient.middlewares.cache.keys import Key
 from aioclient.middlewares.cache.sqlite import APPLICATION, INLINE, MIGRATIONS, ORPHANED
 
 from ...servers.redis import Redis
+from ...servers.require import require_module
 from .origin import URL, site
 
 FRESH = "Cache-Control: max-age=100"
@@ -31,7 +32,7 @@ Make = Callable[..., Any]
 @pytest.fixture(scope="session")
 def redis_url() -> Iterator[str]:
     """The URL of a server for this module's tests."""
-    pytest.importorskip("redis")
+    require_module("redis")
     with Redis() as server:
         yield server.url
 
@@ -450,7 +451,7 @@ class TestRedis:
 
     async def test_gone(self, caplog: pytest.LogCaptureFixture) -> None:
         """A server that is gone costs a log line, and requests nothing; when it is back it is used again."""
-        pytest.importorskip("redis")
+        require_module("redis")
         with Redis() as server, caplog.at_level(logging.WARNING, "aioclient"):
             store = RedisStore(server.url, timeout=30)
             async with site(("one", FRESH), store=store) as it:
@@ -479,6 +480,6 @@ class TestRedis:
     @pytest.mark.parametrize("limits", [{"max_age": 0}, {"max_entry": 0}, {"timeout": 0}])
     def test_mistakes(self, limits: dict[str, float]) -> None:
         """Limits that make no sense are refused."""
-        pytest.importorskip("redis")
+        require_module("redis")
         with pytest.raises(ValueError, match=next(iter(limits))):
             RedisStore("redis://127.0.0.1", **limits)  # type: ignore[arg-type]

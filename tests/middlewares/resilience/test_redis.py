@@ -13,9 +13,10 @@ import aioclient
 from aioclient import ClientSession, RateLimit, RateLimitChange, RedisStore
 
 from ...servers.redis import Redis
+from ...servers.require import require_module
 from .parts import End, call, calls, kinds
 
-pytest.importorskip("redis")
+require_module("redis")
 
 ROOT = Path(__file__).parents[3]
 KEY = "http://shared.example"
