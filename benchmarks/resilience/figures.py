@@ -2,15 +2,7 @@
 
 from dataclasses import dataclass
 
-from benchmarks.resilience.simulation import (
-    ENDS,
-    FAILS,
-    RECOVERS,
-    Run,
-    outage,
-    overload,
-    tail,
-)
+from benchmarks.resilience.simulation import ENDS, FAILS, RECOVERS, Run
 
 WINDOW = 10.0  # seconds, over which load is looked at
 
@@ -51,13 +43,20 @@ def back_after(run: Run) -> float:
 def of_outage(runs: dict[str, Run]) -> list[Figure]:
     """Return what is claimed about a server that fails for a while."""
     plain, careful = runs["plain retries"], runs["budget and breaker"]
+    by_default = runs["breaker by default"]
     late = ENDS - 30, ENDS
     return [
-        Figure("plain retries: highest load, by the usual one", most_load(plain), least=3.0),
+        Figure("no retries: seconds until it is back", back_after(runs["no retries"]), 37.5, 38.5),
+        Figure("plain retries: highest load, by the usual one", most_load(plain), 3.55, 3.65),
         Figure("plain retries: success a minute later", plain.success(*late), most=0.2),
-        Figure("budget and breaker: highest load, by the usual one", most_load(careful), most=1.2),
+        Figure("budget and breaker: highest load, by the usual one", most_load(careful), most=1.1),
         Figure("budget and breaker: success a minute later", careful.success(*late), least=0.99),
         Figure("budget and breaker: seconds until it is back", back_after(careful), most=5),
+        Figure(
+            "breaker by default: highest load, by the usual one", most_load(by_default), most=1.3
+        ),
+        Figure("breaker by default: success a minute later", by_default.success(*late), least=0.99),
+        Figure("breaker by default: seconds until it is back", back_after(by_default), most=14),
     ]
 
 
@@ -73,14 +72,14 @@ def of_overload(runs: dict[str, Run]) -> list[Figure]:
         Figure(
             "AdaptiveLimit: median latency by the uncontended one",
             limited.latency(0.5, 10) / usual,
-            most=2,
+            most=1.5,
         ),
         Figure(
             "AdaptiveLimit: 95th percentile by the uncontended median",
             limited.latency(0.95, 10) / usual,
-            most=2,
+            most=1.85,
         ),
-        Figure("AdaptiveLimit: part of the capacity that is used", capacity_used, least=0.9),
+        Figure("AdaptiveLimit: part of the capacity that is used", capacity_used, least=0.99),
     ]
 
 
@@ -91,12 +90,7 @@ def of_tail(runs: dict[str, Run]) -> list[Figure]:
         Figure(
             "Hedge: 99th percentile by that of one request",
             hedged.latency(0.99) / one.latency(0.99),
-            most=0.5,
+            most=1 / 7,
         ),
         Figure("Hedge: requests for each call", hedged.load(0, 40), most=1.05),
     ]
-
-
-def all_figures() -> list[Figure]:
-    """Run all simulations."""
-    return [*of_outage(outage()), *of_overload(overload()), *of_tail(tail())]

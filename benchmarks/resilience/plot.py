@@ -13,6 +13,7 @@ COLOURS = {
     "no retries": "#8a8f98",
     "plain retries": "#c2410c",
     "budget and breaker": "#0f766e",
+    "breaker by default": "#2563eb",
     "no limit": "#c2410c",
     "AdaptiveLimit": "#0f766e",
     "uncontended": "#8a8f98",
@@ -47,8 +48,8 @@ def _outage(runs: dict[str, Run]) -> None:
         success.plot(times, parts, color=COLOURS[name])
     load.axhline(WORKERS / WORK, color="black", linewidth=0.8, linestyle="--")
     load.set_ylabel("requests a second")
-    load.set_ylim(0, 240)
-    load.legend(loc="upper right", ncols=3)
+    load.set_ylim(0, 280)
+    load.legend(loc="upper right", ncols=2)
     success.set_ylabel("calls answered, %")
     success.set_xlabel("seconds; dashed: what the server can do; shaded: it is slow")
     for axes in (load, success):

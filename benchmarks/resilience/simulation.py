@@ -96,6 +96,11 @@ def budget_and_breaker() -> list[Middleware]:
     return [Retry(4, timeout=1), CircuitBreaker(window=10, open_for=2)]
 
 
+def default_breaker() -> list[Middleware]:
+    """The same, with a breaker that looks at 30 s and asks again after 30."""
+    return [Retry(4, timeout=1), CircuitBreaker()]
+
+
 async def _outage(name: str, steps: Callable[[], list[Middleware]]) -> Run:
     chance = random.Random(SEED)
     run = Run(name)
@@ -134,6 +139,7 @@ def outage() -> dict[str, Run]:
         "no retries": none,
         "plain retries": plain_retries,
         "budget and breaker": budget_and_breaker,
+        "breaker by default": default_breaker,
     }
     return {name: simulate(_outage(name, steps)) for name, steps in kinds.items()}
 

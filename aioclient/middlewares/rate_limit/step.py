@@ -110,7 +110,8 @@ class RateLimit:
             wherever it begins.
         max_wait: seconds that a request may wait at most; None for as long as its deadline allows.
         learn: whether the limits that the server sends are kept as well.
-        store: where permits are counted: in this process, or in a ``RedisStore`` for several processes.
+        store: where permits are counted: in this process, or in a ``RedisStore`` for several processes. Two limits in
+            the same store count the same permits: give each its own store, or its own prefix in Redis.
         on_change: a function that gets a ``RateLimitChange``.
 
     Raises:
