@@ -1029,3 +1029,12 @@ class TestPatches:
         assert found[0].filename == __file__
         await session.close()
         await ClientSession().close()
+
+    async def test_one_after_the_other(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        """Each patch is warned of, also one that stands in memory where one before it stood."""
+        for _ in range(20):
+            with monkeypatch.context() as patch:
+                patch.setattr(aiohttp.ClientSession, "_request", lambda *_: None)
+                with pytest.warns(aioclient.PatchedAiohttpWarning):
+                    session = ClientSession()
+            await session.close()

@@ -8,16 +8,16 @@ import aiohttp
 from ..warning import PatchedAiohttpWarning, warn_caller
 
 _LOOKED_AT: Final = ("_request", "__init__")
-_known: set[int] = set()  # ids of the patches that were warned about
+_last: dict[str, object] = {}  # the patch that was warned about last, by name
 
 
 def warn_of_patches() -> None:
     """Warn once about each function that replaced one of aiohttp's session."""
     for name in _LOOKED_AT:
         found = vars(aiohttp.ClientSession)[name]
-        if _is_aiohttps(found) or id(found) in _known:
+        if _is_aiohttps(found) or found is _last.get(name):
             continue
-        _known.add(id(found))
+        _last[name] = found
         whose = getattr(found, "__module__", None) or type(found).__module__
         warn_caller(
             f"aiohttp.ClientSession.{name} was replaced ({whose}); what replaced it sees nothing of this session, "
