@@ -21,17 +21,20 @@ class Cookies:
     """The step that connects a session's jar to its requests.
 
     With an explicit ``Cookie`` field the jar is not used. Cookies given with a request are sent with it and not stored.
+
+    Attributes:
+        header_for: returns the ``Cookie`` field for a URL and the cookies of a call, of any kind of jar.
     """
 
-    __slots__ = ("_header_for", "_size", "jar")
+    __slots__ = ("_size", "header_for", "jar")
 
     def __init__(self, jar: AbstractCookieJar) -> None:
         self.jar: AbstractCookieJar = jar
-        self._header_for: HeaderFor = self._header_of_morsels
+        self.header_for: HeaderFor = self._header_of_morsels
         # filter_cookies() of a user's own jar may return other cookies than the jar counts.
         self._size: Callable[[], int] = lambda: 1
         if _makes_fields(type(jar)):
-            self._header_for = jar.header_for  # type: ignore[attr-defined]
+            self.header_for = jar.header_for  # type: ignore[attr-defined]
             self._size = jar.__len__
 
     async def exchange(self, request: Request, handler: Handler) -> ClientResponse:
@@ -58,7 +61,7 @@ class Cookies:
     def _field(self, request: Request) -> str | None:
         if COOKIE in request.fields:
             return None
-        return self._header_for(request.url, request.cookies)
+        return self.header_for(request.url, request.cookies)
 
     def _header_of_morsels(self, url: URL, cookies: Mapping[str, str] | None) -> str | None:
         values = dict(_coded(name, value) for name, value in self.jar.filter_cookies(url).items())

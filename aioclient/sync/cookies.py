@@ -4,10 +4,9 @@ from collections.abc import Iterator, Mapping, MutableMapping
 from http.cookies import Morsel
 from typing import Any
 
+from aiohttp.abc import AbstractCookieJar
 from aiohttp.typedefs import LooseCookies
 from yarl import URL
-
-from ..cookies import CookieJar
 
 
 class CookieConflictError(KeyError):
@@ -20,7 +19,7 @@ class Cookies(MutableMapping[str, str]):
     ``jar`` stores the cookies; it can save them to files and load them.
     """
 
-    def __init__(self, jar: CookieJar) -> None:
+    def __init__(self, jar: AbstractCookieJar) -> None:
         self.jar = jar
 
     def _found(self, name: str, domain: str | None, path: str | None) -> "list[Morsel[str]]":
@@ -102,7 +101,7 @@ class Cookies(MutableMapping[str, str]):
         """Store several cookies: a mapping, pairs, a jar, or the cookies of another session."""
         if isinstance(other, Cookies):
             other = other.jar
-        if isinstance(other, CookieJar):
+        if isinstance(other, AbstractCookieJar):
             for morsel in other:
                 host = morsel["domain"]
                 self.jar.update_cookies(

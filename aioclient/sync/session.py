@@ -18,6 +18,7 @@ from ..message.headers import LooseHeaders, merge_into
 from ..message.timeout import DEFAULT_TIMEOUT
 from ..message.unset import UNSET, Unset
 from ..middlewares.auth import NO_AUTH, AuthLike
+from ..middlewares.cookies import Cookies as CookieStep
 from ..response.client_response import ClientResponse
 from ..session import ClientSession
 from ..session.arguments import TimeoutLike
@@ -95,7 +96,7 @@ class Session:
         self.stream = stream
         self.max_redirects = max_redirects
         jar = session.pop("cookie_jar", None)
-        self._cookies = Cookies(CookieJar() if jar is None else cast(CookieJar, jar))
+        self._cookies = Cookies(CookieJar() if jar is None else jar)
         self._mounted: dict[Prefix, tuple[Mounted, Transport]] = {}
         self._connector: Any = session.pop("connector", None)
         self._settings: dict[str, Any] = {
@@ -397,7 +398,7 @@ class Session:
             url,
             merge(request.params, self.params),
             core.headers.copy(),
-            self._cookies.jar.header_for,
+            CookieStep(self._cookies.jar).header_for,
             core.auth if request.auth is None else request.auth,
         )
 

@@ -1,9 +1,10 @@
 """The cookies of a blocking session by name."""
 
+import aiohttp
 import pytest
 
 from aioclient import CookieJar
-from aioclient.sync import CookieConflictError, Session
+from aioclient.sync import CookieConflictError, Request, Session
 
 from .conftest import Server, sent
 
@@ -63,3 +64,13 @@ def test_cookies_of_a_session_given_to_a_call(server: Server, session: Session) 
         other.cookies.set("a", "1", domain="elsewhere.test")
         got = sent(session.get(f"{server.url}/echo", cookies=other.cookies))
     assert got["cookies"] == {"a": "1"}
+
+
+async def test_a_jar_of_aiohttp(server: Server) -> None:
+    """It needs an event loop to be made; requests that are prepared get its cookies, too."""
+    with Session(cookie_jar=aiohttp.CookieJar()) as session:
+        session.cookies.set("a", "1")
+        assert sent(session.get(f"{server.url}/echo"))["cookies"] == {"a": "1"}
+        prepared = session.prepare_request(Request("GET", f"{server.url}/echo"))
+        assert prepared.headers["Cookie"] == "a=1"
+        assert sent(session.send(prepared))["cookies"] == {"a": "1"}
