@@ -262,30 +262,11 @@ class TestCancellation:
             assert (await place.get(auth))[0] == 200
             assert len(place.server.asked) == 2
 
-    async def test_each_has_its_deadline(self) -> None:
-        """A call whose deadline comes leaves; one with more time gets the token."""
-        async with Place() as place:
-            go = asyncio.Event()
-
-            async def hold() -> None:
-                await go.wait()
-
-            place.server.before = hold
-            auth = place.client()
-            short = asyncio.create_task(place.get(auth, timeout=0.05))
-            long = asyncio.create_task(place.get(auth, timeout=60))
-            with pytest.raises(aioclient.TotalTimeoutError, match="no credentials"):
-                await short
-            go.set()
-            assert await long == (200, "token-1")
-            assert len(place.server.asked) == 1
-
     async def test_a_failure_is_everybodys(self) -> None:
         """All who wait get the error of the one request; the next call asks again."""
         async with Place() as place:
 
             async def refuse() -> web.Response:
-                await asyncio.sleep(0.01)
                 return web.json_response({"error": "invalid_client"}, status=401)
 
             place.server.before = refuse
@@ -349,6 +330,26 @@ class TestCancellation:
         task.cancel()
         with pytest.raises((asyncio.CancelledError, LookupError)):
             await task
+
+
+@pytest.mark.virtual_clock
+async def test_each_has_its_deadline() -> None:
+    """A call whose deadline comes leaves; one with more time gets the token."""
+    async with Place() as place:
+        go = asyncio.Event()
+
+        async def hold() -> None:
+            await go.wait()
+
+        place.server.before = hold
+        auth = place.client()
+        short = asyncio.create_task(place.get(auth, timeout=1))
+        long = asyncio.create_task(place.get(auth, timeout=60))
+        with pytest.raises(aioclient.TotalTimeoutError, match="no credentials"):
+            await short
+        go.set()
+        assert await long == (200, "token-1")
+        assert len(place.server.asked) == 1
 
 
 @pytest.mark.both_loops
@@ -749,11 +750,25 @@ class TestAuthorizationCode:
                 await place.get(auth)
 
     async def test_a_user_who_does_not_come(self) -> None:
-        """The wait for the user ends with the call's deadline, and the port is free again."""
+        """When nobody waits for the user any more, the port is free again."""
         async with Place() as place:
-            auth = self.login(place, open_browser=lambda url: None)
-            with pytest.raises(aioclient.TotalTimeoutError):
-                await place.get(auth, timeout=0.05)
+            loop = asyncio.get_running_loop()
+            opened: asyncio.Future[str] = loop.create_future()
+
+            def open_browser(url: str) -> None:
+                loop.call_soon_threadsafe(opened.set_result, url)
+
+            call = asyncio.create_task(place.get(self.login(place, open_browser=open_browser)))
+            callback = URL(await opened).query["redirect_uri"]
+            assert (await place.session.get(f"{callback}x")).status == 404
+            call.cancel()
+            await asyncio.wait([call])
+            with pytest.raises(aioclient.ConnectError):
+                await place.session.get(callback)
+
+
+async def _open_later(url: str) -> None:
+    """Do nothing."""
 
 
 class TestArguments:
@@ -787,6 +802,7 @@ class TestArguments:
             ({"ask": print}, "go together"),
             ({"redirect_port": 70000}, "redirect_port"),
             ({"open_browser": 5}, "open_browser"),
+            ({"open_browser": _open_later}, "open_browser must be a plain function"),
         ):
             with pytest.raises((TypeError, ValueError), match=text):
                 OAuth2AuthorizationCode("https://a.test/a", TOKEN_URL, "c", **more)  # type: ignore[arg-type]

@@ -5,6 +5,7 @@ import contextlib
 import webbrowser
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
+from inspect import iscoroutinefunction
 from secrets import token_urlsafe
 from typing import Final, Unpack
 
@@ -83,6 +84,10 @@ class OAuth2AuthorizationCode(OAuth2):
         for name, value in (("open_browser", open_browser), ("ask", ask)):
             if value is not None and not callable(value):
                 raise TypeError(f"{name} must be callable, found {type(value).__name__}")
+        if iscoroutinefunction(open_browser):
+            raise TypeError(
+                "open_browser must be a plain function; give a coroutine function as ask="
+            )
         self._open_browser = open_browser
         self._redirect_port = redirect_port
         self._ask_user = ask
