@@ -15,17 +15,17 @@ from collections.abc import Sequence
 from ..exceptions import ClientError
 from .arguments import read
 from .fetch import fetch
-from .stored import AskedOfCache, look
+from .stored import CacheCommand, look
 from .terminal import one_line
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command with *arguments* (``sys.argv`` by default); return its exit status."""
-    asked = read(arguments)
+    command = read(arguments)
     try:
-        if isinstance(asked, AskedOfCache):
-            return asyncio.run(look(asked))
-        return asyncio.run(fetch(asked))
+        if isinstance(command, CacheCommand):
+            return asyncio.run(look(command))
+        return asyncio.run(fetch(command))
     except BrokenPipeError:
         # The reader of our output has closed it. The rest in the buffer must not fail again at exit.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

@@ -13,7 +13,7 @@ from typing import Any, Final
 from .._version import __version__
 from ..message.headers import check_method, checked_field
 from ..message.timeout import ClientTimeout, coerce_timeout
-from .stored import AskedOfCache
+from .stored import CacheCommand
 from .terminal import one_line
 
 _FORM: Final = "application/x-www-form-urlencoded"
@@ -35,8 +35,8 @@ class Datum:
 
 
 @dataclass(frozen=True, slots=True)
-class Asked:
-    """What a command line asks for.
+class FetchCommand:
+    """The command to send a request, as a command line describes it.
 
     ``json`` and ``data`` are the body; ``output`` is where to write it to, None for standard output.
     """
@@ -55,15 +55,15 @@ class Asked:
     unix_socket: str | None
 
 
-def read(arguments: Sequence[str] | None) -> Asked | AskedOfCache:
-    """Return what *arguments* ask for (by default those of the process); if they are wrong, say why and exit.
+def read(arguments: Sequence[str] | None) -> FetchCommand | CacheCommand:
+    """Return the command in *arguments* (by default those of the process); if they are wrong, say why and exit.
 
     It exits with status 2, before anything is sent.
     """
     parser = _parser()
     options = parser.parse_args(arguments)
     try:
-        return _asked(options)
+        return _command(options)
     except ValueError as error:
         parser.error(one_line(str(error)))
 
@@ -154,14 +154,14 @@ def _parser() -> argparse.ArgumentParser:
     return parser
 
 
-def _asked(options: argparse.Namespace) -> Asked | AskedOfCache:
-    """Return what the *options* ask for.
+def _command(options: argparse.Namespace) -> FetchCommand | CacheCommand:
+    """Return the command that *options* describe.
 
     Raises:
         ValueError: one of them cannot be used, or not together with another.
     """
     if options.cache is not None:
-        return _of_cache(options)
+        return _cache_command(options)
     if options.url is None:
         raise ValueError("the following arguments are required: url")
     bodies = [name for name, value in (("--data", options.data), ("--json", options.json)) if value]
@@ -180,7 +180,7 @@ def _asked(options: argparse.Namespace) -> Asked | AskedOfCache:
     output = None if options.output == Path("-") else options.output
     if output is not None and os.path.lexists(output):
         raise ValueError(f"--output {output} exists; name another file, or remove it first")
-    return Asked(
+    return FetchCommand(
         method=check_method(method),
         url=_url(options.url, local=options.unix_socket is not None),
         headers=headers,
@@ -196,13 +196,13 @@ def _asked(options: argparse.Namespace) -> Asked | AskedOfCache:
     )
 
 
-def _of_cache(options: argparse.Namespace) -> AskedOfCache:
+def _cache_command(options: argparse.Namespace) -> CacheCommand:
     action, file = options.cache
     if action not in ("show", "clear"):
         raise ValueError(f"--cache is followed by show or clear, found {action!r}")
     if options.url is not None:
         raise ValueError("--cache sends no request; leave out the URL")
-    return AskedOfCache(action, Path(file))
+    return CacheCommand(action, Path(file))
 
 
 def _header(line: str) -> tuple[str, str]:

@@ -14,13 +14,13 @@ from ..connectors.unix import UnixConnector
 from ..message.body import Data
 from ..response.client_response import ClientResponse
 from ..session import ClientSession
-from .arguments import Asked, Datum
+from .arguments import Datum, FetchCommand
 from .terminal import Escaper, request_head, response_head
 
 _LINE_ENDS = b"\r\n\0"  # what curl drops from the files of a form
 
 
-async def fetch(asked: Asked) -> int:
+async def fetch(command: FetchCommand) -> int:
     """Send the request and write its response; return the exit status.
 
     Raises:
@@ -28,33 +28,33 @@ async def fetch(asked: Asked) -> int:
         OSError: a file cannot be read or written; a partly written file is removed.
     """
     connector: BaseConnector = (
-        TCPConnector() if asked.unix_socket is None else UnixConnector(asked.unix_socket)
+        TCPConnector() if command.unix_socket is None else UnixConnector(command.unix_socket)
     )
     with ExitStack() as files:
         async with (
             ClientSession(
                 connector=connector,
-                timeout=asked.timeout,
-                env_proxies=asked.unix_socket is None,
+                timeout=command.timeout,
+                env_proxies=command.unix_socket is None,
             ) as session,
             session.request(
-                asked.method,
-                asked.url,
-                headers=asked.headers,
-                data=_body(asked.data, files) if asked.json is None else asked.json,
-                allow_redirects=asked.redirects,
-                ssl=not asked.insecure,
+                command.method,
+                command.url,
+                headers=command.headers,
+                data=_body(command.data, files) if command.json is None else command.json,
+                allow_redirects=command.redirects,
+                ssl=not command.insecure,
             ) as response,
         ):
-            if asked.verbose:
+            if command.verbose:
                 for hop in (*response.history, response):
                     _show_heads(hop)
-            if asked.output is None:
+            if command.output is None:
                 screen = sys.stdout.buffer
-                await _copy(_content(response, asked), screen, escape=sys.stdout.isatty())
+                await _copy(_content(response, command), screen, escape=sys.stdout.isatty())
             else:
-                with _beside(asked.output) as file:
-                    await _copy(_content(response, asked), file, escape=False)
+                with _beside(command.output) as file:
+                    await _copy(_content(response, command), file, escape=False)
             return 0 if response.ok else 1
 
 
@@ -77,9 +77,9 @@ def _read(each: Datum) -> bytes:
     return found if each.exact else found.translate(None, _LINE_ENDS)
 
 
-async def _content(response: ClientResponse, asked: Asked) -> AsyncIterator[bytes]:
-    """Yield what is to be written: the body as it comes, or, if they were asked for, the heads of all hops."""
-    if asked.head:
+async def _content(response: ClientResponse, command: FetchCommand) -> AsyncIterator[bytes]:
+    """Yield what is to be written: the body as it comes, or, with ``--head``, the heads of all hops."""
+    if command.head:
         for hop in (*response.history, response):
             yield "\n".join([*response_head(hop), "", ""]).encode()
     else:

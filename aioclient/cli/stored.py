@@ -16,26 +16,26 @@ SETTINGS = CacheSettings()
 
 
 @dataclass(frozen=True, slots=True)
-class AskedOfCache:
-    """What ``--cache`` asks for: to *show* what the *file* of a ``SQLiteStore`` holds, or to *clear* it."""
+class CacheCommand:
+    """The command of ``--cache``: *show* what the *file* of a ``SQLiteStore`` holds, or *clear* it."""
 
     action: Literal["show", "clear"]
     file: Path
 
 
-async def look(asked: AskedOfCache) -> int:
-    """Do what is asked; return the exit status.
+async def look(command: CacheCommand) -> int:
+    """Carry out *command*; return the exit status.
 
     Raises:
         ValueError: there is no such file, or it is not the file of a cache.
     """
-    if not asked.file.exists():
-        raise ValueError(f"{asked.file} does not exist")
+    if not command.file.exists():
+        raise ValueError(f"{command.file} does not exist")
     import sqlite3
 
-    store = SQLiteStore(asked.file)
+    store = SQLiteStore(command.file)
     try:
-        if asked.action == "clear":
+        if command.action == "clear":
             print(f"removed {await store.clear()} entries")
             return 0
         now = time.time()
@@ -48,7 +48,7 @@ async def look(asked: AskedOfCache) -> int:
         statistics = await store.statistics()
         print(f"{statistics.entries} entries, {statistics.bytes} bytes")
     except sqlite3.Error as error:
-        raise ValueError(f"{asked.file}: {error}") from error
+        raise ValueError(f"{command.file}: {error}") from error
     finally:
         await store.close()
     return 0

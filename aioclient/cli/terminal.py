@@ -37,10 +37,10 @@ def one_line(text: str) -> str:
 
 def request_head(response: ClientResponse) -> list[str]:
     """Return the lines of the head of the request that *response* answers."""
-    asked = response.request_info
-    url = public(asked.url)
-    lines = [f"{asked.method} {url.raw_path_qs} (to {url.host}:{url.port})"]
-    lines += [f"{name}: {_hidden(name, value)}" for name, value in asked.headers.items()]
+    request = response.request_info
+    url = public(request.url)
+    lines = [f"{request.method} {url.raw_path_qs} (to {url.host}:{url.port})"]
+    lines += [f"{name}: {_hidden(name, value)}" for name, value in request.headers.items()]
     return [one_line(line) for line in lines]
 
 

@@ -29,10 +29,10 @@ _LONGEST: Final = 40  # characters; no form has more
 
 
 def timestamp_of(text: str, now: float) -> float | None:
-    """Return the seconds since the epoch of an HTTP date; None if it is none.
+    """Return an HTTP date in seconds since the epoch; None if *text* is not a date.
 
     Args:
-        text: in any of the three forms, in any case; nothing else is a date, so that ``0`` is none.
+        text: a date in any of the three forms, in upper or lower case. Nothing else is valid, ``0`` neither.
         now: seconds since the epoch: a year of two digits is the one that lies at most 50 years after it.
     """
     text = text.strip(" \t")

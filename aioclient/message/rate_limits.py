@@ -62,10 +62,10 @@ def speaks_of_limits(headers: Mapping[str, str]) -> bool:
 
 
 def advice(headers: Mapping[str, str], now: float) -> Advice:
-    """Return what the *headers* of a response, whose names ignore case, say of rate limits.
+    """Return the rate limits that a response names.
 
     Args:
-        headers: of the response.
+        headers: those of the response; names ignore case.
         now: seconds since the epoch.
     """
     left, reset = _left(headers, now)
@@ -95,7 +95,7 @@ def _left(headers: Mapping[str, str], now: float) -> tuple[int | None, float | N
 
 
 def _items(text: str) -> list[str]:
-    """Return the limits of a field: each begins with its name; in the older spelling there is one."""
+    """Return the limits in a field: each begins with its name. The older spelling has only one limit."""
     return [text] if "=" in text.partition(";")[0] else text.split(",")
 
 

@@ -1,4 +1,4 @@
-"""What is said to arguments that do not exist."""
+"""The error for arguments that do not exist."""
 
 from collections.abc import Iterable
 from difflib import get_close_matches

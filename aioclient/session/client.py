@@ -558,8 +558,8 @@ class ClientSession(SessionProperties, SessionPrivateNames):
                 for tokens that expire.
 
         Raises:
-            InvalidURL: the URL is none.
-            TypeError: an argument that does not exist, or *on_connect* cannot be called.
+            InvalidURL: *url* is not a URL.
+            TypeError: an argument does not exist, or *on_connect* cannot be called.
         """
         check_callable("on_connect", on_connect)
         opener = Opener(self, self.ws_connect, url, headers, arguments)

@@ -239,7 +239,7 @@ def _texts_of_warnings(caught: Iterable[warnings.WarningMessage]) -> list[str]:
     for warning in caught:
         unawaited = "was never awaited" in str(warning.message)
         if not issubclass(warning.category, ResourceWarning) and not unawaited:
-            # Not ours: pass it on to whoever listened before.
+            # Not about a leak: pass it on.
             warnings.showwarning(
                 warning.message, warning.category, warning.filename, warning.lineno
             )

@@ -476,12 +476,12 @@ class Http2Connection(asyncio.Protocol):
 
     @property
     def ended(self) -> bool:
-        """Whether it carries no other exchange: the owner was told."""
+        """Whether the owner was notified that it carries no further exchange."""
         return self._ended
 
     @property
     def broken(self) -> bool:
-        """Whether nothing can be sent on it any more, told to the owner or not."""
+        """Whether nothing can be sent on it any more; the owner may not have been notified yet."""
         transport = self.transport
         return self._ended or transport is None or transport.is_closing()
 

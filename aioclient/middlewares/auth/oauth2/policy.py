@@ -26,14 +26,14 @@ ClientAuth = Literal["client_secret_basic", "client_secret_post"]
 
 @dataclass(frozen=True, slots=True)
 class OAuth2Token:
-    """What a token endpoint gave. Its ``repr`` shows no token.
+    """The answer of a token endpoint. Its ``repr`` shows no token.
 
     Attributes:
-        access_token: what is sent.
-        expires_at: when it ends, in seconds since 1970; None for not known.
-        lifetime: the seconds that it was given for; None for not known.
-        refresh_token: what a new one is asked for with; None for nothing.
-        scope: what it is good for, as the server says; empty if that was not said.
+        access_token: the token that requests carry.
+        expires_at: when it expires, in seconds since 1970; None if that is unknown.
+        lifetime: for how many seconds it was issued; None if that is unknown.
+        refresh_token: the token with which to request a new one; None if there is none.
+        scope: its scope, as the server named it; empty if it named none.
     """
 
     access_token: str = field(repr=False)
@@ -43,26 +43,26 @@ class OAuth2Token:
     scope: str = ""
 
     def remaining(self, now: float) -> float | None:
-        """Return for how many seconds from *now* it may be used; None for an unknown time, below 0 for not at all.
+        """Return for how many seconds from *now* it may be used, below 0 if it may not; None if that is unknown.
 
-        It is renewed ahead of its end: a tenth of its lifetime, 60 s at most.
+        It is renewed before it expires: by a tenth of its lifetime, at most 60 s.
         """
         if self.expires_at is None:
             return None
         return self.expires_at - now - skew(self.lifetime)
 
     def as_json(self) -> dict[str, object]:
-        """Return what a store keeps of it."""
+        """Return the mapping that a store keeps."""
         return {name: getattr(self, name) for name in self.__slots__}
 
 
 def skew(lifetime: float | None) -> float:
-    """Return how many seconds before its end a token of this *lifetime* is renewed."""
+    """Return how many seconds before it expires a token of this *lifetime* is renewed."""
     return MOST_SKEW if lifetime is None else min(MOST_SKEW, lifetime / 10)
 
 
 def token_from_json(value: object) -> OAuth2Token | None:
-    """Return the token of which ``as_json()`` made *value*; None if it is none."""
+    """Return the token from which ``as_json()`` made *value*; None if *value* is not one."""
     if not isinstance(value, Mapping):
         return None
     known: dict[str, Any] = {
