@@ -7,7 +7,8 @@ import stat
 import subprocess
 import sys
 import time
-from contextlib import AsyncExitStack
+from collections.abc import AsyncIterator
+from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
 from pathlib import Path
 from typing import Any, Self
 
@@ -157,6 +158,18 @@ class TestClientCredentials:
             assert not {"Cookie", "X-Api-Key"} & fields.keys()
             assert fields["Accept"] == "application/json"
             assert seen == ["/api"]
+
+    async def test_a_proxy(self) -> None:
+        """Token requests go by the session's proxy, as its other requests do."""
+        token = answer(b'{"access_token": "t", "token_type": "Bearer"}')
+        async with (
+            RawServer.replies([token, OK]) as proxy,
+            ClientSession(proxy=proxy.url()) as session,
+        ):
+            auth = OAuth2ClientCredentials("http://127.0.0.1:1/token", CLIENT, SECRET)
+            assert (await session.get("http://a.test/api", auth=auth)).status == 200
+        targets = [request.target for request in proxy.requests]
+        assert targets == ["http://127.0.0.1:1/token", "http://a.test/api"]
 
     async def test_an_unread_response_and_a_pool_of_one(self) -> None:
         """A middleware's unread response gives its connection up to the token request: nobody waits for ever."""
@@ -371,6 +384,33 @@ class TestRefreshToken:
             assert await place.get(auth) == (200, "token-2")
             assert [form["refresh_token"] for form in place.server.asked] == [REFRESH, "refresh-1"]
             assert kept == [("refresh-1", 0), ("refresh-2", 2)]
+
+    async def test_the_lock(self) -> None:
+        """What is stored is looked at, and a new token saved, while the store is locked."""
+        seen: list[str] = []
+
+        class Locking(TokenMemory):
+            @asynccontextmanager
+            async def locked(self) -> AsyncIterator[None]:
+                seen.append("lock")
+                yield
+                seen.append("unlock")
+
+            def lock(self, key: str) -> AbstractAsyncContextManager[None]:
+                return self.locked()
+
+            async def load(self, key: str) -> OAuth2Token | None:
+                seen.append("load")
+                return await super().load(key)
+
+            async def save(self, key: str, token: OAuth2Token) -> None:
+                await asyncio.sleep(0)
+                await super().save(key, token)
+                seen.append("save")
+
+        async with Place() as place:
+            await place.get(place.refreshing(store=Locking()))
+        assert seen == ["lock", "load", "save", "unlock"]
 
     async def test_a_file(self, tmp_path: Path) -> None:
         """The next program goes on with the newest token of the file, which its owner alone can read."""
