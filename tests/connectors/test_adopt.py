@@ -152,6 +152,13 @@ class Resolves(aiohttp.TCPConnector):
         raise AssertionError
 
 
+class Dials(aiohttp.TCPConnector):
+    """As clickhouse-connect has one."""
+
+    async def _create_connection(self, *arguments: Any, **more: Any) -> Any:
+        raise AssertionError
+
+
 class Below(Resolves):
     async def connect(self, *arguments: Any, **more: Any) -> Any:
         raise AssertionError
@@ -177,6 +184,10 @@ class TestSubclasses:
         ("make", "text"),
         [
             (Resolves, r"test_adopt.Resolves, which overrides _resolve_host of aiohttp's TCPC"),
+            (
+                Dials,
+                "which overrides _create_connection of aiohttp's TCPConnector; .* never be called",
+            ),
             (Below, "which overrides _resolve_host, connect of aiohttp's TCPConnector"),
             (lambda: Limits("/x"), "which overrides limit of aiohttp's UnixConnector"),
             (OfItsOwn, "OfItsOwn; of aiohttp's connectors TCPConnector and UnixConnector are"),
