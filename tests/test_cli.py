@@ -602,7 +602,7 @@ class TestCache:
                 RawServer.replies([fresh, stale]) as server,
                 aioclient.ClientSession(server.url(), middlewares=[cache]) as session,
             ):
-                for name in ("fresh", "stale"):
+                for name in ("fresh", "stale?token=geheim"):
                     async with session.get(name) as response:
                         await response.read()
 
@@ -610,7 +610,7 @@ class TestCache:
         return path
 
     def test_show_and_clear(self, file: Path, capsys: pytest.CaptureFixture[str]) -> None:
-        """Each entry has a line: status, size, how long it is fresh, URL."""
+        """Each entry has a line: status, size, how long it is fresh, URL without secrets."""
         assert main(["--cache", "show", str(file)]) == 0
         *lines, last = sorted(capsys.readouterr().out.splitlines(), key=lambda line: line[4:])
         assert re.search(
@@ -618,7 +618,8 @@ class TestCache:
             "\n".join([*lines, last, ""]),
         )
         assert re.search(
-            r"200 +3 stale +http://127.0.0.1:\d+/stale\n", "\n".join([*lines, last, ""])
+            r"200 +3 stale +http://127.0.0.1:\d+/stale\?token=\*\*\*\n",
+            "\n".join([*lines, last, ""]),
         )
         assert main(["--cache", "clear", str(file)]) == 0
         assert capsys.readouterr().out == "removed 2 entries\n"

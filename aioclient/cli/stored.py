@@ -6,6 +6,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
+from yarl import URL
+
+from ..exceptions import public
 from ..middlewares.cache import SQLiteStore
 from ..middlewares.cache.directives import response_directives
 from ..middlewares.cache.freshness import age_of, freshness_of
@@ -43,7 +46,8 @@ async def look(command: CacheCommand) -> int:
             freshness = freshness_of(entry, response_directives(entry.fields), SETTINGS)
             left = freshness.lifetime - age_of(entry, freshness, now)
             state = f"fresh for {left:.0f} s" if left > 0 else "stale"
-            line = f"{entry.status} {entry.size:>10} {state:<24} {entry.uri}"
+            url = public(URL(entry.uri, encoded=True))
+            line = f"{entry.status} {entry.size:>10} {state:<24} {url}"
             sys.stdout.write(f"{one_line(line)}\n")
         statistics = await store.statistics()
         print(f"{statistics.entries} entries, {statistics.bytes} bytes")
