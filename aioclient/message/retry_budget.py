@@ -5,8 +5,9 @@ from collections.abc import Hashable
 from dataclasses import dataclass
 from typing import Final
 
+from .scopes import States
+
 PARTS: Final = 10  # of the window; a tenth of it leaves at a time
-MAX_KEYS: Final = 1024  # origins that are kept; beyond that, those without traffic are dropped
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,7 +78,7 @@ class RetryBudget:
         self.minimum: int = minimum
         self.window: float = window
         self._part = window / PARTS
-        self._traffic: dict[Hashable, _Traffic] = {}
+        self._traffic: States[Hashable, _Traffic] = States()
         self._refused = 0
 
     def deposit(self, key: Hashable, now: float) -> None:
@@ -105,15 +106,8 @@ class RetryBudget:
         return True
 
     def _new(self, key: Hashable, now: float) -> _Traffic:
-        if len(self._traffic) >= MAX_KEYS:
-            stamp = int(now / self._part)
-            self._traffic = {
-                known: each
-                for known, each in self._traffic.items()
-                if max(each.stamps) > stamp - PARTS
-            }
-        self._traffic[key] = traffic = _Traffic()
-        return traffic
+        oldest = int(now / self._part) - PARTS
+        return self._traffic.add(key, _Traffic(), lambda each: max(each.stamps) <= oldest)
 
     def statistics(self) -> RetryBudgetStatistics:
         """Return the counts as an immutable value; the window of each origin ends with its last request."""

@@ -1,11 +1,38 @@
 """What has a limit, a circuit or a statistic of its own: an origin, a host, or a key of the user's."""
 
-from collections.abc import Callable
-from typing import Literal, TypeAlias
+from collections.abc import Callable, Hashable
+from typing import Final, Literal, TypeAlias, TypeVar
 
 from .request import Request
 
 By: TypeAlias = Literal["origin", "host"] | Callable[[Request], str]
+
+MANY: Final = 1024  # states; beyond that, those that are as new are dropped
+
+KeyT = TypeVar("KeyT", bound=Hashable)
+StateT = TypeVar("StateT")
+
+
+class States(dict[KeyT, StateT]):
+    """The states of all keys; when there are many, those that are as new are dropped.
+
+    To find these takes a look at all states. That is done again only when there are twice as many as were left, so a
+    new key takes constant time on average, however many are in use.
+    """
+
+    __slots__ = ("_most",)
+
+    def __init__(self) -> None:
+        self._most = MANY
+
+    def add(self, key: KeyT, state: StateT, is_fresh: Callable[[StateT], bool]) -> StateT:
+        """Add and return the *state* of a new *key*; *is_fresh* tells whether a state is as new."""
+        if len(self) >= self._most:
+            for known in [known for known, each in self.items() if is_fresh(each)]:
+                del self[known]
+            self._most = max(MANY, 2 * len(self))
+        self[key] = state
+        return state
 
 
 def scope_of(by: By) -> Callable[[Request], str]:

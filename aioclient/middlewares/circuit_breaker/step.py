@@ -5,7 +5,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from inspect import iscoroutinefunction
-from typing import ClassVar, Final
+from typing import ClassVar
 
 from ...chain import Handler, tell
 from ...exceptions import (
@@ -15,12 +15,10 @@ from ...exceptions import (
     NotSentError,
 )
 from ...message.request import Request
-from ...message.scopes import By, scope_of
+from ...message.scopes import By, States, scope_of
 from ...response.client_response import ClientResponse
 from ...waiting import ran_out_of_time
 from .policy import OPEN, Circuit, CircuitRule, CircuitState
-
-MAX_CIRCUITS: Final = 1024  # circuits; beyond that, those in the state of a new one are forgotten
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,7 +100,7 @@ class CircuitBreaker:
         self._key = scope_of(by)
         self._is_failure = is_failure
         self._on_change = on_change
-        self._circuits: dict[str, Circuit] = {}
+        self._circuits: States[str, Circuit] = States()
         self.reset()
 
     async def __call__(self, request: Request, handler: Handler) -> ClientResponse:
@@ -186,12 +184,7 @@ class CircuitBreaker:
         tell(self._on_change, CircuitChange(key, circuit.state, before, calls, failures))
 
     def _new(self, key: str, now: float) -> Circuit:
-        if len(self._circuits) >= MAX_CIRCUITS:
-            self._circuits = {
-                known: each for known, each in self._circuits.items() if not each.is_fresh(now)
-            }
-        self._circuits[key] = circuit = Circuit(self._rule)
-        return circuit
+        return self._circuits.add(key, Circuit(self._rule), lambda each: each.is_fresh(now))
 
     def state(self, key: str) -> CircuitState:
         """Return the state of the circuit of *key*, such as "https://api.example.com"; closed for an unknown one."""
@@ -211,7 +204,7 @@ class CircuitBreaker:
 
     def reset(self) -> None:
         """Close all circuits, and reset the counts."""
-        self._circuits = {}
+        self._circuits.clear()
         self._calls = self._failures = self._refused = self._opened = 0
 
     def __repr__(self) -> str:

@@ -4,19 +4,17 @@ import asyncio
 from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import ClassVar, Final, Literal, cast
+from typing import ClassVar, Literal, cast
 from weakref import ref
 
 from ...chain import Handler, release_unread, tell
 from ...exceptions import ClientConnectionError, NotSentError, QueueFullError, TotalTimeoutError
 from ...message.request import Request
-from ...message.scopes import By, scope_of
+from ...message.scopes import By, States, scope_of
 from ...response.client_response import ClientResponse
 from ...response.lease import Connection
 from ...waiting import not_counted, ran_out_of_time
 from .policy import AdaptiveRule, Gradient, check_count
-
-MAX_KEYS: Final = 1024  # keys; beyond that, those with nothing under way are forgotten
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,6 +60,10 @@ class _Places:
         self.under_way = 0
         self.is_queueing = False
         self.waiters: deque[asyncio.Future[None]] = deque()
+
+    def is_unused(self) -> bool:
+        """Tell whether nothing is under way, and nothing waits."""
+        return not (self.under_way or self.waiters)
 
     def let_in(self) -> None:
         """Give the free places to the waiting requests, in their order."""
@@ -116,7 +118,7 @@ class _Limit:
         self._max_waiting = max_waiting
         self._key = scope_of(by)
         self._on_change = on_change
-        self._places: dict[str, _Places] = {}
+        self._places: States[str, _Places] = States()
         self._stays: set[_Stay] = set()
         self._passed = self._refused = 0
 
@@ -127,13 +129,7 @@ class _Limit:
         key = self._key(request)
         places = self._places.get(key)
         if places is None:
-            if len(self._places) >= MAX_KEYS:
-                self._places = {
-                    known: each
-                    for known, each in self._places.items()
-                    if each.under_way or each.waiters
-                }
-            self._places[key] = places = self._new_places(key)
+            places = self._places.add(key, self._new_places(key), _Places.is_unused)
         return places
 
     async def _enter(self, places: _Places, request: Request) -> None:

@@ -15,13 +15,12 @@ from ...exceptions import RateLimitedError
 from ...message.rate_limits import LONGEST, NONE, advice, speaks_of_limits
 from ...message.request import Request
 from ...message.retry_after import retry_after
-from ...message.scopes import By, scope_of
+from ...message.scopes import By, States, scope_of
 from ...response.client_response import ClientResponse
 from ...waiting import not_counted, waits
 from .policy import Algorithm, Learned, Rule, Slots
 from .store import LimitMemory, LimitStore
 
-MAX_LINES: Final = 1024  # keys; beyond that, those without waiting requests are forgotten
 _SLOW_DOWN: Final = frozenset((429, 503))
 
 
@@ -69,6 +68,10 @@ class _Line:
         self.slots = Slots()
         self.waiters: deque[asyncio.Future[None]] = deque()
         self.timer: asyncio.TimerHandle | None = None
+
+    def is_unused(self) -> bool:
+        """Tell whether no request waits."""
+        return not (self.waiters or len(self.slots))
 
     def serve(self) -> None:
         """Let the requests pass whose moment has come, and set the timer for the next one."""
@@ -149,7 +152,7 @@ class RateLimit:
         if on_change is not None:
             self._store.on_change = self._store_changed
         self._store_is_near = not iscoroutinefunction(self._store.reserve)
-        self._lines: dict[str, _Line] = {}
+        self._lines: States[str, _Line] = States()
         self._passed = self._delayed = self._refused = 0
 
     async def __call__(self, request: Request, handler: Handler) -> ClientResponse:
@@ -161,7 +164,7 @@ class RateLimit:
         key = self._key(request)
         line = self._lines.get(key)
         if line is None:
-            line = self._new(key)
+            line = self._lines.add(key, _Line(key), _Line.is_unused)
         now = asyncio.get_running_loop().time()
         learned = line.learned
         at: float | None = None
@@ -281,16 +284,6 @@ class RateLimit:
         if blocking is not None:
             await blocking
 
-    def _new(self, key: str) -> _Line:
-        if len(self._lines) >= MAX_LINES:
-            self._lines = {
-                known: line
-                for known, line in self._lines.items()
-                if line.waiters or len(line.slots)
-            }
-        self._lines[key] = line = _Line(key)
-        return line
-
     def _store_changed(self, state: str, error: BaseException | None) -> None:
         text = None if error is None else repr(error)
         tell(self._on_change, RateLimitChange("lost" if state == "lost" else "back", error=text))
@@ -310,7 +303,7 @@ class RateLimit:
                 line.slots.add(-math.inf)
             if line.waiters:
                 line.serve()
-        self._lines = {}
+        self._lines.clear()
 
     def __repr__(self) -> str:
         rule = self._rule

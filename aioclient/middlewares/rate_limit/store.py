@@ -9,11 +9,11 @@ from typing import Any, Final, Literal, Protocol, Self, TypeAlias
 from uuid import uuid4
 
 from ...exceptions import MissingExtraError
+from ...message.scopes import States
 from .policy import Limiter, Rule, limiter_for
 
 WhenGone: TypeAlias = Literal["local", "open", "closed"]
 
-MAX_KEYS: Final = 1024  # limits; beyond that, those in the state of a new one are forgotten
 _GONE: Final = (OSError, EOFError)  # redis adds its own classes
 
 _log = logging.getLogger("aioclient.rate_limit")
@@ -47,13 +47,13 @@ class LimitMemory:
 
     def __init__(self) -> None:
         self.on_change: Callable[[str, BaseException | None], object] | None = None
-        self._limiters: dict[str, Limiter] = {}
+        self._limiters: States[str, Limiter] = States()
 
     def reserve(self, key: str, rule: Rule, now: float, longest: float) -> float:
         """Reserve the next permit of *key*."""
         limiter = self._limiters.get(key)
         if limiter is None:
-            limiter = self._new(key, rule, now)
+            limiter = self._limiters.add(key, limiter_for(rule), lambda each: each.is_fresh(now))
         at = limiter.next(now)
         if at - now <= longest:
             limiter.take(at)
@@ -64,14 +64,6 @@ class LimitMemory:
         limiter = self._limiters.get(key)
         if limiter is not None:
             limiter.block(now + seconds)
-
-    def _new(self, key: str, rule: Rule, now: float) -> Limiter:
-        if len(self._limiters) >= MAX_KEYS:
-            self._limiters = {
-                known: each for known, each in self._limiters.items() if not each.is_fresh(now)
-            }
-        self._limiters[key] = limiter = limiter_for(rule)
-        return limiter
 
     def reset(self) -> None:
         """Forget all limits."""
