@@ -72,6 +72,16 @@ class TestDecisions:
         assert not policy.decided(302, "GET", A, B, has_body=False).follow
         assert policy.decided(302, "GET", A, A, has_body=False).follow
         assert seen[0].send_body and not seen[0].keep_credentials
+        text = RedirectPolicy(
+            decide=lambda redirect: dataclasses.replace(redirect, target=str(B))  # type: ignore[arg-type]
+        )
+        with pytest.raises(TypeError, match=r"yarl\.URL as its target, found str"):
+            text.decided(302, "GET", A, B, has_body=False)
+
+        async def later(redirect: Redirect) -> None: ...
+
+        with pytest.raises(TypeError, match="plain function, found a coroutine function"):
+            RedirectPolicy(decide=later)  # type: ignore[arg-type]
         wrong = RedirectPolicy(decide=lambda redirect: True)  # type: ignore[arg-type, return-value]
         with pytest.raises(TypeError, match="must return a Redirect or None, found bool"):
             wrong.decided(302, "GET", A, B, has_body=False)

@@ -13,6 +13,7 @@ from https to http (``"forbid"``)    is an error                     is an error
 
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
+from inspect import iscoroutinefunction
 from typing import Final, Literal, cast, get_args
 
 from yarl import URL
@@ -85,6 +86,8 @@ class RedirectPolicy:
             )
         if decide is not None and not callable(decide):
             raise TypeError(f"decide must be callable, found {type(decide).__name__}")
+        if iscoroutinefunction(decide):
+            raise TypeError("decide must be a plain function, found a coroutine function")
         self.keep_credentials: frozenset[Origin] = origins_of("keep_credentials", keep_credentials)
         self.send_body: frozenset[Origin] = origins_of("send_body", send_body)
         self.https_to_http: Downgrade = https_to_http
@@ -96,7 +99,7 @@ class RedirectPolicy:
         """Return the decision about one hop.
 
         Raises:
-            TypeError: ``decide`` returned something else.
+            TypeError: ``decide`` returned something else, or a target that is not a URL.
         """
         origin, after = origin_of(url), origin_of(target)
         keep = send = True
@@ -114,7 +117,14 @@ class RedirectPolicy:
             raise TypeError(
                 f"decide of a RedirectPolicy must return a Redirect or None, found {type(changed).__name__}"
             )
-        return redirect if changed is None else changed
+        if changed is None:
+            return redirect
+        if not isinstance(cast(object, changed.target), URL):
+            raise TypeError(
+                f"decide of a RedirectPolicy must return a Redirect with a yarl.URL as its target, "
+                f"found {type(changed.target).__name__}"
+            )
+        return changed
 
     def __repr__(self) -> str:
         return (
