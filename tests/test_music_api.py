@@ -199,7 +199,7 @@ async def test_a_client_that_is_handed_its_transport() -> None:
     ):
         client = parts.Client(parts.EngineTransport(session))
         assert await client.song(1) == "song 1"
-        users = [music.Credential(number, f"key {number}") for number in range(1, 6)]
+        users = [music.Credential(number, f"key-{number}") for number in range(1, 6)]
         likes = await asyncio.gather(*(client.likes(user) for user in users))
         assert likes == [["1"], ["2"], ["3"], ["4"], ["5"]]
         with pytest.raises(music.CredentialInvalidError):

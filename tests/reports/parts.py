@@ -4,7 +4,6 @@ import asyncio
 from collections.abc import Callable
 from typing import Any
 
-import pytest
 from yarl import URL
 
 from aioclient import ClientSession
@@ -12,8 +11,6 @@ from aioclient.testing import RawConnection
 
 from ..loopback import OK
 from ..servers.either import RawServer
-
-pytestmark = pytest.mark.both_protocols
 
 
 async def fetch(session: ClientSession, url: str | URL, method: str = "GET", **more: Any) -> bytes:
