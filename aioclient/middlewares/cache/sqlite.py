@@ -352,9 +352,11 @@ def _prepare(connection: "sqlite3.Connection") -> None:
     """
     import sqlite3
 
+    connection.execute("BEGIN")  # another process may be making it: all three are of one moment
     application = connection.execute("PRAGMA application_id").fetchone()[0]
     version = connection.execute("PRAGMA user_version").fetchone()[0]
     tables = connection.execute("SELECT count(*) FROM sqlite_master").fetchone()[0]
+    connection.execute("COMMIT")
     if application != APPLICATION and (application or version or tables):
         raise ValueError("the file is a database of another program; name another file")
     if version > len(MIGRATIONS):

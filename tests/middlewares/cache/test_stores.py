@@ -344,6 +344,15 @@ class TestSQLite:
             assert len(await store.find(Key("u7", ""))) == 3
             await store.close()
 
+    async def test_several_that_make_a_file(self, tmp_path: Path) -> None:
+        """None of them takes the half that another one has made for another program's file."""
+        for turn in range(20):
+            stores = [SQLiteStore(tmp_path / f"{turn}.db") for _ in range(4)]
+            found = await asyncio.gather(*[store.statistics() for store in stores])
+            assert [each.entries for each in found] == [0, 0, 0, 0]
+            for store in stores:
+                await store.close()
+
     async def test_two_processes(self, tmp_path: Path) -> None:
         """Another process finds what this one stored."""
         path = tmp_path / "http.db"
