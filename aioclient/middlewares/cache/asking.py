@@ -3,12 +3,15 @@
 import hashlib
 from collections.abc import Callable, Sequence
 from enum import Enum
-from typing import Final
+from typing import Any, Final, cast
+from uuid import uuid4
+from weakref import WeakKeyDictionary
 
 from multidict import CIMultiDict
 
 from ...message.cache_options import ASKS_NOTHING, CacheOptions
 from ...message.headers import AUTHORIZATION, COOKIE, HOST, UPGRADE
+from ...message.origin import SSLOption
 from ...message.request import Request
 from .directives import ASKS_NOTHING as ASKS_NO_DIRECTIVE
 from .directives import Fields, RequestDirectives, request_directives
@@ -24,7 +27,27 @@ _CREDENTIALS: Final = frozenset(("authorization", "cookie"))
 # The request fields that responses usually depend on, as long as their ``Vary`` is unknown.
 NEGOTIATED: Final = ("accept", "accept-encoding", "accept-language")
 
+# The names of TLS contexts. They last as long as this process: a context does not reveal what it trusts, and whose
+# certificate it has.
+_contexts: "WeakKeyDictionary[Any, str]" = WeakKeyDictionary()
+
 PartitionFor = Callable[[Request], str]
+
+
+def trust_of(ssl: SSLOption) -> str:
+    """Return how *ssl* verifies the server and whose certificate it has, as a text; "" for the default.
+
+    A response from an unverified connection must not be used for a call that requires verification, nor one that was
+    got with a client's certificate for a call without it.
+    """
+    if isinstance(ssl, bool):
+        return "" if ssl else "unverified"
+    if isinstance(ssl, str):
+        return ssl
+    fingerprint = getattr(ssl, "fingerprint", None)
+    if fingerprint is not None:
+        return f"pinned {fingerprint.hex()}"
+    return f"context {_contexts.setdefault(ssl, uuid4().hex)}"
 
 
 class Treatment(Enum):
@@ -153,6 +176,10 @@ class Asking:
         request = self.request
         if partition is not None:
             who = partition(request)
+            if not isinstance(cast(object, who), str):
+                raise TypeError(
+                    f"{request.label}: partition must return a str, found {type(who).__name__}"
+                )
         elif shared:
             who = ""
         else:
@@ -161,8 +188,10 @@ class Asking:
             if cookie is not None:
                 cookie = hashlib.sha256(cookie.encode("utf-8", "surrogateescape")).hexdigest()
                 who = f"{who} {cookie}"
-        # A response from an unverified TLS connection must not be used for a call that requires verification.
-        trust = "unverified" if request.options.ssl is False else ""
+        options = request.options
+        trust = "" if options.ssl is True else trust_of(options.ssl)
+        if options.server_hostname is not None:
+            trust = f"{trust} {options.server_hostname}"
         return space_of(who, digest, trust) if who or digest or trust else ""
 
     def as_reading(self, partition: PartitionFor | None, shared: bool) -> None:
@@ -245,8 +274,10 @@ class Requests:
             or request.content is not None
             or self._rules
             or self._partition is not None
+            or options.server_hostname is not None
         ):
             return None
+        trust = "" if options.ssl is True else trust_of(options.ssl)
         if self._shared:
-            return request.url, options.ssl is False
-        return request.url, request.partition(), request.offered_cookie(), options.ssl is False
+            return request.url, trust
+        return request.url, request.partition(), request.offered_cookie(), trust

@@ -1,6 +1,7 @@
 """The cache in a session: what it answers, what it sends, what it tells of that."""
 
 import gzip
+import ssl
 from collections.abc import AsyncIterator
 from typing import Any
 
@@ -399,6 +400,24 @@ class TestPartitions:
             await it.get("https://a.example/", ssl=False)
             await it.get("https://a.example/")
             assert it.origin.count == 2
+
+    async def test_tls_contexts(self) -> None:
+        """What came with one TLS context is not given to another: it may have another certificate."""
+        async with site(("one", FRESH)) as it:
+            url = "https://a.example/"
+            contexts = [ssl.create_default_context() for _ in range(2)]
+            for _ in range(2):
+                for context in contexts:
+                    await it.get(url, ssl=context)
+                await it.get(url)
+            assert it.origin.count == 3
+
+    @pytest.mark.parametrize("found", [None, 1, b"a"])
+    async def test_partition_is_no_text(self, found: Any) -> None:
+        """A partition that is not a text is refused: it would mix what should be apart."""
+        async with site(("one", FRESH), partition=lambda request: found) as it:
+            with pytest.raises(TypeError, match="partition must return a str"):
+                await it.get()
 
     @pytest.mark.rows("CACHE-07")
     async def test_hosts(self) -> None:
