@@ -111,5 +111,9 @@ def said_age(fields: Fields) -> float:
 
 
 def age_of(entry: Entry, freshness: Freshness, now: float) -> float:
-    """Return how old *entry* is *now*: ``current_age``. If the clock is set back, nothing becomes younger."""
-    return freshness.initial_age + max(0.0, now - entry.received)
+    """Return how old *entry* is *now*: ``current_age``.
+
+    If *now* is before it was received, the clock was set back, and its real age is unknown. It ages by the difference:
+    what was received when the clock was a year ahead is not fresh for that year.
+    """
+    return freshness.initial_age + abs(now - entry.received)
