@@ -5,11 +5,13 @@ from collections.abc import AsyncIterator
 from aiohttp import HttpVersion
 from multidict import CIMultiDict, CIMultiDictProxy
 
+from ...exceptions import ClientPayloadError
 from ...message.request import Request
 from ...response.client_response import ClientResponse
 from .entry import Entry
 from .ranges import Part, part_fields
-from .store import CacheStore, Stored
+from .store import Stored
+from .unfailing import UnfailingStore
 
 Content = bytes | AsyncIterator[bytes]
 
@@ -69,25 +71,39 @@ def _proxy(fields: "CIMultiDict[str]") -> "CIMultiDictProxy[str]":
     return CIMultiDictProxy(fields)
 
 
-async def content_of(store: CacheStore, stored: Stored, part: Part | None) -> Content | None:
+async def content_of(store: UnfailingStore, stored: Stored, part: Part | None) -> Content | None:
     """Return the body of a stored response, or the *part* of it; None if it no longer exists."""
     entry, body = stored
     start = 0 if part is None else part.start - entry.start
     stop = entry.size if part is None else part.stop - entry.start
     if body is not None:
         return body if part is None else body[start:stop]
-    pieces = store.read(entry)
+    pieces = store.store.read(entry)
     try:
         first = await anext(pieces, b"")
     except LookupError:
         return None
-    return _cut(first, pieces, start, stop)
+    if not first and start < stop:
+        return None
+    return _cut(store, first, pieces, start, stop)
+
+
+async def _next(store: UnfailingStore, pieces: AsyncIterator[bytes]) -> bytes:
+    try:
+        return await anext(pieces, b"")
+    except Exception as error:
+        store.failed("read", error)
+        raise ClientPayloadError(f"the store failed while a body was read: {error!r}") from error
 
 
 async def _cut(
-    first: bytes, others: AsyncIterator[bytes], start: int, stop: int
+    store: UnfailingStore, first: bytes, others: AsyncIterator[bytes], start: int, stop: int
 ) -> AsyncIterator[bytes]:
-    """Yield the bytes from *start* to *stop* of *first* and the *others*, and close *others* at the end."""
+    """Yield the bytes from *start* to *stop* of *first* and the *others*, and close *others* at the end.
+
+    Raises:
+        ClientPayloadError: the store raised, or has fewer bytes.
+    """
     try:
         at, piece = 0, first
         while piece and at < stop:
@@ -96,7 +112,12 @@ async def _cut(
                 yield wanted
             at += len(piece)
             if at < stop:
-                piece = await anext(others, b"")
+                piece = await _next(store, others)
+        if at < stop:
+            raise ClientPayloadError(
+                f"a stored body ended after {at} bytes; {stop} were stored, or more"
+            )
+        store.works("read")
     finally:
         close = getattr(others, "aclose", None)
         if close is not None:

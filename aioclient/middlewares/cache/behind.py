@@ -33,17 +33,19 @@ class Behind:
         if self._flights.of(key) is not None or self._work.behind >= self._limit:
             return
         flight = self._flights.begin(key, max_entry)
-        self._work.revalidate(
+        task = self._work.revalidate(
             asking.request.session, self._revalidate(asking, found, handler, flight)
         )
+        # Not in the task: it may be cancelled before it has begun.
+        task.add_done_callback(lambda task: flight.leave() if task.cancelled() else None)
 
     async def _revalidate(
         self, asking: Asking, found: Found, handler: Handler, flight: Flight
     ) -> None:
         request = asking.request.beside(asyncio.get_running_loop().time())
-        asking = self._requests.asking(request)
         trace = request.trace
         try:
+            asking = self._requests.asking(request)
             async with asyncio.timeout_at(request.deadline):
                 if trace is not None:
                     await trace.request_start(None)
@@ -57,6 +59,3 @@ class Behind:
             flight.land(Landing.ALONE)
             if trace is not None:
                 await trace.request_exception(error)
-        except asyncio.CancelledError:
-            flight.leave()
-            raise

@@ -7,15 +7,19 @@ The rules:
 - If the leader is cancelled, or its body is given up, the first waiting call becomes the leader.
 - While a call waits, the body that is being stored is read ahead, whether or not the leader reads it: no call waits for
   the leader's program to read its response.
+- A flight for a URL that is invalidated ends: its response was perhaps made before the change. It is not stored.
 """
 
 import asyncio
 from collections import deque
-from collections.abc import Hashable
 from enum import Enum
 from weakref import WeakKeyDictionary
 
 from ...response.stream import StreamReader
+from .keys import Key
+from .vary import Variant
+
+FlightKey = tuple[Key, Variant]
 
 
 class Landing(Enum):
@@ -31,7 +35,7 @@ class Flight:
 
     __slots__ = ("_flights", "_key", "_limit", "_over", "_stream", "_waiters")
 
-    def __init__(self, flights: "dict[Hashable, Flight]", key: Hashable, limit: int) -> None:
+    def __init__(self, flights: "dict[FlightKey, Flight]", key: FlightKey, limit: int) -> None:
         self._flights = flights
         self._key = key
         self._limit = limit
@@ -79,6 +83,11 @@ class Flight:
                 waiter.set_result(landing)
         self._waiters.clear()
 
+    @property
+    def is_over(self) -> bool:
+        """Whether it has landed."""
+        return self._over
+
     def leave(self) -> None:
         """Make the first waiting call the leader; end the flight if no call waits."""
         self._stream = None
@@ -96,16 +105,22 @@ class Flights:
     __slots__ = ("_loops",)
 
     def __init__(self) -> None:
-        self._loops: WeakKeyDictionary[asyncio.AbstractEventLoop, dict[Hashable, Flight]] = (
+        self._loops: WeakKeyDictionary[asyncio.AbstractEventLoop, dict[FlightKey, Flight]] = (
             WeakKeyDictionary()
         )
 
-    def of(self, key: Hashable) -> Flight | None:
+    def of(self, key: FlightKey) -> Flight | None:
         """Return the flight for *key* that is under way on this event loop."""
         flights = self._loops.get(asyncio.get_running_loop())
         return None if flights is None else flights.get(key)
 
-    def begin(self, key: Hashable, limit: int) -> Flight:
+    def end_for(self, uri: str) -> None:
+        """End the flights for *uri*, which was invalidated: no further call gets their responses."""
+        flights = self._loops.get(asyncio.get_running_loop(), {})
+        for flight in [flight for key, flight in flights.items() if key[0].uri == uri]:
+            flight.land(Landing.ALONE)
+
+    def begin(self, key: FlightKey, limit: int) -> Flight:
         """Begin a flight; *limit* is how many bytes of a body are read ahead."""
         loop = asyncio.get_running_loop()
         flights = self._loops.get(loop)

@@ -10,6 +10,7 @@ from .answers import answer, content_of, not_modified
 from .asking import Asking, Treatment
 from .directives import Fields, ResponseDirectives, response_directives
 from .entry import Entry
+from .flights import FlightKey
 from .freshness import Freshness, age_of, freshness_of
 from .keys import Ignored, ignored_by
 from .ranges import part_for
@@ -85,7 +86,11 @@ class Lookup:
         chosen: Stored | None = None
         for stored in all_:
             entry = stored.entry
-            if entry.is_partial and (asking.range is None or part_for(asking.range, entry) is None):
+            if entry.is_partial and (
+                asking.range is None
+                or part_for(asking.range, entry) is None
+                or not allows_range(asking.fields, entry)
+            ):
                 continue
             if entry.vary:
                 names = [name for name, _ in entry.vary]
@@ -180,9 +185,9 @@ class Lookup:
         if asking.treatment is Treatment.HEAD:
             return answer(request, entry, age, b"", None)
         try:
-            body = await content_of(self._store.store, stored, part)
+            body = await content_of(self._store, stored, part)
         except Exception as error:  # noqa: BLE001  (a store may raise anything)
-            self._store.failed(error)
+            self._store.failed("read", error)
             return None
         return None if body is None else answer(request, entry, age, body, part)
 
@@ -218,7 +223,7 @@ class Lookup:
         return sum([await store.tell(store.store.delete(each)) or 0 for each in uris])
 
 
-def flight_key(asking: Asking, found: Found) -> object:
+def flight_key(asking: Asking, found: Found) -> FlightKey:
     """Return what is equal in requests that wait for each other: the key, and the fields that matter."""
     names = {name for stored in found.all for name, _ in stored.entry.vary}
     if not names:

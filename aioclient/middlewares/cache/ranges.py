@@ -37,12 +37,13 @@ def part_for(text: str, entry: Entry) -> Part | None:
     """Return the part of *entry* that a ``Range`` field asks for; None if *entry* does not hold all of it.
 
     A stored part answers the same ``Range`` that it was the response to, even if the server sent fewer bytes. Several
-    ranges, other units and ranges that begin after the end are left to the server.
+    ranges, other units and ranges that begin after the end are left to the server, and so is a range of another status
+    than 200 (RFC 9110, section 14.2).
     """
     if text == entry.range and entry.complete is not None:
         return Part(entry.start, entry.start + entry.size, entry.complete)
     found = _RANGE(text)
-    if found is None or not (found[1] or found[2]):
+    if entry.status not in (200, 206) or found is None or not (found[1] or found[2]):
         return None
     complete = entry.size if entry.complete is None else entry.complete
     if found[1]:

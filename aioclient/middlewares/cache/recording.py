@@ -8,6 +8,7 @@ from uuid import uuid4
 
 from multidict import CIMultiDictProxy
 
+from ...exceptions import ClientConnectionError
 from ...message.cache_status import CacheStatus, Reason
 from ...message.http_date import http_date
 from ...response.client_response import ClientResponse, note_cache_status, whole_body
@@ -32,33 +33,31 @@ MAX_UNSTORED: Final = 4096  # keys whose responses were not stored, so that no c
 Spawn = Callable[[Coroutine[Any, Any, None]], object]
 
 
-class TooLargeError(Exception):
-    """A body is larger than the store takes."""
+class NotStoredError(Exception):
+    """A body is larger than the store takes, or the store has failed."""
 
 
 class BodyRecorder:
     """Stores a body while it is read; ``ClientResponse.tee()`` calls it with each piece.
 
-    A body that ends with an error, or that is larger than *limit*, is not stored. *failed* is called with the
-    exceptions of the store; *spawn* runs the coroutines that it must wait for.
+    A body is not stored if it ends with an error, if it is larger than the store takes, or if its URL was invalidated
+    meanwhile. *spawn* runs the coroutines that must be waited for.
     """
 
-    __slots__ = ("_entry", "_failed", "_flight", "_limit", "_size", "_spawn", "_writer", "is_done")
+    __slots__ = ("_entry", "_flight", "_size", "_spawn", "_store", "_writer", "is_done")
 
     def __init__(
         self,
+        store: UnfailingStore,
         entry: Entry,
         writer: Writer,
-        limit: int,
         flight: Flight | None,
-        failed: Callable[[Exception], object],
         spawn: Spawn,
     ) -> None:
+        self._store = store
         self._entry = entry
         self._writer = writer
-        self._limit = limit
         self._flight = flight
-        self._failed = failed
         self._spawn = spawn
         self._size = 0
         self.is_done: bool = False  # whether the body has ended, with or without an error
@@ -66,18 +65,25 @@ class BodyRecorder:
     def write(self, piece: bytes) -> None:
         """Take the next piece."""
         self._size += len(piece)
-        if self._size > self._limit:
-            raise TooLargeError
-        self._writer.write(piece)
+        if self._size > self._store.store.max_entry:
+            raise NotStoredError
+        try:
+            self._writer.write(piece)
+        except Exception as error:
+            self._store.failed("write", error)
+            raise NotStoredError from error
 
     def end(self, error: BaseException | None) -> None:
         """Store the body, unless it is incomplete."""
         self.is_done = True
-        if error is None:
+        if error is None and (self._flight is None or not self._flight.is_over):
             self._commit()
             return
-        self._writer.abort()
-        if isinstance(error, TooLargeError):
+        try:
+            self._writer.abort()
+        except Exception as failure:  # noqa: BLE001  (a store may raise anything)
+            self._store.failed("write", failure)
+        if error is None or isinstance(error, NotStoredError):
             self._land(Landing.ALONE)
         elif self._flight is not None:
             self._flight.leave()  # the waiting calls may read the whole body
@@ -87,10 +93,11 @@ class BodyRecorder:
             self._entry.size = self._size
             waiting = self._writer.commit(self._entry)
         except Exception as error:  # noqa: BLE001  (a store may raise anything)
-            self._failed(error)
+            self._store.failed("write", error)
             self._land(Landing.ALONE)
             return
         if waiting is None:
+            self._store.works("write")
             self._land(Landing.LOOK)
         else:
             self._spawn(self._wait(waiting))
@@ -99,11 +106,12 @@ class BodyRecorder:
         landing = Landing.ALONE
         try:
             await waiting
+            self._store.works("write")
             landing = Landing.LOOK
         except asyncio.CancelledError:
             raise
         except Exception as error:  # noqa: BLE001  (as above)
-            self._failed(error)
+            self._store.failed("write", error)
         finally:
             self._land(landing)
 
@@ -240,26 +248,28 @@ class ResponseRecorder:
         flight: Flight | None,
     ) -> bool:
         """Store the body of *response* while it is read; return whether it will be stored."""
-        session = asking.request.session
         try:
             writer = self._store.store.begin(entry, replaced)
-            raw = whole_body(response)
-            if raw is not None and self._store.memory is not None:
-                return self._put(entry, writer, raw, asking, flight)
-            recorder = BodyRecorder(
-                entry,
-                writer,
-                self._store.store.max_entry,
-                flight,
-                self._store.failed,
-                lambda coroutine: self._work.write(session, coroutine),
-            )
-            response.tee(recorder.write, recorder.end)
-        except Exception as error:  # noqa: BLE001  (a store may raise anything; who read a part of it has it)
-            if not isinstance(error, RuntimeError):
-                self._store.failed(error)
+        except Exception as error:  # noqa: BLE001  (a store may raise anything)
+            self._store.failed("write", error)
             if flight is not None:
                 flight.land(Landing.ALONE)
+            return False
+        raw = whole_body(response)
+        if raw is not None and self._store.memory is not None:
+            return self._put(entry, writer, raw, asking, flight)
+        session = asking.request.session
+        recorder = BodyRecorder(
+            self._store,
+            entry,
+            writer,
+            flight,
+            lambda coroutine: self._work.write(session, coroutine),
+        )
+        try:
+            response.tee(recorder.write, recorder.end)
+        except (RuntimeError, ClientConnectionError):  # an inner middleware has read or released it
+            recorder.end(NotStoredError())
             return False
         self._counts.stored += 1
         if asking.usual_key is not None:
@@ -273,7 +283,9 @@ class ResponseRecorder:
     ) -> bool:
         """Store a *body* that is already in memory."""
         entry.size = len(body)
-        is_stored = entry.size <= self._store.store.max_entry
+        is_stored = entry.size <= self._store.store.max_entry and not (
+            flight is not None and flight.is_over
+        )
         if is_stored:
             writer.write(body)
             writer.commit(entry)

@@ -16,7 +16,7 @@ from ...response.client_response import ClientResponse, note_cache_status
 from ...response.synthetic import wait_for_end
 from .asking import Asking, Requests, Treatment
 from .directives import Fields, response_directives
-from .flights import Flight, Landing
+from .flights import Flight, Flights, Landing
 from .freshness import age_of
 from .invalidation import invalidated
 from .keys import uri_of
@@ -28,7 +28,7 @@ from .statistics import Counts
 from .store import Stored
 from .unfailing import UnfailingStore
 from .updating import agrees, updated
-from .validation import conditions_for, confirms
+from .validation import conditions_for, confirms, names_only
 
 NO_CONDITIONS: Final[dict[str, str]] = {}
 CACHE_CONTROL: Final = istr("Cache-Control")
@@ -44,6 +44,7 @@ class Sending:
         settings: CacheSettings,
         clock: Callable[[], float],
         requests: Requests,
+        flights: Flights,
         lookup: Lookup,
         recorder: ResponseRecorder,
     ) -> None:
@@ -52,6 +53,7 @@ class Sending:
         self._settings = settings
         self._clock = clock
         self._requests = requests
+        self._flights = flights
         self._lookup = lookup
         self._recorder = recorder
 
@@ -88,7 +90,9 @@ class Sending:
             directives = response_directives(fields, self._settings.targets)
             if directives.no_store and not directives.must_understand:
                 why = "no-store"
-        elif not self._settings.stale_if_error and _says_nothing(fields):
+        elif not (self._settings.stale_if_error or self._settings.targets) and _says_nothing(
+            fields
+        ):
             why = "it would never be used"
         if why is not None:
             self._counts.misses += 1
@@ -163,7 +167,8 @@ class Sending:
 
         *own* is whether the condition was the cache's; otherwise the user gets the 304.
         """
-        if not confirms(chosen.entry, response.headers):
+        asked = own or names_only(asking.fields, chosen.entry)
+        if not confirms(chosen.entry, response.headers, asked=asked):
             return None
         entry = updated(chosen.entry, response.headers, sent, received, self._settings)
         kept = entry is not None
@@ -225,7 +230,9 @@ class Sending:
             request.method, request.url, request.origin, response.status, response.headers
         )
         for url in urls:
-            await self._lookup.delete(uri_of(url))
+            uri = uri_of(url)
+            self._flights.end_for(uri)
+            await self._lookup.delete(uri)
         bypass = asking.method in ("GET", "HEAD") or asking.options.cacheable is False
         if not bypass and self._is_own_answer(asking, response):
             self._requests.as_reading(asking)

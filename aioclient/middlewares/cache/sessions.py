@@ -48,9 +48,11 @@ class Work:
         """How many revalidations are under way."""
         return len(self._behind)
 
-    def revalidate(self, session: object, coroutine: Coroutine[Any, Any, None]) -> None:
-        """Run a revalidation for *session*."""
-        self._start(self._behind, session, coroutine)
+    def revalidate(
+        self, session: object, coroutine: Coroutine[Any, Any, None]
+    ) -> "asyncio.Task[None]":
+        """Run a revalidation for *session*; return its task."""
+        return self._start(self._behind, session, coroutine)
 
     def write(self, session: object, coroutine: Coroutine[Any, Any, None]) -> None:
         """Run a coroutine that stores a response for *session*."""
@@ -61,10 +63,11 @@ class Work:
         tasks: "dict[asyncio.Task[None], int]",
         session: object,
         coroutine: Coroutine[Any, Any, None],
-    ) -> None:
+    ) -> "asyncio.Task[None]":
         task = asyncio.get_running_loop().create_task(coroutine)
         tasks[task] = id(session)
         task.add_done_callback(tasks.pop)
+        return task
 
     async def end(self, session: object) -> None:
         """Cancel the revalidations of *session*, and wait until its responses are stored."""

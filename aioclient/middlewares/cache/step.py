@@ -9,6 +9,7 @@ from yarl import URL
 
 from ...chain import Handler
 from ...exceptions import TotalTimeoutError
+from ...message.cache_options import FOREVER
 from ...message.cache_status import CacheStatus
 from ...message.request import Request
 from ...message.timeout import seconds
@@ -61,7 +62,6 @@ class Cache:
     """
 
     argument: ClassVar[str] = "cache"
-    tidy: ClassVar[bool] = True
 
     def __init__(
         self,
@@ -100,6 +100,8 @@ class Cache:
         self._shared = settings.shared
         self._counts = Counts()
         self._store = UnfailingStore(self.store, self._counts)
+        # A store that must be waited for might hang: then the session keeps to the call's deadline.
+        self.tidy: bool = self._store.memory is not None
         self._work = Work()
         self._flights = Flights()
         self._requests = Requests(self.rules, partition, settings.shared)
@@ -110,7 +112,14 @@ class Cache:
             self._store, self._counts, settings, self._lookup, self._work
         )
         self._sending = Sending(
-            self._store, self._counts, settings, clock, self._requests, self._lookup, self._recorder
+            self._store,
+            self._counts,
+            settings,
+            clock,
+            self._requests,
+            self._flights,
+            self._lookup,
+            self._recorder,
         )
         self._behind = Behind(
             self._requests, self._sending, self._flights, self._work, max_background
@@ -181,7 +190,9 @@ class Cache:
         Raises:
             ValueError: *url* is not a URL.
         """
-        return await self._lookup.delete(uri_of(url_of(url) if isinstance(url, str) else url))
+        uri = uri_of(url_of(url) if isinstance(url, str) else url)
+        self._flights.end_for(uri)
+        return await self._lookup.delete(uri)
 
     async def clear(self) -> int:
         """Delete everything; return how many responses there were."""
@@ -227,4 +238,4 @@ class Cache:
 
 
 def _seconds(argument: str, value: float) -> float:
-    return seconds(argument, value) or 0.0 if value else 0.0
+    return FOREVER if value == FOREVER else seconds(argument, value) or 0.0 if value else 0.0

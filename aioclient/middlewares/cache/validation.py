@@ -29,8 +29,11 @@ def conditions_for(entry: Entry) -> dict[str, str]:
     return result
 
 
-def confirms(entry: Entry, fields: Fields) -> bool:
-    """Tell whether a 304 with these *fields* is about *entry*, and may update it (section 4.3.4)."""
+def confirms(entry: Entry, fields: Fields, *, asked: bool = True) -> bool:
+    """Tell whether a 304 with these *fields* is about *entry*, and may update it (section 4.3.4).
+
+    *asked* is whether the request named the validators of *entry*; otherwise the 304 must do so.
+    """
     tag = fields.get("ETag")
     if tag is not None and "ETag" in entry.fields:
         stored = entry.fields["ETag"]
@@ -38,7 +41,17 @@ def confirms(entry: Entry, fields: Fields) -> bool:
     modified = fields.get("Last-Modified")
     if modified is not None and "Last-Modified" in entry.fields and "ETag" not in entry.fields:
         return _same_time(modified, entry.fields["Last-Modified"], entry.received)
-    return True
+    return asked or not ("ETag" in entry.fields or "Last-Modified" in entry.fields)
+
+
+def names_only(fields: Fields, entry: Entry) -> bool:
+    """Tell whether the conditions in the *fields* of a request name the validator of *entry* and no other."""
+    lines = fields.getall(IF_NONE_MATCH, None)
+    if lines is not None:
+        tag = entry.fields.get("ETag")
+        return tag is not None and {*map(_opaque, _tags(",".join(lines)))} == {_opaque(tag)}
+    since = fields.get(IF_MODIFIED_SINCE)
+    return since is not None and since == entry.fields.get("Last-Modified")
 
 
 def _same_time(first: str, second: str, now: float) -> bool:
