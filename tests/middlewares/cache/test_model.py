@@ -63,12 +63,13 @@ class Asked:
 
 @dataclass
 class Record:
-    """A response that the origin gave."""
+    """A response that the origin gave; whether it is fresh is unsure after a HEAD of its path."""
 
     said: Said
     asked: Asked
     at: float
     dead: bool = False
+    unsure: bool = False
     refreshed: list[tuple[float, Said]] = field(default_factory=list)
 
 
@@ -191,6 +192,8 @@ def why_not(
         return "it is another user's"
     if said.varies and record.asked.flavour != wanted.flavour:
         return "it is another variant"
+    if record.unsure:
+        return None
     if said.no_cache or wanted.no_cache:
         return "it is to be validated"
     age, life = age_at(said, received, now), lifetime(said, shared=shared)
@@ -337,9 +340,9 @@ def check(model: Model, wanted: Asked, response: ClientResponse, body: bytes) ->
                 for each in model.records
             )
         elif model.records:
-            # What it says may be about what is stored, and changes that: the model asks no more of it.
+            # It may refresh what is stored, or make it invalid.
             for record in model.records:
-                record.dead |= record.asked.path == wanted.path
+                record.unsure |= record.asked.path == wanted.path
         return
     record = model.records[int(body)]
     assert response.status == record.said.status
