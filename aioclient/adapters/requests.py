@@ -65,19 +65,9 @@ class _Body(RawBody):
         super().__init__(response, errands)
         self._url = str(response.url)
 
-    def readinto(self, buffer: Any) -> int:
-        """Fill *buffer*; see ``RawBody``."""
+    def _more(self) -> bool:
         try:
-            return super().readinto(buffer)
-        except TimeoutError as error:
-            raise ReadTimeoutError(None, self._url, str(error)) from error  # type: ignore[arg-type]
-        except ClientError as error:
-            raise ProtocolError(str(error), error) from error
-
-    def read(self, size: int | None = -1, decode_content: bool = False) -> bytes:
-        """Return *size* bytes; see ``RawBody``."""
-        try:
-            return super().read(size, decode_content)
+            return super()._more()
         except TimeoutError as error:
             raise ReadTimeoutError(None, self._url, str(error)) from error  # type: ignore[arg-type]
         except ClientError as error:

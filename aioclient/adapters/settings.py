@@ -14,6 +14,7 @@ from ..message.request import HTTP2Option
 from ..message.timeout import ClientTimeout
 from ..session import ClientSession
 from ..sync.portal import PORTAL
+from ..sync.session import disown
 from ..sync.tls import Cert, Verify, tls_setting
 
 # Fields that the other library adds itself.
@@ -145,7 +146,4 @@ class BlockingSession:
         """Forget the session, in a forked process."""
         session, self._session = self._session, None
         if session is not None:
-            disown = getattr(session.connector, "disown", None)
-            if disown is not None:
-                disown()
-            session.detach()
+            disown(session)

@@ -95,8 +95,7 @@ class SyncSender(Sender[Response]):
                 ResourceWarning,
                 source=self,
                 stacklevel=2,
-            )
-            client.close()
+            )  # the session closes itself, and waits for nothing: this may be any thread
 
 
 class AsyncSender(Sender[Awaited]):

@@ -297,7 +297,7 @@ def check_parts(
 ) -> None:
     """Refuse an object that is not a connector, cookie jar or class of responses."""
     if connector is not None and not isinstance(connector, (BaseConnector, aiohttp.BaseConnector)):
-        _check_transport(connector)
+        check_transport("connector", connector)
     if cookie_jar is not None and not isinstance(cookie_jar, AbstractCookieJar):
         raise TypeError(
             f"cookie_jar must be an aiohttp.abc.AbstractCookieJar, found {type(cookie_jar).__name__}"
@@ -318,20 +318,20 @@ def check_parts(
         )
 
 
-def _check_transport(connector: object) -> None:
+def check_transport(argument: str, transport: object) -> None:
     """Refuse an object that is not an ``aioclient.Transport``."""
-    if isinstance(connector, type):
-        raise TypeError(f"connector must be an object, found the class {name_of(connector)}")
+    if isinstance(transport, type):
+        raise TypeError(f"{argument} must be an object, found the class {name_of(transport)}")
     missing = [
         name if name == "closed" else f"{name}()"
         for name in TRANSPORT_PARTS
-        if not hasattr(connector, name)
-        or not (name == "closed" or callable(getattr(connector, name)))
+        if not hasattr(transport, name)
+        or not (name == "closed" or callable(getattr(transport, name)))
     ]
     if missing:
-        kind = type(connector)
+        kind = type(transport)
         raise TypeError(
-            "connector must be one of aioclient's, such as aioclient.TCPConnector, or an aioclient.Transport; "
+            f"{argument} must be one of aioclient's, such as aioclient.TCPConnector, or an aioclient.Transport; "
             f"found {kind.__module__}.{kind.__qualname__}, which lacks {', '.join(missing)}"
         )
 

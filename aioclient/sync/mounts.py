@@ -7,6 +7,7 @@ from typing import NamedTuple
 from yarl import URL
 
 from ..chain import Transport
+from ..connectors.base import BaseConnector
 from ..message.request import Request
 from ..response.client_response import ClientResponse
 
@@ -98,6 +99,12 @@ class Mounts:
         """Close all transports."""
         for transport in self.transports:
             await transport.close()
+
+    def disown(self) -> None:
+        """Drop all connections, in a forked process: they belong to the parent process."""
+        for transport in self.transports:
+            if isinstance(transport, BaseConnector):
+                transport.disown()
 
     def statistics(self) -> object:
         """Return the statistics of each transport, those of the default one first."""

@@ -21,7 +21,7 @@ from ..middlewares.auth import NO_AUTH, AuthLike
 from ..middlewares.cookies import Cookies as CookieStep
 from ..response.client_response import ClientResponse
 from ..session import ClientSession
-from ..session.arguments import TimeoutLike
+from ..session.arguments import TimeoutLike, check_transport
 from ..session.defaults import auto_fields
 from ..session.urls import parsed
 from .arguments import SessionArguments
@@ -149,6 +149,24 @@ class Session:
             }
             self._life = await self._begin(over.core.headers.copy())
 
+    async def _mount(self, prefix: Prefix, given: "Mounted") -> None:
+        """Mount a transport, or leave everything as it was; close the one that it replaces."""
+        made = _made(given)
+        check_transport("transport", made)
+        before = self._mounted
+        self._mounted = {**before, prefix: (given, made)}
+        try:
+            await self._change()
+        except BaseException:
+            self._mounted = before
+            raise
+        _, replaced = before.get(prefix, (None, None))
+        if replaced is not None and all(
+            each is not replaced
+            for each in (self._pool, *(each for _, each in self._mounted.values()))
+        ):
+            await replaced.close()
+
     async def _change(self) -> None:
         """Make it again, with other settings."""
         life = self._life
@@ -220,6 +238,7 @@ class Session:
 
     @trust_env.setter
     def trust_env(self, value: bool) -> None:
+        self._living()
         self._settings["trust_env"] = value
         PORTAL.run(self._change())
 
@@ -234,11 +253,17 @@ class Session:
         Args:
             prefix: ``https://``, ``http://a.example``, ``https://a.example/v1``. It ends where a host or a segment of
                 the path ends: ``http://a.example`` is not ``http://a.example.evil``.
-            transport: a connector or another ``Transport``, or a function that makes it, which a forked process calls
-                anew. The session closes it.
+            transport: a connector or another ``Transport``, or a function or class that makes it, which a forked
+                process calls anew. The session closes it, at the latest when another one is mounted in its place.
+
+        Raises:
+            ValueError: *prefix* does not begin with ``http://`` or ``https://``.
+            TypeError: *transport* is not a ``Transport``, such as an adapter of requests.
+            RuntimeError: *transport* belongs to another event loop, or the session was closed.
         """
-        self._mounted[prefix_of(prefix)] = transport, _made(transport)
-        PORTAL.run(self._change())
+        at = prefix_of(prefix)
+        self._living()
+        PORTAL.run(self._mount(at, transport))
 
     # Requests
 
@@ -492,19 +517,24 @@ class _Life:
     def forked(self) -> None:
         """Forget it in a forked process: the sockets belong to the parent."""
         self.is_over = True
-        connector = self.core.connector
-        for pool in connector.transports if isinstance(connector, Mounts) else (connector,):
-            if isinstance(pool, BaseConnector):
-                pool.disown()
-        self.core.detach()
+        disown(self.core)
+
+
+def disown(session: ClientSession) -> None:
+    """Drop *session*, in a forked process, and leave its connections to the parent process."""
+    connector: object = session.connector
+    if isinstance(connector, BaseConnector | Mounts):
+        connector.disown()
+    session.detach()
 
 
 Mounted = Transport | Callable[[], Transport]
 
 
 def _made(given: Mounted) -> Transport:
-    """Return a transport from a transport, or from a function that makes one."""
-    return cast(Transport, given if hasattr(given, "send") else given())
+    """Return a transport from a transport, or from a function or class that makes one."""
+    makes = isinstance(given, type) or (callable(given) and not hasattr(given, "send"))
+    return cast(Callable[[], Transport], given)() if makes else cast(Transport, given)
 
 
 async def _send(

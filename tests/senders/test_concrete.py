@@ -20,6 +20,7 @@ from aioclient.senders import (
     Sender,
     SyncSender,
 )
+from aioclient.sync.portal import PORTAL
 from tests.sync.conftest import Server
 
 from .scripted import Scripted, answer
@@ -199,6 +200,20 @@ class TestTheEnd:
             gc.collect()
         assert [each.category for each in caught] == [ResourceWarning]
         assert "unclosed SyncSender()" in str(caught[0].message)
+
+    def test_one_that_is_dropped_by_the_thread_of_the_loop(self) -> None:
+        """Garbage is collected on any thread, and that one must not wait for itself."""
+
+        async def collect() -> None:
+            gc.collect()
+
+        with warnings.catch_warnings(record=True) as caught:
+            warnings.simplefilter("always")
+            cycle: list[object] = [SyncSender()]
+            cycle.append(cycle)
+            del cycle
+            PORTAL.run(collect())
+        assert [each.category for each in caught] == [ResourceWarning]
 
     @pytest.mark.rows("S001-15")
     def test_one_asynchronous_sender_in_several_loops(self, server: Server) -> None:

@@ -345,6 +345,41 @@ class TestProcesses:
         assert result.returncode == 0
 
     @pytest.mark.skipif(not hasattr(os, "fork"), reason="this system has no fork")
+    @pytest.mark.parametrize("how", ["mounted", "adapter"])
+    def test_a_fork_of_other_transports(self, server: Server, how: str) -> None:
+        """The parent's connection outlives the child's end."""
+        result = run_in_a_process(
+            """
+            import os, sys
+            import aioclient
+            url = sys.argv[1] + "/echo"
+            if sys.argv[2] == "mounted":
+                session = aioclient.Session()
+                session.mount("http://", aioclient.TCPConnector)
+                statistics = lambda: session._life.core.connector.statistics()[1]
+            else:
+                import requests
+                from aioclient.adapters.requests import Adapter
+                session, adapter = requests.Session(), Adapter()
+                session.trust_env = False
+                session.mount("http://", adapter)
+                statistics = lambda: adapter._blocking._session.connector.statistics()
+            assert session.get(url).ok
+            if (child := os.fork()) == 0:
+                session.trust_env = False
+                assert session.get(url).ok
+                sys.exit(0)
+            assert os.waitpid(child, 0)[1] == 0
+            assert session.get(url).ok
+            print(statistics().opened)
+            session.close()
+            """,
+            server.url,
+            how,
+        )
+        assert (result.stdout, result.stderr, result.returncode) == ("1\n", "", 0)
+
+    @pytest.mark.skipif(not hasattr(os, "fork"), reason="this system has no fork")
     def test_threads_of_a_forked_process(self, server: Server) -> None:
         """The first call there begins again; the others go by the same pool."""
         result = run_in_a_process(

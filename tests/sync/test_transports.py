@@ -1,8 +1,10 @@
 """Transports by URL, proxies, and WebSockets of the blocking session."""
 
+import asyncio
 from typing import Any
 
 import pytest
+import requests.adapters
 from aiohttp import WSMsgType
 from yarl import URL
 
@@ -77,6 +79,47 @@ def test_the_longest_prefix_counts(server: Server, session: Session) -> None:
     assert session.get("http://a.test/v2").text == "other"
     session.close()
     assert replaced.closed
+
+
+def test_what_is_mounted_is_made_by_its_class(server: Server, session: Session) -> None:
+    session.mount("http://", aioclient.TCPConnector)
+    assert session.get(f"{server.url}/echo").ok
+
+
+def test_a_transport_is_closed_when_it_is_replaced(session: Session) -> None:
+    """But not while it is mounted at another prefix."""
+    first, second = Canned("first"), Canned("second")
+    session.mount("http://a.test", first)
+    session.mount("http://b.test", first)
+    session.mount("http://a.test", second)
+    assert session.get("http://b.test").text == "first"
+    session.mount("http://b.test", second)
+    assert first.closed
+    assert session.get("http://b.test").text == "second"
+
+
+@pytest.mark.parametrize("given", [requests.adapters.HTTPAdapter(), 5, None, lambda: 5])
+def test_what_is_no_transport_is_not_mounted(server: Server, session: Session, given: Any) -> None:
+    with pytest.raises(TypeError, match="transport must be one of aioclient's, such as"):
+        session.mount("http://", given)
+    assert session.get(f"{server.url}/echo").ok
+
+
+def test_a_transport_of_another_loop_is_not_mounted(server: Server, session: Session) -> None:
+    """The session stays as it was."""
+    connector = aioclient.TCPConnector()
+
+    async def use() -> None:
+        async with aioclient.ClientSession(connector=connector, connector_owner=False) as other:
+            await other.get(f"{server.url}/echo")
+            with pytest.raises(RuntimeError, match="another event loop"):
+                session.mount("http://", connector)
+        await connector.close()
+
+    asyncio.run(use())
+    session.mount("http://a.test", Canned("there"))
+    assert session.get("http://a.test").text == "there"
+    assert session.get(f"{server.url}/echo").ok
 
 
 def test_a_redirect_goes_by_the_transport_of_its_target(server: Server, session: Session) -> None:
