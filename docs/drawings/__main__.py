@@ -169,7 +169,14 @@ def chained() -> list[str]:
             names = []
             step: Any = session._chain
             while (cells := inspect.getclosurevars(step).nonlocals) and "middleware" in cells:
-                names.append(cells["middleware"])
+                middleware = cells["middleware"]
+                # A user's one is within a step that checks what it returns.
+                within = (
+                    inspect.getclosurevars(middleware).nonlocals
+                    if inspect.isfunction(middleware)
+                    else {}
+                )
+                names.append(within.get("middleware", middleware))
                 step = cells["handler"]
             names.append(step)
             return [each.__qualname__.rpartition("<locals>.")[2] for each in names]
