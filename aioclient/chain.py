@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import Awaitable, Callable, Sequence
 from contextvars import ContextVar
+from inspect import iscoroutinefunction
 from typing import ClassVar, Final, Protocol, TypeVar, cast, runtime_checkable
 from weakref import ref
 
@@ -231,13 +232,28 @@ def returning_a_response(middleware: Middleware) -> Middleware:
 EventT = TypeVar("EventT")
 
 
+def check_listener(listener: object) -> None:
+    """Refuse an ``on_change=`` that ``tell()`` could not call.
+
+    Raises:
+        TypeError: *listener* is neither None nor a plain function.
+    """
+    if listener is not None and not callable(listener):
+        raise TypeError(f"on_change must be a function, found {type(listener).__name__}")
+    if iscoroutinefunction(listener):
+        raise TypeError(
+            "on_change must be a plain function, found a coroutine function; it may start a task"
+        )
+
+
 def tell(listener: Callable[[EventT], object] | None, event: EventT) -> None:
     """Pass *event* to a user's *listener*; an exception goes to the event loop's exception handler."""
     if listener is None:
         return
     try:
         listener(event)
-    except Exception as error:  # noqa: BLE001  (the request goes on without it, whatever it is)
+    # The request goes on, whatever it is. A CancelledError is that of another task, whose result was asked for.
+    except (Exception, asyncio.CancelledError) as error:  # noqa: BLE001
         asyncio.get_running_loop().call_exception_handler(
             {"message": f"{name_of(listener)} raised {error!r}", "exception": error}
         )

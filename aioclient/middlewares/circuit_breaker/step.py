@@ -7,7 +7,7 @@ from datetime import UTC, datetime, timedelta
 from inspect import iscoroutinefunction
 from typing import ClassVar
 
-from ...chain import Handler, tell
+from ...chain import Handler, check_listener, tell
 from ...exceptions import (
     AddressNotAllowedError,
     CircuitOpenError,
@@ -92,9 +92,9 @@ class CircuitBreaker:
         on_change: Callable[[CircuitChange], object] | None = None,
     ) -> None:
         self._rule = CircuitRule(failure_rate, min_calls, window, open_for, probes)
-        for name, value in (("is_failure", is_failure), ("on_change", on_change)):
-            if value is not None and not callable(value):
-                raise TypeError(f"{name} must be a function, found {type(value).__name__}")
+        check_listener(on_change)
+        if is_failure is not None and not callable(is_failure):
+            raise TypeError(f"is_failure must be a function, found {type(is_failure).__name__}")
         if iscoroutinefunction(is_failure):
             raise TypeError("is_failure must be a plain function, found a coroutine function")
         self._key = scope_of(by)

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from enum import Enum
 from typing import ClassVar, TypeAlias, cast
 
-from ...chain import Handler, tell
+from ...chain import Handler, check_listener, tell
 from ...exceptions import TotalTimeoutError, copy_of
 from ...message.request import Request
 from ...response.client_response import ClientResponse, note_attempts
@@ -77,8 +77,7 @@ class Coalesce:
             raise TypeError(f"max_body must be an int, found {type(max_body).__name__}")
         if max_body < 0:
             raise ValueError(f"max_body={max_body}; give bytes, 0 or more")
-        if on_change is not None and not callable(on_change):
-            raise TypeError(f"on_change must be a function, found {type(on_change).__name__}")
+        check_listener(on_change)
         self._max_body = max_body
         self._on_change = on_change
         self._shared: dict[Hashable, _Shared] = {}

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import ClassVar, Literal, cast
 from weakref import ref
 
-from ...chain import Handler, release_unread, tell
+from ...chain import Handler, check_listener, release_unread, tell
 from ...exceptions import ClientConnectionError, NotSentError, QueueFullError, TotalTimeoutError
 from ...message.request import Request
 from ...message.scopes import By, States, scope_of
@@ -113,8 +113,7 @@ class _Limit:
         self, max_waiting: int, by: By, on_change: Callable[[ConcurrencyChange], object] | None
     ) -> None:
         check_count("max_waiting", max_waiting, 0)
-        if on_change is not None and not callable(on_change):
-            raise TypeError(f"on_change must be a function, found {type(on_change).__name__}")
+        check_listener(on_change)
         self._max_waiting = max_waiting
         self._key = scope_of(by)
         self._on_change = on_change

@@ -8,7 +8,7 @@ from heapq import heappop, heappush
 from itertools import count
 from typing import Any, ClassVar, Final, Literal, cast
 
-from ...chain import Handler, tell
+from ...chain import Handler, check_listener, tell
 from ...exchange import IDEMPOTENT
 from ...message.headers import SEC_WEBSOCKET_KEY, check_method
 from ...message.request import Request
@@ -87,8 +87,7 @@ class Hedge:
         self._methods = frozenset(map(check_method, methods))
         if not isinstance(budget, (RetryBudget, Unset)) and budget is not None:
             raise TypeError(f"budget must be a RetryBudget or None, found {type(budget).__name__}")
-        if on_change is not None and not callable(on_change):
-            raise TypeError(f"on_change must be a function, found {type(on_change).__name__}")
+        check_listener(on_change)
         self._counts_requests = isinstance(budget, Unset)
         self.budget: RetryBudget | None = RetryBudget() if isinstance(budget, Unset) else budget
         self._key = scope_of(by)

@@ -10,7 +10,7 @@ from datetime import UTC, datetime, timedelta
 from inspect import iscoroutinefunction
 from typing import ClassVar, Final, Literal, cast
 
-from ...chain import Handler, tell
+from ...chain import Handler, check_listener, tell
 from ...exceptions import RateLimitedError
 from ...message.rate_limits import LONGEST, NONE, advice, speaks_of_limits
 from ...message.request import Request
@@ -142,8 +142,7 @@ class RateLimit:
             raise ValueError(
                 f"max_wait={max_wait!r}; give seconds, or None for what the deadline allows"
             )
-        if on_change is not None and not callable(on_change):
-            raise TypeError(f"on_change must be a function, found {type(on_change).__name__}")
+        check_listener(on_change)
         self._key = scope_of(by)
         self._longest = math.inf if max_wait is None else max_wait
         self._learns = learn

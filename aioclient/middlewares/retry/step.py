@@ -10,7 +10,7 @@ from random import random
 from typing import Any, ClassVar, Final, cast
 from uuid import uuid4
 
-from ...chain import Handler, tell
+from ...chain import Handler, check_listener, tell
 from ...exceptions import AttemptTimeoutError
 from ...exchange import IDEMPOTENT
 from ...message.attempt import Attempt, summary
@@ -126,9 +126,9 @@ class Retry:
             fatal_errors=fatal_errors,
             methods=methods,
         )
-        for name, value in (("inspect", inspect), ("on_change", on_change)):
-            if value is not None and not callable(value):
-                raise TypeError(f"{name} must be a function, found {type(value).__name__}")
+        check_listener(on_change)
+        if inspect is not None and not callable(inspect):
+            raise TypeError(f"inspect must be a function, found {type(inspect).__name__}")
         if not isinstance(idempotency_key, bool) and not callable(idempotency_key):
             raise TypeError(
                 f"idempotency_key must be True, False or a function, found {type(idempotency_key).__name__}; "

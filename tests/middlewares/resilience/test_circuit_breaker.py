@@ -283,6 +283,22 @@ class TestStep:
             assert await call(session) == 200
             assert breaker.state("http://a.example") is CLOSED
 
+    async def test_a_listener_that_raises(self) -> None:
+        """It does not take the probe with it, even if it raises the cancellation of a task that it has looked at."""
+
+        def listen(change: CircuitChange) -> None:
+            raise asyncio.CancelledError
+
+        told: list[Any] = []
+        asyncio.get_running_loop().set_exception_handler(lambda loop, context: told.append(context))
+        breaker = CircuitBreaker(min_calls=1, on_change=listen)
+        async with ClientSession(middlewares=[breaker, End(503, 200)]) as session:
+            assert await call(session) == 503
+            await asyncio.sleep(30)
+            assert await call(session) == 200
+            assert breaker.state("http://a.example") is CLOSED
+        assert [type(each["exception"]) for each in told] == [asyncio.CancelledError] * 3
+
     @pytest.mark.parametrize("answer", [SystemExit(3), "no response"], ids=str)
     async def test_what_ends_in_another_way(self, answer: Any) -> None:
         """A probe that ends with no Exception and no response lets another one probe."""

@@ -1,6 +1,7 @@
 """The recommended list, and all of it together."""
 
 from dataclasses import FrozenInstanceError, fields
+from functools import partial
 from typing import Any
 
 import pytest
@@ -118,3 +119,26 @@ def test_what_all_have(step: Any) -> None:
     assert step.argument in aioclient.session.steps.STEPS
     assert step.tidy
     assert type(step).__name__ in repr(step)
+
+
+@pytest.mark.parametrize(
+    "make",
+    [
+        Retry,
+        partial(RateLimit, 1),
+        CircuitBreaker,
+        partial(ConcurrencyLimit, 1),
+        AdaptiveLimit,
+        Hedge,
+        Coalesce,
+    ],
+)
+def test_a_listener_is_a_plain_function(make: Any) -> None:
+    """A coroutine function would never be awaited: it is refused when the middleware is made."""
+
+    async def listen(event: object) -> None: ...
+
+    with pytest.raises(TypeError, match="on_change must be a plain function, found a coroutine"):
+        make(on_change=listen)
+    with pytest.raises(TypeError, match="on_change must be a function, found int"):
+        make(on_change=3)
