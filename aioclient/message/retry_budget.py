@@ -70,7 +70,7 @@ class RetryBudget:
     def __init__(self, ratio: float = 0.2, *, minimum: int = 10, window: float = 10.0) -> None:
         if not 0 <= ratio < math.inf:
             raise ValueError(f"ratio={ratio!r}; give 0 or more, such as 0.2 for 20 %")
-        if minimum < 0:
+        if not minimum >= 0:
             raise ValueError(f"minimum={minimum!r}; give a number of attempts, 0 or more")
         if not 0 < window < math.inf:
             raise ValueError(f"window={window!r}; give seconds, more than 0")

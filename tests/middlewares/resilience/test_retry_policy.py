@@ -144,6 +144,9 @@ def test_nonsense_is_refused(arguments: dict[str, Any], error: type[Exception]) 
         aioclient.Retry(**arguments)
 
 
+NAN = float("nan")
+
+
 class TestBudget:
     def test_a_fifth_and_at_least_ten(self) -> None:
         """20 % of the requests of the last 10 s, and always 10."""
@@ -194,7 +197,8 @@ class TestBudget:
         assert len(budget._traffic) <= 1025
 
     @pytest.mark.parametrize(
-        "arguments", [{"ratio": -0.1}, {"minimum": -1}, {"window": 0}, {"ratio": float("nan")}]
+        "arguments",
+        [{"ratio": -0.1}, {"minimum": -1}, {"window": 0}, {"ratio": NAN}, {"minimum": NAN}],
     )
     def test_nonsense_is_refused(self, arguments: dict[str, Any]) -> None:
         """A number that makes no sense raises at construction."""
