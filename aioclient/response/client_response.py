@@ -54,6 +54,7 @@ from ..message.timings import Timings
 from ..warning import warn_legacy
 from .body_stream import stream_of
 from .branches import Branch
+from .decoders import decoder_for
 from .foreign_names import FOREIGN_NAMES, ForeignName
 from .json_body import decode_json, decode_json_as, text_of, typed_decoder
 from .lease import Connection
@@ -818,6 +819,17 @@ def note_attempts(response: object, attempts: tuple[Attempt, ...]) -> None:
     """Set the *attempts* of *response*."""
     if isinstance(response, ClientResponse):
         response._attempts = attempts
+
+
+def is_given_decoded(response: ClientResponse) -> bool:
+    """Tell whether the body of *response* was given decoded, in spite of its ``Content-Encoding``."""
+    content, coding = response._content, response._content_encoding
+    return (
+        content is not None
+        and coding is not None
+        and not content.is_coded
+        and decoder_for(coding, response.request.options.lenient) is not None
+    )
 
 
 def whole_body(response: ClientResponse) -> bytes | None:

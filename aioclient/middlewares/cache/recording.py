@@ -11,7 +11,12 @@ from multidict import CIMultiDictProxy
 from ...exceptions import ClientConnectionError
 from ...message.cache_status import CacheStatus, Reason
 from ...message.http_date import http_date
-from ...response.client_response import ClientResponse, note_cache_status, whole_body
+from ...response.client_response import (
+    ClientResponse,
+    is_given_decoded,
+    note_cache_status,
+    whole_body,
+)
 from .asking import Asking
 from .directives import Fields, ResponseDirectives, response_directives
 from .entry import Entry
@@ -248,6 +253,10 @@ class ResponseRecorder:
         flight: Flight | None,
     ) -> bool:
         """Store the body of *response* while it is read; return whether it will be stored."""
+        if is_given_decoded(response):  # it would be decoded again where it is read
+            if flight is not None:
+                flight.land(Landing.ALONE)
+            return False
         try:
             writer = self._store.store.begin(entry, replaced)
         except Exception as error:  # noqa: BLE001  (a store may raise anything)

@@ -9,7 +9,7 @@ from typing import ClassVar, TypeAlias, cast
 from ...chain import Handler, check_listener, tell
 from ...exceptions import TotalTimeoutError, copy_of
 from ...message.request import Request
-from ...response.client_response import ClientResponse, note_attempts
+from ...response.client_response import ClientResponse, is_given_decoded, note_attempts
 from .policy import key_of
 
 
@@ -127,19 +127,18 @@ class Coalesce:
             if self._shared.get(shared.key) is shared:
                 del self._shared[shared.key]
         callers = len(shared.callers)
-        if shared.hand_over(response):
-            return
-        tell(self._on_change, Coalesced(request.label, callers))
         try:
+            if shared.hand_over(response):
+                return
+            tell(self._on_change, Coalesced(request.label, callers))
             pieces, whole = await self._read(response)
+            shared.share(response, pieces, whole)
         except BaseException as error:
             shared.fail(error)
             if isinstance(cast(object, response), ClientResponse):
                 response.close()
             if not isinstance(error, Exception):
                 raise
-            return
-        shared.share(response, pieces, whole)
 
     async def _read(self, response: ClientResponse) -> tuple[list[bytes], bool]:
         """Return the body as received, in pieces, and whether it is complete."""
@@ -261,6 +260,7 @@ def _copy_for(
         version=response.version,
         trailers=response.trailers,
         timings=response.timings,
+        decoded=is_given_decoded(response),
     )
     note_attempts(made, response.attempts)
     return made

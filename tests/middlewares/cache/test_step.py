@@ -14,7 +14,9 @@ from aioclient import (
     CacheRule,
     CacheStatus,
     ClientConnectionError,
+    ClientResponse,
     ClientSession,
+    Handler,
     MemoryStore,
     Request,
 )
@@ -55,6 +57,19 @@ class TestHits:
             assert "If-None-Match" not in it.origin.seen[1][1]
             assert await it.text() == "two"
             assert it.origin.count == 2
+
+    async def test_a_body_that_was_decoded(self) -> None:
+        """A body that a middleware gives decoded, in spite of its fields, is not stored, to be decoded once more."""
+
+        async def end(request: Request, handler: Handler) -> ClientResponse:
+            fields = {"Content-Encoding": "gzip", "Cache-Control": "max-age=9"}
+            return ClientResponse.from_parts(request, 200, fields, b"plain", decoded=True)
+
+        async with ClientSession(middlewares=[Cache(), end]) as session:
+            for _ in range(2):
+                response = await session.get(URL)
+                assert await response.text() == "plain"
+                assert response.cache_status is not None and not response.cache_status.stored
 
     async def test_nothing_is_stored(self) -> None:
         """What may not be stored is asked for each time; the reason is told."""

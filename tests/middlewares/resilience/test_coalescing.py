@@ -104,6 +104,22 @@ class TestSharing:
         async with ClientSession(middlewares=[Coalesce(), wrong]) as session:
             assert kinds(await calls(session, 3)) == {"AttributeError": 3}
 
+    async def test_a_class_that_raises(self) -> None:
+        """All get what the session's class of responses raises when it is made for one of them."""
+        made = 0
+
+        class Once(ClientResponse):
+            def __init__(self, *arguments: Any) -> None:
+                nonlocal made
+                made += 1
+                if made > 2:
+                    raise LookupError("no more")
+                super().__init__(*arguments)
+
+        steps = [Coalesce(), End(after(1))]
+        async with ClientSession(middlewares=steps, response_class=Once) as session:
+            assert kinds(await calls(session, 3)) == {"200": 1, "LookupError": 2}
+
     async def test_debug_mode(self) -> None:
         """It shares, although it is known where each call was made."""
         asyncio.get_running_loop().set_debug(True)
@@ -269,6 +285,18 @@ class TestBodies:
                 *(session.get(server.url()) for _ in range(2)), return_exceptions=True
             )
         assert [type(result).__name__ for result in results] == ["IncompleteBodyError"] * 2
+
+    async def test_one_that_was_decoded(self) -> None:
+        """A body that a middleware gives decoded, in spite of its fields, is not decoded again."""
+
+        async def end(request: Request, handler: Any) -> ClientResponse:
+            await asyncio.sleep(0)
+            fields = {"Content-Encoding": "gzip"}
+            return ClientResponse.from_parts(request, 200, fields, b"plain", decoded=True)
+
+        async with ClientSession(middlewares=[Coalesce(), end]) as session:
+            responses = await asyncio.gather(*(session.get(URL) for _ in range(2)))
+            assert [await response.text() for response in responses] == ["plain"] * 2
 
     async def test_one_made_by_a_middleware(self) -> None:
         """A body from an iterator is shared, too."""
