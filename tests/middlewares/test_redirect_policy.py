@@ -77,6 +77,9 @@ class TestDecisions:
         )
         with pytest.raises(TypeError, match=r"yarl\.URL as its target, found str"):
             text.decided(302, "GET", A, B, has_body=False)
+        relative = RedirectPolicy(decide=lambda each: dataclasses.replace(each, target=URL("/2")))
+        with pytest.raises(TypeError, match="found the relative /2"):
+            relative.decided(302, "GET", A, B, has_body=False)
 
         async def later(redirect: Redirect) -> None: ...
 
@@ -85,6 +88,22 @@ class TestDecisions:
         wrong = RedirectPolicy(decide=lambda redirect: True)  # type: ignore[arg-type, return-value]
         with pytest.raises(TypeError, match="must return a Redirect or None, found bool"):
             wrong.decided(302, "GET", A, B, has_body=False)
+
+    @pytest.mark.rows("RED-01", "RED-09")
+    def test_another_target(self) -> None:
+        """An origin that decide= puts in the place of the server's gets what the lists allow, and no more."""
+
+        def decided(target: URL, **policy: Any) -> Redirect:
+            return RedirectPolicy(
+                decide=lambda each: dataclasses.replace(each, target=target), **policy
+            ).decided(307, "POST", A, A.with_path("/3"), has_body=True)
+
+        same = decided(A.with_path("/4"))
+        assert (same.keep_credentials, same.send_body) == (True, True)
+        other = decided(B)
+        assert (other.target, other.keep_credentials, other.send_body) == (B, False, False)
+        listed = decided(B, keep_credentials=["https://b.test"])
+        assert (listed.keep_credentials, listed.send_body) == (True, False)
 
     @given(
         st.sampled_from([A, B, URL("http://a.test/"), URL("https://a.test:444/")]),
@@ -182,6 +201,30 @@ class TestOnTheWire:
         )
         assert (len(requests), response.status, response.history) == (1, 307, ())
 
+    @pytest.mark.rows("RED-01", "RED-14")
+    async def test_a_target_of_the_function(self) -> None:
+        """Credentials of the call stay with their origin, and those in the URL are nobody's; the scheme is HTTP's."""
+
+        async with RawServer.replies([moved("/2"), OK]) as server, ClientSession() as session:
+
+            def decide(redirect: Redirect) -> Redirect:
+                other = redirect.target.with_host("localhost").with_user("u").with_password("p")
+                return dataclasses.replace(redirect, target=other)
+
+            policy = RedirectPolicy(decide=decide)
+            async with session.get(
+                server.url(), redirect_policy=policy, auth=("a", "b"), cookies={"a": "1"}
+            ) as response:
+                assert str(response.url) == server.url("/2", host="localhost")
+            assert server.requests[1].values("Authorization") == []
+            assert server.requests[1].values("Cookie") == []
+        async with RawServer.replies([moved("/2")]) as server, ClientSession() as session:
+            policy = RedirectPolicy(
+                decide=lambda each: dataclasses.replace(each, target=each.target.with_scheme("ws"))
+            )
+            with pytest.raises(aioclient.UnsafeRedirectError, match="only http and https"):
+                await session.get(server.url(), redirect_policy=policy)
+
     async def test_a_session_has_one(self) -> None:
         """It may be the session's; a call's goes before it, and None leaves it."""
         async with RawServer.replies([OK], repeat=True) as b:
@@ -206,16 +249,22 @@ class TestOnTheWire:
 
 
 @pytest.mark.rows("RED-04")
+@pytest.mark.parametrize("whose", ["server", "function"])
 @pytest.mark.parametrize("downgrade", ["strip", "allow", "forbid"])
-async def test_https_to_http(certificates: Certificates, downgrade: Any) -> None:
-    """A redirect from https to http goes bare, as the lists say, or is an error."""
+async def test_https_to_http(certificates: Certificates, downgrade: Any, whose: str) -> None:
+    """A redirect from https to http goes bare, as the lists say, or is an error, whoever leads there."""
     tls = certificates.server_context()
     trust = ssl.create_default_context(cafile=str(certificates.ca_file))
     async with RawServer.replies([OK]) as plain:
         target = plain.url("/", host="localhost")
-        policy = RedirectPolicy(keep_credentials=[target], https_to_http=downgrade)
+        location = target if whose == "server" else "/2"
+        policy = RedirectPolicy(
+            keep_credentials=[target],
+            https_to_http=downgrade,
+            decide=lambda each: dataclasses.replace(each, target=URL(target)),
+        )
         async with (
-            RawServer.replies([moved(target)], ssl=tls) as server,
+            RawServer.replies([moved(location)], ssl=tls) as server,
             ClientSession(
                 connector=TCPConnector(resolver=Loopback(), ssl=trust), redirect_policy=policy
             ) as session,

@@ -12,7 +12,7 @@ from https to http (``"forbid"``)    is an error                     is an error
 """
 
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from inspect import iscoroutinefunction
 from typing import Final, Literal, cast, get_args
 
@@ -64,7 +64,8 @@ class RedirectPolicy:
         https_to_http: what a redirect from https to http may do: "strip" takes along neither credentials nor a body,
             whatever the lists say; "allow" goes by the lists; "forbid" raises ``UnsafeRedirectError``.
         decide: a plain function that gets each hop as a ``Redirect``, with what was decided so far, and returns it, or
-            another one made of it; None for no change.
+            another one made of it; None for no change. If it changes the target to another origin, that one gets only
+            what the lists allow.
 
     Raises:
         TypeError, ValueError: an argument is not of its kind, or a URL is more than an origin.
@@ -99,14 +100,11 @@ class RedirectPolicy:
         """Return the decision about one hop.
 
         Raises:
-            TypeError: ``decide`` returned something else, or a target that is not a URL.
+            TypeError: ``decide`` returned something else, or a target that is not an absolute URL.
+            ClientError: it returned a target that cannot be requested.
         """
         origin, after = origin_of(url), origin_of(target)
-        keep = send = True
-        if origin != after:
-            bare = self.https_to_http == "strip" and is_downgrade(origin, after)
-            keep = not bare and after in self.keep_credentials
-            send = not bare and after in self.send_body
+        keep, send = self._allowed(origin, after)
         redirect = Redirect(
             status, method, url, target, has_body, keep_credentials=keep, send_body=send
         )
@@ -119,12 +117,32 @@ class RedirectPolicy:
             )
         if changed is None:
             return redirect
-        if not isinstance(cast(object, changed.target), URL):
-            raise TypeError(
-                f"decide of a RedirectPolicy must return a Redirect with a yarl.URL as its target, "
-                f"found {type(changed.target).__name__}"
+        found: object = changed.target
+        if not isinstance(found, URL) or not found.absolute:
+            what = (
+                f"the relative {shown(found)}" if isinstance(found, URL) else type(found).__name__
             )
-        return changed
+            raise TypeError(
+                f"decide of a RedirectPolicy must return a Redirect with an absolute yarl.URL as its target, "
+                f"found {what}"
+            )
+        elsewhere = origin_of(found)
+        if elsewhere == after:
+            return changed
+        keep, send = self._allowed(origin, elsewhere)
+        return replace(
+            changed,
+            keep_credentials=changed.keep_credentials and keep,
+            send_body=changed.send_body and send,
+        )
+
+    def _allowed(self, origin: Origin, after: Origin) -> tuple[bool, bool]:
+        """Tell whether credentials, and a body, may go from *origin* to *after*."""
+        if origin == after:
+            return True, True
+        if self.https_to_http == "strip" and is_downgrade(origin, after):
+            return False, False
+        return after in self.keep_credentials, after in self.send_body
 
     def __repr__(self) -> str:
         return (

@@ -43,7 +43,7 @@ from ...message.urls import resolved
 from ...observe.log import OF_REDIRECTS, logs_redirects
 from ...response.client_response import ClientResponse
 from ...response.trace import CallTrace
-from .policy import DEFAULT, Redirect, is_downgrade
+from .policy import DEFAULT, Redirect, RedirectPolicy, is_downgrade
 
 REDIRECTS: Final = frozenset((301, 302, 303, 307, 308))
 # Fields that describe a body, beside Content-*.
@@ -132,14 +132,19 @@ def planned(request: Request, response: ClientResponse, body: Body | None) -> Re
     """
     status, policy = response.status, request.options.redirect_policy or DEFAULT
     url = redirect_target(request, response)
-    if policy.https_to_http == "forbid" and is_downgrade(request.origin, origin_of(url)):
-        raise UnsafeRedirectError(
-            f"{request.label}: the server redirects to {shown(url)}, from https to http, which redirect_policy forbids"
-        )
+    _refuse_downgrade(request, url, policy)
     method = method_after(request.method, status)
     if method != request.method or status == 303:
         body = None
     redirect: Redirect = policy.decided(status, method, request.url, url, has_body=body is not None)
+    if redirect.target is not url:
+        url = _bare(redirect.target)
+        if url.scheme in _WEBSOCKET_SCHEMES and not _is_handshake(request):
+            raise UnsafeRedirectError(
+                f"{request.label}: redirect_policy leads to {shown(url)}; only http and https are followed"
+            )
+        _refuse_downgrade(request, url, policy)
+        redirect = replace(redirect, target=url)
     if body is None or not redirect.follow:
         return redirect
     if body.size != 0 and not redirect.send_body:
@@ -228,9 +233,20 @@ def redirect_target(request: Request, response: ClientResponse) -> URL:
         raise InvalidUrlRedirectClientError(
             bad_url(location), f"{request.label}: the server redirects there, but {error}"
         ) from error
-    if url.raw_user is not None or url.raw_password is not None:
-        url = url.with_user(None)
-    return url
+    return _bare(url)
+
+
+def _bare(url: URL) -> URL:
+    """Return *url* without user and password: they are not the user's credentials for it."""
+    return url if url.raw_user is None and url.raw_password is None else url.with_user(None)
+
+
+def _refuse_downgrade(request: Request, url: URL, policy: RedirectPolicy) -> None:
+    """Refuse a redirect to *url* if it leads from https to http, and *policy* forbids that."""
+    if policy.https_to_http == "forbid" and is_downgrade(request.origin, origin_of(url)):
+        raise UnsafeRedirectError(
+            f"{request.label}: the server redirects to {shown(url)}, from https to http, which redirect_policy forbids"
+        )
 
 
 def _is_handshake(request: Request) -> bool:
