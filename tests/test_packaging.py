@@ -99,3 +99,12 @@ def test_named_files(page: str) -> None:
     """The tests that examples of commands name exist."""
     for name in re.findall(r"\btests/[\w/]+\.py\b", (ROOT / page).read_text(encoding="utf-8")):
         assert (ROOT / name).is_file(), name
+
+
+@pytest.mark.rows("SRV-02")
+def test_lowest_aiohttp() -> None:
+    """Servers are aiohttp's: no version is allowed that mixes up requests (CVE-2026-34525, CVE-2026-54273)."""
+    (floor,) = re.findall(
+        r"^aiohttp>=([\d.]+)", SETTINGS["options"]["install_requires"], re.MULTILINE
+    )
+    assert tuple(map(int, floor.split("."))) >= (3, 14, 3)

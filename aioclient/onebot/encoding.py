@@ -1,0 +1,218 @@
+"""How messages are encoded: JSON (RFC 8259), and MessagePack with the extra ``onebot``.
+
+What is not exact is refused, in both directions and alike for both encodings: numbers that are not finite or outside of
+64 bits, a name twice in one object, names that are not text, data after the end, and more than 100 levels.
+"""
+
+import base64
+import enum
+import json
+import math
+import types
+from functools import cache
+from typing import Any, Final, NoReturn
+
+from ..exceptions import MissingExtraError
+from .convert import INT64_MIN, MAX_DEPTH, UINT64_MAX, to_plain
+
+
+class Encoding(enum.Enum):
+    """An encoding of messages; the value is its media type."""
+
+    JSON = "application/json"
+    MSGPACK = "application/msgpack"
+
+    @property
+    def content_type(self) -> str:
+        """The media type, for a ``Content-Type`` field."""
+        return self.value
+
+
+def encoding_of(content_type: str | None) -> Encoding | None:
+    """Return the encoding that a ``Content-Type`` field names, or None; parameters and case do not matter."""
+    media_type = (content_type or "").partition(";")[0].strip(" \t").lower()
+    return _BY_MEDIA_TYPE.get(media_type)
+
+
+_BY_MEDIA_TYPE: Final = {encoding.value: encoding for encoding in Encoding}
+
+
+def encode(value: object, encoding: Encoding) -> bytes:
+    """Return *value*, plain or typed, as a message; ``bytes`` are base64 text in JSON.
+
+    Raises:
+        TypeError: part of it cannot be sent, such as a set.
+        ValueError: a number is outside of 64 bits or not finite, a text contains a lone surrogate, or it is nested more
+            than 100 deep.
+        MissingExtraError: msgpack is not installed.
+    """
+    plain = to_plain(value)
+    if encoding is Encoding.JSON:
+        return _to_json(plain).encode()
+    packed: bytes = _msgpack().packb(plain)
+    return packed
+
+
+def decode(data: bytes | str, encoding: Encoding) -> object:
+    """Return the plain data of a message; what was ``bytes`` in JSON is base64 text.
+
+    Raises:
+        ValueError: *data* are not such a message; the text begins with ``invalid JSON`` or ``invalid MessagePack``.
+        MissingExtraError: msgpack is not installed.
+    """
+    if encoding is Encoding.MSGPACK:
+        return _from_msgpack(data.encode() if isinstance(data, str) else data)
+    return _from_json(data)
+
+
+# --- JSON -----------------------------------------------------------------------------------------
+
+
+def _base64(value: object) -> str:
+    if isinstance(value, bytes):
+        return base64.b64encode(value).decode("ascii")
+    raise TypeError(f"a value of type {type(value).__name__} cannot be sent")
+
+
+_to_json: Final = json.JSONEncoder(
+    ensure_ascii=False,
+    check_circular=False,
+    allow_nan=False,
+    separators=(",", ":"),
+    default=_base64,
+).encode
+
+
+def _without_duplicates(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    items = dict(pairs)
+    if len(items) != len(pairs):
+        raise ValueError("a name occurs twice in an object")
+    return items
+
+
+def _no_constant(name: str) -> NoReturn:
+    raise ValueError(f"{name} is not a number of JSON")
+
+
+_parse_json: Final = json.JSONDecoder(
+    object_pairs_hook=_without_duplicates, parse_constant=_no_constant
+).decode
+
+
+def _from_json(data: bytes | str) -> object:
+    try:
+        text = data if isinstance(data, str) else data.decode()
+        value = _parse_json(text)
+        _check(value)
+        if "\\u" in text or (isinstance(data, str) and not data.isascii()):
+            _to_json(value).encode()  # fails for a lone surrogate
+    except RecursionError:
+        raise ValueError(f"invalid JSON: nested more than {MAX_DEPTH} deep") from None
+    except ValueError as error:
+        raise ValueError(f"invalid JSON: {_reason(error)}") from None
+    return value
+
+
+# --- MessagePack ----------------------------------------------------------------------------------
+
+
+@cache
+def _msgpack() -> Any:
+    try:
+        import msgpack
+    except ImportError:
+        raise MissingExtraError(
+            "MessagePack needs msgpack, which is not installed: pip install 'aioclient[onebot]'"
+        ) from None
+    return msgpack
+
+
+def supports(encoding: Encoding) -> bool:
+    """Return whether the encoding's package is installed."""
+    if encoding is Encoding.JSON:
+        return True
+    try:
+        _msgpack()
+    except MissingExtraError:
+        return False
+    return True
+
+
+def _no_extension(code: int, _: bytes) -> NoReturn:
+    raise ValueError(f"an extension type, {code}")
+
+
+def _from_msgpack(data: bytes) -> object:
+    msgpack = _msgpack()
+    try:
+        value = msgpack.unpackb(
+            data,
+            strict_map_key=True,
+            object_pairs_hook=_without_duplicates,
+            ext_hook=_no_extension,
+        )
+        _check(value)
+    except msgpack.StackError:
+        raise ValueError(f"invalid MessagePack: nested more than {MAX_DEPTH} deep") from None
+    except msgpack.ExtraData:
+        raise ValueError("invalid MessagePack: data after the end") from None
+    except msgpack.FormatError:
+        raise ValueError("invalid MessagePack: a byte that begins no value") from None
+    except RecursionError:
+        raise ValueError(f"invalid MessagePack: nested more than {MAX_DEPTH} deep") from None
+    except ValueError as error:
+        raise ValueError(f"invalid MessagePack: {_reason(error)}") from None
+    return value
+
+
+# --- both -----------------------------------------------------------------------------------------
+
+_NO_RULES: Final = frozenset({str, bool, bytes, types.NoneType})
+
+
+def _check(value: object) -> None:
+    """Check decoded data; without recursion, so that depth costs no stack.
+
+    Raises:
+        ValueError: they are nested too deeply, or contain a number or a name that is not allowed.
+    """
+    level: list[object] = [value]
+    for _ in range(MAX_DEPTH + 1):
+        inner: list[object] = []
+        for item in level:
+            kind = type(item)
+            if kind in _NO_RULES:
+                continue
+            if kind is int:
+                if not INT64_MIN <= item <= UINT64_MAX:  # type: ignore[operator]
+                    raise ValueError("an integer needs more than 64 bits")
+            elif kind is float:
+                if not math.isfinite(item):  # type: ignore[arg-type]
+                    raise ValueError(f"{item} is not a finite number")
+            elif kind is list:
+                inner.extend(item)  # type: ignore[arg-type]
+            elif kind is dict:
+                _check_names(item)  # type: ignore[arg-type]
+                inner.extend(item.values())  # type: ignore[attr-defined]
+            else:
+                raise ValueError("an extension type")
+        if not inner:
+            return
+        level = inner
+    raise ValueError(f"nested more than {MAX_DEPTH} deep")
+
+
+def _check_names(items: dict[object, object]) -> None:
+    for name in items:
+        if type(name) is not str:
+            raise ValueError("a name that is not text")
+
+
+def _reason(error: ValueError) -> str:
+    if isinstance(error, UnicodeDecodeError):
+        return f"not UTF-8 at byte {error.start}"
+    if isinstance(error, UnicodeEncodeError):
+        return "a lone surrogate"
+    if isinstance(error, json.JSONDecodeError):
+        return f"{error.msg} at character {error.pos}"
+    return str(error)
