@@ -157,6 +157,7 @@ from .warning import (
     NetrcWarning,
     PatchedAiohttpWarning,
     SharedCookiesWarning,
+    UnprotectedServerWarning,
 )
 from .websocket import ClientWebSocketResponse
 
@@ -275,6 +276,7 @@ __all__ = (
     "TokenStore",
     "Transport",
     "UnixConnector",
+    "UnprotectedServerWarning",
     "UnsignedRequest",
     "UploadTracker",
     "WSCloseCode",

@@ -18,6 +18,7 @@ __all__ = (
     "NetrcWarning",
     "PatchedAiohttpWarning",
     "SharedCookiesWarning",
+    "UnprotectedServerWarning",
 )
 
 _DEBUG_STACK_DEPTH: Final = 10  # as in asyncio
@@ -48,6 +49,10 @@ class PatchedAiohttpWarning(UserWarning):
 
 class SharedCookiesWarning(UserWarning):
     """A session sends its ``cookies=`` to every host, because it has no ``base_url`` to name one."""
+
+
+class UnprotectedServerWarning(UserWarning):
+    """A OneBot server without an access token can be reached from other machines."""
 
 
 def caller() -> FrameType:
