@@ -7,15 +7,15 @@ from typing import Final
 _NAME: Final = re.compile(r"[a-z][\-a-z0-9]*(\.[\-a-z0-9]+)*")
 
 
-def checked_name(what: str, name: object) -> str:
-    """Return *name*, which shall be the name of a platform or an implementation; *what* says which.
+def checked_name(label: str, name: object) -> str:
+    """Return *name*, which shall be the name of a platform or an implementation; *label* says which.
 
     Raises:
         ValueError: it is not as OneBot has them: ``qq``, ``com.example.chat``.
     """
     if not isinstance(name, str) or not _NAME.fullmatch(name):
         raise ValueError(
-            f"{what} {name!r}: lower-case letters, digits and '-' are allowed, a letter first, in parts that"
+            f"{label} {name!r}: lower-case letters, digits and '-' are allowed, a letter first, in parts that"
             " are joined by '.'"
         )
     return name

@@ -19,10 +19,10 @@ import enum
 import math
 import types
 import typing
-from collections.abc import Callable, Collection, Iterable, Mapping, MutableMapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, MutableMapping
 from collections.abc import Sequence as AbstractSequence
 from functools import cache
-from typing import Any, Final, Protocol, cast, runtime_checkable
+from typing import Any, Final, Protocol, cast
 
 from .bots import BotSelf
 from .segments import Segment
@@ -40,9 +40,12 @@ Converter = Callable[[object], object]
 # --- to plain data --------------------------------------------------------------------------------
 
 
-@runtime_checkable
 class _HasToDict(Protocol):
     def to_dict(self) -> Mapping[str, object]: ...
+
+
+class _HasPlainFields(Protocol):
+    def plain_fields(self) -> Mapping[str, object]: ...
 
 
 _AS_THEY_ARE: Final = frozenset({str, bytes, bool, types.NoneType})
@@ -100,14 +103,15 @@ def _checked_number(value: float) -> float:
 def _plain_other(value: object, depth: int) -> object:
     if isinstance(value, enum.Enum):
         return _plain(value.value, depth)
-    if isinstance(value, _HasToDict):
-        return _plain_items(value.to_dict().items(), depth)
-    if dataclasses.is_dataclass(value) and not isinstance(value, type):
-        names = _wire_names(type(value))
-        return _plain_items(((wire, getattr(value, name)) for name, wire in names), depth)
-    if isinstance(value, tuple) and hasattr(value, "_fields"):
-        names = _wire_names(type(value))
-        return _plain_items(((wire, getattr(value, name)) for name, wire in names), depth)
+    kind = type(value)
+    if hasattr(kind, "plain_fields"):
+        return _plain_items(cast("_HasPlainFields", value).plain_fields().items(), depth)
+    if hasattr(kind, "to_dict"):
+        return _plain_items(cast("_HasToDict", value).to_dict().items(), depth)
+    if dataclasses.is_dataclass(kind) or (issubclass(kind, tuple) and hasattr(kind, "_fields")):
+        return _plain_items(
+            ((wire, getattr(value, name)) for name, wire in wire_names(kind)), depth
+        )
     if isinstance(value, Mapping):
         return _plain_items(value.items(), depth)
     if isinstance(value, list | tuple):
@@ -121,7 +125,8 @@ def _plain_other(value: object, depth: int) -> object:
 
 
 @cache
-def _wire_names(kind: type) -> tuple[tuple[str, str], ...]:
+def wire_names(kind: Any) -> tuple[tuple[str, str], ...]:
+    """Return the fields of a dataclass or named tuple, each with its name in plain data."""
     return tuple((field.name, field.wire) for field in _fields(kind))
 
 
@@ -142,7 +147,9 @@ class _MismatchError(Exception):
 
 
 def from_plain(data: object, hint: Any, *, where: str) -> Any:
-    """Return *data* as a value of the type *hint*.
+    """Return *data* as a value of the type *hint*; of a union, the first type that fits.
+
+    What converts often keeps the :func:`converter` of its hint.
 
     Raises:
         ValueError: they are not of that type; the text begins with *where* and the path from there.
@@ -190,14 +197,6 @@ def converter(hint: Any) -> Converter:
     Raises:
         TypeError: *hint* is not a type that data can be converted to.
     """
-    try:
-        return _cached_converter(hint)
-    except TypeError:
-        return _Compiler().compile(hint)  # a hint that has no hash, or a better text
-
-
-@cache
-def _cached_converter(hint: Any) -> Converter:
     return _Compiler().compile(hint)
 
 
@@ -227,8 +226,8 @@ def _fields(kind: type) -> list[_Field]:
         names: tuple[str, ...] = getattr(kind, "_fields", ())
         required = {name: name not in defaults for name in names}
     return [
-        _Field(name, wire_name(name, hints.get(name, Any)), hints.get(name, Any), needed_)
-        for name, needed_ in required.items()
+        _Field(name, wire_name(name, hints.get(name, Any)), hints.get(name, Any), is_required)
+        for name, is_required in required.items()
     ]
 
 
@@ -476,35 +475,53 @@ class _Compiler:
 
             return of_class
         self._classes[kind] = _any  # until it is known
-        members = [(field, self.compile(field.hint)) for field in _fields(kind)]
-        # A TypedDict is a dict: what it does not name stays in it. Others ignore what they do not name.
-        keeps_rest = typing.is_typeddict(kind)
+        try:
+            fields = _fields(kind)
+        except NameError as error:
+            raise TypeError(f"a type hint of {kind.__qualname__}: {error}") from error
+        members = [(field, self.compile(field.hint)) for field in fields]
+        self._classes[kind] = (
+            _typed_dict(members) if typing.is_typeddict(kind) else _instance(kind, members)
+        )
+        return self._classes[kind]
 
-        def convert(data: object) -> object:
-            if not keeps_rest and isinstance(data, kind):
-                return data
-            if not isinstance(data, Mapping):
-                raise _wrong("dict", data)
-            values: dict[str, object] = dict(data) if keeps_rest else {}
-            for field, value_converter in members:
-                if field.wire in data:
-                    try:
-                        values[field.wire if keeps_rest else field.name] = value_converter(
-                            data[field.wire]
-                        )
-                    except _MismatchError as mismatch:
-                        raise mismatch.within(f".{field.wire}") from None
-                elif field.required:
-                    raise _MismatchError("missing").within(f".{field.wire}")
-            if keeps_rest:
-                return values
+
+def _values(members: list[tuple[_Field, Converter]], data: object) -> Iterator[tuple[_Field, Any]]:
+    if not isinstance(data, Mapping):
+        raise _wrong("dict", data)
+    for field, convert in members:
+        if field.wire in data:
             try:
-                return kind(**values)
-            except (TypeError, ValueError) as error:
-                raise _MismatchError(str(error)) from None
+                yield field, convert(data[field.wire])
+            except _MismatchError as mismatch:
+                raise mismatch.within(f".{field.wire}") from None
+        elif field.required:
+            raise _MismatchError("missing").within(f".{field.wire}")
 
-        self._classes[kind] = convert
-        return convert
+
+def _typed_dict(members: list[tuple[_Field, Converter]]) -> Converter:
+    """Return a converter to a TypedDict, in which fields that it does not name stay."""
+
+    def convert(data: object) -> object:
+        values = {field.wire: value for field, value in _values(members, data)}
+        return {**cast("dict[str, object]", data), **values}
+
+    return convert
+
+
+def _instance(kind: type, members: list[tuple[_Field, Converter]]) -> Converter:
+    """Return a converter to a class, which leaves out fields that it does not name."""
+
+    def convert(data: object) -> object:
+        if isinstance(data, kind):
+            return data
+        values = {field.name: value for field, value in _values(members, data)}
+        try:
+            return kind(**values)
+        except ValueError as error:
+            raise _MismatchError(str(error)) from None
+
+    return convert
 
 
 def _choice(values: Collection[object], members: Mapping[tuple[type, object], object]) -> Converter:

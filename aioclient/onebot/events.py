@@ -6,13 +6,13 @@ standard has them, is a plain :class:`Event` with its fields in ``extra``.
 
 import time
 import uuid
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import MISSING, dataclass, field, fields
 from functools import cache
-from typing import Final, Literal, TypedDict, cast, get_type_hints
+from typing import Any, Final, Literal, TypedDict, cast, get_type_hints
 
 from .bots import BotSelf
-from .convert import Members, checked_members, converter
+from .convert import Members, checked_members, converter, to_plain, wire_names
 from .segments import Segment
 
 _Plain = dict[str, object]
@@ -58,19 +58,24 @@ class Event:
     extra: Mapping[str, object] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
+        if not self.extra:
+            return
+        own = [wire for name, wire in _own_fields(type(self))]
         for name in self.extra:
-            if name in _own_fields(type(self)):
+            if name in own:
                 raise ValueError(f"extra: {name!r} is a field of {type(self).__name__}")
 
     def to_dict(self) -> _Plain:
-        """Return the event as it is sent, with segments as they are; fields that are None are left out."""
+        """Return the event as plain data, as it is sent; fields that are None are left out."""
+        return cast("_Plain", to_plain(self))
+
+    def plain_fields(self) -> _Plain:
+        """Return the fields by the names they have when sent, with their values as they are."""
         plain: _Plain = {}
-        for name in _own_fields(type(self)):
+        for name, wire in _own_fields(type(self)):
             value = getattr(self, name)
             if value is not None:
-                plain[name] = value
-        if self.self is not None:
-            plain["self"] = self.self.to_dict()
+                plain[wire] = value
         plain.update(self.extra)
         return plain
 
@@ -79,16 +84,17 @@ class Event:
         return self.to_dict()
 
 
-_fields_of_kinds: Final[dict[type[Event], tuple[str, ...]]] = {}
+_fields_of_kinds: Final[dict[type[Event], tuple[tuple[str, str], ...]]] = {}
 
 
-def _own_fields(kind: type[Event]) -> tuple[str, ...]:
-    """Return the fields of an event, which are also their names when sent, without ``extra``."""
-    names = _fields_of_kinds.get(kind)
-    if names is None:
-        names = tuple(member.name for member in fields(kind) if member.name != "extra")
-        _fields_of_kinds[kind] = names
-    return names
+def _own_fields(kind: type[Event]) -> tuple[tuple[str, str], ...]:
+    """Return the fields of an event without ``extra``, each with its name when sent."""
+    pairs = _fields_of_kinds.get(kind)
+    if pairs is None:
+        names: Callable[[Any], tuple[tuple[str, str], ...]] = wire_names
+        pairs = tuple((name, wire) for name, wire in names(kind) if name != "extra")
+        _fields_of_kinds[kind] = pairs
+    return pairs
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -371,7 +377,7 @@ def _made(kind: type[Event], data: object) -> Event:
     for name in ("id", "type", "detail_type"):
         if not values[name]:
             raise ValueError(f"event.{name}: empty")
-    own = _own_fields(kind)
+    own = _members()[kind]
     rest = cast("dict[str, object]", data).items()
     return kind(**values, extra={name: value for name, value in rest if name not in own})
 

@@ -51,12 +51,12 @@ class ActionHandler:
         self.injects = frozenset(self._injected.values())
 
     def _add(self, parameter: inspect.Parameter, injected: Collection[type]) -> None:
-        what = f"action {self.name!r}: the parameter {parameter.name!r}"
+        place = f"action {self.name!r}: the parameter {parameter.name!r}"
         hint = parameter.annotation
         if parameter.kind in (parameter.VAR_POSITIONAL, parameter.POSITIONAL_ONLY):
-            raise TypeError(f"{what} has to be a parameter by name")
+            raise TypeError(f"{place} has to be a parameter by name")
         if hint is _MISSING:
-            raise TypeError(f"{what} has no type hint")
+            raise TypeError(f"{place} has no type hint")
         kind = _injected_type(hint, injected)
         if kind is not None:
             self._injected[parameter.name] = kind
@@ -64,13 +64,13 @@ class ActionHandler:
         try:
             convert = converter(hint)
         except TypeError as error:
-            raise TypeError(f"{what}: {error}") from None
+            raise TypeError(f"{place}: {error}") from None
         if parameter.kind is parameter.VAR_KEYWORD:
             self._rest = convert
             return
         wire = wire_name(parameter.name, hint)
         if wire in self._parameters:
-            raise TypeError(f"{what} is called {wire!r}, as another one is")
+            raise TypeError(f"{place} is called {wire!r}, as another one is")
         self._parameters[wire] = _Parameter(
             parameter.name, wire, convert, parameter.default is _MISSING
         )
@@ -118,8 +118,8 @@ class ActionHandler:
 def _signature(name: str, function: Callable[..., Any]) -> inspect.Signature:
     try:
         return inspect.signature(function, eval_str=True)
-    except (NameError, SyntaxError) as error:
-        raise TypeError(f"action {name!r}: a type hint cannot be evaluated: {error}") from error
+    except (NameError, SyntaxError, ValueError) as error:
+        raise TypeError(f"action {name!r}: the parameters are not known: {error}") from error
 
 
 def _injected_type(hint: Any, injected: Collection[type]) -> type | None:
