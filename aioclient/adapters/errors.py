@@ -38,7 +38,7 @@ HTTPX: Final[Table] = (
     (ClientPayloadError, "RemoteProtocolError"),
     (ClientOSError, "ReadError"),
     (NonHttpUrlClientError, "UnsupportedProtocol"),
-    (InvalidURL, "UnsupportedProtocol"),
+    (InvalidURL, "ConnectError"),
     (MissingExtraError, "UnsupportedProtocol"),
     (ClientConnectionError, "ReadError"),
     (ClientError, "TransportError"),

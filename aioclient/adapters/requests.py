@@ -1,6 +1,6 @@
 """Our engine under requests: ``requests.Session().mount("https://", Adapter())``."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from email.message import Message
 from typing import Any, NoReturn, Unpack
 
@@ -33,6 +33,7 @@ try:
     import requests
     import requests.adapters
     import urllib3
+    from requests.utils import prepend_scheme_if_needed, select_proxy
     from urllib3.exceptions import ProtocolError, ReadTimeoutError
 except ImportError:
     raise MissingExtraError(
@@ -79,7 +80,7 @@ class _Original:
 
     def __init__(self, response: ClientResponse) -> None:
         self.msg = Message()
-        for name, value in response.headers.items():
+        for name, value in _received(response):
             self.msg[name] = value
 
     def isclosed(self) -> bool:
@@ -132,15 +133,19 @@ class Adapter(requests.adapters.BaseAdapter):
             _raise(error, request, errands)
         raw = urllib3.HTTPResponse(
             body=_Body(response, errands),
-            headers=urllib3.HTTPHeaderDict(response.headers.items()),
+            headers=urllib3.HTTPHeaderDict(_received(response)),
             status=response.status,
             reason=response.reason,
-            version=20 if response.version.major == 2 else 11,
+            version=10 * response.version.major + response.version.minor,
             preload_content=False,
             decode_content=False,
             original_response=_Original(response),  # type: ignore[arg-type]
             request_method=request.method,
         )
+        return self.build_response(request, raw)
+
+    def build_response(self, request: Any, raw: Any) -> requests.Response:
+        """Make a response of requests from *raw*, one of urllib3; a subclass may do more."""
         build = requests.adapters.HTTPAdapter.build_response
         return build(self, request, raw)  # type: ignore[arg-type]
 
@@ -153,21 +158,25 @@ class Adapter(requests.adapters.BaseAdapter):
         proxies: Mapping[str, str] | None,
     ) -> dict[str, Any]:
         fields = [
-            (_text(name), _text(value))
+            (_sent(name), _sent(value))
             for name, value in request.headers.items()
-            if _text(name).lower() not in ("connection", "transfer-encoding")
+            if _sent(name).lower() not in ("connection", "transfer-encoding")
         ]
         arguments: dict[str, Any] = {
             "headers": fields,
             "allow_redirects": False,
             "timeout": _limits(timeout),
         }
-        if verify is not True or cert is not None:
+        if (verify is not True or cert is not None) and request.url[:6].lower() == "https:":
             arguments["ssl"] = tls_setting(verify, cert)
-        if proxies:
-            arguments["proxies"] = {
-                key: value for key, value in proxies.items() if key != "no" and value
-            }
+        if proxies and (proxy := select_proxy(request.url, proxies)):  # type: ignore[arg-type]
+            proxy = prepend_scheme_if_needed(proxy, "http")
+            if not urllib3.util.parse_url(proxy).host:
+                raise requests.exceptions.InvalidProxyURL(
+                    f"the proxy for {request.url} names no host; give http://host:port",
+                    request=request,
+                )
+            arguments["proxy"] = proxy
         return arguments
 
     async def _send(self, request: Any, arguments: dict[str, Any]) -> ClientResponse:
@@ -197,25 +206,52 @@ def _raise(error: Exception, request: Any, errands: Errands | None) -> NoReturn:
     name = name_for(error, ERRORS)
     if name is None:
         raise error
-    raise getattr(requests.exceptions, name)(str(error), request=request) from error
+    raise getattr(requests.exceptions, name)(error, request=request) from error
 
 
-def _text(value: str | bytes) -> str:
-    return value if isinstance(value, str) else value.decode("latin-1")
+def _sent(value: str | bytes) -> str:
+    """Return a part of a field as a session takes it; requests sends text as ISO-8859-1."""
+    if isinstance(value, bytes):
+        return value.decode("utf-8", "surrogateescape")
+    if value.isascii():
+        return value
+    try:
+        return value.encode("latin-1").decode("utf-8", "surrogateescape")
+    except UnicodeEncodeError:  # requests itself cannot send it
+        return value
+
+
+def _received(response: ClientResponse) -> Iterator[tuple[str, str]]:
+    """Yield the fields of a response as users of requests know them, as ISO-8859-1."""
+    for name, value in response.raw_headers:
+        yield name.decode("latin-1"), value.decode("latin-1")
 
 
 def _limits(timeout: Any) -> ClientTimeout:
-    """Return the limits that requests says: one for both, (connect, read), or urllib3's ``Timeout``."""
-    if isinstance(timeout, tuple):
+    """Return the limits for *timeout*: one number for both, (connect, read), or urllib3's ``Timeout``."""
+    if isinstance(timeout, urllib3.Timeout):
+        started = timeout.clone()
+        started.start_connect()
+        connect, read = started.connect_timeout, started.read_timeout
+    elif isinstance(timeout, tuple):
         if len(timeout) != 2:
             raise ValueError(f"timeout={timeout}: give (connect, read), or one number for both")
         connect, read = timeout
-    elif isinstance(timeout, urllib3.Timeout):
-        connect, read = timeout.connect_timeout, timeout.read_timeout
     else:
         connect = read = timeout
     return timeout_of(_seconds(connect), _seconds(read), None)
 
 
 def _seconds(value: Any) -> float | None:
-    return float(value) if isinstance(value, int | float) else None
+    """Return a limit in seconds.
+
+    Raises:
+        ValueError: *value* is not a number above 0, None, or urllib3's default.
+    """
+    if value is None or value is urllib3.Timeout.DEFAULT_TIMEOUT:
+        return None
+    if isinstance(value, bool) or not isinstance(value, int | float) or not value > 0:
+        raise ValueError(
+            f"timeout={value!r}: a limit must be an int, float or None, in seconds and above 0"
+        )
+    return float(value)

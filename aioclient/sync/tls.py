@@ -1,5 +1,6 @@
 """``verify=`` and ``cert=`` as requests has them, made the one setting that connections are made with."""
 
+import errno
 import os
 import ssl
 from functools import lru_cache
@@ -35,13 +36,26 @@ def tls_setting(verify: Verify, cert: Cert) -> bool | ssl.SSLContext:
             f"verify must be a bool, a path or an SSLContext, found {type(verify).__name__}"
         )
     authorities = verify if isinstance(verify, bool) else os.fspath(verify)
+    if isinstance(authorities, str) and not Path(authorities).exists():
+        raise _missing("verify", authorities, "a file or folder of certificate authorities")
     if cert is None:
         return _context(authorities, None)
     pair: tuple[object, ...] = cert if isinstance(cert, tuple) else (cert, cert)
     paths = [os.fspath(each) for each in pair if isinstance(each, (str, PathLike))]
     if len(pair) != 2 or len(paths) != 2:
         raise TypeError("cert must be a path, or the paths (certificate, key)")
+    for path in paths:
+        if not Path(path).is_file():
+            raise _missing(
+                "cert", path, "a file with a certificate and its key, or a pair of files"
+            )
     return _context(authorities, (paths[0], paths[1]))
+
+
+def _missing(argument: str, path: str, wanted: str) -> OSError:
+    return FileNotFoundError(
+        errno.ENOENT, f"{argument}= must be the path of {wanted}; not found", path
+    )
 
 
 @lru_cache(64)

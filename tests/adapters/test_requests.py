@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 import requests
+import urllib3
 
 import aioclient
 from aioclient.adapters.requests import Adapter
@@ -48,6 +49,40 @@ def test_a_request_and_its_response(server: Server, session: requests.Session) -
     assert response.elapsed.total_seconds() >= 0
     assert response.raw.version == 11
     session.close()
+
+
+def test_fields_are_text_in_latin_1(session: requests.Session) -> None:
+    """Both ways, as requests has them; what is bytes goes out as it is."""
+    heads = []
+
+    def script(peer: Any) -> None:
+        heads.append(peer.read_head())
+        peer.sock.sendall(
+            b"HTTP/1.0 200 OK\r\nContent-Length: 0\r\nX: caf\xc3\xa9\r\nX: \xe9\r\n\r\n"
+        )
+
+    with BlockingServer(script) as server:
+        response = session.get(
+            server.url(), headers={"A": "\xe9", "B": "\xe9".encode(), "C": "\u0161"}
+        )
+    assert response.headers["X"] == "caf\xc3\xa9, \xe9"
+    assert response.raw.version == 10
+    for field in (b"A: \xe9\r\n", b"B: \xc3\xa9\r\n", b"C: \xc5\xa1\r\n"):
+        assert field in heads[0]
+
+
+def test_a_redirect_to_a_path_in_utf_8(server: Server, session: requests.Session) -> None:
+    paths = []
+
+    def script(peer: Any) -> None:
+        paths.append(peer.read_head().split()[1])
+        peer.sock.sendall(b"HTTP/1.1 302 Found\r\nContent-Length: 0\r\nLocation: /\xc5\xa1\r\n\r\n")
+        paths.append(peer.read_head().split()[1])
+        peer.sock.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n")
+
+    with BlockingServer(script) as redirecting:
+        assert session.get(redirecting.url()).ok
+    assert paths == [b"/", b"/%C5%A1"]
 
 
 @pytest.mark.parametrize(
@@ -149,6 +184,41 @@ class TestErrors:
         with pytest.raises(kind):
             session.post(f"{server.url}/echo", data=pieces())
 
+    @pytest.mark.parametrize("proxy", ["http://:8080", "https://", "http:/a.test:3128"])
+    def test_proxies_without_a_host(self, session: requests.Session, proxy: str) -> None:
+        with pytest.raises(requests.exceptions.InvalidProxyURL, match="names no host"):
+            session.get("http://a.test/", proxies={"http": proxy})
+
+    def test_a_proxy_without_a_scheme(self, session: requests.Session) -> None:
+        """It is one for HTTP."""
+        with socket.socket() as sock:
+            sock.bind(("127.0.0.1", 0))  # nobody listens
+            proxy = f"127.0.0.1:{sock.getsockname()[1]}"
+            with pytest.raises(requests.exceptions.ProxyError):
+                session.get("http://a.test/", proxies={"all": proxy})
+
+    @pytest.mark.parametrize("timeout", ["5", 0, -1, True, (1, "2"), float("nan")])
+    def test_timeouts_that_are_none(self, session: requests.Session, timeout: Any) -> None:
+        with pytest.raises(ValueError, match="must be an int, float or None, in seconds"):
+            session.get("http://127.0.0.1:1/", timeout=timeout)
+
+    @pytest.mark.parametrize(
+        "timeout",
+        [urllib3.Timeout(total=1e-3), urllib3.Timeout(read=1e-6), urllib3.Timeout(9, 1e-6, 9)],
+        ids=["total", "read", "both"],
+    )
+    def test_timeouts_of_urllib3(
+        self, server: Server, session: requests.Session, timeout: urllib3.Timeout
+    ) -> None:
+        with pytest.raises(requests.Timeout):
+            session.get(f"{server.url}/never", timeout=timeout)  # type: ignore[arg-type]
+
+    def test_the_cause_is_an_argument(self, session: requests.Session) -> None:
+        with pytest.raises(requests.ConnectionError) as caught:
+            session.get("http://127.0.0.1:1/")
+        assert isinstance(caught.value.args[0], aioclient.ClientConnectorError)
+        assert caught.value.args[0] is caught.value.__cause__
+
     def test_a_timeout_of_three(self, session: requests.Session) -> None:
         with pytest.raises(ValueError, match=r"timeout=\(1, 2, 3\): give \(connect, read\)"):
             session.get("http://127.0.0.1:1/", timeout=(1, 2, 3))  # type: ignore[arg-type]
@@ -165,6 +235,26 @@ class TestErrors:
                 assert session.get(f"{server.url}/echo").ok
         finally:
             server.close()
+
+
+def test_certificates_are_for_https_alone(server: Server, session: requests.Session) -> None:
+    assert session.get(f"{server.url}/echo", verify="/missing", cert="/missing").ok
+    with pytest.raises(OSError, match="verify= must be the path of a file or folder of certific"):
+        session.get("https://127.0.0.1:1/", verify="/missing")
+    with pytest.raises(OSError, match="cert= must be the path of a file with a certificate"):
+        session.get("https://127.0.0.1:1/", cert="/missing")
+
+
+def test_a_subclass_may_change_responses(server: Server) -> None:
+    class Marking(Adapter):
+        def build_response(self, request: Any, raw: Any) -> requests.Response:
+            response = super().build_response(request, raw)
+            response.reason = "marked"
+            return response
+
+    with requests.Session() as session:
+        session.mount("http://", Marking())
+        assert session.get(f"{server.url}/echo").reason == "marked"
 
 
 def test_middlewares(server: Server) -> None:
