@@ -80,15 +80,18 @@ class Family:
         )
 
     def _warn_of_bypass(self) -> None:
-        """Warn if the client that is entered has a proxy of its own, and so does not use this transport."""
-        frame = sys._getframe(2)
-        client = frame.f_locals.get("self")
+        """Warn if the client that enters or closes this transport does not use it, because it has a proxy of its own.
+
+        Nothing else can be seen here: a client forgets verify=, cert=, limits= and http2= when it has a transport.
+        """
+        client = sys._getframe(2).f_locals.get("self")
         mounts = getattr(client, "_mounts", None)
-        if isinstance(mounts, dict) and any(
-            each is not None
-            and each is not self
-            and type(each).__module__.startswith(self.library.__name__)
-            for each in mounts.values()
+        if not isinstance(mounts, dict):
+            return
+        own = (self.library.HTTPTransport, self.library.AsyncHTTPTransport)
+        if any(
+            isinstance(transport, own) and getattr(pattern, "pattern", None) == "all://"
+            for pattern, transport in mounts.items()
         ):
             warnings.warn(
                 f"the proxy of this {type(client).__name__} takes its requests past the transport; give proxy= to "
@@ -169,6 +172,7 @@ class AwaitedFamily(Family):
     async def aclose(self) -> None:
         """Close the connections of the running event loop."""
         await self._sessions.close()
+        self._warn_of_bypass()
 
     async def __aenter__(self) -> Any:
         self._warn_of_bypass()
@@ -252,6 +256,7 @@ class BlockingFamily(Family):
     def close(self) -> None:
         """Close the connections."""
         self._blocking.close_and_wait()
+        self._warn_of_bypass()
 
     def __enter__(self) -> Any:
         self._warn_of_bypass()

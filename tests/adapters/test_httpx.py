@@ -310,43 +310,69 @@ def test_a_name_for_tls(certificates: Certificates, run: Any) -> None:
 
 
 def test_traces(server: Server, run: Any, library: Any) -> None:
-    events: list[str] = []
-    connected: list[str] = []
+    """The function is called with what httpcore calls it with, whether it is awaited or not."""
+    events: list[tuple[str, Any]] = []
 
     def send(client: Any) -> Any:
         def note(name: str, info: Any) -> None:
-            events.append(name)
+            events.append((name, info))
 
         async def note_later(name: str, info: Any) -> None:
-            events.append(name)
+            events.append((name, info))
 
         trace = note if isinstance(client, library.Client) else note_later
         extensions = {"trace": trace}
         first = client.get(f"{server.url}/set_cookie?a=1", extensions=extensions)
         if not asyncio.iscoroutine(first):
             client.cookies.clear()
-            connected.extend(events[:2])
-            events.clear()
-            return client.get(f"{server.url}/echo", extensions=extensions)
+            return client.get(f"{server.url}/echo?b", headers={"X": "y"}, extensions=extensions)
 
         async def later() -> Any:
             await first
             client.cookies.clear()  # which are the client's alone
-            connected.extend(events[:2])
-            events.clear()
-            return await client.get(f"{server.url}/echo", extensions=extensions)
+            return await client.get(
+                f"{server.url}/echo?b", headers={"X": "y"}, extensions=extensions
+            )
 
         return later()
 
     assert run(send).json()["cookies"] == {}
-    assert connected == [
+    port = int(server.url.rpartition(":")[2])
+    assert [name for name, _ in events] == [
         "connection.connect_tcp.started",
         "connection.connect_tcp.complete",
-    ]
-    assert events == [
-        "http11.send_request_headers.complete",
+        "http11.send_request_headers.started",
+        "http11.receive_response_headers.complete",
+        "http11.send_request_headers.started",
         "http11.receive_response_headers.complete",
     ]
+    assert events[0][1]["port"] == port
+    request = events[4][1]["request"]
+    assert request.method == b"GET"
+    assert (request.url.scheme, request.url.port) == (b"http", port)
+    assert request.url.target == b"/echo?b"
+    assert (b"x", b"y") in [(name.lower(), value) for name, value in request.headers]
+    version, status, reason, headers = events[5][1]["return_value"]
+    assert (version, status, reason) == (b"HTTP/1.1", 200, b"OK")
+    assert b"content-type" in [name.lower() for name, _ in headers]
+
+
+def test_a_trace_of_a_failure(run: Any, library: Any) -> None:
+    events: list[tuple[str, Any]] = []
+
+    def note(name: str, info: Any) -> None:
+        events.append((name, info))
+
+    def send(client: Any) -> Any:
+        return client.get("http://127.0.0.1:1/", extensions={"trace": note})
+
+    with pytest.raises(library.ConnectError):
+        run(send)
+    assert [name for name, _ in events] == [
+        "connection.connect_tcp.started",
+        "http11.receive_response_headers.failed",
+    ]
+    assert isinstance(events[1][1]["exception"], aioclient.ClientConnectorError)
 
 
 def test_a_proxy_of_the_client_s_is_warned_of(server: Server, run: Any) -> None:
@@ -355,6 +381,28 @@ def test_a_proxy_of_the_client_s_is_warned_of(server: Server, run: Any) -> None:
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         run(lambda client: client.get(f"{server.url}/echo"))
+
+
+def test_a_proxy_of_a_client_that_is_only_closed(server: Server, names: Any) -> None:
+    library, ours = names
+    client = library.Client(transport=ours.Transport(), proxy=server.url)
+    with pytest.warns(UserWarning, match="past the transport") as caught:
+        client.close()
+    assert caught[0].filename == __file__
+
+    async def main() -> None:
+        client = library.AsyncClient(transport=ours.AsyncTransport(), proxy=server.url)
+        with pytest.warns(UserWarning, match="past the transport"):
+            await client.aclose()
+
+    asyncio.run(main())
+
+
+def test_other_transports_beside_ours_are_not_warned_of(names: Any) -> None:
+    library, ours = names
+    mounts = {"all://a.test": library.HTTPTransport(), "all://b.test": None}
+    with library.Client(transport=ours.Transport(), mounts=mounts):
+        pass
 
 
 def test_one_transport_in_several_event_loops(server: Server, names: Any) -> None:
