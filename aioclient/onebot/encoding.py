@@ -179,6 +179,7 @@ def _check(value: object) -> None:
     level: list[object] = [value]
     for _ in range(MAX_DEPTH + 1):
         inner: list[object] = []
+        is_last = True
         for item in level:
             kind = type(item)
             if kind in _NO_RULES:
@@ -190,13 +191,15 @@ def _check(value: object) -> None:
                 if not math.isfinite(item):  # type: ignore[arg-type]
                     raise ValueError(f"{item} is not a finite number")
             elif kind is list:
+                is_last = False
                 inner.extend(item)  # type: ignore[arg-type]
             elif kind is dict:
+                is_last = False
                 _check_names(item)  # type: ignore[arg-type]
                 inner.extend(item.values())  # type: ignore[attr-defined]
             else:
                 raise ValueError("an extension type")
-        if not inner:
+        if is_last:
             return
         level = inner
     raise ValueError(f"nested more than {MAX_DEPTH} deep")

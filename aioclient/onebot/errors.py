@@ -146,7 +146,8 @@ class _Family(OneBotError):
     def __init__(self, retcode: int, data: object = None, message: str = "") -> None:
         if not self.first <= retcode <= self.first + 999:
             raise ValueError(
-                f"{type(self).__name__}: the retcode is {retcode}, and must be from {self.first} to {self.first + 999}"
+                f"{type(self).__name__}: the retcode is {retcode}, and has to be"
+                f" from {self.first} to {self.first + 999}"
             )
         super().__init__(retcode, data, message)
 
