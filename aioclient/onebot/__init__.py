@@ -6,11 +6,27 @@ logic: it takes events and asks for actions.
 - ``retcodes``, ``errors``: how actions fail; ``bots``: whom they concern;
 - ``segments``, ``events``, ``actions``: what is exchanged, as typed values;
 - ``convert``: typed values and plain data; ``encoding``: plain data and bytes, JSON or MessagePack;
-- ``handlers``: functions that carry out actions.
+- ``handlers``: functions that carry out actions;
+- ``application``: the client and the receivers of an application.
 """
 
 from . import retcodes
 from .actions import ActionRequest, ActionResponse
+from .application import (
+    ActionCaller,
+    CallTimeoutError,
+    DisconnectedError,
+    DownloadedFile,
+    EventIterator,
+    FileDigestError,
+    InvalidAnswerError,
+    NotConnectedError,
+    OneBotClient,
+    RemoteBot,
+    TokenRefusedError,
+    WebhookReceiver,
+    WebSocketReceiver,
+)
 from .bots import Bot, BotSelf
 from .encoding import Encoding, decode, encode
 from .errors import (
@@ -91,6 +107,19 @@ from .segments import (
 )
 
 __all__ = (
+    "WebhookReceiver",
+    "WebSocketReceiver",
+    "TokenRefusedError",
+    "RemoteBot",
+    "OneBotClient",
+    "NotConnectedError",
+    "InvalidAnswerError",
+    "FileDigestError",
+    "EventIterator",
+    "DownloadedFile",
+    "DisconnectedError",
+    "CallTimeoutError",
+    "ActionCaller",
     "ActionRequest",
     "ActionResponse",
     "Audio",
