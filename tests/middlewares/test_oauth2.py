@@ -12,6 +12,7 @@ from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontext
 from pathlib import Path
 from typing import Any, Self
 
+import aiohttp
 import pytest
 from aiohttp import web
 from hypothesis import given
@@ -20,6 +21,7 @@ from yarl import URL
 
 import aioclient
 from aioclient import (
+    ClientResponse,
     ClientSession,
     OAuth2AuthorizationCode,
     OAuth2ClientCredentials,
@@ -158,6 +160,83 @@ class TestClientCredentials:
             assert not {"Cookie", "X-Api-Key"} & fields.keys()
             assert fields["Accept"] == "application/json"
             assert seen == ["/api"]
+
+    @pytest.mark.rows("AUTH-12")
+    async def test_its_trace(self) -> None:
+        """A trace config hears of the call, and nothing of the token request and its secret."""
+        heard: list[str] = []
+
+        def note(name: str) -> Any:
+            async def hear(session: Any, context: Any, parameters: Any) -> None:
+                heard.append(f"{name} {parameters!r} {getattr(parameters, 'headers', None)}")
+
+            return hear
+
+        config = aiohttp.TraceConfig()
+        for name in ("request_start", "request_headers_sent", "request_chunk_sent", "request_end"):
+            getattr(config, f"on_{name}").append(note(name))
+        async with Place() as place, ClientSession(trace_configs=[config]) as session:
+            auth = place.client(client_auth="client_secret_post")
+            await session.get(f"{place.origin}/api", auth=auth)
+            assert len(place.server.asked) == 1
+        assert [line.split()[0] for line in heard] == [
+            "request_start",
+            "request_headers_sent",
+            "request_end",
+        ]
+        assert not [line for line in heard if SECRET in line or "/token" in line]
+
+    @pytest.mark.rows("AUTH-14")
+    async def test_its_options(self) -> None:
+        """What a call asks for its own origin and response does not count for the token request."""
+        seen: list[aioclient.Request] = []
+
+        class Recorder:
+            closed = False
+
+            def bind(self, loop: asyncio.AbstractEventLoop) -> None:
+                """It needs no loop."""
+
+            def statistics(self) -> None:
+                """It counts nothing."""
+
+            async def close(self) -> None:
+                self.closed = True
+
+            async def send(self, request: aioclient.Request) -> ClientResponse:
+                seen.append(request)
+                body = b'{"access_token": "t", "token_type": "Bearer"}'
+                return ClientResponse.from_parts(request, 200, {}, body)
+
+        class Small(ClientResponse):
+            pass
+
+        async with ClientSession(connector=Recorder(), response_class=Small) as session:
+            response = await session.get(
+                "https://api.test/",
+                auth=OAuth2ClientCredentials(TOKEN_URL, CLIENT, SECRET),
+                server_hostname="other.test",
+                ssl=False,
+                auto_decompress=False,
+                max_body_size=1,
+                cookies={"a": "1"},
+                signer=lambda request: {"X-Signature": "s"},
+            )
+        asking, call = seen
+        assert call.server_hostname == "other.test"
+        assert asking.server_hostname is None
+        assert (call.options.ssl, asking.options.ssl) == (False, True)
+        assert asking.options.auto_decompress
+        assert (type(response), asking.response_class) == (Small, ClientResponse)
+        assert (asking.cookies, asking.auth, "X-Signature" in asking.fields) == (None, None, False)
+
+    async def test_a_huge_answer(self) -> None:
+        """A token endpoint whose answer does not end costs no memory: the call fails after 1 MiB."""
+        endless = b"HTTP/1.1 200 OK\r\n\r\n" + b" " * 2_000_000
+        async with RawServer.replies([endless]) as server, ClientSession() as session:
+            auth = OAuth2ClientCredentials(server.url("/token"), CLIENT, SECRET)
+            with pytest.raises(aioclient.BodyTooLargeError):
+                await session.get(server.url("/api"), auth=auth)
 
     async def test_a_proxy(self) -> None:
         """Token requests go by the session's proxy, as its other requests do."""
@@ -498,6 +577,24 @@ async def main(origin, path):
 
 asyncio.run(main(*sys.argv[1:]))
 """
+
+
+@pytest.mark.virtual_clock
+async def test_a_lock_between_processes(tmp_path: Path) -> None:
+    """Whoever opens the file a second time, as another process does, waits until it is unlocked."""
+    one, other = TokenFile(tmp_path / "tokens.json"), TokenFile(tmp_path / "tokens.json")
+    locked: list[str] = []
+
+    async def use(store: TokenFile, name: str) -> None:
+        async with store.lock("key"):
+            locked.append(name)
+
+    async with one.lock("key"):
+        task = asyncio.create_task(use(other, "other"))
+        await asyncio.sleep(10)
+        assert locked == []
+    await task
+    assert locked == ["other"]
 
 
 @pytest.mark.hang_limit(120)

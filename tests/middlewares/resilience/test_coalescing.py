@@ -17,7 +17,7 @@ from aioclient import (
     CoalesceStatistics,
     Request,
 )
-from aioclient.testing import RawConnection, RawRequest, RawServer
+from aioclient.testing import RawConnection, RawRequest, RawServer, turns
 
 from ...loopback import OK, answer, open_jar
 from .parts import URL, End, after, call, calls, kinds
@@ -140,6 +140,35 @@ class TestSharing:
         assert len(end.times) == 1
         assert tasks[who].cancelled()
         assert [task.result() for task in tasks if not task.cancelled()] == [200, 200]
+
+    @pytest.mark.parametrize("late", range(6))
+    async def test_leaving_as_it_answers(self, late: int) -> None:
+        """A response that comes in the moment in which its only caller leaves is closed."""
+        made: list[ClientResponse] = []
+        answered = asyncio.Event()
+
+        async def body() -> AsyncIterator[bytes]:
+            yield b"a"
+            await asyncio.sleep(1000)
+
+        async def end(request: Request, handler: Any) -> ClientResponse:
+            await answered.wait()
+            made.append(ClientResponse.from_parts(request, 200, {}, body()))
+            return made[0]
+
+        async with ClientSession(middlewares=[Coalesce(), end]) as session:
+            task = asyncio.create_task(session.get(URL))
+            await asyncio.sleep(1)
+            answered.set()
+            for _ in range(late):
+                await asyncio.sleep(0)
+            if not task.done():
+                task.cancel()
+            await asyncio.wait([task])
+            if not task.cancelled():
+                task.result().close()
+            await turns()
+            assert [each.closed for each in made] == [True] * len(made)
 
     async def test_all_leave(self) -> None:
         """The exchange ends when nobody waits for it any more."""

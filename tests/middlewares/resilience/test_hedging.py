@@ -1,6 +1,7 @@
 """A second request: when it is sent, who wins, what becomes of the loser."""
 
 import asyncio
+from collections.abc import AsyncIterator
 from contextvars import ContextVar
 from typing import Any
 
@@ -24,7 +25,7 @@ from aioclient.middlewares.hedging.policy import Delays, HedgeRule
 from aioclient.testing import RawConnection, RawRequest, RawServer, no_waiting, turns
 
 from ...loopback import OK, answer
-from .parts import End, after, call
+from .parts import URL, End, after, call
 
 
 class TestDelays:
@@ -175,6 +176,66 @@ class TestRace:
                 assert await call(session) == 200
         assert hedge.statistics() == HedgeStatistics(3, 1, 0, 2)
         assert budget.statistics().requests == 3
+
+    async def test_a_budget_of_its_own(self) -> None:
+        """By default it may send one in five requests twice, and always ten in ten seconds."""
+        hedge, count = Hedge(after=0.01), 100
+        async with ClientSession(middlewares=[hedge, End(after(0.02))]) as session:
+            for _ in range(count):
+                assert await call(session) == 200
+        assert hedge.budget is not None
+        assert hedge.budget.statistics().requests == count
+        # As many as the ratio allows at the end: the requests before are fewer.
+        assert hedge.statistics() == HedgeStatistics(count, 20, 0, 80)
+
+    @pytest.mark.parametrize("late", range(6))
+    async def test_cancelled_as_the_second_wins(self, late: int) -> None:
+        """The call is cancelled, or has its response: the cancellation is never taken for that of the race."""
+        answered = asyncio.Event()
+
+        async def second(request: Request) -> int:
+            await answered.wait()
+            return 201
+
+        end = End(after(10), second)
+        async with ClientSession(middlewares=[Hedge(after=1), end]) as session:
+            task = asyncio.create_task(session.get(URL))
+            await asyncio.sleep(2)
+            answered.set()
+            for _ in range(late):
+                await asyncio.sleep(0)
+            was_done = task.done()
+            task.cancel()
+            await asyncio.wait([task])
+            assert task.cancelled() is not was_done
+            await turns()
+            assert end.under_way == 0
+
+    async def test_an_answer_of_the_loser(self) -> None:
+        """It is released if it comes in the moment in which the first one's does."""
+        responses: list[ClientResponse] = []
+        gates = [asyncio.Event(), asyncio.Event()]
+
+        async def body() -> AsyncIterator[bytes]:
+            yield b"late"
+            await asyncio.sleep(1000)
+
+        async def end(request: Request, handler: Any) -> ClientResponse:
+            number = len(responses)
+            responses.append(ClientResponse.from_parts(request, 200 + number, {}, body()))
+            await gates[number].wait()
+            return responses[number]
+
+        async with ClientSession(middlewares=[Hedge(after=1), end]) as session:
+            task = asyncio.create_task(session.get(URL))
+            await asyncio.sleep(2)
+            gates[1].set()
+            gates[0].set()
+            response = await task
+            await turns()
+            assert response.status == 200
+            assert [each.closed for each in responses] == [False, True]
+            response.close()
 
     async def test_a_caught_cancellation(self) -> None:
         """A middleware that answers in spite of the second one's answer is heard, and the task is not cancelled."""

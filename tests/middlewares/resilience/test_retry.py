@@ -140,6 +140,30 @@ class TestConnections:
                 assert await response.text() == "ok"
         assert connector.statistics().in_use == 0
 
+    @pytest.mark.virtual_clock
+    async def test_a_body_that_ends_slowly(self) -> None:
+        """What gives a discarded response its body has ended before the next attempt begins."""
+        ended: list[bool] = []
+
+        async def body() -> AsyncIterator[bytes]:
+            try:
+                yield b"busy"
+                await asyncio.sleep(1000)
+            finally:
+                await asyncio.sleep(5)
+                ended.append(True)
+
+        async def end(request: Request, handler: Handler) -> ClientResponse:
+            if ended:
+                return ClientResponse.from_parts(request, 200)
+            response = ClientResponse.from_parts(request, 503, {}, body())
+            await response.content.read(1)
+            return response
+
+        async with ClientSession(middlewares=[Retry(2, backoff=0), end]) as session:
+            response = await session.get("http://a.test/")
+            assert (response.status, statuses(response)) == (200, [503, 200])
+
     async def test_a_failing_function(self) -> None:
         """What the inspecting function raises is raised, and the connection is free."""
 
@@ -275,6 +299,19 @@ class TestKeys:
 
 @pytest.mark.virtual_clock
 class TestTime:
+    async def test_the_wait_of_a_retry_inside(self) -> None:
+        """It is not part of an attempt's limit, as no wait of a middleware is."""
+        answers = [BUSY, OK]
+
+        async with (
+            RawServer.replies(answers) as server,
+            ClientSession(
+                middlewares=[Retry(1, timeout=3), Retry(2, backoff=20, jitter="none")]
+            ) as session,
+            session.get(server.url()) as response,
+        ):
+            assert response.status == 200
+
     async def test_retry_after(self) -> None:
         """It waits for as long as the server asks, by seconds or by date, and no longer than the cap."""
         loop = asyncio.get_running_loop()
