@@ -1,12 +1,17 @@
 """The cookies of a blocking session: a mapping from names to values, backed by its jar."""
 
 from collections.abc import Iterator, Mapping, MutableMapping
+from email.utils import formatdate
+from http.cookiejar import Cookie as StandardCookie
+from http.cookiejar import CookieJar as StandardCookieJar
 from http.cookies import Morsel
 from typing import Any
 
 from aiohttp.abc import AbstractCookieJar
 from aiohttp.typedefs import LooseCookies
 from yarl import URL
+
+from ..cookies import CookieJar
 
 
 class CookieConflictError(KeyError):
@@ -98,9 +103,14 @@ class Cookies(MutableMapping[str, str]):
         return list(dict.fromkeys(morsel["path"] for morsel in self.jar))
 
     def update(self, other: Any = (), /, **more: str) -> None:
-        """Store several cookies: a mapping, pairs, a jar, or the cookies of another session."""
+        """Store several cookies: a mapping, pairs, a jar, one of ``http.cookiejar``, or those of another session."""
         if isinstance(other, Cookies):
             other = other.jar
+        if isinstance(other, StandardCookieJar):
+            for cookie in other:
+                if not cookie.is_expired():
+                    self._take(cookie)
+            return
         if isinstance(other, AbstractCookieJar):
             for morsel in other:
                 host = morsel["domain"]
@@ -115,6 +125,23 @@ class Cookies(MutableMapping[str, str]):
                 self.jar.update_cookies({name: value})
             else:
                 self.set(name, value)
+
+    def _take(self, cookie: StandardCookie) -> None:
+        """Store a *cookie* of the standard library."""
+        morsel: Morsel[str] = Morsel()
+        morsel.set(cookie.name, cookie.value or "", cookie.value or "")
+        morsel["path"] = cookie.path
+        morsel["secure"] = cookie.secure
+        if cookie.expires is not None:
+            morsel["expires"] = formatdate(cookie.expires, usegmt=True)
+        host = cookie.domain.lstrip(".")
+        if cookie.domain_specified:
+            morsel["domain"] = host
+        elif host.count(".") == 1:  # a name without a dot is "name.local" there
+            host = host.removesuffix(".local")
+        self.jar.update_cookies(
+            {cookie.name: morsel}, URL.build(scheme="https", host=host) if host else URL()
+        )
 
     def __getitem__(self, name: str) -> str:
         value = self.get(name)
@@ -144,3 +171,15 @@ class Cookies(MutableMapping[str, str]):
 
     def __repr__(self) -> str:
         return f"<Cookies: {len(self)} of {', '.join(self.list_domains()) or 'no domain'}>"
+
+
+def cookies_for(cookies: Any, url: URL) -> Any:
+    """Return the *cookies* that a call sends: of a jar, which has those of other hosts, the ones for *url*."""
+    if isinstance(cookies, StandardCookieJar):
+        standard, cookies = cookies, Cookies(CookieJar(unsafe=True))
+        cookies.update(standard)
+    if isinstance(cookies, Cookies):
+        cookies = cookies.jar
+    if isinstance(cookies, AbstractCookieJar):
+        return {name: morsel.value for name, morsel in cookies.filter_cookies(url).items()}
+    return cookies

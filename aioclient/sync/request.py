@@ -20,6 +20,7 @@ from ..message.headers import (
 )
 from ..middlewares.auth import BasicAuth, credentials_in
 from ..session.urls import parsed, with_params
+from .cookies import cookies_for
 from .merging import Hook, hooks_of, query_of
 from .uploads import is_iterated, multipart
 
@@ -34,7 +35,7 @@ class PreparedRequest:
         url: with its parameters, without user and password.
         headers: all fields but ``Host`` and those that frame the body.
         body: bytes, an iterable of bytes, a file or a form; None for none.
-        hooks: functions for the response.
+        hooks: functions for the response: ``{"response": [...]}``.
         auth: credentials that are asked for when it is sent; None for none.
     """
 
@@ -46,7 +47,7 @@ class PreparedRequest:
         url: str,
         headers: LooseHeaders | None,
         body: Any,
-        hooks: Iterable[Callable[..., Any]] = (),
+        hooks: Hooks | None = None,
         auth: Any = None,
     ) -> None:
         self.method: str = method
@@ -55,7 +56,7 @@ class PreparedRequest:
         if headers is not None:
             merge_into(self.headers, headers)
         self.body: Any = body
-        self.hooks: list[Hook] = list(hooks)
+        self.hooks: dict[str, list[Hook]] = {"response": hooks_of(hooks)}
         self.auth: Any = auth
 
     def copy(self) -> "PreparedRequest":
@@ -96,7 +97,7 @@ class Request:
         data: Any = None,
         params: Any = None,
         auth: Any = None,
-        cookies: Mapping[str, str] | None = None,
+        cookies: Any = None,
         hooks: Hooks | None = None,
         json: Any = None,
     ) -> None:
@@ -107,8 +108,8 @@ class Request:
         self.data: Any = data
         self.params: Any = params
         self.auth: Any = auth
-        self.cookies: Mapping[str, str] | None = cookies
-        self.hooks: list[Hook] = hooks_of(hooks)
+        self.cookies: Any = cookies
+        self.hooks: dict[str, list[Hook]] = {"response": hooks_of(hooks)}
         self.json: Any = json
 
     def prepare(self) -> PreparedRequest:
@@ -138,7 +139,8 @@ def prepare(
     url = url.with_user(None)
     if request.headers is not None:
         merge_into(headers, request.headers)
-    pairs = None if request.cookies is None else cookie_pairs(request.cookies)
+    cookies = cookies_for(request.cookies, url)
+    pairs = None if cookies is None else cookie_pairs(cookies)
     if COOKIE not in headers:
         field = (
             jar_cookies(url, pairs)

@@ -57,13 +57,15 @@ class Response:
     ``raw`` give it in pieces, ``content``, ``text`` and ``json()`` read it whole, and leaving ``with`` or ``close()``
     gives up what was not read.
 
-    ``response`` is the asynchronous session's.
+    ``response`` is the asynchronous session's. Hooks may set further attributes.
     """
 
     __slots__ = (
+        "__dict__",
         "__weakref__",
         "_encoding",
         "_errands",
+        "_history",
         "_owns_session",
         "_raw",
         "_session",
@@ -82,6 +84,7 @@ class Response:
         self._errands = errands  # the server may answer first, and read the upload meanwhile
         self._encoding: str | None = None
         self._raw: RawBody | None = None
+        self._history: list[Response] | None = None
 
     # Status and fields
 
@@ -148,14 +151,18 @@ class Response:
 
     @property
     def request(self) -> PreparedRequest:
-        """The request that was answered, as it was sent; its body is not kept."""
+        """The request that was answered, without its body and the fields that frame it, which are not kept."""
         info = self.response.request_info
         return PreparedRequest(info.method, str(info.real_url), info.headers, None)
 
     @property
     def history(self) -> "list[Response]":
         """The responses of the redirects before this one, oldest first."""
-        return [Response(each) for each in self.response.history]
+        if self._history is None:
+            self._history = [Response(each) for each in self.response.history]
+            for number, each in enumerate(self._history):
+                each._history = self._history[:number]
+        return self._history
 
     @property
     def next(self) -> PreparedRequest | None:

@@ -1,7 +1,9 @@
 """The blocking session: what users of requests write, done by a ``ClientSession`` in the loop of the process."""
 
 from collections.abc import Callable, Iterable, Mapping, MutableMapping
+from http.cookiejar import CookieJar as StandardCookieJar
 from inspect import isawaitable
+from os import environ
 from types import TracebackType
 from typing import Any, Final, NoReturn, Self, Unpack, cast
 from weakref import finalize
@@ -25,7 +27,7 @@ from ..session.arguments import TimeoutLike, check_transport
 from ..session.defaults import auto_fields
 from ..session.urls import parsed
 from .arguments import SessionArguments
-from .cookies import Cookies
+from .cookies import Cookies, cookies_for
 from .merging import Hook, hooks_of, merge, query_of
 from .mounts import Mounts, Prefix, prefix_of
 from .portal import PORTAL
@@ -49,7 +51,8 @@ class Session:
         headers: laid over the default fields; ``session.headers`` stays live.
         params: appended to the query of every URL.
         auth: default credentials, as ``ClientSession`` takes them.
-        cookies: into the jar at the start, for the host of *base_url*, else for every host.
+        cookies: into the jar at the start, for the host of *base_url*, else for every host; those of a jar, such as one
+            of ``http.cookiejar``, keep their hosts.
         timeout: seconds in total, (connect, read), None, or a ``ClientTimeout``; 300 s in total by default.
         verify: whether certificates are verified; or a file or folder of authorities, or an ``SSLContext``.
         cert: the client's certificate: the path of a file that holds its key too, or (certificate, key).
@@ -58,7 +61,8 @@ class Session:
             settings by name, and may return another response. Those of a call come after them.
         stream: whether bodies are left to be read; by default they are read at once.
         max_redirects: after which ``TooManyRedirects`` is raised.
-        trust_env: whether the environment's proxies and netrc file are used.
+        trust_env: whether the environment's proxies, netrc file, and authorities (``REQUESTS_CA_BUNDLE`` or
+            ``CURL_CA_BUNDLE``) are used.
         session: what a ``ClientSession`` takes beside these: ``middlewares``, ``http2``, ``connector`` …
 
     Raises:
@@ -72,7 +76,7 @@ class Session:
         headers: LooseHeaders | None = None,
         params: Any = None,
         auth: AuthLike | None = None,
-        cookies: LooseCookies | None = None,
+        cookies: LooseCookies | StandardCookieJar | None = None,
         timeout: TimeoutLike = DEFAULT_TIMEOUT,
         verify: Verify = True,
         cert: Cert = None,
@@ -108,6 +112,9 @@ class Session:
         }
         self._closed = False
         self._pool: Any = None
+        if isinstance(cookies, Cookies | StandardCookieJar):
+            self._cookies.update(cookies)
+            cookies = None
         self._life = PORTAL.run(self._begin(given, cookies))
 
     # The session in the loop
@@ -233,7 +240,7 @@ class Session:
 
     @property
     def trust_env(self) -> bool:
-        """Whether the environment's proxies and netrc file are used."""
+        """Whether the environment's proxies, netrc file and authorities are used."""
         return self._core.trust_env
 
     @trust_env.setter
@@ -298,7 +305,7 @@ class Session:
             params: appended to the URL's query: mapping, pairs, or an encoded string.
             data: body: bytes, str, form fields, a file object, an iterable of bytes, which runs in the calling thread.
             headers: laid over the session's.
-            cookies: sent with this request, not stored.
+            cookies: sent with this request, not stored; of a jar, those that belong to the URL.
             files: sent as a form, with *data* as its other fields: ``{"name": file}``, or
                 ``{"name": (file name, file, content type)}``.
             auth: instead of the session's; ``NO_AUTH`` for none.
@@ -318,8 +325,8 @@ class Session:
         life = self._living()
         call = more
         data, errands = body_of(data, files)
-        if isinstance(cookies, Cookies):
-            cookies = dict(cookies)
+        if cookies is not None and not isinstance(cookies, dict):
+            cookies = cookies_for(cookies, self._joined(url))
         arguments = {
             "data": data,
             "json": json,
@@ -353,6 +360,10 @@ class Session:
         }
         return _hooked(response, [*hooks_of(self.hooks), *hooks_of(hooks)], settings)
 
+    def _joined(self, url: str | URL) -> URL:
+        base, target = self.base_url, parsed(url)
+        return target if base is None else base.join(target)
+
     def _limit(self, call: dict[str, Any], timeout: TimeoutLike | Unset) -> None:
         """Say in a *call* how long it may take, and how often it is redirected."""
         if not isinstance(timeout, Unset):
@@ -372,8 +383,14 @@ class Session:
         """Say in a *call* by which proxy, and with which TLS."""
         if proxies or self.proxies:
             call["proxies"] = merge(proxies, self.proxies)
+        self._secure(call, verify, cert)
+
+    def _secure(self, call: dict[str, Any], verify: Verify | None, cert: Cert) -> None:
+        """Say in a *call* how TLS is set up."""
         verify = self.verify if verify is None else verify
         cert = self.cert if cert is None else cert
+        if verify is True and self._settings["trust_env"]:
+            verify = environ.get("REQUESTS_CA_BUNDLE") or environ.get("CURL_CA_BUNDLE") or True
         if verify is not True or cert is not None:
             call.setdefault("ssl", tls_setting(verify, cert))
 
@@ -415,12 +432,9 @@ class Session:
             ValueError, TypeError: it cannot be sent.
         """
         core = self._core
-        url = parsed(request.url)
-        if core.base_url is not None:
-            url = core.base_url.join(url)
         return prepare(
             request,
-            url,
+            self._joined(request.url),
             merge(request.params, self.params),
             core.headers.copy(),
             CookieStep(self._cookies.jar).header_for,
@@ -441,7 +455,7 @@ class Session:
         fields: dict[str, Any] = dict.fromkeys(
             name for name in self._core.headers if name not in request.headers
         )
-        hooks = {"response": [*request.hooks, *hooks_of(arguments.pop("hooks", None))]}
+        hooks = {"response": [*hooks_of(request.hooks), *hooks_of(arguments.pop("hooks", None))]}
         return self.request(
             request.method,
             URL(request.url, encoded=True),
@@ -461,8 +475,7 @@ class Session:
             ValueError, TypeError, ClientError, TimeoutError: as ``request()``.
         """
         life = self._living()
-        if (self.verify, self.cert) != (True, None):
-            arguments.setdefault("ssl", tls_setting(self.verify, self.cert))
+        self._secure(arguments, None, None)
         return WebSocket(PORTAL.run(_open_websocket(life, url, arguments)), self)
 
     # The end

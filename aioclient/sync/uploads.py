@@ -1,9 +1,10 @@
 """Bodies of blocking code: an iterator runs in the thread of the call that sends it, files become multipart."""
 
 from collections.abc import AsyncIterator, Iterable, Iterator, Mapping
+from io import BytesIO, TextIOBase
 from typing import Any, Final
 
-from aiohttp import FormData
+from aiohttp import BytesPayload, FormData
 
 from .portal import Errands
 
@@ -72,10 +73,15 @@ def multipart(data: Any, files: Any) -> FormData:
     for name, value in fields:
         for item in value if isinstance(value, list | tuple) else (value,):
             if item is not None:
-                form.add_field(name, item if isinstance(item, str | bytes) else str(item))
+                form.add_field(_name(name), item if isinstance(item, str | bytes) else str(item))
     for name, given in files.items() if isinstance(files, Mapping) else files:
-        _add_file(form, name, given)
+        if given is not None:
+            _add_file(form, _name(name), given)
     return form
+
+
+def _name(name: str | bytes) -> str:
+    return name.decode() if isinstance(name, bytes) else name
 
 
 def _add_file(form: FormData, name: str, given: Any) -> None:
@@ -93,4 +99,22 @@ def _add_file(form: FormData, name: str, given: Any) -> None:
         path = getattr(content, "name", None)
         if isinstance(path, str) and path[:1] + path[-1:] != "<>":
             filename = path.replace("\\", "/").rpartition("/")[2]
+    if isinstance(content, TextIOBase):  # its length is not known before it is encoded
+        content = BytesIO(content.read().encode())
+    if not hasattr(content, "read") and not isinstance(
+        content, str | bytes | bytearray | memoryview
+    ):
+        raise TypeError(
+            f"files[{name!r}] must be an open file, str or bytes, found {type(content).__name__}"
+        )
+    if filename is None and isinstance(content, bytes | bytearray | memoryview):
+        content = _field(bytes(content))
     form.add_field(name, content, filename=filename, content_type=kind)
+
+
+def _field(value: bytes) -> str | BytesPayload:
+    """Return *value* as what a form does not take for a file."""
+    try:
+        return value.decode()
+    except UnicodeDecodeError:
+        return BytesPayload(value)

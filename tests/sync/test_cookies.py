@@ -1,7 +1,13 @@
 """The cookies of a blocking session by name."""
 
+import time
+from http.cookiejar import Cookie
+from http.cookiejar import CookieJar as CookieJarOfPython
+from typing import Any
+
 import aiohttp
 import pytest
+from yarl import URL
 
 from aioclient import CookieJar
 from aioclient.sync import CookieConflictError, Request, Session
@@ -59,11 +65,63 @@ def test_a_jar_of_one_s_own(server: Server) -> None:
         assert session.cookies.jar is jar
 
 
-def test_cookies_of_a_session_given_to_a_call(server: Server, session: Session) -> None:
+@pytest.mark.parametrize("kind", ["session's", "jar", "standard"])
+def test_cookies_of_a_jar_given_to_a_call(server: Server, session: Session, kind: str) -> None:
+    """Only those are sent that belong to the URL."""
     with Session() as other:
-        other.cookies.set("a", "1", domain="elsewhere.test")
-        got = sent(session.get(f"{server.url}/echo", cookies=other.cookies))
-    assert got["cookies"] == {"a": "1"}
+        for domain, name in (("other.test", "a"), ("localhost", "b")):
+            other.cookies.set(name, "1", domain=domain)
+        other.cookies["c"] = "2"
+        given: Any = other.cookies if kind == "session's" else other.cookies.jar
+        if kind == "standard":
+            given = CookieJarOfPython()
+            given.set_cookie(made("a", "1", "other.test"))
+            given.set_cookie(made("b", "1", "localhost.local"))
+            given.set_cookie(made("c", "2", ".localhost", domain_specified=True))
+            given.set_cookie(made("d", "3", "localhost", path="/other"))
+            given.set_cookie(made("e", "4", "localhost", expires=1))
+        session.cookies["f"] = "5"
+        expected = {"b": "1", "c": "2", "f": "5"}
+        assert sent(session.get(f"{server.url}/echo", cookies=given))["cookies"] == expected
+        request = Request("GET", f"{server.url}/echo", cookies=given)
+        assert sent(session.send(session.prepare_request(request)))["cookies"] == expected
+    assert dict(session.cookies) == {"f": "5"}
+
+
+def test_a_jar_of_the_standard_library_is_taken_over(server: Server) -> None:
+    """With hosts, paths, ends and the secure mark."""
+    jar = CookieJarOfPython()
+    end = int(time.time()) + 1000
+    jar.set_cookie(made("a", "1", ".a.test", path="/x", expires=end, domain_specified=True))
+    jar.set_cookie(made("b", "2", "a.test", secure=True))
+    with Session(cookies=jar) as session:
+        held = {morsel.key: morsel for morsel in session.cookies.jar}
+        assert held["a"]["path"] == "/x"
+        assert held["b"]["secure"]
+        urls = ("http://sub.a.test/x", "https://a.test/", "https://sub.a.test/", "http://b.test/x")
+        found = [sorted(session.cookies.jar.filter_cookies(URL(url))) for url in urls]
+        assert found == [["a"], ["b"], [], []]
+
+
+def made(name: str, value: str, domain: str, **settings: Any) -> Cookie:
+    """Return a cookie of the standard library."""
+    whole: dict[str, Any] = {
+        "version": 0,
+        "port": None,
+        "port_specified": False,
+        "domain_specified": False,
+        "domain_initial_dot": domain.startswith("."),
+        "path": "/",
+        "path_specified": True,
+        "secure": False,
+        "expires": None,
+        "discard": False,
+        "comment": None,
+        "comment_url": None,
+        "rest": {},
+        **settings,
+    }
+    return Cookie(name=name, value=value, domain=domain, **whole)
 
 
 async def test_a_jar_of_aiohttp(server: Server) -> None:

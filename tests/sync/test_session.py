@@ -223,7 +223,31 @@ class TestBodies:
         assert parts["named"] == ["n.txt", "text/plain", "hi"]
         assert parts["plain"][2] == "x"
 
+    def test_files_opened_as_text(self, server: Server, session: Session, tmp_path: Any) -> None:
+        """They are sent with their length, which not every server can do without."""
+        path = tmp_path / "a.txt"
+        path.write_bytes("zwölf\n".encode())
+        with path.open(encoding="utf-8") as file:
+            got = sent(session.post(f"{server.url}/echo", files={"f": file, "none": None}))
+        assert "Content-Length" in got["headers"]
+        assert 'filename="a.txt"' in got["body"]
+        assert "zwölf\n".encode().decode("latin-1") in got["body"]
+        assert "none" not in got["body"]
+
+    def test_names_in_bytes(self, server: Server, session: Session) -> None:
+        got = session.post(f"{server.url}/form", files={b"f": b"1"}, data={b"g": "2"}).json()
+        assert (got["f"][2], got["g"]) == ("1", "2")
+
+    def test_a_part_without_a_file_name(self, server: Server, session: Session) -> None:
+        parts = {"a": (None, "1"), "b": (None, b"2")}
+        assert session.post(f"{server.url}/form", files=parts).json() == {"a": "1", "b": "2"}
+        got = sent(session.post(f"{server.url}/echo", files={"a": (None, b"\xff")}))
+        assert "\r\n\r\n\xff\r\n" in got["body"]
+        assert "filename" not in got["body"]
+
     def test_files_that_are_none(self, session: Session) -> None:
+        with pytest.raises(TypeError, match="must be an open file, str or bytes, found int"):
+            session.post("http://a.test/", files={"f": 1})
         with pytest.raises(TypeError, match="a tuple of 1"):
             session.post("http://a.test/", files={"f": ("n",)})
         with pytest.raises(ValueError, match="one form"):
@@ -297,6 +321,14 @@ class TestResponses:
         assert response.json(parse_int=str) == {"a": "1"}
         assert response.json(type=dict[str, int]) == {"a": 1}
 
+    def test_a_history_is_one(self, server: Server, session: Session) -> None:
+        """A response that has come is the same object, however it is reached."""
+        response = session.get(f"{server.url}/moved?status=302&to=/moved?status=307%26to=/echo")
+        first, second = response.history
+        assert (first.status_code, second.status_code) == (302, 307)
+        assert response.history == [first, second]
+        assert (first.history, second.history) == ([], [first])
+
     def test_a_redirect_not_followed(self, server: Server, session: Session) -> None:
         response = session.post(
             f"{server.url}/moved?status=303&to=/echo?x=1", json=[1], allow_redirects=False
@@ -332,6 +364,13 @@ class TestHooks:
             other = session.get(f"{server.url}/echo", hooks={"response": [second]}, timeout=9)
         assert order == [("session", True, False), ("session", True, False), ("call", 9, None)]
         assert plain is not other
+
+    def test_a_hook_marks_its_response(self, server: Server, session: Session) -> None:
+        def mark(response: Any, **settings: Any) -> None:
+            response.hook_called = True
+
+        response = session.get(f"{server.url}/echo", hooks={"response": mark})
+        assert response.hook_called  # type: ignore[attr-defined]
 
     def test_hooks_that_are_none(self, session: Session) -> None:
         with pytest.raises(ValueError, match="knows the event 'response' only"):
@@ -394,6 +433,12 @@ class TestPrepared:
         assert "a" not in prepared.headers
         session.send(other)
         assert seen == [200]
+        other.hooks["response"].clear()
+        session.send(other)
+        assert seen == [200]
+        assert prepared.hooks == request.hooks
+        session.send(prepared)
+        assert seen == [200, 200]
 
     def test_a_request_that_is_not_prepared(self, session: Session) -> None:
         with pytest.raises(ValueError, match="prepare_request"):
@@ -438,6 +483,38 @@ class TestTLS:
                     assert session.get(f"{server.url}/echo").ok
         finally:
             server.close()
+
+    @pytest.mark.parametrize("name", ["REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE"])
+    def test_authorities_of_the_environment(
+        self,
+        secure: Server,
+        certificates: Certificates,
+        monkeypatch: pytest.MonkeyPatch,
+        name: str,
+    ) -> None:
+        """With trust_env=True, as requests; what verify= says counts more."""
+        url = f"{secure.url}/echo"
+        for each in ("REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE"):
+            monkeypatch.setenv(each, "")
+        with Session(trust_env=True) as session:
+            with pytest.raises(aioclient.ClientConnectorCertificateError):
+                session.get(url)
+            monkeypatch.setenv(name, str(certificates.ca_file))
+            assert session.get(url).ok
+            monkeypatch.setenv(name, "/missing")
+            assert session.get(url, verify=False).ok
+            with pytest.raises(FileNotFoundError, match="/missing"):
+                session.get(url)
+            with pytest.raises(FileNotFoundError, match="/missing"):
+                session.ws_connect(url)
+        with Session() as session, pytest.raises(aioclient.ClientConnectorCertificateError):
+            session.get(url)
+
+    def test_files_that_are_missing(self, session: Session) -> None:
+        with pytest.raises(FileNotFoundError, match=r"verify= must be the path .* '/missing'"):
+            session.get("https://a.test/", verify="/missing")
+        with pytest.raises(FileNotFoundError, match=r"cert= must be the path .* '/missing'"):
+            session.get("https://a.test/", cert=(__file__, "/missing"))
 
     def test_settings_that_are_none(self, session: Session) -> None:
         with pytest.raises(TypeError, match="verify must be"):
