@@ -109,6 +109,8 @@ class PoolDriver:
             if fresh:
                 self._drop(found)  # we keep the slot
             elif not found.has_input() or await self._settle(found):
+                if found.carries_many:
+                    self._offer_rest(found)
                 phases.sending = loop.time()
                 return found
         try:
@@ -127,7 +129,13 @@ class PoolDriver:
         while True:
             connection = self._pool.share(key)
             if connection is None:
-                return None
+                connection = self._pool.take_unasked(key)
+                if connection is None:
+                    return None
+                if connection.opened and connection.idle:
+                    connection.reserve()  # for the request that has its slot, and begins later
+                self.room_changed(connection)
+                continue
             if not connection.broken:
                 connection.reserve()
                 return connection
@@ -169,11 +177,12 @@ class PoolDriver:
         """Report a dialled connection to the pool: its first exchange is known, and others may use the rest of its
         room.
         """
+        if not leads:
+            if connection.carries_many:
+                self._offer_rest(connection)
+            return
         if connection.carries_many:
             connection.reserve()
-        if not leads:
-            self.room_changed(connection)
-            return
         key, now = connection.key, self._binding.bound_loop.time()
         if connection.carries_many:
             grants = self._pool.dialled_many(key, connection, connection.room, now)
@@ -182,6 +191,11 @@ class PoolDriver:
         for grant in grants:
             self._perform(grant)
         self._limit_queued()
+
+    def _offer_rest(self, connection: HttpConnection) -> None:
+        """Offer the room of a connection, besides that for the request that has its slot."""
+        connection.reserve()
+        self.room_changed(connection)
 
     def _limit_queued(self) -> None:
         """Begin the pool's limit of those who have joined a dial in vain, and wait for a slot now."""
@@ -402,9 +416,9 @@ class PoolDriver:
             self._drop(connection)
         self._arm_sweeper()
 
-    @staticmethod
-    def _drop(connection: HttpConnection) -> None:
-        """Close a connection that the pool has already forgotten: it has no slot any more."""
+    def _drop(self, connection: HttpConnection) -> None:
+        """Close a connection that has no slot any more."""
+        self._pool.offer(connection.key, connection, 0)
         connection.opened = False
         connection.close()
 

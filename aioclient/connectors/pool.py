@@ -42,7 +42,8 @@ Connections that carry many exchanges at a time have further rules. They concern
 
 9. A busy connection is *shared* while it has room, as reported by `offer()`. A share takes one place of the room and no
    slot: the limits are limits on sockets. The connection that was offered first is used as long as it has room, before
-   any idle one, so that the others become idle and age.
+   any idle one, so that the others become idle and age. The room of a connection that was idle when `reuse()` took it
+   is not known until a request looks for a share (`take_unasked()`): most are idle again before that.
 10. Room that is offered goes to the waiting requests of its key, at either gate, in the order in which they came. They
     leave the queues. So while a request waits no connection of its key has room (except by rule 11), and `reuse()` need
     not look at the queues here either.
@@ -226,7 +227,19 @@ class Pool(Generic[K, C]):
         host.taken += 1
         self._in_use += 1
         self._reused += 1
+        if host.sharing is not None and host.sharing.carries_many:
+            host.sharing.unasked.add(connection)
         return connection
+
+    def take_unasked(self, key: K) -> C | None:
+        """Return a busy connection of *key* whose room is not known: `reuse()` returned it and no `offer()` followed.
+
+        Call it if `share()` returned None, and `offer()` the room of the connection.
+        """
+        host = self._hosts.get(key)
+        if host is None or host.sharing is None or not host.sharing.unasked:
+            return None
+        return host.sharing.unasked.pop()
 
     def share(self, key: K) -> C | None:
         """Share a busy connection of *key*; return None if none has room. No slot is taken.
@@ -274,8 +287,8 @@ class Pool(Generic[K, C]):
     def offer(self, key: K, connection: C, room: int) -> Sequence[Grant[K, C]]:
         """Note how many more exchanges a busy connection can carry; 0 if it is full, about to end or lost.
 
-        Shares are counted down here, at once. Call it when the room changes for another reason, and when an idle
-        connection begins its first exchange.
+        Shares are counted down here, at once. Call it when the room changes for another reason, and for a connection of
+        `take_unasked()`. The room of an idle connection is ignored.
 
         Returns:
             The grants to carry out, for requests that waited for room.
@@ -284,6 +297,8 @@ class Pool(Generic[K, C]):
         if host is None or connection in self._idle:
             return ()
         sharing = host.sharing
+        if sharing is not None:
+            sharing.unasked.discard(connection)
         if room <= 0:
             if sharing is not None:
                 sharing.room.pop(connection, None)
@@ -373,6 +388,7 @@ class Pool(Generic[K, C]):
             wanted = wanted or host.sharing.joined
             if connection is not None:
                 host.sharing.room.pop(connection, None)
+                host.sharing.unasked.discard(connection)
         further: list[Grant[K, C]] | None = None
         if wanted:
             further = []

@@ -60,13 +60,15 @@ NEXT: Final[Mapping[TicketState, frozenset[TicketState]]] = {
 class Sharing(Generic[K, C]):
     """The data of a key whose connections may carry many exchanges at a time."""
 
-    __slots__ = ("carries_many", "dial", "joined", "room", "waiting")
+    __slots__ = ("carries_many", "dial", "joined", "room", "unasked", "waiting")
 
     def __init__(self) -> None:
         self.carries_many: bool = False  # whether one of its connections did
         self.dial: bool = False  # whether there is a dial that others may join
         # The busy connections with room → how many more exchanges they can carry.
         self.room: OrderedDict[C, int] = OrderedDict()
+        # Those that were idle when they were taken, and whose room is not known since.
+        self.unasked: set[C] = set()
         self.joined: OrderedDict[Ticket[K, C], None] = OrderedDict()  # waiting for the dial
         # All tickets of `Pool.join()`, wherever they wait, in the order in which they came.
         self.waiting: OrderedDict[Ticket[K, C], None] = OrderedDict()

@@ -114,6 +114,35 @@ class TestSharing:
         pool.offer("a", "a1", 5)
         assert pool.share("a") == "a1"
 
+    def test_room_that_is_not_known(self) -> None:
+        """Nobody reports the room of a connection that was idle; who looks for a share asks for it, once."""
+        pool = MyPool()
+        dial(pool, "a1", room=1)
+        assert pool.take_unasked("a") is None
+        pool.release("a", "a1", 0)
+        assert pool.reuse("a", 0) == "a1"
+        assert pool.share("a") is None
+        assert pool.take_unasked("a") == "a1"
+        assert pool.take_unasked("a") is None
+        assert pool.offer("a", "a1", 1) == ()
+        assert pool.share("a") == "a1"
+
+    @pytest.mark.parametrize("offered", [False, True])
+    def test_room_that_nobody_asked_for(self, offered: bool) -> None:
+        """It is forgotten when the connection is idle again, or lost, and when its room was reported."""
+        pool = MyPool()
+        dial(pool, "a1", room=1)
+        for name in ("a1", None):
+            pool.release("a", "a1", 0)
+            assert pool.reuse("a", 0) == "a1"
+            if name is None or offered:
+                pool.offer("a", "a1", 0)
+            pool.release("a", name, 0)
+            assert pool.take_unasked("a") is None
+            if name is not None:
+                assert pool.reuse("a", 0) == "a1"
+        assert numbers(pool) == (0, 0, 0)
+
     def test_an_offer_that_comes_late(self) -> None:
         """A report of a key that is forgotten already changes nothing."""
         pool = MyPool()
@@ -628,18 +657,27 @@ class Model(RuleBasedStateMachine):
         for key in several:
             self.request(key, kind)
 
+    def share(self, key: str) -> str | None:
+        """Share as the driver does: it asks for the room of connections that were idle."""
+        name = self.pool.share(key)
+        while name is None and (unasked := self.pool.take_unasked(key)) is not None:
+            assert self.of(unasked) in self.in_use
+            self.offer(self.of(unasked))
+            name = self.pool.share(key)
+        return name
+
     def request(self, key: str, kind: str) -> None:
         name = None
         if kind == "any":
-            name = self.pool.reuse(key, self.now) or self.pool.share(key)
+            name = self.pool.reuse(key, self.now) or self.share(key)
         elif kind == "fresh":
-            name = self.pool.share(key)
+            name = self.share(key)
         if name is not None:
             connection = self.of(name)
             if connection in self.idle:
                 self.idle.remove(connection)
                 self.in_use.append(connection)
-                self.begin_on_idle(connection)
+                connection.carried = 1
             else:
                 assert connection.room
                 connection.carried += 1

@@ -204,8 +204,6 @@ class Http2Connection(asyncio.Protocol):
             self.flush_soon()
             return waiter
         self._flush()
-        if not self._retired:
-            self._owner.room_changed(self)
         return waiter
 
     def cancel(self, exchange: Exchange) -> None:
