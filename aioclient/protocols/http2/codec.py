@@ -15,7 +15,7 @@ The rules:
   10.5).
 """
 
-from typing import Any, Final
+from typing import Any, Final, cast
 
 from .budget import BYTES_PER_FRAME, PER_FRAME, Budget
 from .control import Control
@@ -53,6 +53,8 @@ from .streams import Stream, Upload
 from .uploads import Uploads
 
 TAKEN_AT_ONCE: Final = 2**18  # bytes of bodies
+SMALL_SEGMENT: Final = 2**14
+"""Bytes that are copied as one: cutting frames out of ``bytes`` is cheaper, copying a large body twice is not."""
 
 _BLOCK_FLAGS: Final = END_HEADERS | PADDED | WITH_PRIORITY  # they determine how a block is read
 
@@ -64,22 +66,26 @@ class Codec:
         open_streams: Its streams, and the data of all of them.
         failure: Why the connection is over; nothing more is read.
         drained: Streams that sent everything they got so far, and expect more (the caller clears it).
+        out: Frames that ``take()`` returns before any DATA.
+        peer: The settings of the server.
+        uploads: The bodies that wait to be sent.
     """
 
     __slots__ = (
         "_budget",
+        "_checked_from",
         "_control",
         "_encoder",
         "_largest",
-        "_out",
         "_responses",
         "_rest",
         "_stream_window",
-        "_unusual",
-        "_uploads",
         "drained",
         "failure",
         "open_streams",
+        "out",
+        "peer",
+        "uploads",
     )
 
     def __init__(self, local: LocalSettings | None = None) -> None:
@@ -88,19 +94,22 @@ class Codec:
         self.drained: list[Stream] = []
         self._largest = local.frame_size
         self._stream_window = local.stream_window
-        self._out: list[bytes | memoryview] = [PREFACE, settings_frame(local.pairs())]
+        self.out: list[bytes | memoryview] = [PREFACE, settings_frame(local.pairs())]
         if local.connection_window > DEFAULT_WINDOW:
-            self._out.append(window_frame(0, local.connection_window - DEFAULT_WINDOW))
+            self.out.append(window_frame(0, local.connection_window - DEFAULT_WINDOW))
         self._budget = Budget()
         self._encoder = FieldEncoder()
-        self._uploads = Uploads(DEFAULT_WINDOW)
-        self.open_streams: OpenStreams = OpenStreams(self._out, self._uploads)
-        self._responses = Responses(self.open_streams, local, self._budget, self._out)
+        self.uploads: Uploads = Uploads(DEFAULT_WINDOW)
+        self.open_streams: OpenStreams = OpenStreams(self.out, self.uploads)
+        self._responses = Responses(self.open_streams, local, self._budget, self.out)
         self._control = Control(
-            self.open_streams, self._uploads, self._encoder, self._budget, self._out
+            self.open_streams, self.uploads, self._encoder, self._budget, self.out
         )
+        self.peer: PeerSettings = self._control.peer
         self._rest = b""  # the beginning of an incomplete frame
-        self._unusual = True  # the next frame is restricted: the first, or within a block
+        # The head of a frame, read as a number, is checked from here on: 0 while the next frame is restricted, because
+        # it is the first one or within a block.
+        self._checked_from = 0
 
     # The state of the connection
 
@@ -108,11 +117,6 @@ class Codec:
     def streams(self) -> dict[int, Stream]:
         """The open streams, by their identifiers."""
         return self.open_streams.by_id
-
-    @property
-    def peer(self) -> PeerSettings:
-        """The settings of the server."""
-        return self._control.peer
 
     @property
     def ready(self) -> bool:
@@ -141,7 +145,7 @@ class Codec:
     def room(self) -> int:
         """How many streams may be opened now."""
         streams = self.open_streams
-        left = self._control.peer.max_streams - len(streams.by_id)
+        left = self.peer.max_streams - len(streams.by_id)
         if left <= 0 or streams.exhausted:
             return 0
         return min(left, (LAST_ID - streams.next_id) // 2 + 1)
@@ -158,12 +162,12 @@ class Codec:
             ValueError: something in *head* cannot be sent, or it is larger than the server accepts; nothing was sent.
         """
         streams = self.open_streams
-        peer = self._control.peer
+        peer = self.peer
         if len(streams.by_id) >= peer.max_streams or streams.exhausted:
             return None
         block = self._encoder.encode_head(head)
         stream_id = streams.next_id
-        self._out.append(block_frames(stream_id, block, end, peer.frame_size))
+        self.out.append(block_frames(stream_id, block, end, peer.frame_size))
         self._budget.left += PER_FRAME
         stream = Stream(stream_id, head[0], owner, self._stream_window, peer.initial_window, end)
         streams.open(stream)
@@ -178,16 +182,16 @@ class Codec:
             return
         size = len(data)
         upload = stream.upload
-        uploads = self._uploads
+        uploads = self.uploads
         if upload is None:
             if (
                 end
                 and not uploads.ready
-                and size <= min(stream.window, uploads.window, self._control.peer.frame_size)
+                and size <= min(stream.window, uploads.window, self.peer.frame_size)
             ):
                 stream.window -= size
                 uploads.window -= size
-                self._out.append(frame(DATA, END_STREAM, stream.id, bytes(data)))
+                self.out.append(frame(DATA, END_STREAM, stream.id, bytes(data)))
                 self.open_streams.end_request(stream)
                 return
             stream.upload = upload = Upload()
@@ -217,22 +221,22 @@ class Codec:
 
     def ping(self, payload: bytes) -> None:
         """Send a PING with these 8 bytes; ``pong`` shows the answer (section 6.7)."""
-        self._out.append(ping_frame(payload))
+        self.out.append(ping_frame(payload))
 
     def close(self, code: int = ErrorCode.NO_ERROR) -> None:
         """Send GOAWAY (section 6.8); the server never begins streams, so the last stream is 0."""
         if self.failure is None:
-            self._out.append(goaway_frame(0, code))
+            self.out.append(goaway_frame(0, code))
 
     @property
     def pending(self) -> bool:
         """Whether ``take()`` has something to return."""
-        return bool(self._out or (self._uploads.ready and self._uploads.waiting))
+        return bool(self.out or (self.uploads.ready and self.uploads.waiting))
 
     def take(self, limit: int = TAKEN_AT_ONCE) -> bytes:
         """Return the next bytes to send: all frames except DATA, and about *limit* bytes of DATA; b"" for nothing."""
-        out = self._out
-        if self._uploads.ready:
+        out = self.out
+        if self.uploads.ready:
             self._take_uploads(limit)
         elif not out:
             return b""
@@ -242,9 +246,9 @@ class Codec:
         return taken
 
     def _take_uploads(self, limit: int) -> None:
-        uploads = self._uploads
+        uploads = self.uploads
         before = uploads.window
-        for stream in uploads.take(self._out, limit, self._control.peer.frame_size):
+        for stream in uploads.take(self.out, limit, self.peer.frame_size):
             upload = stream.upload
             if upload is not None and upload.ended:
                 stream.upload = None
@@ -261,12 +265,11 @@ class Codec:
         What is kept of *data* is copied: it may be a view of a buffer that is used again.
         A closed stream is returned here for the last time.
         """
-        streams = self.open_streams
-        streams.segment += 1
-        touched: list[Stream] = []
-        streams.touched = touched
         if self.failure is not None:
-            return touched
+            return []
+        small = len(data) <= SMALL_SEGMENT
+        # A view is cut without copying, and keep_chunks() copies; the others treat it as bytes.
+        data = bytes(data) if small else cast(bytes, memoryview(data))
         try:
             position = 0
             if self._responses.missing:
@@ -276,48 +279,45 @@ class Codec:
                 self._rest = b""
             self._read(data, position, now)
         except ConnectionFailure as failure:
-            self._out.append(goaway_frame(0, failure.code))
+            self.out.append(goaway_frame(0, failure.code))
             self._lose(failure)
-        streams.touched = []  # an idle connection would keep what came last
+        touched = self.open_streams.take_touched()
+        if not small:
+            for stream in touched:
+                stream.keep_chunks()
         return touched
 
     def lose(self, failure: ConnectionFailure) -> list[Stream]:
         """Note that the connection is lost, for the reason *failure*; return the streams that end with it."""
-        streams = self.open_streams
-        streams.segment += 1
-        streams.touched = []
         if self.failure is None:
             self._lose(failure)
-        self._out.clear()
-        touched, streams.touched = streams.touched, []
-        return touched
+        self.out.clear()
+        return self.open_streams.take_touched()
 
     def _lose(self, failure: ConnectionFailure) -> None:
         self.failure = failure
         self.open_streams.lose(failure)
 
-    def _read(self, data: bytes | memoryview, position: int, now: float) -> None:
+    def _read(self, data: bytes, position: int, now: float) -> None:
         """Read the frames of *data*."""
         end = len(data)
         responses = self._responses
-        while end - position >= HEAD_SIZE:
-            start = position + HEAD_SIZE
+        while (start := position + HEAD_SIZE) <= end:
             word, flags, stream_id = read_head(data, position)
-            length = word >> 8
             kind = word & 0xFF
             stream_id &= STREAM_ID
-            if length > self._largest or self._unusual:
-                self._check_head(bytes(data[position:start]), kind, flags, stream_id, length)
-            position = start + length
+            if word >= self._checked_from:
+                self._check_head(bytes(data[position:start]), kind, flags, stream_id, word >> 8)
+            stop = start + (word >> 8)
             if kind == DATA and not flags & PADDED:
-                responses.take_data(stream_id, flags, data, start, position, now)
-            elif position > end:
-                position = start - HEAD_SIZE
+                responses.take_data(stream_id, flags, data, start, stop, now)
+            elif stop > end:
                 break
             elif kind == HEADERS and flags & _BLOCK_FLAGS == END_HEADERS:
-                responses.take_block(stream_id, flags, bytes(data[start:position]), now)
+                responses.take_block(stream_id, flags, bytes(data[start:stop]), now)
             else:
-                self._take_other(kind, stream_id, flags, bytes(data[start:position]), now)
+                self._take_other(kind, stream_id, flags, bytes(data[start:stop]), now)
+            position = stop
         if position < end:
             self._rest = bytes(data[position:])
             if not self._control.ready:
@@ -336,7 +336,8 @@ class Codec:
             responses.take_padded(stream_id, flags, payload, now)
         else:
             self._control.take(kind, stream_id, flags, payload, now)
-        self._unusual = bool(responses.block_id) or not self._control.ready
+        restricted = responses.block_id or not self._control.ready
+        self._checked_from = 0 if restricted else (self._largest + 1) << 8
 
     def _check_head(self, head: bytes, kind: int, flags: int, stream_id: int, length: int) -> None:
         """Check the head of a frame that is too large, or the first one, or within a field block."""

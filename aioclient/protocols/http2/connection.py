@@ -44,9 +44,6 @@ from .stream_exchange import StreamExchange
 from .streams import Stream
 
 PING: Final = b"aioclien"  # 8 bytes (section 6.7)
-SMALL_SEGMENT: Final = 2**14
-"""Bytes that are copied as one: cutting frames out of ``bytes`` is cheaper, copying a large body twice is not."""
-
 PING_LIMIT: Final = 20.0  # seconds for the answer
 _GONE: Final = ConnectionFailure(ErrorCode.NO_ERROR, "the connection was closed")
 
@@ -73,7 +70,6 @@ class Http2Connection(asyncio.Protocol):
         "_flushing",
         "_last_activity",
         "_limit",
-        "_loop",
         "_loss",
         "_owner",
         "_ping",
@@ -92,6 +88,7 @@ class Http2Connection(asyncio.Protocol):
         "codec",
         "exchanges",
         "key",
+        "loop",
         "opened",
         "transport",
     )
@@ -106,7 +103,7 @@ class Http2Connection(asyncio.Protocol):
     ) -> None:
         self._owner = owner
         self.key: ConnectionKey = key
-        self._loop = loop
+        self.loop: asyncio.AbstractEventLoop = loop
         self.codec: Codec = Codec(local)
         self.transport: asyncio.Transport | None = None
         self.opened: bool = False
@@ -185,11 +182,11 @@ class Http2Connection(asyncio.Protocol):
         ):
             raise self.early_end(request)
         head = self._head_of(exchange)
-        now = self._loop.time()
+        now = self.loop.time()
         if not exchange.reused:
             self._limit_settings(request, now)
-        active = StreamExchange(self, exchange, now)
-        waiter = cast("asyncio.Future[ClientResponse]", active.waiter)
+        waiter: asyncio.Future[ClientResponse] = self.loop.create_future()
+        active = StreamExchange(self, exchange, waiter, now)
         stream = None if self._waiting else self._open(head, active)
         if stream is None:
             request_fields(head)
@@ -200,10 +197,10 @@ class Http2Connection(asyncio.Protocol):
         if self._reserved:
             self._reserved -= 1
         self._watch(request, now)
-        if not was_idle:
+        if was_idle:
+            self._send(transport)
+        else:
             self.flush_soon()
-            return waiter
-        self._flush()
         return waiter
 
     def cancel(self, exchange: Exchange) -> None:
@@ -218,7 +215,7 @@ class Http2Connection(asyncio.Protocol):
             self._unsent.discard(exchange)
         elif exchange.sent is NOTHING:
             self._reserved = max(0, self._reserved - 1)
-            self._last_activity = self._loop.time()
+            self._last_activity = self.loop.time()
             self._changed()
 
     def release(self, exchange: Exchange) -> None:
@@ -279,7 +276,7 @@ class Http2Connection(asyncio.Protocol):
                 # Its head is larger than the server allows by now, or it asks for what the server does not offer. Not
                 # at once: the end of an exchange comes back to here.
                 waiting.popleft()
-                self._loop.call_soon(active.fail, error)
+                self.loop.call_soon(active.fail, error)
                 continue
             if stream is None:
                 break
@@ -357,7 +354,7 @@ class Http2Connection(asyncio.Protocol):
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """Send the preface (called by the event loop)."""
         self.transport = cast(asyncio.Transport, transport)
-        self._last_activity = self._loop.time()
+        self._last_activity = self.loop.time()
         self._flush()
         if self._ping is not None:
             self._arm(self._last_activity + self._ping)
@@ -365,7 +362,7 @@ class Http2Connection(asyncio.Protocol):
 
     def data_received(self, data: bytes | memoryview) -> None:
         """Process a segment (called by the event loop)."""
-        self._last_activity = now = self._loop.time()
+        self._last_activity = now = self.loop.time()
         codec = self.codec
         for stream in codec.receive(data, now):
             active: StreamExchange | None = stream.owner
@@ -378,7 +375,7 @@ class Http2Connection(asyncio.Protocol):
                 active.fail(error)
         if codec.open_streams.has_events:
             self._handle_events()
-        if codec.pending:
+        if codec.out or codec.uploads.ready:
             self._flush()
 
     def _handle_events(self) -> None:
@@ -419,7 +416,7 @@ class Http2Connection(asyncio.Protocol):
             active.fail(connection_error(active.exchange, active.stream, error))
 
     def _report(self, error: Exception) -> None:
-        self._loop.call_exception_handler(
+        self.loop.call_exception_handler(
             {
                 "message": f"Fault in aioclient while it read a response: {error!r}",
                 "exception": error,
@@ -434,17 +431,20 @@ class Http2Connection(asyncio.Protocol):
         """Send what can be sent, together with what others send in this iteration of the event loop."""
         if not self._flushing and not self._congested:
             self._flushing = True
-            self._loop.call_soon(self._flush)
+            self.loop.call_soon(self._flush)
 
     def _flush(self) -> None:
         self._flushing = False
-        transport, codec = self.transport, self.codec
-        if transport is None or transport.is_closing():
-            return
-        if not self._congested and (data := codec.take()):
+        transport = self.transport
+        if transport is not None and not transport.is_closing():
+            self._send(transport)
+
+    def _send(self, transport: asyncio.Transport) -> None:
+        codec = self.codec
+        while not self._congested and (data := codec.take()):
             transport.write(data)
-        while not self._congested and codec.pending:
-            transport.write(codec.take())
+            if not codec.uploads.ready:
+                break
         if codec.drained:
             drained, codec.drained = codec.drained, []
             for stream in drained:
@@ -487,11 +487,6 @@ class Http2Connection(asyncio.Protocol):
     def gone(self) -> bool:
         """Whether its socket is closed."""
         return self.transport is None
-
-    @property
-    def loop(self) -> asyncio.AbstractEventLoop:
-        """The event loop that it belongs to."""
-        return self._loop
 
     @property
     def last_activity(self) -> float:
@@ -609,13 +604,13 @@ class Http2Connection(asyncio.Protocol):
     def _arm(self, when: float) -> None:
         if self._timer is not None:
             self._timer.cancel()
-        self._timer = self._loop.call_at(when, self._on_timer)
+        self._timer = self.loop.call_at(when, self._on_timer)
         self._when = when
 
     def _on_timer(self) -> None:
         """End the exchanges whose limits are reached; arm the timer anew for the others."""
         self._timer = None
-        now = self._loop.time()
+        now = self.loop.time()
         next_time = None if self._ping is None else self._check_silence(now, self._ping)
         settings_time = self._check_settings(now)
         if settings_time is not None and (next_time is None or settings_time < next_time):
@@ -717,8 +712,7 @@ class BufferedHttp2Connection(Http2Connection, asyncio.BufferedProtocol):
 
     def buffer_updated(self, size: int) -> None:
         """Take what was read (called by the event loop)."""
-        view = self.buffer[:size]
-        self.data_received(view if size > SMALL_SEGMENT else bytes(view))
+        self.data_received(self.buffer[:size])
 
 
 def _missing(active: StreamExchange) -> str:

@@ -137,7 +137,7 @@ class Control:
                 by_server=True,
                 unprocessed=code == ErrorCode.REFUSED_STREAM and stream.head is None,
             )
-        self._streams.touch(stream)
+        self._streams.touched[stream] = None
         self._streams.close_reset(stream)
 
     def _take_settings(self, stream_id: int, flags: int, payload: bytes, now: float) -> None:
@@ -209,7 +209,7 @@ class Control:
                 by_server=True,
                 unprocessed=True,
             )
-            streams.touch(stream)
+            streams.touched[stream] = None
             streams.close_reset(stream)
 
     def _take_priority(self, stream_id: int, flags: int, payload: bytes, now: float) -> None:

@@ -101,7 +101,11 @@ class FieldDecoder:
         if known is not None:
             if known.added:
                 self._table.extendleft(known.added)
-                self._grow(known.added_size)
+                self._table_size += known.added_size
+                if self._table_size > MAX_TABLE:
+                    self._evict()
+                if self._dependent:
+                    self._dependent.forget()
             return known
         known = self._dependent.get(block)
         if known is not None:

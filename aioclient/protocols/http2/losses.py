@@ -1,6 +1,5 @@
 """The errors for a response over HTTP/2 that is missing or incomplete."""
 
-from http import HTTPStatus
 from typing import Any, cast
 
 from ...exceptions import (
@@ -16,15 +15,8 @@ from ...exchange import Exchange
 from ...message.headers import shown_text
 from ..alerts import advise
 from .errors import ErrorCode, StreamFailure, code_name
-from .response_head import ResponseHead, field_size
+from .response_head import UNKNOWN, ResponseHead, field_size
 from .streams import Stream
-
-_PHRASES = {status.value: status.phrase for status in HTTPStatus}
-
-
-def reason_of(status: int) -> str:
-    """Return the standard phrase of a status; HTTP/2 sends none (RFC 9113, section 8.3.2)."""
-    return _PHRASES.get(status, "")
 
 
 def stream_error(exchange: Exchange, stream: Stream, failure: StreamFailure) -> ClientError:
@@ -77,7 +69,7 @@ def size_error(exchange: Exchange, head: ResponseHead) -> HeadTooLargeError:
 
 
 def _ended(stream: Stream) -> str:
-    of_all = f" of {stream.expected}" if stream.expected >= 0 else ""
+    of_all = f" of {stream.expected}" if stream.expected != UNKNOWN else ""
     return f"the body ended after {stream.received}{of_all} bytes"
 
 

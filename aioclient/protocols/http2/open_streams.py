@@ -22,8 +22,7 @@ class OpenStreams:
     Attributes:
         by_id: The open streams.
         next_id: The identifier of the next stream.
-        touched: The streams with news in the current segment.
-        segment: The number of the current segment.
+        touched: The streams with news in the current segment, in their order.
         has_events: Something happened that the connection's owner should check.
         exhausted: No stream can be opened ever again.
     """
@@ -37,7 +36,6 @@ class OpenStreams:
         "exhausted",
         "has_events",
         "next_id",
-        "segment",
         "touched",
     )
 
@@ -46,19 +44,17 @@ class OpenStreams:
         self._uploads = uploads
         self.by_id: dict[int, Stream] = {}
         self.next_id: int = 1
-        self.touched: list[Stream] = []
-        self.segment: int = 0
+        self.touched: dict[Stream, None] = {}
         self.has_events: bool = False
         self.exhausted: bool = False
         # Recently reset streams, and the identifier below which they are not remembered.
         self._reset: dict[int, None] = {}
         self._forgotten = 0
 
-    def touch(self, stream: Stream) -> None:
-        """Note that the segment has news for *stream*."""
-        if stream.segment != self.segment:
-            stream.segment = self.segment
-            self.touched.append(stream)
+    def take_touched(self) -> list[Stream]:
+        """Return the streams with news in the segment, and begin the next one."""
+        touched, self.touched = self.touched, {}
+        return list(touched)
 
     def open(self, stream: Stream) -> None:
         """Add *stream*, whose identifier is ``next_id``."""
@@ -75,10 +71,7 @@ class OpenStreams:
             self._close(stream)
 
     def end_response(self, stream: Stream) -> None:
-        """Note that the response is complete."""
-        if stream.segment != self.segment:
-            stream.segment = self.segment
-            self.touched.append(stream)
+        """Note that the response of *stream*, which is among the touched, is complete."""
         stream.part = WHOLE
         if stream.state is HALF_CLOSED_LOCAL:
             stream.state = CLOSED
@@ -105,7 +98,7 @@ class OpenStreams:
     def refuse(self, stream: Stream, code: int, found: str, section: str) -> None:
         """Reset *stream* because of a fault on it."""
         stream.failure = StreamFailure(code, found, section)
-        self.touch(stream)
+        self.touched[stream] = None
         self.reset(stream, code)
 
     def refuse_message(self, stream: Stream, found: str, section: str) -> None:
@@ -118,7 +111,7 @@ class OpenStreams:
             if stream.part is not WHOLE:
                 stream.failure = StreamFailure(failure.code, failure.found, failure.section)
                 stream.failure.__cause__ = failure
-            self.touch(stream)
+            self.touched[stream] = None
             self._close(stream)
         self.exhausted = self.has_events = True
 

@@ -1,6 +1,7 @@
 """A field block as the head of a response, or as its trailers (RFC 9113, sections 8.1 to 8.3)."""
 
 import re
+from http import HTTPStatus
 from typing import Final
 
 from multidict import CIMultiDict, CIMultiDictProxy
@@ -12,8 +13,12 @@ from .decoding import FieldList
 CONNECTION_FIELDS: Final = frozenset(
     ("connection", "keep-alive", "proxy-connection", "transfer-encoding", "upgrade")
 )
-UNKNOWN: Final = -1  # the length of a body if the head does not announce it
+UNKNOWN: Final = (
+    2**64
+)  # the length of a body that the head does not announce: more than any body has
+BODILESS: Final = (204, 304)  # a response with such a status has no body, whatever its fields say
 
+_PHRASES: Final = {status.value: status.phrase for status in HTTPStatus}
 _is_status: Final = re.compile("[1-9][0-9][0-9]").fullmatch
 _is_length: Final = re.compile("[0-9]{1,18}").fullmatch
 
@@ -25,15 +30,16 @@ class ResponseHead:
 
     Attributes:
         status: 100 to 999; 0 if it is malformed.
+        reason: The standard phrase of the status, or an empty one: HTTP/2 sends none (section 8.3.2).
         fields: Header fields, without ``:status``.
-        length: The value of ``content-length``, or ``UNKNOWN``.
+        length: Bytes of the body: 0 for a ``BODILESS`` status, else the value of ``content-length``, or ``UNKNOWN``.
         count: How many fields there are.
         largest: The bytes of the largest one, name and value.
         problem: Why it is malformed (section 8.1.1), and the section with the rule; None if it is not.
         is_final: It is a well-formed head of a final response.
     """
 
-    __slots__ = ("count", "fields", "is_final", "largest", "length", "problem", "status")
+    __slots__ = ("count", "fields", "is_final", "largest", "length", "problem", "reason", "status")
 
     def __init__(self, found: FieldList) -> None:
         self.status: int = 0
@@ -43,6 +49,7 @@ class ResponseHead:
         self.fields: CIMultiDictProxy[str] = CIMultiDictProxy(CIMultiDict(fields))
         self.count: int = len(fields)
         self.largest: int = max(map(field_size, fields), default=0)
+        self.reason: str = _PHRASES.get(self.status, "")
         self.is_final: bool = self.problem is None and self.status >= 200
 
     def _read(self, fields: list[tuple[str, str]]) -> tuple[str, str] | None:
@@ -67,6 +74,8 @@ class ResponseHead:
                     return f"its content-length is {shown_text(text)}", "section 8.1.1"
                 self.length = int(length)
         self.status = int(value)
+        if self.status in BODILESS:
+            self.length = 0
         return None
 
 

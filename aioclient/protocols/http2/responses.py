@@ -22,7 +22,7 @@ from .frames import (
     wrong_size,
 )
 from .open_streams import OpenStreams, wrong_stream
-from .response_head import UNKNOWN, ResponseHead, response_head, trailers_problem
+from .response_head import BODILESS, UNKNOWN, ResponseHead, response_head, trailers_problem
 from .settings import LocalSettings
 from .states import BODY, CLOSED, HEAD
 from .streams import Stream
@@ -83,32 +83,60 @@ class Responses:
     # DATA
 
     def take_data(
-        self, stream_id: int, flags: int, data: bytes | memoryview, start: int, end: int, now: float
+        self,
+        stream_id: int,
+        flags: int,
+        data: bytes,
+        start: int,
+        end: int,
+        now: float,
+        padding: int = 0,
     ) -> None:
-        """Process the DATA frame whose payload is in *data*, or begins there and ends later."""
-        length = end - start
-        stream = self._begin_data(stream_id, length, length, flags, now)
-        if end > len(data):
-            self._partial = stream
-            self._partial_flags = flags
-            self.missing = end - len(data)
-            length -= self.missing
-        elif stream is not None and flags & END_STREAM:
-            if length:
-                stream.chunks.append(bytes(data[start:end]))
-            self._end(stream)
-            return
-        if length and stream is not None:
-            self._streams.touch(stream)
-            stream.chunks.append(bytes(data[start:end]))
+        """Process the DATA frame with the data from *start* to *end*, which may be beyond the end of the segment.
 
-    def continue_data(self, data: bytes | memoryview) -> int:
+        *padding*: bytes of the frame besides, which count for the windows like data.
+        """
+        size = end - start
+        window = self._window
+        window.left -= size + padding
+        if window.left < window.low:
+            self._widen_connection()
+        if not size and not flags & END_STREAM:
+            self._budget.spend(now, "empty DATA")
+        streams = self._streams
+        stream = streams.by_id.get(stream_id)
+        if stream is None:
+            streams.check_closed(stream_id, "DATA")
+        elif stream.part is not BODY:
+            self._refuse_data(stream)
+            stream = None
+        else:
+            stream.left -= size + padding
+            stream.received += size
+            if stream.left < stream.low and not self._widen(stream, flags):
+                stream = None
+            elif stream.received > stream.expected:
+                self._refuse_length(stream)
+                stream = None
+        if end > len(data):
+            self._partial, self._partial_flags = stream, flags
+            self.missing = end - len(data)
+            size -= self.missing
+            flags = 0
+        if stream is not None and (size or flags & END_STREAM):
+            streams.touched[stream] = None
+            if size:
+                stream.chunks.append(data[start:end])
+            if flags & END_STREAM:
+                self._end(stream)
+
+    def continue_data(self, data: bytes) -> int:
         """Process the missing bytes of a DATA frame at the beginning of *data*; return where they end."""
         missing = self.missing
         stream = self._partial
         if stream is not None and stream.state is not CLOSED:
-            self._streams.touch(stream)
-            stream.chunks.append(bytes(data[:missing]))
+            self._streams.touched[stream] = None
+            stream.chunks.append(data[:missing])
         else:
             stream = None
         if len(data) < missing:
@@ -123,45 +151,14 @@ class Responses:
     def take_padded(self, stream_id: int, flags: int, payload: bytes, now: float) -> None:
         """Process a DATA frame with padding, which counts for the windows like data."""
         data = _unpadded(payload, DATA)
-        stream = self._begin_data(stream_id, len(payload), len(data), flags, now)
-        if stream is not None:
-            self._streams.touch(stream)
-            if data:
-                stream.chunks.append(data)
-            if flags & END_STREAM:
-                self._end(stream)
+        size = len(data)
+        self.take_data(stream_id, flags, data, 0, size, now, len(payload) - size)
 
     def resume(self, stream: Stream) -> None:
         """Give back the window of *stream*, whose reader continues."""
         due = stream.give_back()
         if due:
             self._out.append(window_frame(stream.id, due))
-
-    def _begin_data(
-        self, stream_id: int, length: int, size: int, flags: int, now: float
-    ) -> Stream | None:
-        """Count a frame of *length* bytes, *size* of them data; return the stream that wants it, or None."""
-        window = self._window
-        window.left -= length
-        if window.left < window.low:
-            self._widen_connection()
-        stream = self._streams.by_id.get(stream_id)
-        if not size and not flags & END_STREAM:
-            self._budget.spend(now, "empty DATA")
-        if stream is None:
-            self._streams.check_closed(stream_id, "DATA")
-            return None
-        if stream.part is not BODY:
-            self._refuse_data(stream)
-            return None
-        stream.left -= length
-        if stream.left < stream.low and not self._widen(stream, flags):
-            return None
-        stream.received += size
-        if size and (stream.bodiless or stream.received > stream.expected != UNKNOWN):
-            self._refuse_length(stream)
-            return None
-        return stream
 
     def _widen_connection(self) -> None:
         """Give back the connection's window, half of which is used, or raise if the server exceeded it."""
@@ -239,17 +236,17 @@ class Responses:
             streams.check_closed(stream_id, "HEADERS")
             self._budget.spend(now, "HEADERS on closed streams")
             return
-        if stream.segment != streams.segment:
-            streams.touch(stream)
+        streams.touched[stream] = None
         head = found.head or response_head(found)
         if stream.part is not HEAD or not head.is_final:
             self._take_other_block(stream, flags, found, head)
             return
         stream.head = head
         stream.part = BODY
-        if head.status == 204 or head.status == 304 or stream.method == "HEAD":
-            stream.bodiless = True
-        elif stream.method != "CONNECT":
+        method = stream.method
+        if method == "HEAD":
+            stream.expected = 0
+        elif method != "CONNECT":
             stream.expected = head.length
         if flags & END_STREAM:
             self._end(stream)
@@ -312,7 +309,8 @@ class Responses:
             self._streams.end_response(stream)
 
     def _refuse_length(self, stream: Stream) -> None:
-        if stream.bodiless:
+        head = stream.head
+        if stream.method == "HEAD" or (head is not None and head.status in BODILESS):
             found = "DATA comes with a response that has no body"
         else:
             found = f"its content-length is {stream.expected}, found {stream.received} bytes"

@@ -18,7 +18,7 @@ from ..body_writers import CountingWriter
 from ..http1.response import FORBIDDEN_TRAILERS
 from ..request_fields import expects_continue
 from .codec import Codec
-from .losses import reason_of, size_error, stream_error
+from .losses import size_error, stream_error
 from .response_head import ResponseHead
 from .states import CLOSED, WHOLE
 from .stream_sender import StreamSender
@@ -66,11 +66,17 @@ class StreamExchange:
         "waiter",
     )
 
-    def __init__(self, connection: StreamConnection, exchange: Exchange, now: float) -> None:
+    def __init__(
+        self,
+        connection: StreamConnection,
+        exchange: Exchange,
+        waiter: "asyncio.Future[ClientResponse]",
+        now: float,
+    ) -> None:
         self._connection = connection
         self.exchange: Exchange = exchange
         self.stream: Stream | None = None
-        self.waiter: asyncio.Future[ClientResponse] | None = connection.loop.create_future()
+        self.waiter: asyncio.Future[ClientResponse] | None = waiter
         self.last_activity: float = now
         self.over: bool = False
         self._reader: StreamReader | StreamTunnel | None = None
@@ -147,14 +153,16 @@ class StreamExchange:
         exchange = self.exchange
         exchange.got_bytes = True
         self.last_activity = now
-        head = stream.head
         if stream.interim is not None:
             self._take_interim(stream)
+        head = stream.head
         if head is not None and self.waiter is not None:
             exchange.answered = now
             if self._sender is not None:
                 self._sender.answered(False)
-            if stream.part is WHOLE and not _opens_tunnel(exchange, head):
+            if stream.part is WHOLE and not (
+                stream.method == "CONNECT" and _opens_tunnel(exchange, head)
+            ):
                 exchange.ended = now
                 chunks = stream.chunks
                 if self._deliver(stream, chunks[0] if len(chunks) == 1 else b"".join(chunks)):
@@ -230,7 +238,7 @@ class StreamExchange:
                 exchange,
                 VERSION,
                 head.status,
-                reason_of(head.status),
+                head.reason,
                 head.fields,
                 _NO_TRAILERS if trailers is None else CIMultiDictProxy(trailers),
                 raw,
@@ -329,7 +337,8 @@ class StreamExchange:
             if stream.state is not CLOSED:
                 connection.codec.reset(stream)
                 connection.flush_soon()
-        self.end_lease()
+        if self._lease is not None:
+            self.end_lease()
         connection.exchange_ended(self)
 
     def end_lease(self) -> None:

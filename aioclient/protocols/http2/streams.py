@@ -41,7 +41,7 @@ class Stream(ReceiveWindow):
         part: The next part of the response; ``WHOLE`` when it is complete.
         interim: Heads of 1xx responses; None for none.
         head: The final head; None before it came.
-        chunks: Pieces of the body.
+        chunks: Pieces of the body that came and were not taken yet.
         received: Bytes of the body that came so far.
         trailers: Names and values of the fields after the body; None if there are none.
         failure: Why nothing more comes; None while something may. What came before is still valid.
@@ -49,14 +49,11 @@ class Stream(ReceiveWindow):
         window: Bytes of DATA that may be sent; negative if the server made it smaller than what was sent.
         upload: The part of the body that waits to be sent; None without a body.
         paused: Its reader has enough: its window is not given back.
-        bodiless: Its response has no body, whatever its fields say; known with its head.
-        expected: Bytes of the body announced by the head, or ``UNKNOWN``.
+        expected: Bytes of the body, as far as the head tells; else ``UNKNOWN``.
         interims: Number of interim responses that came.
-        segment: The number of the last segment with news.
     """
 
     __slots__ = (
-        "bodiless",
         "chunks",
         "expected",
         "failure",
@@ -69,7 +66,6 @@ class Stream(ReceiveWindow):
         "part",
         "paused",
         "received",
-        "segment",
         "state",
         "stopped",
         "trailers",
@@ -94,14 +90,17 @@ class Stream(ReceiveWindow):
         self.chunks: list[bytes] = []
         self.received: int = 0
         self.expected: int = UNKNOWN
-        self.bodiless: bool = False
         self.trailers: list[tuple[str, str]] | None = None
         self.failure: StreamFailure | None = None
         self.stopped: int | None = None
         self.window: int = window
         self.upload: Upload | None = None
         self.paused: bool = False
-        self.segment: int = 0
+
+    def keep_chunks(self) -> None:
+        """Copy the chunks into one: they are views of a segment's buffer, which is used again."""
+        if self.chunks:
+            self.chunks = [b"".join(self.chunks)]
 
     @property
     def complete(self) -> bool:

@@ -334,6 +334,6 @@ def test_a_thousand_requests_in_flight() -> None:
         assert all(body(stream) == b"%d" % stream.owner for stream in streams)
     codec = wire.codec
     assert codec.streams == {}
-    assert not codec._uploads.ready
-    assert codec._out == []
+    assert not codec.uploads.ready
+    assert codec.out == []
     assert codec.open_streams._reset == {}

@@ -4,6 +4,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from aioclient.protocols.http2.codec import SMALL_SEGMENT
 from aioclient.protocols.http2.errors import ErrorCode
 from aioclient.protocols.http2.flow import DEFAULT_WINDOW, MAX_WINDOW, ReceiveWindow, widened
 from aioclient.protocols.http2.frames import (
@@ -426,6 +427,41 @@ class TestTouched:
         wire.codec.reset(stream)
         wire.codec.reset(stream)
         assert [one.kind for one in wire.taken()] == [RST_STREAM]
+
+
+class TestSegments:
+    @given(
+        st.lists(st.tuples(st.booleans(), st.integers(0, 20_000)), min_size=1, max_size=12),
+        st.lists(st.integers(1, 60_000), max_size=5),
+    )
+    def test_a_buffer_that_is_used_again(
+        self, pieces: list[tuple[bool, int]], cuts: list[int]
+    ) -> None:
+        """Two bodies come whole, however their frames and the segments are cut; each segment overwrites the last one.
+
+        Of a large segment a body has one piece, however many frames it has.
+        """
+        wire = Wire()
+        streams = [wire.get(), wire.get()]
+        sent = [b"", b""]
+        said = b"".join(wire.head(stream, OK) for stream in streams)
+        for number, (second, size) in enumerate(pieces):
+            piece = bytes((number,)) * size
+            sent[second] += piece
+            said += wire.data(streams[second], piece)
+        buffer = bytearray(len(said))
+        came = [b"", b""]
+        for size in [*cuts, len(said)]:
+            segment, said = said[:size], said[size:]
+            buffer[: len(segment)] = segment
+            touched = wire.say(memoryview(buffer)[: len(segment)])
+            buffer[:] = b"!" * len(buffer)
+            for stream in touched:
+                assert len(segment) <= SMALL_SEGMENT or len(stream.chunks) <= 1
+                came[streams.index(stream)] += body(stream)
+                stream.chunks.clear()
+        assert came == sent
+        assert wire.codec.failure is None
 
 
 class TestLargeBodies:

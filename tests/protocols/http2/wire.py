@@ -70,7 +70,7 @@ class Wire:
         """Open a stream whose request has a body."""
         return self.codec.open(head, end=False)
 
-    def say(self, data: bytes) -> list[Stream]:
+    def say(self, data: bytes | memoryview) -> list[Stream]:
         return self.codec.receive(data, self.now)
 
     def take_events(self) -> bool:
