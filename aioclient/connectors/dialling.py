@@ -27,8 +27,9 @@ from .shutdown import CLOSE_TIME, CLOSE_TURNS, OpenSockets, closed_error
 from .sockets import Create, make_transport
 from .tls import HTTP1, HTTP2, Setting, TLSPlan, plan_tls
 
-# Bytes read from a socket at a time, as in asyncio's own loops; fewer cost more system calls for large bodies.
-READ_SIZE: Final = 256 * 1024
+# Bytes read at a time: 256 KiB from the socket, as in asyncio's own loops (fewer cost more system calls for large
+# bodies), and up to one TLS record that began in the last read. A smaller buffer would be filled a second time.
+READ_SIZE: Final = (256 + 32) * 1024
 
 
 class Dial:
