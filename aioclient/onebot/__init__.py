@@ -7,7 +7,9 @@ logic: it takes events and asks for actions.
 - ``segments``, ``events``, ``actions``: what is exchanged, as typed values;
 - ``convert``: typed values and plain data; ``encoding``: plain data and bytes, JSON or MessagePack;
 - ``handlers``: functions that carry out actions;
-- ``application``: the client and the receivers of an application.
+- ``implementation``: ``OneBotImpl`` and its connections, for chat platforms;
+- ``application``: the client and the receivers of an application;
+- ``server``, ``authorization``: what both have in common where they listen.
 """
 
 from . import retcodes
@@ -82,6 +84,17 @@ from .events import (
     Version,
     parse_event,
 )
+from .implementation import (
+    HTTP,
+    ClientConnection,
+    Connection,
+    HTTPWebhook,
+    OneBotImpl,
+    Peer,
+    ServerConnection,
+    WebSocket,
+    WebSocketReverse,
+)
 from .segments import (
     Audio,
     File,
@@ -107,18 +120,6 @@ from .segments import (
 )
 
 __all__ = (
-    "WebhookReceiver",
-    "WebSocketReceiver",
-    "TokenRefusedError",
-    "RemoteBot",
-    "OneBotClient",
-    "NotConnectedError",
-    "InvalidAnswerError",
-    "FileDigestError",
-    "EventIterator",
-    "DownloadedFile",
-    "DisconnectedError",
-    "CallTimeoutError",
     "ActionCaller",
     "ActionRequest",
     "ActionResponse",
@@ -129,6 +130,7 @@ __all__ = (
     "BadSegmentData",
     "Bot",
     "BotSelf",
+    "CallTimeoutError",
     "ChannelCreateEvent",
     "ChannelDeleteEvent",
     "ChannelMemberDecreaseEvent",
@@ -136,10 +138,16 @@ __all__ = (
     "ChannelMessage",
     "ChannelMessageDeleteEvent",
     "ChannelMessageEvent",
+    "ClientConnection",
+    "Connection",
     "DatabaseError",
+    "DisconnectedError",
+    "DownloadedFile",
     "Encoding",
     "Event",
+    "EventIterator",
     "File",
+    "FileDigestError",
     "FilesystemError",
     "FriendDecreaseEvent",
     "FriendIncreaseEvent",
@@ -150,9 +158,12 @@ __all__ = (
     "GroupMessageEvent",
     "GuildMemberDecreaseEvent",
     "GuildMemberIncreaseEvent",
+    "HTTP",
+    "HTTPWebhook",
     "IAmTired",
     "Image",
     "InternalHandlerError",
+    "InvalidAnswerError",
     "Location",
     "LogicError",
     "Mention",
@@ -163,18 +174,25 @@ __all__ = (
     "MetaHeartbeatEvent",
     "MetaStatusUpdateEvent",
     "NetworkError",
+    "NotConnectedError",
     "NoticeEvent",
+    "OneBotClient",
     "OneBotError",
+    "OneBotImpl",
     "OneBotImplError",
+    "Peer",
     "PlatformError",
     "PrivateMessage",
     "PrivateMessageDeleteEvent",
     "PrivateMessageEvent",
+    "RemoteBot",
     "Reply",
     "RequestEvent",
     "Segment",
+    "ServerConnection",
     "Status",
     "Text",
+    "TokenRefusedError",
     "UnknownSelf",
     "UnsupportedAction",
     "UnsupportedParam",
@@ -183,6 +201,10 @@ __all__ = (
     "Version",
     "Video",
     "Voice",
+    "WebSocket",
+    "WebSocketReceiver",
+    "WebSocketReverse",
+    "WebhookReceiver",
     "WhoAmI",
     "audio",
     "decode",

@@ -106,7 +106,7 @@ class ActionHandler:
             return arguments
         taken = {*arguments, *self._injected}
         if self._rest is None or not taken.isdisjoint(unknown):
-            raise UnsupportedParam(message=f"no such parameter: {', '.join(sorted(unknown))}")
+            raise UnsupportedParam(message=f"no such parameter: {', '.join(sorted(unknown)):.300}")
         for name in unknown:
             arguments[name] = _converted(self._rest, params[name], name)
         return arguments

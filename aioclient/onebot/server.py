@@ -24,6 +24,7 @@ from .authorization import refusal
 
 MAX_BODY: Final = 4 * 2**20  # bytes, decompressed; the same as of a WebSocket message
 BODY_LIMIT: Final = 60.0  # seconds for a body to arrive
+TLS_LIMIT: Final = 10.0  # seconds for a TLS handshake
 DROP_LIMIT: Final = 10.0  # seconds for the rest of a body that is not wanted; aiohttp's default
 IDLE_LIMIT: Final = 75.0  # seconds without a request; nginx's default
 
@@ -85,6 +86,11 @@ class Endpoint:
         self._running.add(task)
         try:
             return await self._handler(request)
+        except ConnectionError:
+            transport = request.transport
+            if transport is not None and not transport.is_closing():
+                raise
+            return web.Response()  # for nobody
         finally:
             self._running.discard(task)
             if self._idle is not None and not self._running and not self._idle.done():
@@ -290,7 +296,7 @@ class _Server:
         self._ssl_context = ssl_context
         self._endpoints: dict[str, dict[str, Endpoint]] = {}  # by path, then by method
         self._starting = asyncio.Lock()
-        self._web: web.Server | None = None
+        self._web: _WebServer | None = None
         self._listener: asyncio.Server | None = None
         if port:
             servers[host, port] = self
@@ -329,7 +335,7 @@ class _Server:
             if self._listener is not None:
                 return
             loop = asyncio.get_running_loop()
-            self._web = web.Server(
+            self._web = _WebServer(
                 self._handle,
                 access_log=None,  # it would show tokens in queries
                 logger=cast(logging.Logger, _QuietLog(_log, {})),
@@ -340,7 +346,12 @@ class _Server:
             try:
                 # Not serving yet: a cancellation could lose a server that is.
                 self._listener = listener = await loop.create_server(
-                    self._web, self._host, self.port, ssl=self._ssl_context, start_serving=False
+                    self._web,
+                    self._host,
+                    self.port,
+                    ssl=self._ssl_context,
+                    ssl_handshake_timeout=None if self._ssl_context is None else TLS_LIMIT,
+                    start_serving=False,
                 )
             except OSError as error:
                 raise OSError(
@@ -354,12 +365,13 @@ class _Server:
     async def _close(self) -> None:
         listener, server = self._listener, self._web
         self._listener = self._web = None
-        if listener is not None:
-            listener.close()
         if server is None:
             return
-        server.pre_shutdown()
+        server.is_closing = True
         try:
+            if listener is not None:
+                await _stop_accepting(listener)
+            server.pre_shutdown()
             await server.shutdown(1.0)  # seconds; no handler of an endpoint runs any more
         finally:
             for connection in server.connections:
@@ -390,6 +402,34 @@ class _Server:
             headers={hdrs.ALLOW: ", ".join(sorted(offered))},
             text=f"{method} is not served here\n",
         )
+
+
+async def _stop_accepting(listener: asyncio.Server) -> None:
+    """Close the listening sockets, and no earlier than connections that were accepted are made.
+
+    asyncio's own loop would lose the socket of a connection that is accepted but not made yet (CPython 3.11).
+    """
+    loop = asyncio.get_running_loop()
+    try:
+        for sock in listener.sockets:
+            with contextlib.suppress(NotImplementedError):  # Windows
+                loop.remove_reader(sock.fileno())
+        for _ in range(2):
+            await asyncio.sleep(0)
+    finally:
+        listener.close()
+
+
+class _WebServer(web.Server):
+    """Closes connections that were accepted before its end, and are only made after it."""
+
+    is_closing = False
+
+    def connection_made(self, handler: web.RequestHandler, transport: asyncio.Transport) -> None:
+        super().connection_made(handler, transport)
+        if self.is_closing:
+            # Not at once: aiohttp's task for the connection has to begin first.
+            asyncio.get_running_loop().call_soon(transport.abort)
 
 
 class _QuietLog(logging.LoggerAdapter[logging.Logger]):

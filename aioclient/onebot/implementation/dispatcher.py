@@ -1,0 +1,263 @@
+"""From an action's name to its handler, and from what became of it to a response."""
+
+import asyncio
+import inspect
+import logging
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from traceback import walk_tb
+from typing import Any, Final, TypeVar, cast
+
+from ..actions import ActionResponse
+from ..bots import Bot, BotSelf, checked_name
+from ..errors import InternalHandlerError, OneBotError, UnknownSelf, UnsupportedAction, WhoAmI
+from ..events import Status, Version
+from ..handlers import ActionHandler
+from .connection import Connection
+
+ACTION_LIMIT: Final = 30.0  # seconds; for as long applications wait, NoneBot among them
+
+_F = TypeVar("_F", bound=Callable[..., Any])
+_INJECTED: Final = (Bot, Connection)
+_OURS: Final = str(Path(__file__).parent.parent)
+
+log: Final = logging.getLogger("aioclient.onebot.implementation")
+
+
+class Dispatcher:
+    """The bots and the actions of an implementation.
+
+    ``get_supported_actions``, ``get_status`` and ``get_version`` are there from the start, and can be replaced.
+
+    Args:
+        name: of the implementation, such as ``qq`` or ``com.example.chat``.
+        version: of the implementation.
+        bots: at least one.
+        onebot_version: of the specification.
+        action_timeout: seconds for each action; None for no limit.
+
+    Raises:
+        ValueError: an argument makes no sense.
+    """
+
+    def __init__(
+        self,
+        name: str,
+        version: str,
+        bots: tuple[Bot, ...],
+        *,
+        onebot_version: str,
+        action_timeout: float | None,
+    ) -> None:
+        if not bots:
+            raise ValueError("a OneBotImpl needs a bot: OneBotImpl(name, version, conns, Bot(...))")
+        if action_timeout is not None and not action_timeout > 0:
+            raise ValueError(f"action_timeout={action_timeout}; give seconds, or None for no limit")
+        self.name = checked_name("name", name)
+        self.version = version
+        self.onebot_version = onebot_version
+        self.is_good = True
+        """Whether all is well, as ``get_status`` answers."""
+        self.bots: dict[str, Bot] = {f"{bot.platform}.{bot.user_id}": bot for bot in bots}
+        if len(self.bots) != len(bots):
+            raise ValueError("a bot is listed twice")
+        self.actions: dict[str, ActionHandler] = {}
+        self._action_timeout = action_timeout
+        self._meta: dict[str, ActionHandler] = {
+            name: ActionHandler(name, function, _INJECTED)
+            for name, function in (
+                ("get_supported_actions", self._get_supported_actions),
+                ("get_status", self._get_status),
+                ("get_version", self._get_version),
+            )
+        }
+
+    # Registering
+
+    def register_action_handler(self, action: str, func: Callable[..., Any]) -> Callable[..., Any]:
+        """Let *func*, plain or async, carry out *action*; return it.
+
+        Its parameters, which need type hints, are those of the action: others are refused with 10004, and values of
+        another type with 10003. ``Annotated[str, "qq.nickname"]`` gives a parameter its name. A parameter of type
+        ``Bot`` gets the bot that the action is for, one of type ``Connection`` the way by which it came. The result is
+        the ``data`` of the response.
+
+        Raises:
+            TypeError: a parameter has no type hint, or one that data cannot be converted to.
+            ValueError: the action has a handler already.
+        """
+        if not action:
+            raise ValueError("action=''; give a name")
+        if action in self.actions:
+            raise ValueError(
+                f"the action {action!r} has a handler already: {self.actions[action]!r}"
+            )
+        self.actions[action] = ActionHandler(action, func, _INJECTED)
+        return func
+
+    def action(self, action: str) -> Callable[[_F], _F]:
+        """Return a decorator that registers the handler of *action*; see ``register_action_handler()``."""
+
+        def register(func: _F) -> _F:
+            self.register_action_handler(action, func)
+            return func
+
+        return register
+
+    # State
+
+    @property
+    def status(self) -> Status:
+        """What ``get_status`` answers, and ``meta.status_update`` tells: with all bots."""
+        return self._status(self.bots.values())
+
+    @property
+    def impl_ver(self) -> Version:
+        """What ``get_version`` answers, and ``meta.connect`` tells."""
+        return {
+            "impl": self.name,
+            "version": self.version,
+            "onebot_version": self.onebot_version,
+        }
+
+    def status_of(self, connection: Connection | None) -> Status:
+        """Return the status with the bots of *connection*; None for all."""
+        return self._status(self._bots_of(connection))
+
+    def _status(self, bots: Any) -> Status:
+        return {"good": self.is_good, "bots": [bot.status() for bot in bots]}
+
+    def _bots_of(self, connection: Connection | None) -> list[Bot]:
+        bots = None if connection is None else connection.bots
+        return [bot for bot in self.bots.values() if bots is None or bot.self in bots]
+
+    # Carrying out
+
+    async def handle_action(
+        self,
+        action: str,
+        params: dict[str, object],
+        bot_self: BotSelf | Mapping[str, object] | None = None,
+        echo: str | None = None,
+        *,
+        connection: Connection | None = None,
+    ) -> ActionResponse:
+        """Carry out *action*; whatever goes wrong is in the response.
+
+        Args:
+            params: the action's parameters, plain.
+            bot_self: which bot it is for; only needed if *connection* has several, and not for meta actions.
+            echo: comes back in the response.
+            connection: the way by which the action came.
+        """
+        try:
+            data = await self._carry_out(action, params, bot_self, connection)
+        except OneBotError as error:
+            return ActionResponse.failed(error, echo)
+        return ActionResponse.ok_with(data, echo)
+
+    async def _carry_out(
+        self,
+        action: str,
+        params: dict[str, object],
+        bot_self: BotSelf | Mapping[str, object] | None,
+        connection: Connection | None,
+    ) -> object:
+        own = {} if connection is None else connection.own_actions
+        if (handler := own.get(action)) is not None:
+            return await self._run(handler, params, {}, None)
+        bot: Bot | None = None
+        if action in self._meta:
+            handler = self.actions.get(action, self._meta[action])
+        elif action in self.actions:
+            handler = self.actions[action]
+            bot = self._bot(bot_self, self._bots_of(connection))
+        else:
+            raise UnsupportedAction(message=f"no such action: {action:.100}")
+        injected = {Bot: bot, Connection: connection}
+        return await self._run(handler, params, injected, self._action_timeout)
+
+    def _bot(self, bot_self: BotSelf | Mapping[str, object] | None, bots: list[Bot]) -> Bot:
+        """Return the one of *bots* that *bot_self* names.
+
+        Raises:
+            WhoAmI: it names none, and there is not one alone.
+            UnknownSelf: it is not one of them.
+        """
+        if bot_self is None:
+            if len(bots) == 1:
+                return bots[0]
+            raise WhoAmI(message=f"self is missing, and this connection has {len(bots)} bots")
+        if isinstance(bot_self, Mapping):
+            identity = bot_self.get("platform"), bot_self.get("user_id")
+        else:
+            identity = bot_self.platform, bot_self.user_id
+        for bot in bots:
+            if (bot.platform, bot.user_id) == identity:
+                return bot
+        raise UnknownSelf(message=f"no such bot here: {identity[0]!s:.100}/{identity[1]!s:.100}")
+
+    async def _run(
+        self,
+        handler: ActionHandler,
+        params: dict[str, object],
+        injected: Mapping[type, object],
+        limit: float | None,
+    ) -> object:
+        """Return the result of *handler*.
+
+        Raises:
+            OneBotError: whatever goes wrong.
+        """
+        try:
+            async with asyncio.timeout(limit) as scope:
+                return await handler(params, injected)
+        except OneBotError:
+            raise
+        except asyncio.CancelledError as error:
+            task = asyncio.current_task()
+            if task is None or task.cancelling():
+                raise
+            raise _failed(handler, error, "was cancelled from within") from error
+        except TimeoutError as error:
+            if not scope.expired():
+                raise _failed(handler, error, "raised TimeoutError") from error
+            # The cancellation knows where the handler waited.
+            waited = error.__context__ or error
+            raise _failed(handler, waited, f"did not end within {limit:g} s") from error
+        except Exception as error:  # the response and the log tell of it
+            raise _failed(handler, error, f"raised {type(error).__name__}") from error
+
+    async def call_hook(self, hook: object, argument: object) -> None:
+        """Run *hook*, a function or coroutine function of the user, within the time limit of an action."""
+        async with asyncio.timeout(self._action_timeout):
+            result = cast(Callable[[object], object], hook)(argument)
+            if inspect.isawaitable(result):
+                await result
+
+    # Meta actions
+
+    def _get_supported_actions(self, connection: Connection | None = None) -> list[str]:
+        own = {} if connection is None else connection.own_actions
+        return sorted({*self._meta, *self.actions, *own})
+
+    def _get_status(self, connection: Connection | None = None) -> Status:
+        return self.status_of(connection)
+
+    def _get_version(self) -> Version:
+        return self.impl_ver
+
+
+def _failed(handler: ActionHandler, error: BaseException, how: str) -> InternalHandlerError:
+    """Log *error* of a handler with its place, and return what the application is told: not more than *how*."""
+    log.error("action %r %s at %s", handler.name, how, place_of(error), exc_info=error)
+    return InternalHandlerError(message=f"the handler {how}")
+
+
+def place_of(error: BaseException) -> str:
+    """Return the line of the user's code that led to *error*: ``file:line``."""
+    for frame, line in walk_tb(error.__traceback__):
+        path = frame.f_code.co_filename
+        if not path.startswith(_OURS):
+            return f"{path}:{line}"
+    return "an unknown place"

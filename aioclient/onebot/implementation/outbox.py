@@ -1,0 +1,137 @@
+"""What waits to be sent to one peer: a queue whose producers wait, or lose the oldest.
+
+The rules:
+
+* An item has room until ``size`` items wait; then the outbox is full, until half of them have gone. So a producer
+  waits seldom, and then for a while, and not at each item.
+* Those that wait for room get it in the order in which they came.
+* While ``drops`` is true nobody waits: the oldest items make room.
+* One task takes the items out.
+"""
+
+import asyncio
+from collections import deque
+from typing import Generic, TypeVar
+
+T = TypeVar("T")
+
+
+class Outbox(Generic[T]):
+    """A bounded queue for one consumer.
+
+    Args:
+        size: how many items may wait.
+    """
+
+    __slots__ = ("_consumer", "_drops", "_full", "_items", "_size", "_waiting", "closed", "dropped")
+
+    def __init__(self, size: int) -> None:
+        self.closed = False
+        self.dropped = 0
+        self._size = size
+        self._items: deque[T] = deque()
+        self._full = False
+        self._drops = False
+        self._waiting: deque[tuple[asyncio.Future[None], T]] = deque()
+        self._consumer: asyncio.Future[None] | None = None
+
+    def __len__(self) -> int:
+        return len(self._items)
+
+    # Producers
+
+    def put_nowait(self, item: T) -> bool:
+        """Add *item*, and return True; return False if it would have to wait for room.
+
+        After ``close()`` items are dropped.
+        """
+        if self.closed:
+            self.dropped += 1
+            return True
+        if self._full and not self._drops:
+            return False
+        self._add(item)
+        return True
+
+    async def put(self, item: T) -> None:
+        """Add *item*; wait for room first if there is none."""
+        if self.put_nowait(item):
+            return
+        entry = (asyncio.get_running_loop().create_future(), item)
+        self._waiting.append(entry)
+        try:
+            await entry[0]
+        except asyncio.CancelledError:
+            if entry in self._waiting:
+                self._waiting.remove(entry)
+            raise
+
+    @property
+    def drops(self) -> bool:
+        """Whether the oldest items make room, so that nobody waits."""
+        return self._drops
+
+    @drops.setter
+    def drops(self, value: bool) -> None:
+        self._drops = value
+        if value:
+            self._admit()
+
+    def close(self) -> None:
+        """Accept nothing more; what is there can still be taken."""
+        self.closed = True
+        self._admit()
+        self._wake_consumer()
+
+    # The consumer
+
+    async def get(self) -> T | None:
+        """Remove the oldest item and return it; wait for one. None if the outbox is closed and empty."""
+        while not self._items:
+            if self.closed:
+                return None
+            self._consumer = asyncio.get_running_loop().create_future()
+            try:
+                await self._consumer
+            finally:
+                self._consumer = None
+        item = self._items.popleft()
+        if self._full and len(self._items) <= self._size // 2:
+            self._full = False
+            self._admit()
+        return item
+
+    def clear(self) -> int:
+        """Drop all items; return how many they were."""
+        count = len(self._items)
+        self._items.clear()
+        self.dropped += count
+        self._full = False
+        self._admit()
+        return count
+
+    # Both
+
+    def _add(self, item: T) -> None:
+        if len(self._items) >= self._size:
+            self._items.popleft()
+            self.dropped += 1
+        self._items.append(item)
+        self._full = len(self._items) >= self._size
+        self._wake_consumer()
+
+    def _admit(self) -> None:
+        """Let those that wait for room in, as far as there is some."""
+        while self._waiting and (not self._full or self._drops or self.closed):
+            waiter, item = self._waiting.popleft()
+            if waiter.done():
+                continue
+            if self.closed:
+                self.dropped += 1
+            else:
+                self._add(item)
+            waiter.set_result(None)
+
+    def _wake_consumer(self) -> None:
+        if self._consumer is not None and not self._consumer.done():
+            self._consumer.set_result(None)

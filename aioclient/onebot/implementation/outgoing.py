@@ -1,0 +1,37 @@
+"""An event on its way to several connections."""
+
+from typing import cast
+
+from ..convert import to_plain
+from ..encoding import Encoding, encode
+from ..events import Event
+
+
+class Outgoing:
+    """An event, which is encoded once for all connections.
+
+    Raises:
+        TypeError, ValueError: it contains what cannot be sent.
+    """
+
+    __slots__ = ("_plain", "_text", "body", "event")
+
+    def __init__(self, event: Event) -> None:
+        self.event = event
+        self.body = encode(event.to_dict(), Encoding.JSON)
+        self._text: str | None = None
+        self._plain: dict[str, object] | None = None
+
+    @property
+    def text(self) -> str:
+        """The event as JSON."""
+        if self._text is None:
+            self._text = self.body.decode()
+        return self._text
+
+    @property
+    def plain(self) -> dict[str, object]:
+        """The event as plain data: a copy, which later changes of the event do not reach."""
+        if self._plain is None:
+            self._plain = cast(dict[str, object], to_plain(self.event.to_dict()))
+        return self._plain

@@ -1,0 +1,286 @@
+"""The frames of one WebSocket, whoever opened it: events go out, actions come in and are answered.
+
+The rules:
+
+* ``meta.connect`` is the first frame, ``meta.status_update`` the second one.
+* One task sends; what is sent waits for it in an outbox. A peer that leaves no room there for ``PATIENCE`` is cut off.
+* Actions run concurrently, ``CONCURRENT`` at most, and are answered as they end. While so many run, nothing is read.
+* Text is JSON and binary is MessagePack, and so is the answer; events are JSON.
+* An action that was received is carried out, also if its peer has gone meanwhile.
+"""
+
+import asyncio
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any, Final, Protocol
+
+from aiohttp import ClientError, WSCloseCode, WSMessage, WSMsgType
+
+from ...exceptions import MissingExtraError
+from ..actions import ActionResponse
+from ..encoding import Encoding, decode, encode
+from ..errors import BadRequest
+from ..events import MetaConnectEvent, MetaHeartbeatEvent, MetaStatusUpdateEvent
+from .connection import QUEUE, Connection, encoded
+from .dispatcher import log, place_of
+from .outbox import Outbox
+
+CONCURRENT: Final = 100  # actions of one socket
+PATIENCE: Final = 30.0  # seconds that a full queue may take until half of it is sent
+MAX_MESSAGE: Final = 4 * 2**20  # bytes; aiohttp's default, and ours
+PING: Final = (
+    30.0  # seconds of silence after which a ping is sent; half of it later the peer is given up
+)
+CLOSE_LIMIT: Final = 5.0  # seconds to wait for the peer's close frame
+
+
+class AnyWebSocket(Protocol):
+    """What ``aiohttp.web.WebSocketResponse`` and our ``ClientWebSocketResponse`` have in common."""
+
+    async def receive(self) -> Any:
+        """Return the next message."""
+
+    async def send_str(self, data: str) -> None:
+        """Send text."""
+
+    async def send_bytes(self, data: bytes) -> None:
+        """Send bytes."""
+
+    async def close(self, *, code: int = 1000, message: bytes = b"") -> bool:
+        """Close it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Peer:
+    """The other end of a WebSocket, as ``on_connect`` and ``on_disconnect`` get it.
+
+    Attributes:
+        connection: the one that it came by, or that connected to it.
+        address: of the application: its IP address, or the URL without secrets.
+        user_agent: what it calls itself; None if it does not, or if it was connected to.
+    """
+
+    connection: Connection
+    address: str
+    user_agent: str | None = None
+
+
+class Socket:
+    """One open WebSocket.
+
+    Args:
+        connection: the one that it belongs to.
+        ws: what to receive from and send to.
+        abort: closes the transport at once.
+        heartbeat: seconds between ``meta.heartbeat`` events; None for none.
+    """
+
+    def __init__(
+        self,
+        connection: Connection,
+        ws: AnyWebSocket,
+        peer: Peer,
+        abort: Callable[[], None],
+        heartbeat: float | None,
+    ) -> None:
+        self.peer = peer
+        self._connection = connection
+        self._ws = ws
+        self.abort: Final = abort
+        self._heartbeat = heartbeat
+        self._next_heartbeat: asyncio.TimerHandle | None = None
+        self._outbox: Outbox[str | bytes] = Outbox(QUEUE)
+        self._actions: set[asyncio.Task[None]] = set()
+        self._changed: asyncio.Future[None] | None = None  # an action or the writer has ended
+        self._writer: asyncio.Task[None] | None = None
+        self._stopping = False
+
+    # Sending
+
+    def offer(self, frame: str | bytes) -> bool:
+        """Let *frame* be sent, and return True; False if it has to wait for room."""
+        return self._outbox.put_nowait(frame)
+
+    async def push(self, frame: str | bytes) -> None:
+        """Let *frame* be sent; wait until there is room for it. Drop it if the peer has gone, or is too slow."""
+        try:
+            async with asyncio.timeout(PATIENCE):
+                await self._outbox.put(frame)
+        except TimeoutError:
+            self._give_up(f"did not take {QUEUE // 2} messages within {PATIENCE:g} s")
+
+    async def push_status(self) -> None:
+        """As ``push()`` with the current status."""
+        await self.push(self._status())
+
+    def _status(self) -> str:
+        status = self._connection.impl.status_of(self._connection)
+        return _text(MetaStatusUpdateEvent(status=status))
+
+    def _send_heartbeat(self) -> None:
+        interval = self._heartbeat
+        if interval is None or self._outbox.closed:
+            return
+        # Without room there is enough to send that shows that we are alive.
+        self.offer(_text(MetaHeartbeatEvent(interval=round(interval * 1000))))
+        loop = asyncio.get_running_loop()
+        self._next_heartbeat = loop.call_later(interval, self._send_heartbeat)
+
+    async def _write(self) -> None:
+        ws, get = self._ws, self._outbox.get
+        try:
+            while (frame := await get()) is not None:
+                if isinstance(frame, str):
+                    await ws.send_str(frame)
+                else:
+                    await ws.send_bytes(frame)
+        except (OSError, ClientError, RuntimeError) as error:
+            log.debug("%s: cannot send: %r", self.peer.address, error)
+            self.abort()
+        finally:
+            self._outbox.close()
+            self._outbox.clear()
+            self._notify()
+
+    # Serving
+
+    async def serve(
+        self,
+        joined: Callable[["Socket"], None],
+        on_connect: object,
+    ) -> None:
+        """Talk to the peer until it goes, or ``stop()``.
+
+        Args:
+            joined: called when the first frames wait, and events may follow them.
+            on_connect: the user's hook; if it raises, the socket is closed.
+        """
+        connection = self._connection
+        self.offer(_text(MetaConnectEvent(version=connection.impl.impl_ver)))
+        self.offer(self._status())
+        joined(self)
+        self._writer = asyncio.create_task(
+            self._write(), name=f"onebot: send to {self.peer.address}"
+        )
+        if self._heartbeat is not None:
+            loop = asyncio.get_running_loop()
+            self._next_heartbeat = loop.call_later(self._heartbeat, self._send_heartbeat)
+        try:
+            if await self._welcome(on_connect):
+                await self._read()
+        finally:
+            if self._next_heartbeat is not None:
+                self._next_heartbeat.cancel()
+            self._outbox.close()
+            self._outbox.clear()
+            self._writer.cancel()
+            await asyncio.wait([self._writer])
+
+    async def _welcome(self, on_connect: object) -> bool:
+        """Run the user's hook; return whether the socket is to be served."""
+        if on_connect is None:
+            return True
+        try:
+            await self._connection.impl.call_hook(on_connect, self.peer)
+        except Exception as error:  # noqa: BLE001  # whatever the hook raises concerns this peer only
+            log.error(
+                "%s: on_connect raised %s at %s; the socket is closed",
+                self.peer.address,
+                type(error).__name__,
+                place_of(error),
+                exc_info=error,
+            )
+            await self._finish(WSCloseCode.INTERNAL_ERROR)
+            return False
+        return True
+
+    async def _read(self) -> None:
+        while True:
+            while len(self._actions) >= CONCURRENT and not self._outbox.closed:
+                await self._wait_for_change()
+            message: WSMessage = await self._ws.receive()
+            if message.type is WSMsgType.TEXT:
+                encoding = Encoding.JSON
+            elif message.type is WSMsgType.BINARY:
+                encoding = Encoding.MSGPACK
+            else:
+                return
+            if self._stopping:
+                continue
+            task = asyncio.create_task(self._act(message.data, encoding), name="onebot: action")
+            self._actions.add(task)
+            task.add_done_callback(self._action_ended)
+
+    def _action_ended(self, task: asyncio.Task[None]) -> None:
+        self._actions.discard(task)
+        self._notify()
+
+    def _notify(self) -> None:
+        if self._changed is not None and not self._changed.done():
+            self._changed.set_result(None)
+
+    async def _wait_for_change(self) -> None:
+        self._changed = asyncio.get_running_loop().create_future()
+        try:
+            await self._changed
+        finally:
+            self._changed = None
+
+    async def _act(self, message: str | bytes, encoding: Encoding) -> None:
+        """Carry out the action in *message*, and let the answer be sent."""
+        try:
+            data = decode(message, encoding)
+        except MissingExtraError:
+            # What the peer wrote cannot be read, and the answer cannot be written as it expects.
+            response = ActionResponse.failed(
+                BadRequest(message="MessagePack is not supported here")
+            )
+            encoding = Encoding.JSON
+        except ValueError as error:
+            response = ActionResponse.failed(BadRequest(message=str(error)))
+        else:
+            response = await self._connection.run_action(data)
+        body = encoded(response, encoding)
+        await self.push(body.decode() if encoding is Encoding.JSON else body)
+
+    # The end
+
+    @property
+    def actions(self) -> set[asyncio.Task[None]]:
+        """The actions that run."""
+        return self._actions
+
+    async def stop(self) -> None:
+        """Answer the actions that run, send what waits, and close the socket; cancel this after the time for it."""
+        self._stopping = True
+        try:
+            while self._actions and not self._outbox.closed:
+                await asyncio.wait(self._actions)
+            await self._finish(WSCloseCode.GOING_AWAY)
+        except BaseException:
+            self.abort()
+            raise
+
+    async def _finish(self, code: int) -> None:
+        """Send what waits, and close the socket with *code*."""
+        self._outbox.close()
+        try:
+            async with asyncio.timeout(PATIENCE):
+                if self._writer is not None:
+                    await asyncio.wait([self._writer])
+            async with asyncio.timeout(CLOSE_LIMIT):
+                await self._ws.close(code=code)
+        except TimeoutError:
+            self.abort()
+
+    def _give_up(self, why: str) -> None:
+        """Cut off a peer that does not read."""
+        if not self._outbox.closed:
+            log.warning("%s: %s, it is cut off", self.peer.address, why)
+        self._outbox.close()
+        self._outbox.clear()
+        self.abort()
+
+
+def _text(event: MetaConnectEvent | MetaHeartbeatEvent | MetaStatusUpdateEvent) -> str:
+    return encode(event.to_dict(), Encoding.JSON).decode()
