@@ -21,7 +21,14 @@ from aioclient import (
     RetryBudget,
     TCPConnector,
 )
-from aioclient.testing import RawConnection, RawRequest, RawServer, no_waiting, refused_port
+from aioclient.testing import (
+    RawConnection,
+    RawRequest,
+    RawServer,
+    no_waiting,
+    refused_port,
+    turns,
+)
 
 from ...loopback import OK, answer, moved
 
@@ -140,7 +147,6 @@ class TestConnections:
                 assert await response.text() == "ok"
         assert connector.statistics().in_use == 0
 
-    @pytest.mark.virtual_clock
     async def test_a_body_that_ends_slowly(self) -> None:
         """What gives a discarded response its body has ended before the next attempt begins."""
         ended: list[bool] = []
@@ -150,7 +156,7 @@ class TestConnections:
                 yield b"busy"
                 await asyncio.sleep(1000)
             finally:
-                await asyncio.sleep(5)
+                await turns(20)
                 ended.append(True)
 
         async def end(request: Request, handler: Handler) -> ClientResponse:
