@@ -118,12 +118,15 @@ class TestRounds:
     async def test_what_raises(self) -> None:
         """What credentials raise reaches the caller, the response is given up, and the connection is not lost."""
 
+        kept: list[ClientResponse] = []
+
         class Raising(Counting):
             async def answer(self, request: Request, response: ClientResponse) -> bool:
+                kept.append(response)
                 raise LookupError("no more")
 
         async with (
-            RawServer.replies([REFUSED, OK]) as server,
+            RawServer.replies([answer(bytes(5_000_000), status="401 No"), OK]) as server,
             ClientSession(auth=Raising(), connector=TCPConnector(limit=1)) as session,
         ):
             with pytest.raises(LookupError, match="no more"):

@@ -230,6 +230,33 @@ class TestClientCredentials:
         assert (type(response), asking.response_class) == (Small, ClientResponse)
         assert (asking.cookies, asking.auth, "X-Signature" in asking.fields) == (None, None, False)
 
+    async def test_who_asks(self) -> None:
+        """A new token changes nothing about who asks; another client, scope or user is somebody else."""
+        found: list[str] = []
+
+        async def look(request: Any, handler: Any) -> Any:
+            found.append(request.partition())
+            response = await handler(request)
+            found.append(request.partition())
+            return response
+
+        async with Place() as place, ClientSession(middlewares=[look]) as session:
+            auth = place.client()
+            await session.get(f"{place.origin}/api", auth=auth)
+            place.server.tokens.clear()
+            await session.get(f"{place.origin}/api", auth=auth)
+            assert len(place.server.asked) == 2
+            assert found[0] and len(set(found)) == 1
+            others = [
+                place.client(scope="read"),
+                place.client(identity="ada"),
+                OAuth2ClientCredentials(place.token_url, "another", SECRET),
+                place.refreshing(),
+            ]
+            for other in others:
+                await session.get(f"{place.origin}/api", auth=other)
+            assert len(set(found)) == 1 + len(others)
+
     async def test_a_huge_answer(self) -> None:
         """A token endpoint whose answer does not end costs no memory: the call fails after 1 MiB."""
         endless = b"HTTP/1.1 200 OK\r\n\r\n" + b" " * 2_000_000

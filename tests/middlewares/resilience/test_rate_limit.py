@@ -158,6 +158,18 @@ class TestLearning:
         assert since(began, end.times) == [0, 1, 31, 32, 33]
         assert changes == [aioclient.RateLimitChange("blocked", "http://a.example", 30.0)]
 
+    async def test_no_longer_than_six_hours(self) -> None:
+        """A server cannot stop its clients for longer, whatever it asks for."""
+        changes: list[aioclient.RateLimitChange] = []
+        end = End((503, {"Retry-After": "99999999"}), 200)
+        async with ClientSession(
+            middlewares=[RateLimit(1, on_change=changes.append), end]
+        ) as session:
+            began = now()
+            await calls(session, 2, timeout=1e6)
+        assert since(began, end.times) == [0, 6 * 3600]
+        assert changes == [aioclient.RateLimitChange("blocked", "http://a.example", 6 * 3600)]
+
     async def test_what_is_left(self) -> None:
         """No more go than the server says are left."""
         end = End((200, {"RateLimit": '"d";r=2;t=60'}), 200)

@@ -92,6 +92,19 @@ class TestWithoutRedis:
         (line,) = [record.getMessage() for record in caplog.records]
         assert "each of 2 processes keeps to its share" in line
 
+    async def test_a_block(self, redis: Redis) -> None:
+        """What a server says while Redis is gone holds for this process."""
+        async with RedisStore(redis.url) as store:
+            redis.stop()
+            limit = RateLimit(9, max_wait=0, store=store)
+            busy = End((429, {"Retry-After": "50"}))
+            async with ClientSession(middlewares=[limit, busy]) as session:
+                assert await call(session) == 429
+                error = await call(session)
+        assert isinstance(error, aioclient.RateLimitedError)
+        assert error.seconds is not None
+        assert 40 < error.seconds <= 50
+
     async def test_open(self, redis: Redis) -> None:
         """when_gone="open" lets everything pass."""
         async with RedisStore(redis.url, when_gone="open") as store:
@@ -134,6 +147,7 @@ class TestWithoutRedis:
         port = server.sockets[0].getsockname()[1]
         async with RedisStore(f"redis://127.0.0.1:{port}", when_gone="open", timeout=0.05) as store:
             assert kinds(await self.passed(store)) == {"200": 6}
+        assert len(accepted) == 1
         for writer in accepted:
             writer.close()
         server.close()

@@ -8,6 +8,7 @@ from typing import Any
 
 import aiohttp
 import pytest
+from aiohttp import web
 
 import aioclient
 from aioclient import (
@@ -31,6 +32,7 @@ from aioclient.testing import (
 )
 
 from ...loopback import OK, answer, moved
+from ...servers.app import serve_application
 
 # It closes, so that the engine has no used connection, on which it would repeat a request by itself.
 BUSY = answer(b"busy", "Connection: close", status="503 Busy")
@@ -498,6 +500,27 @@ class TestMore:
                     await session.ws_connect(server.url())
         assert caught.value.status == 503
         assert len(server.requests) == 3
+        opened = 0
+
+        async def hello(request: web.Request) -> web.WebSocketResponse:
+            nonlocal opened
+            opened += 1
+            socket = web.WebSocketResponse()
+            await socket.prepare(request)
+            await socket.send_str("hello")
+            await socket.close(code=1011)
+            return socket
+
+        application = web.Application()
+        application.router.add_get("/", hello)
+        async with (
+            serve_application(application) as origin,
+            ClientSession(middlewares=[Retry(read_body=True)]) as session,
+            session.ws_connect(origin, timeout=aioclient.ClientWSTimeout(ws_close=5)) as socket,
+        ):
+            assert await socket.receive_str() == "hello"
+            assert (await socket.receive()).type is aiohttp.WSMsgType.CLOSE
+        assert opened == 1
 
 
 class TestOfACall:
