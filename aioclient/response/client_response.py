@@ -815,6 +815,12 @@ def is_synthetic(response: object) -> bool:
     )
 
 
+def was_lost(response: ClientResponse) -> bool:
+    """Tell whether *response*, which nobody has closed, has no connection any more."""
+    lease = response._lease
+    return lease is not None and lease.transport is None
+
+
 def note_attempts(response: object, attempts: tuple[Attempt, ...]) -> None:
     """Set the *attempts* of *response*."""
     if isinstance(response, ClientResponse):

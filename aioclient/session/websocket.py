@@ -13,7 +13,12 @@ from yarl import URL, Query
 
 from ..chain import Middleware
 from ..connectors.proxies.decide import ProxyOrNone
-from ..exceptions import CALL_ERRORS, HandshakeRefusedError, ServerProtocolError
+from ..exceptions import (
+    CALL_ERRORS,
+    HandshakeRefusedError,
+    ServerDisconnectedError,
+    ServerProtocolError,
+)
 from ..message.headers import LooseHeaders, check_name, merge_into
 from ..message.origin import SSLOption
 from ..message.proxy import ProxyAuthLike
@@ -36,7 +41,7 @@ from ..protocols.websocket.handshake import (
     opening_fields,
 )
 from ..protocols.websocket.reader import MessageReader
-from ..response.client_response import ClientResponse, is_synthetic
+from ..response.client_response import ClientResponse, is_synthetic, was_lost
 from ..warning import warn_legacy
 from ..websocket import ClientWebSocketResponse
 from .arguments import TimeoutLike
@@ -302,13 +307,20 @@ def _take_over(
     """Return the WebSocket protocol on the connection of *response*.
 
     Raises:
-        HandshakeFailure: there is no such connection: a middleware answered, or it was lost already.
+        ServerDisconnectedError: the connection was lost meanwhile.
+        HandshakeFailure: there is no such connection: a middleware closed the response.
     """
     held = response.connection
     taken = None if held is None else held.take_over()
     transport = None if taken is None else taken.transport
     if held is None or taken is None or transport is None:
-        raise HandshakeFailure("the connection was lost right after the answer")
+        if was_lost(response):
+            raise ServerDisconnectedError(
+                f"{response.request.label}: the connection was lost right after the answer to the handshake"
+            )
+        raise HandshakeFailure(
+            "the response was closed, by a middleware; a WebSocket needs its connection"
+        )
     deflate = agreed.deflate
     reader = MessageReader(
         max_size,

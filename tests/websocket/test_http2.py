@@ -222,6 +222,31 @@ class TestHandshake:
             assert await reset == H2Code.CANCEL
             assert await fetch(session, server) == b"ok"
 
+    @both_loops
+    async def test_lost_meanwhile(self) -> None:
+        """A stream that is reset while a middleware has the answer is a lost connection, and not a refusal."""
+
+        async def resets(peer: Peer) -> None:
+            peer.conn.reset_stream(peer.stream_id, H2Code.CANCEL)
+
+        async def wait(request: aioclient.Request, handler: aioclient.Handler) -> Any:
+            response = await handler(request)
+            while response.connection is not None:
+                await turns(1)
+            return response
+
+        async with (
+            sockets(resets) as server,
+            ClientSession(http2="prior-knowledge", middlewares=[wait]) as session,
+        ):
+            with pytest.raises(aioclient.ServerDisconnectedError, match="lost right after"):
+                await session.ws_connect(server.url())
+            policy = aioclient.ReconnectPolicy(initial=1e-6, max_attempts=3)
+            feed = session.ws_reconnecting(server.url(), policy=policy)
+            with pytest.raises(aioclient.WSReconnectError, match="max_attempts=3"):
+                await anext(feed.messages())
+            assert in_use(session) == 0
+
     @virtual
     async def test_without_settings(self) -> None:
         """As long as the server's SETTINGS are not here nothing is sent; the handshake has its time limit."""
@@ -334,6 +359,28 @@ class TestMessages:
             assert [message.data async for message in ws] == ["hello"]
             assert ws.close_code == 4001
             await ws.close()
+
+    async def test_a_reset_behind_the_head(self) -> None:
+        """A close frame that comes in one segment with the head and a reset is received."""
+
+        async def script(conn: H2Connection) -> None:
+            request = await conn.read_request(body=False)
+            conn.send_headers(request.stream_id, OPEN)
+            conn.send_data(request.stream_id, frame(TEXT, b"hello") + close(4001))
+            conn.reset_stream(request.stream_id, H2Code.CANCEL)
+            await conn.closed()
+
+        async with (
+            H2Server(script, settings=OFFERED) as server,
+            ClientSession(http2="prior-knowledge") as session,
+        ):
+            ws = await session.ws_connect(server.url())
+            assert [message.data async for message in ws] == ["hello"]
+            assert ws.close_code == 4001
+            with pytest.raises(aioclient.ClientConnectionResetError):
+                await ws.send_str("x")
+            while in_use(session):
+                await turns(1)
 
     async def test_many_and_requests_beside(self) -> None:
         """Ten WebSockets and their requests share one connection."""

@@ -177,7 +177,12 @@ class StreamExchange:
         stream.chunks.clear()
         if stream.failure is not None:
             exchange.refused = stream.failure.unprocessed
-            self.fail(stream_error(exchange, stream, stream.failure))
+            error = stream_error(exchange, stream, stream.failure)
+            if self.tunnel is not None and self.tunnel.is_unclaimed:
+                # The caller is about to take it over, and reads what came before the reset.
+                self.loop.call_soon(self.fail, error)
+            else:
+                self.fail(error)
         elif stream.part is WHOLE:
             exchange.ended = now
             self._finish(stream, reader)

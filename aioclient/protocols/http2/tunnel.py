@@ -70,6 +70,11 @@ class StreamTunnel(asyncio.Transport):
         self._timer: asyncio.TimerHandle | None = None
         exchange.pause_reading()
 
+    @property
+    def is_unclaimed(self) -> bool:
+        """Whether no protocol has taken it over yet."""
+        return self._protocol is None
+
     # What comes
 
     def feed_data(self, data: bytes) -> None:
