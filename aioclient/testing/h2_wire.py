@@ -265,8 +265,10 @@ class H2Wire:
         if not stream_id % 2:
             raise ValueError(f"{frame}: streams of clients have odd numbers")
         limit = self._agreed.get(H2Setting.MAX_CONCURRENT_STREAMS)
-        if limit is not None and len(self.streams) >= limit:
-            raise ValueError(f"{frame}: {len(self.streams)} streams are open, {limit} are allowed")
+        # What was reset is closed (section 5.1), though frames that crossed the reset may still come.
+        count = sum(not stream.server_reset for stream in self.streams.values())
+        if limit is not None and count >= limit:
+            raise ValueError(f"{frame}: {count} streams are open, {limit} are allowed")
         self._last_id = stream_id
         lengths = request_of(stream_id, fields).values("content-length")
         if len(lengths) > 1 or not all(map(str.isdecimal, lengths)):

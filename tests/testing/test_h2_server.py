@@ -352,6 +352,21 @@ class TestIsStrict:
                     while True:
                         await client.read()
 
+    async def test_a_reset_stream_is_closed(self) -> None:
+        """A stream that the server has reset does not count, though the client has not ended it (section 5.1)."""
+
+        async def script(conn: H2Connection) -> None:
+            for _ in range(3):
+                stream_id = (await conn.read_request(body=False)).stream_id
+                conn.reset_stream(stream_id, H2Code.CANCEL)
+            await conn.closed()
+
+        settings = {H2Setting.MAX_CONCURRENT_STREAMS: 1}
+        async with H2Server(script, settings=settings) as server, connect(server.port) as client:
+            for _ in range(3):
+                answer = await client.answer(client.request(method="POST", end=False))
+                assert answer.reset == H2Code.CANCEL
+
     async def test_another_protocol(self) -> None:
         """A client that speaks HTTP/1.1 is one that breaks a rule."""
         with pytest.raises(ValueError, match="is not the preface"):
