@@ -34,12 +34,24 @@ class RawServer(Http1Server):
         super().__init__(self._answer_either if spoken.http2() else script, **more)
         self.made_up = 0  # connections, over all of HTTP/2
         self._either = script
+        self._both: set[_Scripted] = set()
 
     async def _answer_either(self, raw: RawConnection) -> None:
         if await _begins(raw, PREFACE):
-            await _Scripted(self, raw, self._either).serve()
+            scripted = _Scripted(self, raw, self._either)
+            self._both.add(scripted)
+            try:
+                await scripted.serve()
+            finally:
+                self._both.discard(scripted)
         else:
             await self._either(raw)
+
+    @property
+    def scripted_connections(self) -> list[RawConnection]:
+        """The connections as the running scripts see them."""
+        made_up = [conn for each in self._both for conn in each.connections]
+        return made_up if spoken.http2() else self.open_connections
 
     def failed(self, failure: BaseException) -> None:
         """Note what a script raised."""
@@ -128,6 +140,11 @@ class _Scripted(Streams):
         self._script = script
         self.ending = False  # nothing more is sent
         self._scripts: dict[asyncio.Task[None], _MadeUp] = {}
+
+    @property
+    def connections(self) -> list[_MadeUp]:
+        """Those whose scripts run."""
+        return list(self._scripts.values())
 
     def _next_free(self) -> _MadeUp:
         for conn in reversed(self._scripts.values()):

@@ -32,11 +32,15 @@ from aioclient.exceptions import (
     UnsafeRedirectError,
 )
 from aioclient.protocols.websocket.deflate import Deflate, agreed_deflate, offer
-from aioclient.testing import RawConnection, RawRequest, RawServer, turns
+from aioclient.testing import RawConnection, RawRequest, turns
 
+from .. import spoken
 from ..loopback import answer, moved, names, open_jar
 from ..servers.certificates import Certificates
-from .wire import TEXT, close, end, frame, sends, switching, websocket_server
+from ..servers.either import RawServer
+from .wire import TEXT, close, end, frame, opened_by, sends, switching, websocket_server
+
+pytestmark = pytest.mark.both_protocols
 
 ASKED = "Sec-WebSocket-Protocol: chat"
 
@@ -64,12 +68,13 @@ async def refused(reply: Callable[[RawRequest], bytes], **arguments: Any) -> WSS
             await session.ws_connect(server.url(), **arguments)
         assert session.connector is not None
         assert session.connector.statistics().in_use == 0
-        assert session.connector.statistics().idle == 0
+        assert session.connector.statistics().idle == spoken.kept()
         assert await closed == b"", "nothing was sent after the request"
     return caught.value
 
 
 class TestAsked:
+    @pytest.mark.http1_only("that speaks HTTP/2, and asks by HTTP/1.1")
     async def test_of_a_session_that_speaks_http2(self) -> None:
         """Without TLS it is asked for by HTTP/1.1, unless HTTP/2 is known to be spoken there."""
         for session_says, call_says in ((True, {}), ("prior-knowledge", {"http2": False})):
@@ -80,6 +85,7 @@ class TestAsked:
             ):
                 assert server.requests[0].value("Upgrade") == "websocket"
 
+    @pytest.mark.http1_only("the fields of an upgrade; those of RFC 8441 are in test_http2.py")
     async def test_fields(self) -> None:
         """The request asks for an upgrade to version 13, with a new random key each time (section 4.1)."""
         first, second = await opened("/chat?room=1"), await opened()
@@ -107,6 +113,7 @@ class TestAsked:
             assert server.requests[0].target == "/api/feed?a=1"
             assert server.requests[0].value("Host") == f"127.0.0.1:{server.port}"
 
+    @pytest.mark.http1_only("extended CONNECT has no other method")
     @pytest.mark.rows("S003-65")
     async def test_method_and_headers(self) -> None:
         """The method may be another one, and headers are added; the handshake's own cannot be changed."""
@@ -214,6 +221,7 @@ class TestAnswered:
             pytest.param(("Sec-WebSocket-Accept", "X"), "Accept is ''", id="WS-01-no-accept"),
         ],
     )
+    @pytest.mark.http1_only("the fields of an upgrade")
     async def test_wrong_answers(self, change: tuple[str, str], text: str) -> None:
         """A 101 whose fields are not what section 4.1 says is refused, and the connection closed."""
         error = await refused(
@@ -223,6 +231,7 @@ class TestAnswered:
         assert text in str(error)
         assert str(error).startswith("GET http://127.0.0.1")
 
+    @pytest.mark.http1_only("the fields of an upgrade")
     @pytest.mark.rows("WS-01")
     async def test_right_in_other_letters(self) -> None:
         """Upgrade and Connection ignore case, and Connection may list more."""
@@ -282,7 +291,15 @@ class TestAnswered:
         ):
             assert (ws.protocol, ws.compress) == (None, 0)
 
-    @pytest.mark.parametrize("status", ["200 OK", "401 No", "404 No", "500 No"])
+    @pytest.mark.parametrize(
+        "status",
+        [
+            pytest.param("200 OK", marks=pytest.mark.http1_only("it opens a WebSocket")),
+            "401 No",
+            "404 No",
+            "500 No",
+        ],
+    )
     @pytest.mark.rows("WS-01", "WS-11")
     async def test_another_status(self, status: str) -> None:
         """An answer that is no 101 is a refusal, with status, headers and body, whatever raise_for_status says."""
@@ -293,14 +310,15 @@ class TestAnswered:
             with pytest.raises(aiohttp.WSServerHandshakeError) as caught:
                 await session.ws_connect(server.url())
             error = caught.value
+            expected = "not 2xx" if spoken.http2() else "not 101"
             assert isinstance(error, HandshakeRefusedError)
             assert error.status == int(status[:3])
             assert error.headers is not None
             assert error.headers["X-Why"] == "full"
             assert error.body == (b"no" * 50_000)[: 64 * 1024]
-            assert b"no" not in str(error).replace("not 101", "").encode()
+            assert b"no" not in str(error).replace(expected, "").encode()
             assert session.connector is not None
-            assert session.connector.statistics().idle == 0
+            assert session.connector.statistics().idle == spoken.kept()
 
     @pytest.mark.rows("WS-11")
     async def test_a_refusal_that_ends_early(self) -> None:
@@ -363,6 +381,7 @@ class TestAnswered:
             assert (await ws.receive()).type is aiohttp.WSMsgType.CLOSE
             assert ws.close_code == 1001
 
+    @pytest.mark.http1_only("a frame has a length")
     @pytest.mark.rows("WS-12")
     async def test_a_head_without_end(self) -> None:
         """The answer's head has the limits of every response."""
@@ -416,17 +435,16 @@ async def refused_raw(reply: bytes) -> HandshakeRefusedError:
 @pytest.mark.rows("S003-54")
 class TestSubprotocols:
     @pytest.mark.parametrize(
-        ("protocols", "chosen"),
-        [(("chat",), "chat"), (["a", "chat"], "chat"), (iter(["chat"]), "chat")],
+        ("kind", "names"), [(tuple, ["chat"]), (list, ["a", "chat"]), (iter, ["chat"])]
     )
-    async def test_offered_and_chosen(self, protocols: Any, chosen: str) -> None:
+    async def test_offered_and_chosen(self, kind: Any, names: list[str]) -> None:
         """Subprotocols are offered in their order; the server's choice is told."""
         async with (
             sends(fields=(ASKED,)) as server,
             ClientSession() as session,
-            session.ws_connect(server.url(), protocols=protocols) as ws,
+            session.ws_connect(server.url(), protocols=kind(names)) as ws,
         ):
-            assert ws.protocol == chosen
+            assert ws.protocol == "chat"
             assert (server.requests[0].value("Sec-WebSocket-Protocol") or "").endswith("chat")
 
     async def test_none_chosen(self) -> None:
@@ -632,7 +650,7 @@ class TestChain:
         assert [request.value("X-Signed") for request in server.requests] == ["websocket", None]
 
     async def test_an_answer_without_a_connection(self) -> None:
-        """A 101 whose connection a middleware gave up is refused."""
+        """An answer that a middleware has closed is refused."""
 
         async def drop(request: Request, handler: Handler) -> ClientResponse:
             response = await handler(request)
@@ -640,7 +658,7 @@ class TestChain:
             return response
 
         async with sends() as server, ClientSession(middlewares=[drop]) as session:
-            with pytest.raises(WSServerHandshakeError, match="lost"):
+            with pytest.raises(WSServerHandshakeError, match="closed, by a middleware"):
                 await session.ws_connect(server.url())
 
     async def test_traces(self) -> None:
@@ -662,7 +680,7 @@ class TestChain:
             session.ws_connect(server.url(), trace_request_ctx="mine"),
         ):
             pass
-        assert seen == ["start GET mine", "end 101"]
+        assert seen == ["start GET mine", f"end {opened_by()}"]
 
     @pytest.mark.both_loops
     async def test_tls(self, certificates: Certificates) -> None:
@@ -690,6 +708,7 @@ class TestChain:
             async with session.ws_connect(url, ssl=False, server_hostname="localhost") as ws:
                 assert await ws.receive_str() == "secure"
 
+    @pytest.mark.http1_only("what the proxy of the test speaks within the tunnel")
     @pytest.mark.rows("S003-62")
     async def test_by_way_of_a_proxy(self) -> None:
         """An HTTP proxy is asked for a tunnel, for ws:// too (section 4.1), with its credentials and fields."""
@@ -775,6 +794,7 @@ class TestSession:
         ):
             assert type(ws) is Mine
 
+    @pytest.mark.http1_only("over HTTP/2 they share a connection")
     async def test_a_slot_of_the_pool(self) -> None:
         """An open WebSocket holds a connection of the pool, and a closed one does not."""
         async with sends() as server, ClientSession(connector=TCPConnector(limit=1)) as session:

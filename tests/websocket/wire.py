@@ -10,10 +10,25 @@ import zlib
 from collections.abc import Awaitable, Callable
 from typing import NamedTuple
 
-from aioclient.testing import RawConnection, RawRequest, RawServer
+from aioclient import ClientSession
+from aioclient.testing import H2Kind, H2Setting, RawConnection, RawRequest, turns
+from aioclient.testing.h2_frames import (
+    END_HEADERS,
+    FRAME_SIZE,
+    HEAD_SIZE,
+    PREFACE,
+    frame_bytes,
+    settings_payload,
+)
+
+from .. import spoken
+from ..servers.either import RawServer
 
 CONTINUATION, TEXT, BINARY, CLOSE, PING, PONG = 0, 1, 2, 8, 9, 10
 FIN, RSV1, RSV2, RSV3 = 0x80, 0x40, 0x20, 0x10
+
+FIRST_STREAM = 1  # of a client
+STATUS_200 = b"\x88"  # a field block with nothing else (RFC 7541, appendix A)
 
 
 class Frame(NamedTuple):
@@ -120,9 +135,13 @@ async def shake_hands(listener: socket.socket) -> socket.socket:
     """Accept a connection and answer its handshake; return its socket, to be used without the event loop."""
     loop = asyncio.get_running_loop()
     sock, _ = await loop.sock_accept(listener)
+    sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, True)  # a reset drops what is kept back
+    if spoken.http2():
+        await _shake_hands_of_http2(loop, sock)
+        return sock
     head = b""
     while not head.endswith(b"\r\n\r\n"):
-        head += await loop.sock_recv(sock, 4096)
+        head += await _received(loop, sock)
     key = re.search(r"(?i)sec-websocket-key: (\S+)", head.decode())
     assert key is not None
     answer = [
@@ -135,8 +154,55 @@ async def shake_hands(listener: socket.socket) -> socket.socket:
     return sock
 
 
+async def _shake_hands_of_http2(loop: asyncio.AbstractEventLoop, sock: socket.socket) -> None:
+    settings = settings_payload({H2Setting.ENABLE_CONNECT_PROTOCOL: 1})
+    await loop.sock_sendall(sock, frame_bytes(H2Kind.SETTINGS, payload=settings))
+    came = b""
+    kind = None
+    while kind != H2Kind.HEADERS:
+        came += await _received(loop, sock)
+        at = len(PREFACE)
+        while kind != H2Kind.HEADERS and len(came) > at + HEAD_SIZE:
+            kind = came[at + 3]
+            at += HEAD_SIZE + int.from_bytes(came[at : at + 3], "big")
+    head = frame_bytes(H2Kind.HEADERS, END_HEADERS, FIRST_STREAM, STATUS_200)
+    await loop.sock_sendall(sock, head)
+
+
+async def _received(loop: asyncio.AbstractEventLoop, sock: socket.socket) -> bytes:
+    data = await loop.sock_recv(sock, 4096)
+    assert data, "the client closed the connection during the handshake"
+    return data
+
+
+def opened_by() -> int:
+    """Return the status of an answer that opens a WebSocket (RFC 8441, section 5)."""
+    return 200 if spoken.http2() else 101
+
+
+async def gone(conn: RawConnection) -> bytes:
+    """Wait until the client has closed the connection; return the unread bytes.
+
+    Over HTTP/2 it leaves that to the server, which has to end its stream first (RFC 6455, section 7.1.1).
+    """
+    if spoken.http2():
+        conn.close()
+    return await conn.closed()
+
+
+async def no_connection_in_use(session: ClientSession) -> None:
+    """Check that none is; over HTTP/2 once the server has ended the stream."""
+    assert session.connector is not None
+    while spoken.http2() and session.connector.statistics().in_use:
+        await turns()
+    assert session.connector.statistics().in_use == 0
+
+
 def send_and_reset(sock: socket.socket, data: bytes = b"") -> None:
     """Send *data* and reset the connection, before the event loop of the client can read any of it."""
+    if spoken.http2():
+        pieces = (data[at : at + FRAME_SIZE] for at in range(0, len(data), FRAME_SIZE))
+        data = b"".join(frame_bytes(H2Kind.DATA, 0, FIRST_STREAM, piece) for piece in pieces)
     sock.setblocking(True)
     sock.sendall(data)
     sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
