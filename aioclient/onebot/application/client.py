@@ -59,7 +59,7 @@ class OneBotClient(ActionCaller):
         session: what sends requests and opens WebSockets; by default one that belongs to the client.
         reconnect: how long to wait for the next attempt after a failure, and which ones are final; by default all but
             a refused token, certificate or address are retried, after 1 to 30 s.
-        poll_seconds: for which a request waits for events at the implementation, over HTTP; 0 to ask once a second.
+        poll_seconds: how long a request waits for events at the implementation, over HTTP; 0 to ask once a second.
 
     Raises:
         InvalidURL: *url* is not a URL of these schemes.
@@ -136,12 +136,11 @@ class OneBotClient(ActionCaller):
         newest 1,000. When 1,000 events wait in an iterator, no more are read, for at most 10 s at a time; then up to
         10,000 are kept, and the oldest dropped.
 
+        Iterating raises what ended the events for good: ``TokenRefusedError``, or a ``WSReconnectError`` or other
+        ``ClientError``.
+
         Args:
             names: ``"message"``, ``"message.private"``, or with a sub_type; none for all events.
-
-        Raises (while iterating):
-            TokenRefusedError: the implementation refused the access token.
-            WSReconnectError, ClientError: the connection has ended for good.
         """
         iterator = self._stream.events(names)
         self._start_polling()

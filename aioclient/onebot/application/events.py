@@ -179,7 +179,7 @@ class EventStream:
         """Call *function* for events."""
         self.handlers.add(names, function)
         for entry in self._kept():
-            self.handlers.put(entry.event, entry.bot)
+            self.handlers.put(entry.event, entry.bot, entry.size)
         self.changed()
         return function
 
@@ -201,8 +201,8 @@ class EventStream:
 
     def put(self, event: Event, bot: RemoteBot | None, size: int) -> None:
         """Hand *event* to all listeners; *size* is the bytes of its message."""
-        self.handlers.put(event, bot)
-        while self.handlers.waiting > MOST.events:
+        self.handlers.put(event, bot, size)
+        while self._handlers_exceed(MOST):
             self.handlers.drop_oldest()
             self._count_drop()
         self.put_to_iterators(event, bot, size)
@@ -229,10 +229,18 @@ class EventStream:
             )
         self._dropped += 1
 
+    def _handlers_reach(self, bounds: Bounds) -> bool:
+        handlers = self.handlers
+        return handlers.waiting >= bounds.events or handlers.waiting_bytes >= bounds.bytes
+
+    def _handlers_exceed(self, bounds: Bounds) -> bool:
+        handlers = self.handlers
+        return handlers.waiting > bounds.events or handlers.waiting_bytes > bounds.bytes
+
     @property
     def has_room(self) -> bool:
         """Whether no queue is full."""
-        return self.handlers.waiting < ROOM.events and not any(
+        return not self._handlers_reach(ROOM) and not any(
             iterator.queue.reaches(ROOM) for iterator in self._iterators
         )
 

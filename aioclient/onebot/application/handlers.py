@@ -79,6 +79,7 @@ class _Job:
     handler: _Handler
     event: Event
     bot: RemoteBot | None
+    size: int
     answer: "asyncio.Future[list[ActionRequest]] | None"
 
 
@@ -90,7 +91,7 @@ class Handlers:
         changed: called when there may be room for more.
     """
 
-    __slots__ = ("_carry_out", "_changed", "_handlers", "_running", "_waiting")
+    __slots__ = ("_carry_out", "_changed", "_handlers", "_running", "_waiting", "waiting_bytes")
 
     def __init__(self, carry_out: CarryOut, changed: Callable[[], None]) -> None:
         self._carry_out = carry_out
@@ -98,6 +99,8 @@ class Handlers:
         self._handlers: list[_Handler] = []
         self._running: set[asyncio.Task[None]] = set()
         self._waiting: deque[_Job] = deque()
+        self.waiting_bytes = 0
+        """Of the messages of those that wait."""
 
     def __bool__(self) -> bool:
         return bool(self._handlers)
@@ -122,14 +125,14 @@ class Handlers:
         self._handlers.append(_Handler(checked_names(names), function))
         return function
 
-    def put(self, event: Event, bot: RemoteBot | None) -> None:
-        """Let the handlers of *event* run, now or when there is room."""
+    def put(self, event: Event, bot: RemoteBot | None, size: int) -> None:
+        """Let the handlers of *event*, whose message has *size* bytes, run, now or when there is room."""
         for handler in self._handlers:
             if handler.wants(event):
-                self._begin(_Job(handler, event, bot, None))
+                self._begin(_Job(handler, event, bot, size, None))
 
     def ask(
-        self, event: Event, bot: RemoteBot | None
+        self, event: Event, bot: RemoteBot | None, size: int
     ) -> "list[asyncio.Future[list[ActionRequest]]]":
         """Let the handlers of *event* run; return a future of the actions of each.
 
@@ -141,12 +144,12 @@ class Handlers:
             if handler.wants(event):
                 answer: asyncio.Future[list[ActionRequest]] = loop.create_future()
                 answers.append(answer)
-                self._begin(_Job(handler, event, bot, answer))
+                self._begin(_Job(handler, event, bot, size, answer))
         return answers
 
     def drop_oldest(self) -> None:
         """Drop the handler that waits for longest."""
-        job = self._waiting.popleft()
+        job = self._next()
         if job.answer is not None and not job.answer.done():
             job.answer.set_result([])
 
@@ -165,8 +168,14 @@ class Handlers:
     def _begin(self, job: _Job) -> None:
         if len(self._running) >= MOST_RUNNING:
             self._waiting.append(job)
+            self.waiting_bytes += job.size
         else:
             self._run(job)
+
+    def _next(self) -> _Job:
+        job = self._waiting.popleft()
+        self.waiting_bytes -= job.size
+        return job
 
     def _run(self, job: _Job) -> None:
         try:
@@ -220,7 +229,7 @@ class Handlers:
                 {"message": "a handler of OneBot events ended", "exception": error, "task": task}
             )
         while self._waiting and len(self._running) < MOST_RUNNING:
-            self._run(self._waiting.popleft())
+            self._run(self._next())
         self._changed()
 
 

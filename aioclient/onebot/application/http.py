@@ -171,13 +171,9 @@ class Polling:
                 f"{self._calls.label}: {self._request.action}: expected list, found {type(events).__name__}"
             )
         for event in events:
-            self._intake.take(
-                event,
-                size // len(events),
-                label=self._calls.label,
-                source="",
-                bots=self._bots,
-            )
+            problem = self._intake.take(event, size // len(events), source="", bots=self._bots)
+            if problem is not None:
+                _log.warning("%s: %s", self._calls.label, problem)
         left = SHORTEST_POLL - (clock() - began)
         if not events and left > 0:
             await asyncio.sleep(left)

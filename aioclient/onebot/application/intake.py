@@ -1,13 +1,9 @@
 """From plain data to events for the listeners: parsed, about a bot, and not twice."""
 
-import logging
-
 from ..events import Event, parse_event
 from .bots import KnownBots
 from .events import EventStream
 from .seen import SeenEvents
-
-_log = logging.getLogger("aioclient.onebot.application")
 
 
 class Intake:
@@ -19,22 +15,21 @@ class Intake:
         self.stream = stream
         self._seen = SeenEvents()
 
-    def take(self, data: object, size: int, *, label: str, source: str, bots: KnownBots) -> None:
-        """Hand the event of *data* to the listeners; data that are no event are logged.
+    def take(self, data: object, size: int, *, source: str, bots: KnownBots) -> str | None:
+        """Hand the event of *data* to the listeners; return what is wrong if they are no event.
 
         Args:
             size: bytes of the message.
-            label: who sent it, for the log line.
             source: the implementation's name; ids are of one implementation.
             bots: those of the connection.
         """
         try:
             event = parse_event(data)
         except ValueError as error:
-            _log.warning("%s: received what is no event: %s", label, error)
-            return
+            return f"received what is no event: {error}"
         if self.is_new(source, event):
             self.stream.put(event, bots.learn(event), size)
+        return None
 
     def is_new(self, source: str, event: Event) -> bool:
         """Tell whether *event* did not come before, and remember it."""

@@ -348,7 +348,7 @@ class WebhookReceiver(Receiver):
         self._intake.is_new(name, event)
         source = self._source(name)
         bot = source.bots.learn(event)
-        answers = self._stream.handlers.ask(event, bot)
+        answers = self._stream.handlers.ask(event, bot, size)
         self._stream.put_to_iterators(event, bot, size)
         try:
             if answers:

@@ -166,10 +166,7 @@ class ImplementationSocket:
             return f"received {type(data).__name__}, which is neither an event nor an answer"
         if "type" not in data:
             return self._answer(data)
-        self._intake.take(
-            data, len(message.data), label=self.label, source=self.source, bots=self.bots
-        )
-        return None
+        return self._intake.take(data, len(message.data), source=self.source, bots=self.bots)
 
     def _answer(self, data: dict[str, Any]) -> str | None:
         """Give an answer to who waits for it; return what is wrong with it."""
