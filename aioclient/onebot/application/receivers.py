@@ -210,11 +210,11 @@ class Receiver(ActionCaller):
         self._endpoint.is_open = False
         async with AsyncExitStack() as stack:  # from the last one to the first
             stack.push_async_callback(self._release)
-            stack.push_async_callback(self._stream.close)
             if self._listening is not None:
                 stack.push_async_callback(self._listening.close)
             else:
                 stack.push_async_callback(self._endpoint.stop, CLOSE_LIMIT)
+            stack.push_async_callback(self._stream.close)
             stack.push_async_callback(self._disconnect)
 
     async def _disconnect(self) -> None:
@@ -335,21 +335,22 @@ class WebhookReceiver(Receiver):
 
     async def _taken(self, name: str, event: Event, size: int) -> web.StreamResponse:
         """Hand *event* to the listeners, and return the answer to it."""
-        loop = asyncio.get_running_loop()
+        loop, stream = asyncio.get_running_loop(), self._stream
         until = loop.time() + ANSWER_LIMIT
-        with contextlib.suppress(TimeoutError):
-            async with asyncio.timeout_at(until):
-                while not self._intake.came_before(name, event) and not self._stream.has_room:
-                    await self._stream.wait_until(lambda: self._stream.has_room)
+        if not self._intake.came_before(name, event):
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout_at(until):
+                    await stream.wait_until(lambda: stream.has_room or stream.ended)
         if self._intake.came_before(name, event):
             return web.Response(status=204)
-        if not self._stream.has_room:
-            return _refused(503, "too many events wait", {hdrs.RETRY_AFTER: "1"})
+        if stream.ended or not stream.has_room:
+            reason = "closing" if stream.ended else "too many events wait"
+            return _refused(503, reason, {hdrs.RETRY_AFTER: "1"})
         self._intake.is_new(name, event)
         source = self._source(name)
         bot = source.bots.learn(event)
-        answers = self._stream.handlers.ask(event, bot, size)
-        self._stream.put_to_iterators(event, bot, size)
+        answers = stream.handlers.ask(event, bot, size)
+        stream.put_to_iterators(event, bot, size)
         try:
             if answers:
                 await asyncio.wait(answers, timeout=until - loop.time())
