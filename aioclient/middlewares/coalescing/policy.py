@@ -18,7 +18,8 @@ def key_of(request: Request) -> Hashable:
     fields = request.fields
     if request.method not in METHODS or request.content is not None or SEC_WEBSOCKET_KEY in fields:
         return None
-    cookie = None if COOKIE in fields else request.offered().get(COOKIE)
+    limits = request.timeout
+    cookie = None if COOKIE in fields else request.offered_cookie()
     # A request without its own credentials has those of its session, and its fields, which are compared as they are.
     has_own = request.auth is not None or request.cookies is not None
     return (
@@ -28,5 +29,10 @@ def key_of(request: Request) -> Hashable:
         tuple(fields.items()),
         request.partition() if has_own else "",
         cookie,
-        request.timeout,
+        # Not the value itself: its hash costs more than all the rest.
+        limits.total,
+        limits.connect,
+        limits.sock_read,
+        limits.sock_connect,
+        limits.pool,
     )

@@ -4,7 +4,7 @@ import asyncio
 from collections.abc import AsyncIterable, AsyncIterator, Callable, Hashable
 from dataclasses import dataclass
 from enum import Enum
-from typing import ClassVar, TypeAlias, cast
+from typing import ClassVar, TypeAlias
 
 from ...chain import Handler, check_listener, tell
 from ...exceptions import TotalTimeoutError, copy_of
@@ -111,34 +111,29 @@ class Coalesce:
         fetching = self._fetch(shared, request, handler)
         shared.task = task = asyncio.get_running_loop().create_task(fetching)
         self._tasks.add(task)
-        task.add_done_callback(self._tasks.discard)
         return shared
 
     async def _fetch(self, shared: "_Shared", request: Request, handler: Handler) -> None:
         """Get the response for all waiting callers; nobody joins after its head has come."""
+        response: ClientResponse | None = None
         try:
-            response = await handler(request)
-        except BaseException as error:
-            shared.fail(error)
-            if not isinstance(error, Exception):
-                raise
-            return
-        finally:
-            if self._shared.get(shared.key) is shared:
+            try:
+                response = await handler(request)
+            finally:
                 del self._shared[shared.key]
-        callers = len(shared.callers)
-        try:
-            if shared.hand_over(response):
-                return
-            tell(self._on_change, Coalesced(request.label, callers))
-            pieces, whole = await self._read(response)
-            shared.share(response, pieces, whole)
+            callers = len(shared.callers)
+            if not shared.hand_over(response):
+                tell(self._on_change, Coalesced(request.label, callers))
+                pieces, whole = await self._read(response)
+                shared.share(response, pieces, whole)
         except BaseException as error:
             shared.fail(error)
-            if isinstance(cast(object, response), ClientResponse):
+            if isinstance(response, ClientResponse):
                 response.close()
             if not isinstance(error, Exception):
                 raise
+        finally:
+            self._tasks.discard(shared.task)
 
     async def _read(self, response: ClientResponse) -> tuple[list[bytes], bool]:
         """Return the body as received, in pieces, and whether it is complete."""

@@ -6,7 +6,7 @@ from typing import Final
 
 KEPT: Final = 200  # the number of last delays
 GRAIN: Final = 0.001  # seconds; the resolution of uvloop's clock, so many delays are equal
-AFRESH: Final = 10  # new delays after which the quantile is computed again
+AFRESH: Final = 5  # the quantile is computed again when a fifth of the known delays are new
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,29 +42,28 @@ class Delays:
     ``wait`` is the number of seconds after which a second request is sent; None while too few delays are known.
     """
 
-    __slots__ = ("_count", "_kept", "_rule", "wait")
+    __slots__ = ("_count", "_kept", "_next", "_rule", "wait")
 
     def __init__(self, rule: HedgeRule) -> None:
         self._rule = rule
         self._kept: list[float] = []
         self._count = 0
+        self._next = rule.min_samples  # the count at which the quantile is computed
         self.wait = rule.after
 
     def add(self, seconds: float) -> None:
         """Add the time of a first request; if the second one was faster, the time that the first had taken by then."""
+        rule = self._rule
+        if rule.after is not None:
+            return
         count = self._count
         self._count = count + 1
         if count < KEPT:
             self._kept.append(seconds)
         else:
             self._kept[count % KEPT] = seconds
-        rule = self._rule
-        if rule.after is None and self._count >= rule.min_samples and not self._count % AFRESH:
+        if count + 1 >= self._next:
             ordered = sorted(self._kept)
-            longest = ordered[min(len(ordered) - 1, int(len(ordered) * rule.quantile))]
-            self.wait = longest + GRAIN
-
-    @property
-    def known(self) -> int:
-        """How many delays are known."""
-        return self._count
+            known = len(ordered)
+            self._next += max(1, known // AFRESH)
+            self.wait = ordered[min(known - 1, int(known * rule.quantile))] + GRAIN

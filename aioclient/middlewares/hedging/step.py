@@ -1,11 +1,11 @@
 """The middleware that sends a second request when the first one is slow."""
 
 import asyncio
+from bisect import insort
+from collections import deque
 from collections.abc import Callable, Coroutine, Iterable
 from contextvars import Context, copy_context
 from dataclasses import dataclass
-from heapq import heappop, heappush
-from itertools import count
 from typing import Any, ClassVar, Final, Literal, cast
 
 from ...chain import Handler, check_listener, tell
@@ -94,8 +94,7 @@ class Hedge:
         self._on_change = on_change
         self._delays: dict[str, Delays] = {}
         self._tasks: set[asyncio.Task[ClientResponse]] = set()
-        self._races: list[tuple[float, int, _Race]] = []  # a heap: when each is due
-        self._numbers = count()
+        self._races: deque[_Race] = deque()  # in the order in which they are due
         self._timer: asyncio.TimerHandle | None = None
         self._loop: asyncio.AbstractEventLoop | None = None  # of the timer
         self._calls = self._hedged = self._won = self._refused = 0
@@ -133,9 +132,12 @@ class Hedge:
     def note_begun(self, race: "_Race", loop: asyncio.AbstractEventLoop) -> None:
         """Schedule the second request of *race*; one timer serves all races."""
         races = self._races
-        while races and races[0][2].is_over:
-            heappop(races)
-        heappush(races, (race.due, next(self._numbers), race))
+        while races and races[0].is_over:
+            races.popleft()
+        if races and race.due < races[-1].due:
+            insort(races, race, key=_due)
+        else:
+            races.append(race)
         timer = self._timer
         if timer is None or self._loop is not loop:
             self._loop = loop
@@ -150,11 +152,11 @@ class Hedge:
         now = loop.time()
         self._timer = None
         while races:
-            due, _, race = races[0]
-            if due > now and not race.is_over:
-                self._timer = loop.call_at(due, self._send_due)
+            race = races[0]
+            if race.due > now and not race.is_over:
+                self._timer = loop.call_at(race.due, self._send_due)
                 return
-            heappop(races)
+            races.popleft()
             if not race.is_over:
                 race.start_second()
 
@@ -291,6 +293,10 @@ class _Race:
             raise error from None
         self._won = True
         return response
+
+
+def _due(race: _Race) -> float:
+    return race.due
 
 
 def _release(second: "asyncio.Task[ClientResponse]") -> None:
