@@ -117,6 +117,26 @@ def not_counted() -> Iterator[None]:
             each.go_on(left)
 
 
+def take_over(
+    middleware: object,
+    before: asyncio.AbstractEventLoop | None,
+    loop: asyncio.AbstractEventLoop,
+    *,
+    in_use: bool,
+) -> asyncio.AbstractEventLoop:
+    """Return *loop*, whose requests *middleware* wakes from now on; those of the loop *before* it woke until now.
+
+    Raises:
+        RuntimeError: it is *in_use* on the loop *before*, whose requests only that loop's thread may wake.
+    """
+    if in_use and before is not None and not before.is_closed():
+        raise RuntimeError(
+            f"this {type(middleware).__name__} has requests under way on another event loop, and belongs to one at a "
+            "time; give the sessions of each loop one of their own"
+        )
+    return loop
+
+
 def ran_out_of_time(deadline: float | None) -> bool:
     """Tell whether the current cancellation comes from a time limit: of an attempt, or the call's *deadline*."""
     limit = _limit.get()

@@ -13,7 +13,7 @@ from ...message.request import Request
 from ...message.scopes import By, States, scope_of
 from ...response.client_response import ClientResponse
 from ...response.lease import Connection
-from ...waiting import not_counted, ran_out_of_time
+from ...waiting import not_counted, ran_out_of_time, take_over
 from .policy import AdaptiveRule, Gradient, check_count
 
 
@@ -119,12 +119,18 @@ class _Limit:
         self._on_change = on_change
         self._places: States[str, _Places] = States()
         self._stays: set[_Stay] = set()
+        self._loop: asyncio.AbstractEventLoop | None = None  # of the requests that wait
         self._passed = self._refused = 0
 
     def _new_places(self, key: str) -> _Places:
         raise NotImplementedError
 
     def _places_of(self, request: Request) -> _Places:
+        loop = asyncio.get_running_loop()
+        if loop is not self._loop:
+            in_use = not all(places.is_unused() for places in self._places.values())
+            self._loop = take_over(self, self._loop, loop, in_use=in_use)
+            self._places.clear()  # what a closed loop has left there never ends
         key = self._key(request)
         places = self._places.get(key)
         if places is None:

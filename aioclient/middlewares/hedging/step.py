@@ -16,7 +16,7 @@ from ...message.retry_budget import RetryBudget
 from ...message.scopes import By, scope_of
 from ...message.unset import UNSET, Unset
 from ...response.client_response import ClientResponse
-from ...waiting import waits
+from ...waiting import take_over, waits
 from .policy import Delays, HedgeRule
 
 MAX_KEYS: Final = 1024  # origins with delays; beyond that the oldest are forgotten
@@ -132,6 +132,13 @@ class Hedge:
     def note_begun(self, race: "_Race", loop: asyncio.AbstractEventLoop) -> None:
         """Schedule the second request of *race*; one timer serves all races."""
         races = self._races
+        if self._loop is not loop:
+            in_use = not all(other.is_over for other in races)
+            self._loop = take_over(self, self._loop, loop, in_use=in_use)
+            races.clear()
+            if self._timer is not None:
+                self._timer.cancel()
+                self._timer = None
         while races and races[0].is_over:
             races.popleft()
         if races and race.due < races[-1].due:
@@ -139,8 +146,7 @@ class Hedge:
         else:
             races.append(race)
         timer = self._timer
-        if timer is None or self._loop is not loop:
-            self._loop = loop
+        if timer is None:
             self._timer = loop.call_at(race.due, self._send_due)
         elif race.due < timer.when():  # its origin is faster than others
             timer.cancel()

@@ -17,7 +17,7 @@ from ...message.request import Request
 from ...message.retry_after import retry_after
 from ...message.scopes import By, States, scope_of
 from ...response.client_response import ClientResponse
-from ...waiting import not_counted, waits
+from ...waiting import not_counted, take_over, waits
 from .policy import Algorithm, Learned, Rule, Slots
 from .store import LimitMemory, LimitStore
 
@@ -152,6 +152,7 @@ class RateLimit:
             self._store.on_change = self._store_changed
         self._store_is_near = not iscoroutinefunction(self._store.reserve)
         self._lines: States[str, _Line] = States()
+        self._loop: asyncio.AbstractEventLoop | None = None  # of the requests that wait
         self._passed = self._delayed = self._refused = 0
 
     async def __call__(self, request: Request, handler: Handler) -> ClientResponse:
@@ -160,11 +161,17 @@ class RateLimit:
         Raises:
             RateLimitedError: no permit is available in time.
         """
+        loop = asyncio.get_running_loop()
+        if loop is not self._loop:
+            in_use = any(line.waiters for line in self._lines.values())
+            self._loop = take_over(self, self._loop, loop, in_use=in_use)
+            if in_use:
+                self._lines.clear()  # nobody is left of a loop that is closed
         key = self._key(request)
         line = self._lines.get(key)
         if line is None:
             line = self._lines.add(key, _Line(key), _Line.is_unused)
-        now = asyncio.get_running_loop().time()
+        now = loop.time()
         learned = line.learned
         at: float | None = None
         if self._store_is_near and not line.waiters and not len(line.slots):

@@ -1,5 +1,6 @@
 """The recommended list, and all of it together."""
 
+import asyncio
 from dataclasses import FrozenInstanceError, fields
 from functools import partial
 from typing import Any
@@ -19,9 +20,9 @@ from aioclient import (
     Retry,
     resilience,
 )
-from aioclient.testing import no_waiting
+from aioclient.testing import no_waiting, turns
 
-from .parts import End, call
+from .parts import End, after, call
 
 
 def test_the_order() -> None:
@@ -119,6 +120,48 @@ def test_what_all_have(step: Any) -> None:
     assert step.argument in aioclient.session.steps.STEPS
     assert step.tidy
     assert type(step).__name__ in repr(step)
+
+
+@pytest.mark.parametrize(
+    "make",
+    [
+        partial(ConcurrencyLimit, 1),
+        partial(AdaptiveLimit, 1, maximum=1),
+        partial(RateLimit, 1, per=1000),
+        partial(Hedge, after=1000),
+    ],
+)
+@pytest.mark.parametrize("ends", ["closed", "left"])
+def test_two_event_loops(make: Any, ends: str) -> None:
+    """Requests of one loop are never woken by another: the second loop is refused until the first one is idle."""
+    step = make()
+
+    async def begin() -> tuple[ClientSession, list[asyncio.Task[Any]]]:
+        session = ClientSession(middlewares=[step, End(after(1000))])
+        tasks = [asyncio.create_task(call(session, timeout=1e6)) for _ in range(2)]
+        await turns()
+        return session, tasks
+
+    async def leave(session: ClientSession, tasks: list[asyncio.Task[Any]]) -> None:
+        for task in tasks:
+            task.cancel()
+        await asyncio.wait(tasks)
+        await session.close()
+
+    async def use() -> "int | BaseException":
+        async with ClientSession(middlewares=[step, End()]) as session:
+            return await call(session)
+
+    with asyncio.Runner() as one, asyncio.Runner() as other:
+        session, tasks = one.run(begin())
+        error = other.run(use())
+        assert isinstance(error, RuntimeError)
+        assert "on another event loop" in str(error)
+        one.run(leave(session, tasks))
+        if ends == "closed":
+            one.close()
+        step.reset()
+        assert other.run(use()) == 200
 
 
 @pytest.mark.parametrize(
