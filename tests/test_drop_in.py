@@ -939,6 +939,14 @@ class Theirs(Mixin, aiohttp.ClientResponse):
     def ok(self) -> bool:
         return not super().ok
 
+    @classmethod
+    def made_of(cls, *arguments: Any, **more: Any) -> Any:
+        return super().from_parts(*arguments, **more)  # type: ignore[misc]
+
+    @staticmethod
+    def twice(text: str) -> str:
+        return text * 2
+
 
 class Below(Theirs):
     async def json(self, **more: Any) -> Any:
@@ -966,6 +974,9 @@ class TestGrafts:
             assert await response.json() == {"outer": {"inner": {"a": 1}}}
             assert await response.text() == '{"a": 1}'
             assert (response.ok, response.label, response.shout()) == (False, "theirs", "200!")
+            made = response.made_of(response.request, 204)
+            assert (type(made), made.status) == (type(response), 204)
+            assert response.twice("a") == "aa"
             assert isinstance(response, (Below,))
             assert isinstance(response, aiohttp.ClientResponse)
             assert issubclass(type(response), ClientResponse)

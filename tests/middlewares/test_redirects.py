@@ -453,6 +453,9 @@ class TestLocation:
             ("/a b/%20", "/a%20b/%20"),
             ("/ä", "/%C3%A4"),
             ("#f", "/dir/start"),
+            # Without an authority it is relative, as old clients wrote it (section 5.2.2).
+            ("http:/x", "/x"),
+            ("http:x", "/dir/x"),
         ],
     )
     async def test_it_is_resolved(self, location: str, target: str) -> None:
