@@ -119,17 +119,17 @@ class RedirectPolicy:
             return redirect
         found: object = changed.target
         if not isinstance(found, URL) or not found.absolute:
-            what = (
+            kind = (
                 f"the relative {shown(found)}" if isinstance(found, URL) else type(found).__name__
             )
             raise TypeError(
                 f"decide of a RedirectPolicy must return a Redirect with an absolute yarl.URL as its target, "
-                f"found {what}"
+                f"found {kind}"
             )
-        elsewhere = origin_of(found)
-        if elsewhere == after:
+        new_origin = origin_of(found)
+        if new_origin == after:
             return changed
-        keep, send = self._allowed(origin, elsewhere)
+        keep, send = self._allowed(origin, new_origin)
         return replace(
             changed,
             keep_credentials=changed.keep_credentials and keep,
