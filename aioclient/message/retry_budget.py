@@ -5,6 +5,7 @@ from collections.abc import Hashable
 from dataclasses import dataclass
 from typing import Final
 
+from .numbers import check_number
 from .scopes import States
 
 PARTS: Final = 10  # of the window; a tenth of it leaves at a time
@@ -68,6 +69,8 @@ class RetryBudget:
     __slots__ = ("_part", "_refused", "_traffic", "minimum", "ratio", "window")
 
     def __init__(self, ratio: float = 0.2, *, minimum: int = 10, window: float = 10.0) -> None:
+        for name, value in (("ratio", ratio), ("minimum", minimum), ("window", window)):
+            check_number(name, value)
         if not 0 <= ratio < math.inf:
             raise ValueError(f"ratio={ratio!r}; give 0 or more, such as 0.2 for 20 %")
         if not minimum >= 0:

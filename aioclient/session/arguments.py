@@ -12,7 +12,7 @@ from aiohttp.typedefs import LooseCookies
 from yarl import Query
 
 from ..body import Progress, UploadTracker
-from ..chain import TRANSPORT_PARTS, Middleware, name_of
+from ..chain import TRANSPORT_PARTS, Middleware, is_tidy, name_of
 from ..connectors.base import BaseConnector
 from ..connectors.http2 import require_http2
 from ..connectors.proxies.decide import ProxyOrNone
@@ -33,7 +33,7 @@ from ..response.client_response import ClientResponse
 from ..warning import CreationSite
 from ..websocket import ClientWebSocketResponse
 from .status import RaiseForStatus
-from .steps import StepArguments
+from .steps import EXAMPLES, STEPS, StepArguments
 from .urls import host_name
 
 TimeoutLike = (
@@ -347,9 +347,15 @@ def checked_middlewares(middlewares: object) -> tuple[Middleware, ...]:
     if isinstance(middlewares, Iterable) and not isinstance(middlewares, (str, bytes)):
         steps = tuple(middlewares)
         wrong = [step for step in steps if not callable(step)]
-        if not wrong:
+        # A class of this library can be called as well, with other arguments.
+        classes = [step.__name__ for step in steps if isinstance(step, type) and is_tidy(step)]
+        if not wrong and not classes:
             return steps
-        found = f"{type(wrong[0]).__name__} among them"
+        found = (
+            f"{type(wrong[0]).__name__} among them"
+            if wrong
+            else f"the class {classes[0]}; make one of it"
+        )
     else:
         found = "one function" if callable(middlewares) else type(middlewares).__name__
     raise TypeError(
@@ -359,6 +365,9 @@ def checked_middlewares(middlewares: object) -> tuple[Middleware, ...]:
 
 def unknown_of_session(names: Iterable[str], known: Iterable[str]) -> TypeError:
     """Return the error for arguments that ``ClientSession()`` does not have; some belong to its connector."""
+    if steps := sorted(STEPS.intersection(names)):
+        hint = f"a session takes them in a list, a call by this name: middlewares=[{EXAMPLES[steps[0]]}]"
+        return unknown_arguments("ClientSession()", names, known, hint)
     meant = sorted({_OF_A_CONNECTOR[name] for name in names if name in _OF_A_CONNECTOR})
     hint = f"give it to the connector: connector=TCPConnector({', '.join(meant)})" if meant else ""
     return unknown_arguments("ClientSession()", names, known, hint)

@@ -49,10 +49,12 @@ def changed(
         if name not in arguments:
             continue
         step = arguments[name]
-        if step is not None and not (callable(step) and getattr(step, "argument", None) == name):
+        is_class = isinstance(step, type)
+        is_step = callable(step) and getattr(step, "argument", None) == name and not is_class
+        if step is not None and not is_step:
             raise TypeError(
-                f"{name} must be None, to leave it out, or a middleware for it, such as {_EXAMPLES[name]}; "
-                f"found {name_of(type(step))}"
+                f"{name} must be None, to leave it out, or a middleware for it, such as {EXAMPLES[name]}; "
+                f"found {'the class ' if is_class else ''}{name_of(step if is_class else type(step))}"
             )
         places = [place for place, each in enumerate(result) if _argument_of(each) == name]
         if step is not None:
@@ -68,7 +70,7 @@ def _argument_of(middleware: Middleware) -> object:
     return getattr(middleware, "argument", None)
 
 
-_EXAMPLES: Final = {
+EXAMPLES: Final = {
     "cache": "Cache()",
     "circuit_breaker": "CircuitBreaker()",
     "coalesce": "Coalesce()",

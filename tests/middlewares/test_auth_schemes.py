@@ -76,9 +76,11 @@ class TestBearer:
     def test_repr(self) -> None:
         """repr has no token."""
         assert repr(BearerAuth(TOKEN)) == "BearerAuth('***')"
-        with pytest.raises(ValueError) as caught:
-            BearerAuth("s3cret with a space")
-        assert "s3cret" not in str(caught.value)
+        for wrong in ("s3cret with a space", "Bearer s3cret"):
+            with pytest.raises(ValueError) as caught:
+                BearerAuth(wrong)
+            assert "s3cret" not in str(caught.value)
+        assert "without the word Bearer" in str(caught.value)
 
 
 @pytest.mark.both_loops

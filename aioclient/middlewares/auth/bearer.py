@@ -84,6 +84,8 @@ def checked_token(token: object) -> str:
     """
     if not isinstance(token, str):
         raise TypeError(f"a token must be a str, found {type(token).__name__}")
+    if token[:7].lower() == "bearer ":
+        raise ValueError("give the token without the word Bearer, which is added")
     if _TOKEN.fullmatch(token) is None:
         raise ValueError(
             "a token must not be empty, nor hold spaces, control characters or what is not ASCII"

@@ -15,6 +15,8 @@ from dataclasses import dataclass
 from enum import Enum
 from typing import Final
 
+from ...message.numbers import check_count, check_number
+
 PARTS: Final = 10  # of the window; it moves by a tenth at a time
 
 
@@ -51,16 +53,14 @@ class CircuitRule:
     probes: int = 1
 
     def __post_init__(self) -> None:
+        for name in ("failure_rate", "window", "open_for"):
+            check_number(name, getattr(self, name))
         if not 0 < self.failure_rate <= 1:
             raise ValueError(
                 f"failure_rate={self.failure_rate!r}; give more than 0 and at most 1, such as 0.5 for half of them"
             )
         for name in ("min_calls", "probes"):
-            value = getattr(self, name)
-            if isinstance(value, bool) or not isinstance(value, int):
-                raise TypeError(f"{name} must be an int, found {type(value).__name__}")
-            if value < 1:
-                raise ValueError(f"{name}={value}; give 1 or more")
+            check_count(name, getattr(self, name), 1)
         for name in ("window", "open_for"):
             value = getattr(self, name)
             if not 0 < value < math.inf:

@@ -12,23 +12,13 @@ import math
 from dataclasses import dataclass
 from typing import Final
 
+from ...message.numbers import check_count, check_number
+
 PROBE_EVERY: Final = (
     30  # windows; in one of so many, half of the limit is used, to measure the latency then
 )
 SMALLEST: Final = 10  # requests in a window; with a higher limit, as many as may be under way
 DROP: Final = 0.8  # factor of the limit after a window in which the server has failed
-
-
-def check_count(name: str, value: object, least: int) -> None:
-    """Refuse a *value* that is not an integer of at least *least*.
-
-    Raises:
-        TypeError, ValueError: it is not.
-    """
-    if isinstance(value, bool) or not isinstance(value, int):
-        raise TypeError(f"{name} must be an int, found {type(value).__name__}")
-    if value < least:
-        raise ValueError(f"{name}={value}; give {least} or more")
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,6 +38,8 @@ class AdaptiveRule:
     def __post_init__(self) -> None:
         for name, least in (("minimum", 1), ("initial", self.minimum), ("maximum", self.initial)):
             check_count(name, getattr(self, name), least)
+        for name in ("tolerance", "smoothing"):
+            check_number(name, getattr(self, name))
         if not 1 <= self.tolerance < math.inf:
             raise ValueError(f"tolerance={self.tolerance!r}; give 1 or more")
         if not 0 < self.smoothing <= 1:

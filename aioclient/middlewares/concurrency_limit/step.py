@@ -9,12 +9,13 @@ from weakref import ref
 
 from ...chain import Handler, check_listener, release_unread, tell
 from ...exceptions import ClientConnectionError, NotSentError, QueueFullError, TotalTimeoutError
+from ...message.numbers import check_count
 from ...message.request import Request
 from ...message.scopes import By, States, scope_of
 from ...response.client_response import ClientResponse
 from ...response.lease import Connection
 from ...waiting import not_counted, ran_out_of_time, take_over
-from .policy import AdaptiveRule, Gradient, check_count
+from .policy import AdaptiveRule, Gradient
 
 
 @dataclass(frozen=True, slots=True)

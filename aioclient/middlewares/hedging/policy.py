@@ -4,6 +4,8 @@ import math
 from dataclasses import dataclass
 from typing import Final
 
+from ...message.numbers import check_count, check_number
+
 KEPT: Final = 200  # the number of last delays
 GRAIN: Final = 0.001  # seconds; the resolution of uvloop's clock, so many delays are equal
 AFRESH: Final = 5  # the quantile is computed again when a fifth of the known delays are new
@@ -22,14 +24,16 @@ class HedgeRule:
     after: float | None = None
 
     def __post_init__(self) -> None:
+        check_number("quantile", self.quantile)
         if not 0 < self.quantile < 1:
             raise ValueError(
                 f"quantile={self.quantile!r}; give more than 0 and less than 1, such as 0.95"
             )
-        if isinstance(self.min_samples, bool) or not isinstance(self.min_samples, int):
-            raise TypeError(f"min_samples must be an int, found {type(self.min_samples).__name__}")
-        if not 1 <= self.min_samples <= KEPT:
+        check_count("min_samples", self.min_samples, 1)
+        if self.min_samples > KEPT:
             raise ValueError(f"min_samples={self.min_samples}; give 1 to {KEPT}")
+        if self.after is not None:
+            check_number("after", self.after)
         if self.after is not None and not 0 < self.after < math.inf:
             raise ValueError(
                 f"after={self.after!r}; give seconds, or None to go by the delays that were seen"

@@ -15,6 +15,7 @@ from collections import deque
 from dataclasses import dataclass, replace
 from typing import Final, Literal, Protocol, Self, TypeAlias
 
+from ...message.numbers import check_count, check_number
 from ...message.rate_limits import Advice
 
 Algorithm: TypeAlias = Literal["token_bucket", "sliding_window"]
@@ -38,8 +39,7 @@ class Rule:
     def __post_init__(self) -> None:
         for name in ("rate", "per"):
             value = getattr(self, name)
-            if isinstance(value, bool) or not isinstance(value, (int, float)):
-                raise TypeError(f"{name} must be a number, found {type(value).__name__}")
+            check_number(name, value)
             if not 0 < value < math.inf:
                 raise ValueError(f"{name}={value!r}; give more than 0")
         if self.algorithm not in ("token_bucket", "sliding_window"):
@@ -54,10 +54,8 @@ class Rule:
             )
         if self.burst is None:
             object.__setattr__(self, "burst", max(1, int(self.rate)))
-        elif isinstance(self.burst, bool) or not isinstance(self.burst, int):
-            raise TypeError(f"burst must be an int, found {type(self.burst).__name__}")
-        elif self.burst < 1:
-            raise ValueError(f"burst={self.burst}; give 1 or more")
+        else:
+            check_count("burst", self.burst, 1)
 
     @property
     def interval(self) -> float:

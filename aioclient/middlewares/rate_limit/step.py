@@ -12,6 +12,7 @@ from typing import ClassVar, Final, Literal, cast
 
 from ...chain import Handler, check_listener, tell
 from ...exceptions import RateLimitedError
+from ...message.numbers import check_number
 from ...message.rate_limits import LONGEST, NONE, advice, speaks_of_limits
 from ...message.request import Request
 from ...message.retry_after import retry_after
@@ -138,11 +139,17 @@ class RateLimit:
         on_change: Callable[[RateLimitChange], object] | None = None,
     ) -> None:
         self._rule = Rule(rate, per, burst, algorithm)
+        if max_wait is not None:
+            check_number("max_wait", max_wait)
         if max_wait is not None and not max_wait >= 0:
             raise ValueError(
                 f"max_wait={max_wait!r}; give seconds, or None for what the deadline allows"
             )
         check_listener(on_change)
+        if store is not None and not callable(getattr(store, "reserve", None)):
+            raise TypeError(
+                f"store must be a RedisStore, or have the methods of LimitStore; found {type(store).__name__}"
+            )
         self._key = scope_of(by)
         self._longest = math.inf if max_wait is None else max_wait
         self._learns = learn

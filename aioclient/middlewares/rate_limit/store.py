@@ -9,6 +9,7 @@ from typing import Any, Final, Literal, Protocol, Self, TypeAlias
 from uuid import uuid4
 
 from ...exceptions import MissingExtraError
+from ...message.numbers import check_number
 from ...message.scopes import States
 from .policy import Limiter, Rule, limiter_for
 
@@ -152,6 +153,7 @@ class RedisStore:
     ) -> None:
         if when_gone not in ("local", "open", "closed"):
             raise ValueError(f"when_gone={when_gone!r}; give 'local', 'open' or 'closed'")
+        check_number("timeout", timeout)
         if not 0 < timeout < math.inf:
             raise ValueError(f"timeout={timeout!r}; give seconds, more than 0")
         library = _redis()

@@ -27,6 +27,7 @@ from ...exceptions import (
 )
 from ...exchange import IDEMPOTENT
 from ...message.headers import check_method
+from ...message.numbers import check_count, check_number
 
 Jitter: TypeAlias = Literal["full", "equal", "none"]
 
@@ -108,6 +109,8 @@ class RetryPolicy:
             raise TypeError(f"attempts must be an int, found {type(self.attempts).__name__}")
         if self.attempts < 1:
             raise ValueError(f"attempts={self.attempts}; give 1 or more, the first one counts")
+        for name in ("backoff", "factor", "max_backoff", "max_retry_after"):
+            check_number(name, getattr(self, name))
         for name, least, expected in (
             ("backoff", 0.0, "seconds"),
             ("factor", 1.0, "1 or more"),
@@ -119,10 +122,11 @@ class RetryPolicy:
                 raise ValueError(f"{name}={value!r}; give {expected}")
         if self.jitter not in ("full", "equal", "none"):
             raise ValueError(f"jitter={self.jitter!r}; give 'full', 'equal' or 'none'")
-        if isinstance(self.methods, str):
-            raise TypeError(f"methods must be an iterable of names, found the str {self.methods!r}")
+        self._check_iterables()
         statuses = frozenset(self.statuses)
-        if wrong := [status for status in statuses if not 100 <= status <= 999]:
+        for status in statuses:
+            check_count("a status of statuses", status, 100)
+        if wrong := [status for status in statuses if status > 999]:
             raise ValueError(f"statuses: {wrong} are not from 100 to 999")
         for name in ("errors", "fatal_errors"):
             for kind in getattr(self, name):
@@ -131,6 +135,17 @@ class RetryPolicy:
             object.__setattr__(self, name, tuple(getattr(self, name)))
         object.__setattr__(self, "statuses", statuses)
         object.__setattr__(self, "methods", frozenset(map(check_method, self.methods)))
+
+    def _check_iterables(self) -> None:
+        for name, items in (
+            ("methods", "names"),
+            ("statuses", "numbers"),
+            ("errors", "classes of exceptions"),
+            ("fatal_errors", "classes of exceptions"),
+        ):
+            given: object = getattr(self, name)
+            if isinstance(given, (str, type)) or not isinstance(given, Iterable):
+                raise TypeError(f"{name} must be an iterable of {items}, found {given!r}")
 
     def decide(
         self, outcome: Outcome, asked: Asked, made: int, left: float | None, random: float

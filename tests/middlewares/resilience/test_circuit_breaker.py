@@ -162,6 +162,8 @@ TestAny = Any_.TestCase
     ("arguments", "error"),
     [
         ({"failure_rate": 0}, ValueError),
+        ({"failure_rate": "half"}, TypeError),
+        ({"window": "30"}, TypeError),
         ({"failure_rate": 1.1}, ValueError),
         ({"min_calls": 0}, ValueError),
         ({"min_calls": 1.5}, TypeError),

@@ -84,6 +84,7 @@ class TestGradient:
         (AdaptiveLimit, {"minimum": 0}, ValueError),
         (AdaptiveLimit, {"tolerance": 0.5}, ValueError),
         (AdaptiveLimit, {"smoothing": 0}, ValueError),
+        (AdaptiveLimit, {"tolerance": "1.5"}, TypeError),
     ],
 )
 def test_nonsense_is_refused(kind: Any, arguments: dict[str, Any], error: type[Exception]) -> None:

@@ -65,6 +65,8 @@ class TestDelays:
     [
         ({"quantile": 1.0}, ValueError),
         ({"quantile": 0}, ValueError),
+        ({"quantile": "p95"}, TypeError),
+        ({"after": "1"}, TypeError),
         ({"min_samples": 0}, ValueError),
         ({"min_samples": 201}, ValueError),
         ({"min_samples": 2.5}, TypeError),

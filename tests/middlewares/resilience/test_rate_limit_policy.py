@@ -89,6 +89,8 @@ class TestLimits:
         ({"algorithm": "sliding_window", "burst": 3}, ValueError),
         ({"by": "path"}, ValueError),
         ({"max_wait": -1}, ValueError),
+        ({"max_wait": "1"}, TypeError),
+        ({"store": "redis://127.0.0.1"}, TypeError),
         ({"on_change": 3}, TypeError),
     ],
 )

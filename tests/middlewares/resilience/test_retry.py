@@ -573,6 +573,12 @@ class TestOfACall:
             await self.count([], retry=5)
         with pytest.raises(TypeError, match=r"did you mean retry\?"):
             await self.count([], retri=None)
+        with pytest.raises(TypeError, match=r"Retry\(attempts=5\); found the class Retry"):
+            await self.count([], retry=Retry)
+        with pytest.raises(TypeError, match="found the class Retry; make one of it"):
+            ClientSession(middlewares=[Retry])  # type: ignore[list-item]
+        with pytest.raises(TypeError, match=r"middlewares=\[Retry\(attempts=5\)\]"):
+            ClientSession(retry=Retry())  # type: ignore[call-arg]
 
     async def test_of_a_websocket(self) -> None:
         """ws_connect() takes it too."""

@@ -128,6 +128,13 @@ class TestWhen:
         ({"jitter": "some"}, ValueError),
         ({"max_retry_after": -1}, ValueError),
         ({"statuses": [5]}, ValueError),
+        ({"statuses": [5000]}, ValueError),
+        ({"statuses": 500}, TypeError),
+        ({"statuses": ["500"]}, TypeError),
+        ({"errors": OSError}, TypeError),
+        ({"methods": None}, TypeError),
+        ({"backoff": "1"}, TypeError),
+        ({"factor": None}, TypeError),
         ({"errors": [3]}, TypeError),
         ({"methods": "GET"}, TypeError),
         ({"methods": ["G T"]}, ValueError),
@@ -198,9 +205,17 @@ class TestBudget:
 
     @pytest.mark.parametrize(
         "arguments",
-        [{"ratio": -0.1}, {"minimum": -1}, {"window": 0}, {"ratio": NAN}, {"minimum": NAN}],
+        [
+            {"ratio": -0.1},
+            {"minimum": -1},
+            {"window": 0},
+            {"ratio": NAN},
+            {"minimum": NAN},
+            {"ratio": "0.2"},
+            {"window": None},
+        ],
     )
     def test_nonsense_is_refused(self, arguments: dict[str, Any]) -> None:
         """A number that makes no sense raises at construction."""
-        with pytest.raises(ValueError, match=next(iter(arguments))):
+        with pytest.raises((ValueError, TypeError), match=next(iter(arguments))):
             RetryBudget(**arguments)
