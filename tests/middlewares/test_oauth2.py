@@ -35,7 +35,7 @@ from aioclient import (
 )
 from aioclient.middlewares.auth.flight import Flight
 from aioclient.middlewares.auth.oauth2.policy import AuthorizationFlow, skew, token_of
-from aioclient.testing import RawServer
+from aioclient.testing import RawServer, turns
 
 from ..loopback import OK, answer, moved, names
 from ..servers.app import serve_application
@@ -980,3 +980,61 @@ class TestArguments:
         users = [OAuth2RefreshToken(TOKEN_URL, "c", refresh_token=each) for each in ("1", "2", "1")]
         assert users[0].identity == users[2].identity != users[1].identity
         assert repr(TokenFile("/a/b")) == "TokenFile('/a/b')"
+
+
+@pytest.mark.both_loops
+@pytest.mark.parametrize("kind", ["oauth2", "file", "credential"])
+async def test_cancelled_everywhere(kind: str, tmp_path: Path) -> None:
+    """Either or both of two calls that need a new token may be cancelled at any moment, and the next one gets it."""
+
+    class Login(aioclient.Credential):
+        number = 0
+
+        def headers(self) -> dict[str, str]:
+            return {"Authorization": f"Bearer token-{self.number}"}
+
+        def is_expired(self) -> bool:
+            return not self.number
+
+        async def refresh(self) -> None:
+            await asyncio.sleep(0)
+            self.number = 1
+
+    async with Place() as place:
+        path, connector = tmp_path / "tokens.json", TCPConnector(limit=1)
+        async with ClientSession(connector=connector) as session:
+
+            def credentials() -> Any:
+                if kind == "credential":
+                    return aioclient.CredentialAuth(Login())
+                place.server.tokens = set()
+                path.unlink(missing_ok=True)
+                return place.client(store=TokenFile(path) if kind == "file" else None)
+
+            async def run(who: tuple[int, ...], moment: int) -> bool:
+                """Cancel *who* of two calls after so many iterations; tell whether both had ended before."""
+                auth = credentials()
+                tasks = [asyncio.create_task(status(auth)) for _ in range(2)]
+                await turns(moment)
+                ended = all(task.done() for task in tasks)
+                for number in who:
+                    tasks[number].cancel()
+                await asyncio.wait(tasks)
+                for number, task in enumerate(tasks):
+                    assert (task.cancelled() and number in who) or task.result() == expected
+                await turns(20)
+                assert connector.statistics().in_use == 0
+                assert await status(auth) == expected
+                assert not auth._flight._waiting
+                return ended
+
+            async def status(auth: Any) -> int:
+                async with session.get(f"{place.origin}/api", auth=auth) as response:
+                    return response.status
+
+            expected = 401 if kind == "credential" else 200
+            for who in ((0,), (1,), (0, 1)):
+                moment = 0
+                while not await run(who, moment):
+                    moment += 1
+                assert moment > 5
