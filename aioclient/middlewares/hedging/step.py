@@ -95,7 +95,8 @@ class Hedge:
         self._delays: dict[str, Delays] = {}
         self._tasks: set[asyncio.Task[ClientResponse]] = set()
         self._races: deque[_Race] = deque()  # in the order in which they are due
-        self._timer: asyncio.TimerHandle | None = None
+        self._timer: asyncio.Handle | None = None
+        self._timer_due = 0.0  # uvloop's handles do not tell, if they are due within a millisecond
         self._loop: asyncio.AbstractEventLoop | None = None  # of the timer
         self._calls = self._hedged = self._won = self._refused = 0
 
@@ -146,11 +147,15 @@ class Hedge:
         else:
             races.append(race)
         timer = self._timer
-        if timer is None:
-            self._timer = loop.call_at(race.due, self._send_due)
-        elif race.due < timer.when():  # its origin is faster than others
+        if timer is not None and race.due < self._timer_due:  # its origin is faster than others
             timer.cancel()
-            self._timer = loop.call_at(race.due, self._send_due)
+            timer = None
+        if timer is None:
+            self._set_timer(loop, race.due)
+
+    def _set_timer(self, loop: asyncio.AbstractEventLoop, due: float) -> None:
+        self._timer = loop.call_at(due, self._send_due)
+        self._timer_due = due
 
     def _send_due(self) -> None:
         loop = asyncio.get_running_loop()
@@ -160,7 +165,7 @@ class Hedge:
         while races:
             race = races[0]
             if race.due > now and not race.is_over:
-                self._timer = loop.call_at(race.due, self._send_due)
+                self._set_timer(loop, race.due)
                 return
             races.popleft()
             if not race.is_over:

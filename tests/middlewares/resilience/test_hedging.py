@@ -25,7 +25,7 @@ from aioclient.middlewares.hedging.policy import Delays, HedgeRule
 from aioclient.testing import RawConnection, RawRequest, RawServer, no_waiting, turns
 
 from ...loopback import OK, answer
-from .parts import URL, End, after, call
+from .parts import URL, End, after, call, calls
 
 
 class TestDelays:
@@ -356,6 +356,15 @@ async def test_the_losers_connection() -> None:
         assert await response.text() == "ok"
         await turns()  # either of them may be the slow one; it ends by itself
         assert connector.statistics().in_use == 0
+
+
+@pytest.mark.both_loops
+async def test_after_less_than_a_millisecond() -> None:
+    """A second request may be due at once: uvloop's clock counts milliseconds."""
+    hedge = Hedge(after=0.0001, budget=None)
+    async with ClientSession(middlewares=[hedge, End(after(0.01))]) as session:
+        assert await calls(session, 5) == [200] * 5
+    assert hedge.statistics().hedged == 5
 
 
 @pytest.mark.both_loops
