@@ -54,6 +54,15 @@ class Family:
             arguments["trace_request_ctx"] = trace
         return arguments
 
+    def _url(self, request: Any) -> URL:
+        url = request.url
+        if not url.scheme or not url.host:
+            raise self.library.UnsupportedProtocol(
+                f"{url}: a URL needs a scheme, http or https, and a host"
+            )
+        target = url.raw_scheme + b"://" + url.netloc + url.raw_path
+        return URL(target.decode("ascii"), encoded=True)
+
     def _raise(self, error: Exception, upload: "Upload | Errands | None" = None) -> NoReturn:
         """Raise the exception that the iterator of *upload* raised, else the library's own exception for *error*."""
         if upload is not None and upload.failure is not None:
@@ -126,12 +135,6 @@ def _fields(request: Any) -> list[tuple[str, str]]:
     ]
 
 
-def _url(request: Any) -> URL:
-    url = request.url
-    target = url.raw_scheme + b"://" + url.netloc + url.raw_path
-    return URL(target.decode("ascii"), encoded=True)
-
-
 def _whole(request: Any) -> bytes | None:
     """Return the body if it is in memory; None if it has to be iterated."""
     content = getattr(request, "_content", None)
@@ -164,7 +167,7 @@ class AwaitedFamily(Family):
             session = self._sessions.current()
             if "trace_request_ctx" in arguments:
                 session = traced(session)
-            response = await session.request(request.method, _url(request), **arguments)
+            response = await session.request(request.method, self._url(request), **arguments)
         except Exception as error:  # noqa: BLE001
             self._raise(error, upload)
         return self._response(response, self.stream_class(response, self))
@@ -242,7 +245,9 @@ class BlockingFamily(Family):
                 arguments["data"], errands = body_of(iter(request.stream), None)
             elif body or b"content-length" in {name.lower() for name, _ in request.headers.raw}:
                 arguments["data"] = body
-            response = PORTAL.run(self._send(request.method, _url(request), arguments), errands)
+            response = PORTAL.run(
+                self._send(request.method, self._url(request), arguments), errands
+            )
         except Exception as error:  # noqa: BLE001
             self._raise(error, errands)
         return self._response(response, self.stream_class(response, self, errands))

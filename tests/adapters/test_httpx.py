@@ -309,6 +309,20 @@ def test_a_name_for_tls(certificates: Certificates, run: Any) -> None:
         server.close()
 
 
+@pytest.mark.parametrize(
+    ("url", "name"),
+    [
+        ("//a.test/", "UnsupportedProtocol"),
+        ("http://", "UnsupportedProtocol"),
+        ("ftp://a.test/", "UnsupportedProtocol"),
+        ("http://127.0.0.1:123456/", "ConnectError"),
+    ],
+)
+def test_urls_that_are_none(run: Any, library: Any, url: str, name: str) -> None:
+    with pytest.raises(getattr(library, name)):
+        run(lambda client: client.get(url))
+
+
 def test_traces(server: Server, run: Any, library: Any) -> None:
     """The function is called with what httpcore calls it with, whether it is awaited or not."""
     events: list[tuple[str, Any]] = []
