@@ -106,6 +106,21 @@ def test_a_loop_closed_without_its_end(loop_name: str) -> None:
     session.detach()
 
 
+@pytest.mark.rows("S000-24")
+async def test_it_is_logged_when_a_default_session_is_made(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    """At the level for debugging, once for each event loop."""
+    with caplog.at_level("DEBUG", "aioclient.context"):
+        get_session()
+        get_session()
+    await close_session()
+    records = [record for record in caplog.records if record.name == "aioclient.context"]
+    assert [(record.levelname, record.message) for record in records] == [
+        ("DEBUG", "make a session for the event loop")
+    ]
+
+
 @pytest.mark.rows("S000-20", "S000-21")
 async def test_set_and_clear() -> None:
     async with ClientSession() as session:
