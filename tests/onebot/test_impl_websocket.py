@@ -24,7 +24,7 @@ from aioclient.onebot.implementation import (
 from aioclient.testing import run_virtual
 
 from ..servers.certificates import Certificates
-from .applications import BOT, HOST, MESSAGE, Application, application, make, websocket
+from .applications import BOT, HOST, MESSAGE, application, make, websocket
 
 pytestmark = pytest.mark.both_loops
 
@@ -696,4 +696,3 @@ def test_limits() -> None:
     from aioclient.onebot.implementation import socket
 
     assert socket.MAX_MESSAGE == server.MAX_BODY == 4 * 2**20
-    assert Application

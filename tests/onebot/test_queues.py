@@ -78,21 +78,43 @@ class TestEventBuffer:
         assert len(delivered) + buffer.dropped == made
 
 
-async def running(outbox: Outbox[int], item: int) -> "asyncio.Task[None]":
-    task = asyncio.create_task(outbox.put(item))
+class Number(int):
+    """An item of one byte."""
+
+    def __len__(self) -> int:
+        return 1
+
+
+async def running(outbox: Outbox[Number], item: int) -> "asyncio.Task[None]":
+    task = asyncio.create_task(outbox.put(Number(item)))
     await asyncio.sleep(0)
     return task
 
 
 class TestOutbox:
+    async def test_bytes(self) -> None:
+        """It is also full when the items have too many bytes, however few they are; one has always room."""
+        outbox: Outbox[bytes] = Outbox(10, 100)
+        assert outbox.put_nowait(bytes(60))
+        assert outbox.put_nowait(bytes(500))
+        assert not outbox.put_nowait(b"")
+        await outbox.get()
+        assert not outbox.put_nowait(b"")
+        await outbox.get()
+        assert outbox.put_nowait(bytes(100))
+        outbox.drops = True
+        assert outbox.put_nowait(bytes(99))
+        assert outbox.put_nowait(b"x")
+        assert (len(outbox), outbox.dropped) == (2, 1)
+
     async def test_room(self) -> None:
         """A full one has room again when half of it has gone; those that wait get it in order."""
-        outbox: Outbox[int] = Outbox(4)
-        assert all(outbox.put_nowait(number) for number in range(4))
-        assert not outbox.put_nowait(99)
+        outbox: Outbox[Number] = Outbox(4)
+        assert all(outbox.put_nowait(Number(number)) for number in range(4))
+        assert not outbox.put_nowait(Number(99))
         waiting = [await running(outbox, number) for number in range(4, 8)]
         assert await outbox.get() == 0
-        assert not outbox.put_nowait(99)
+        assert not outbox.put_nowait(Number(99))
         await asyncio.sleep(0)
         assert not any(task.done() for task in waiting)
         assert await outbox.get() == 1
@@ -104,48 +126,48 @@ class TestOutbox:
 
     async def test_nobody_overtakes(self) -> None:
         """While one waits, another one has no room either."""
-        outbox: Outbox[int] = Outbox(2)
-        outbox.put_nowait(0)
-        outbox.put_nowait(1)
+        outbox: Outbox[Number] = Outbox(2)
+        outbox.put_nowait(Number(0))
+        outbox.put_nowait(Number(1))
         waiting = await running(outbox, 2)
         await outbox.get()
-        assert not outbox.put_nowait(3)
+        assert not outbox.put_nowait(Number(3))
         await waiting
         assert [await outbox.get(), await outbox.get()] == [1, 2]
 
     async def test_it_drops(self) -> None:
         """While it drops, nobody waits: the oldest make room."""
-        outbox: Outbox[int] = Outbox(2)
-        outbox.put_nowait(0)
-        outbox.put_nowait(1)
+        outbox: Outbox[Number] = Outbox(2)
+        outbox.put_nowait(Number(0))
+        outbox.put_nowait(Number(1))
         waiting = await running(outbox, 2)
         outbox.drops = True
         await waiting
-        assert outbox.put_nowait(3)
+        assert outbox.put_nowait(Number(3))
         assert outbox.dropped == 2
         outbox.drops = False
-        assert not outbox.put_nowait(4)
+        assert not outbox.put_nowait(Number(4))
         assert [await outbox.get(), await outbox.get()] == [2, 3]
 
     async def test_the_end(self) -> None:
         """A closed one is emptied; what comes later is dropped, and nobody waits."""
-        outbox: Outbox[int] = Outbox(2)
-        outbox.put_nowait(0)
-        outbox.put_nowait(1)
+        outbox: Outbox[Number] = Outbox(2)
+        outbox.put_nowait(Number(0))
+        outbox.put_nowait(Number(1))
         waiting = await running(outbox, 2)
         outbox.close()
         await waiting
-        await outbox.put(3)
+        await outbox.put(Number(3))
         assert [await outbox.get(), await outbox.get(), await outbox.get()] == [0, 1, None]
         assert outbox.dropped == 2
 
     async def test_the_consumer_waits(self) -> None:
         """It gets the next item, or the end."""
-        outbox: Outbox[int] = Outbox(2)
+        outbox: Outbox[Number] = Outbox(2)
         getting = asyncio.create_task(outbox.get())
         await asyncio.sleep(0)
-        outbox.put_nowait(1)
-        outbox.put_nowait(2)
+        outbox.put_nowait(Number(1))
+        outbox.put_nowait(Number(2))
         assert await getting == 1
         assert outbox.clear() == 1
         getting = asyncio.create_task(outbox.get())
@@ -155,9 +177,9 @@ class TestOutbox:
 
     async def test_cancelled(self) -> None:
         """A producer that is cancelled leaves nothing, and takes nobody's room."""
-        outbox: Outbox[int] = Outbox(2)
-        outbox.put_nowait(0)
-        outbox.put_nowait(1)
+        outbox: Outbox[Number] = Outbox(2)
+        outbox.put_nowait(Number(0))
+        outbox.put_nowait(Number(1))
         first, second, third = [await running(outbox, number) for number in (2, 3, 4)]
         second.cancel()
         assert [await outbox.get(), await outbox.get()] == [0, 1]
@@ -168,10 +190,10 @@ class TestOutbox:
 
     async def test_a_cancelled_consumer(self) -> None:
         """A consumer that is cancelled takes nothing along."""
-        outbox: Outbox[int] = Outbox(2)
+        outbox: Outbox[Number] = Outbox(2)
         getting = asyncio.create_task(outbox.get())
         await asyncio.sleep(0)
-        outbox.put_nowait(1)
+        outbox.put_nowait(Number(1))
         getting.cancel()
         await asyncio.wait([getting])
         assert getting.cancelled()

@@ -2,8 +2,8 @@
 
 The rules:
 
-* An item has room until ``size`` items wait; then the outbox is full, until half of them have gone. So a producer
-  waits seldom, and then for a while, and not at each item.
+* An item has room until ``size`` items or ``max_bytes`` wait; then the outbox is full, until half of that has gone. So
+  a producer waits seldom, and then for a while, and not at each item.
 * Those that wait for room get it in the order in which they came.
 * While ``drops`` is true nobody waits: the oldest items make room.
 * One task takes the items out.
@@ -11,9 +11,12 @@ The rules:
 
 import asyncio
 from collections import deque
-from typing import Generic, TypeVar
+from collections.abc import Sized
+from typing import Final, Generic, TypeVar
 
-T = TypeVar("T")
+MAX_BYTES: Final = 64 * 2**20  # a thousand events of 64 KiB
+
+T = TypeVar("T", bound=Sized)
 
 
 class Outbox(Generic[T]):
@@ -21,14 +24,28 @@ class Outbox(Generic[T]):
 
     Args:
         size: how many items may wait.
+        max_bytes: how many bytes they may have, by their ``len()``; the last item may exceed it.
     """
 
-    __slots__ = ("_consumer", "_drops", "_full", "_items", "_size", "_waiting", "closed", "dropped")
+    __slots__ = (
+        "_bytes",
+        "_consumer",
+        "_drops",
+        "_full",
+        "_items",
+        "_max_bytes",
+        "_size",
+        "_waiting",
+        "closed",
+        "dropped",
+    )
 
-    def __init__(self, size: int) -> None:
+    def __init__(self, size: int, max_bytes: int = MAX_BYTES) -> None:
         self.closed = False
         self.dropped = 0
         self._size = size
+        self._max_bytes = max_bytes
+        self._bytes = 0
         self._items: deque[T] = deque()
         self._full = False
         self._drops = False
@@ -96,7 +113,12 @@ class Outbox(Generic[T]):
             finally:
                 self._consumer = None
         item = self._items.popleft()
-        if self._full and len(self._items) <= self._size // 2:
+        self._bytes -= len(item)
+        if (
+            self._full
+            and len(self._items) <= self._size // 2
+            and self._bytes <= self._max_bytes // 2
+        ):
             self._full = False
             self._admit()
         return item
@@ -105,6 +127,7 @@ class Outbox(Generic[T]):
         """Drop all items; return how many they were."""
         count = len(self._items)
         self._items.clear()
+        self._bytes = 0
         self.dropped += count
         self._full = False
         self._admit()
@@ -113,12 +136,16 @@ class Outbox(Generic[T]):
     # Both
 
     def _add(self, item: T) -> None:
-        if len(self._items) >= self._size:
-            self._items.popleft()
+        while self._items and self._is_full():
+            self._bytes -= len(self._items.popleft())
             self.dropped += 1
         self._items.append(item)
-        self._full = len(self._items) >= self._size
+        self._bytes += len(item)
+        self._full = self._is_full()
         self._wake_consumer()
+
+    def _is_full(self) -> bool:
+        return len(self._items) >= self._size or self._bytes >= self._max_bytes
 
     def _admit(self) -> None:
         """Let those that wait for room in, as far as there is some."""

@@ -1,8 +1,5 @@
 """An event on its way to several connections."""
 
-from typing import cast
-
-from ..convert import to_plain
 from ..encoding import Encoding, encode
 from ..events import Event
 
@@ -18,9 +15,13 @@ class Outgoing:
 
     def __init__(self, event: Event) -> None:
         self.event = event
-        self.body = encode(event.to_dict(), Encoding.JSON)
+        self.body = encode(event, Encoding.JSON)
         self._text: str | None = None
         self._plain: dict[str, object] | None = None
+
+    def __len__(self) -> int:
+        """Return the length of the encoded event, in bytes."""
+        return len(self.body)
 
     @property
     def text(self) -> str:
@@ -33,5 +34,5 @@ class Outgoing:
     def plain(self) -> dict[str, object]:
         """The event as plain data: a copy, which later changes of the event do not reach."""
         if self._plain is None:
-            self._plain = cast(dict[str, object], to_plain(self.event.to_dict()))
+            self._plain = self.event.to_dict()
         return self._plain

@@ -6,7 +6,7 @@ The rules:
 * One task sends; what is sent waits for it in an outbox. A peer that leaves no room there for ``PATIENCE`` is cut off.
 * Actions run concurrently, ``CONCURRENT`` at most, and are answered as they end. While so many run, nothing is read.
 * Text is JSON and binary is MessagePack, and so is the answer; events are JSON.
-* An action that was received is carried out, also if its peer has gone meanwhile.
+* An action that has begun is carried out, also if its peer goes meanwhile.
 """
 
 import asyncio
@@ -198,6 +198,8 @@ class Socket:
         while True:
             while len(self._actions) >= CONCURRENT and not self._outbox.closed:
                 await self._wait_for_change()
+            if self._outbox.closed and not self._stopping:
+                return  # nobody would read the answers
             message: WSMessage = await self._ws.receive()
             if message.type is WSMsgType.TEXT:
                 encoding = Encoding.JSON
@@ -283,4 +285,4 @@ class Socket:
 
 
 def _text(event: MetaConnectEvent | MetaHeartbeatEvent | MetaStatusUpdateEvent) -> str:
-    return encode(event.to_dict(), Encoding.JSON).decode()
+    return encode(event, Encoding.JSON).decode()
