@@ -37,8 +37,11 @@ GIVEN = {
         "Request",
         "StreamReader",
         "Timings",
+        "onebot.Peer",
     )
 }
+# Results whose name two classes have.
+QUALIFIED = {"aioclient.Session.ws_connect": "~aioclient.sync.WebSocket"}
 PARAMETER = re.compile(r"^:param (?P<names>[^:]+): ")
 DESCRIBED = re.compile(r"^ +\*{0,2}(?P<names>\w+(?:, \*{0,2}\w+)*): ")
 
@@ -292,6 +295,7 @@ def on_signature(
     if signature.returns:
         note_names(signature.returns, holder, name)
     result = signature.returns if what in ("method", "function") else ""
+    result = QUALIFIED.get(name, result)
     return signature.shown(described), result or None
 
 

@@ -225,6 +225,14 @@ class OneBotImpl(Dispatcher):
         Raises:
             RuntimeError: an event loop is running: use ``async with`` there.
         """
+        try:
+            asyncio.get_running_loop()
+        except RuntimeError:
+            pass
+        else:
+            raise RuntimeError(
+                "run() has an event loop of its own; here one is running: `async with impl`"
+            )
         with asyncio.Runner(loop_factory=loop_factory) as runner:
             runner.run(until_signal(self, main))
 
