@@ -3,6 +3,7 @@
 import asyncio
 import gzip
 import logging
+import re
 import socket
 import warnings
 from collections.abc import AsyncIterator
@@ -137,6 +138,44 @@ class TestStatuses:
             if "client" not in r.name or r in ours
         ]
         assert not [text for text in texts if "s3cret" in text]
+
+
+class TestFraming:
+    @pytest.mark.rows("SRV-02")
+    @pytest.mark.parametrize(
+        "fields",
+        [
+            b"Content-Length: 4\r\nTransfer-Encoding: chunked",
+            b"Transfer-Encoding: chunked\r\nContent-Length: 4",
+            b"Content-Length: 4\r\nContent-Length: 5",
+            b"Content-Length: +4",
+            b"Content-Length: 4\r\nHost: b",
+            b"Transfer-Encoding: gzip",
+            b"Content-Length : 4",
+        ],
+    )
+    async def test_two_framings(self, fields: bytes) -> None:
+        """A request whose end can be read in two ways is refused with 400, and nothing behind it is a request."""
+        served: list[str] = []
+
+        async def note(request: web.BaseRequest) -> web.Response:
+            served.append(request.path)
+            return web.Response(text=str(len(await read_body(request))))
+
+        async with listening(Endpoint("POST", "/", note), Endpoint("POST", "/x", note)) as port:
+            hidden = b"POST /x HTTP/1.1\r\nHost: a\r\nContent-Length: 0\r\n\r\n"
+            data = b"POST / HTTP/1.1\r\nHost: a\r\n" + fields + b"\r\n\r\n0\r\n\r\n" + hidden
+            assert b" 400 " in (await raw(port, data))[:20]
+        assert served == []
+
+    @pytest.mark.rows("SRV-02")
+    async def test_pipelining(self) -> None:
+        """Requests one behind the other are answered in order, each by itself; a refused one does not open the next."""
+        async with listening(Endpoint("POST", "/", length, access_token="t")) as port:
+            good = b"POST /?access_token=t HTTP/1.1\r\nHost: a\r\nContent-Length: 2\r\n\r\nok"
+            bad = b"POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 2\r\nConnection: close\r\n\r\nno"
+            answer = await raw(port, good + good + bad)
+        assert re.findall(rb"HTTP/1\.1 (\d+)", answer) == [b"200", b"200", b"401"]
 
 
 class TestSharing:
