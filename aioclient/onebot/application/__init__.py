@@ -1,6 +1,7 @@
 """The application's side: calls of actions, and the events of implementations.
 
-- ``client``: connects to an implementation; ``receivers``: implementations connect to it;
+- ``client``: connects to an implementation; ``receiver``: implementations connect to it, by ``webhook`` or ``reverse``
+  WebSocket;
 - ``http``, ``websocket``: how actions and events travel; ``intake``: what arrives, parsed and not twice (``seen``);
 - ``events``: to iterators and handlers (``handlers``); ``bots``: the bots that are known;
 - ``calls``: the methods that call actions; ``answers``: what comes back; ``files``: files in fragments; ``errors``.
@@ -19,7 +20,8 @@ from .errors import (
 )
 from .events import EventIterator
 from .files import DownloadedFile
-from .receivers import WebhookReceiver, WebSocketReceiver
+from .reverse import WebSocketReceiver
+from .webhook import WebhookReceiver
 
 __all__ = (
     "ActionCaller",
