@@ -1,16 +1,4 @@
-"""Typed values to plain data, and plain data to typed values.
-
-Plain data are what a message can carry: ``None``, ``bool``, ``int`` of 64 bits, finite ``float``, ``str``, ``bytes``,
-lists, and dicts with ``str`` keys.
-
-- :func:`to_plain` takes these, tuples, mappings, dataclasses, named tuples, members of enums, and whatever has a
-  ``to_dict()``, such as events and segments;
-- :func:`from_plain` takes a type hint, and checks as it converts. An ``int`` is accepted where a ``float`` is expected,
-  and base64 text where ``bytes`` are; a ``bool`` is no number. Where a list of segments is expected, one segment or a
-  text will do.
-
-A field ``Annotated[T, "qq.nickname"]`` of a dataclass is called ``qq.nickname`` in plain data.
-"""
+"""Plain data to typed values."""
 
 import base64
 import binascii
@@ -21,116 +9,14 @@ import types
 import typing
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, MutableMapping
 from collections.abc import Sequence as AbstractSequence
-from functools import cache
-from typing import Any, Final, Protocol, cast
+from typing import Any, Final, cast
 
-from .bots import BotSelf
-from .segments import Segment
-
-MAX_DEPTH: Final = 100
-"""Lists and dicts within each other; chat messages have fewer than ten, and parsers give up at some hundreds."""
-INT64_MIN: Final = -(2**63)
-INT64_MAX: Final = 2**63 - 1
-UINT64_MAX: Final = 2**64 - 1
-"""What MessagePack can carry; the integers of OneBot's own fields are signed."""
+from ..bots import BotSelf
+from ..segments import Segment
+from .fields import Field, fields_of
+from .limits import INT64_MAX, INT64_MIN
 
 Converter = Callable[[object], object]
-
-
-# --- to plain data --------------------------------------------------------------------------------
-
-
-class _HasToDict(Protocol):
-    def to_dict(self) -> Mapping[str, object]: ...
-
-
-class _HasPlainFields(Protocol):
-    def plain_fields(self) -> Mapping[str, object]: ...
-
-
-_AS_THEY_ARE: Final = frozenset({str, bytes, bool, types.NoneType})
-
-
-def to_plain(value: object) -> object:
-    """Return *value* as plain data; what is plain already is copied.
-
-    Raises:
-        TypeError: part of it cannot be sent, such as a set.
-        ValueError: a number is outside of 64 bits or not finite, or it is nested more than 100 deep.
-    """
-    return _plain(value, MAX_DEPTH)
-
-
-def _plain(value: object, depth: int) -> object:
-    kind = type(value)
-    if kind in _AS_THEY_ARE:
-        return value
-    if kind is dict:
-        return _plain_items(cast("dict[object, object]", value).items(), depth)
-    if kind is list or kind is tuple:
-        return _plain_list(cast("list[object]", value), depth)
-    if kind is int or kind is float:
-        return _checked_number(cast(float, value))
-    return _plain_other(value, depth)
-
-
-def _plain_items(items: Iterable[tuple[object, object]], depth: int) -> dict[str, object]:
-    if not depth:
-        raise ValueError(f"nested more than {MAX_DEPTH} deep")
-    plain = {}
-    for name, value in items:
-        if not isinstance(name, str):
-            raise TypeError(f"the key {name!r} is not a str")
-        plain[name] = value if type(value) in _AS_THEY_ARE else _plain(value, depth - 1)
-    return plain
-
-
-def _plain_list(items: Iterable[object], depth: int) -> list[object]:
-    if not depth:
-        raise ValueError(f"nested more than {MAX_DEPTH} deep")
-    return [_plain(item, depth - 1) for item in items]
-
-
-def _checked_number(value: float) -> float:
-    if isinstance(value, int):
-        if not INT64_MIN <= value <= UINT64_MAX:
-            raise ValueError("an integer needs more than 64 bits")
-    elif not math.isfinite(value):
-        raise ValueError(f"{value} is not a finite number")
-    return value
-
-
-def _plain_other(value: object, depth: int) -> object:
-    if isinstance(value, enum.Enum):
-        return _plain(value.value, depth)
-    kind = type(value)
-    if hasattr(kind, "plain_fields"):
-        return _plain_items(cast("_HasPlainFields", value).plain_fields().items(), depth)
-    if hasattr(kind, "to_dict"):
-        return _plain_items(cast("_HasToDict", value).to_dict().items(), depth)
-    if dataclasses.is_dataclass(kind) or (issubclass(kind, tuple) and hasattr(kind, "_fields")):
-        return _plain_items(
-            ((wire, getattr(value, name)) for name, wire in wire_names(kind)), depth
-        )
-    if isinstance(value, Mapping):
-        return _plain_items(value.items(), depth)
-    if isinstance(value, list | tuple):
-        return _plain_list(value, depth)
-    if isinstance(value, bytearray | memoryview):
-        return bytes(value)
-    of_subclass = next((kind for kind in (str, bytes, int, float) if isinstance(value, kind)), None)
-    if of_subclass is not None:
-        return _plain(cast("Callable[[object], object]", of_subclass)(value), depth)
-    raise TypeError(f"a value of type {type(value).__name__} cannot be sent")
-
-
-@cache
-def wire_names(kind: Any) -> tuple[tuple[str, str], ...]:
-    """Return the fields of a dataclass or named tuple, each with its name in plain data."""
-    return tuple((field.name, field.wire) for field in _fields(kind))
-
-
-# --- from plain data ------------------------------------------------------------------------------
 
 
 class _MismatchError(Exception):
@@ -198,48 +84,6 @@ def converter(hint: Any) -> Converter:
         TypeError: *hint* is not a type that data can be converted to.
     """
     return _Compiler().compile(hint)
-
-
-@dataclasses.dataclass(frozen=True, slots=True)
-class _Field:
-    name: str
-    wire: str
-    hint: Any
-    required: bool
-
-
-def _fields(kind: type) -> list[_Field]:
-    """Return the fields of a dataclass, a named tuple or a TypedDict that its constructor takes."""
-    hints = typing.get_type_hints(kind, include_extras=True)
-    if dataclasses.is_dataclass(kind):
-        missing = dataclasses.MISSING
-        required = {
-            field.name: field.default is missing and field.default_factory is missing
-            for field in dataclasses.fields(kind)
-            if field.init
-        }
-    elif typing.is_typeddict(kind):
-        needed: frozenset[str] = getattr(kind, "__required_keys__", frozenset())
-        required = {name: name in needed for name in hints}
-    else:
-        defaults: dict[str, object] = getattr(kind, "_field_defaults", {})
-        names: tuple[str, ...] = getattr(kind, "_fields", ())
-        required = {name: name not in defaults for name in names}
-    return [
-        _Field(name, wire_name(name, hints.get(name, Any)), hints.get(name, Any), is_required)
-        for name, is_required in required.items()
-    ]
-
-
-def wire_name(name: str, hint: Any) -> str:
-    """Return the name in plain data: that of ``Annotated[T, "qq.nickname"]``, else *name*."""
-    if typing.get_origin(hint) in (typing.Required, typing.NotRequired):
-        (hint,) = typing.get_args(hint)
-    if typing.get_origin(hint) is typing.Annotated:
-        for extra in hint.__metadata__:
-            if isinstance(extra, str):
-                return extra
-    return name
 
 
 def _found(data: object) -> str:
@@ -476,7 +320,7 @@ class _Compiler:
             return of_class
         self._classes[kind] = _any  # until it is known
         try:
-            fields = _fields(kind)
+            fields = fields_of(kind)
         except NameError as error:
             raise TypeError(f"a type hint of {kind.__qualname__}: {error}") from error
         members = [(field, self.compile(field.hint)) for field in fields]
@@ -486,7 +330,7 @@ class _Compiler:
         return self._classes[kind]
 
 
-def _values(members: list[tuple[_Field, Converter]], data: object) -> Iterator[tuple[_Field, Any]]:
+def _values(members: list[tuple[Field, Converter]], data: object) -> Iterator[tuple[Field, Any]]:
     if not isinstance(data, Mapping):
         raise _wrong("dict", data)
     for field, convert in members:
@@ -499,7 +343,7 @@ def _values(members: list[tuple[_Field, Converter]], data: object) -> Iterator[t
             raise _MismatchError("missing").within(f".{field.wire}")
 
 
-def _typed_dict(members: list[tuple[_Field, Converter]]) -> Converter:
+def _typed_dict(members: list[tuple[Field, Converter]]) -> Converter:
     """Return a converter to a TypedDict, in which fields that it does not name stay."""
 
     def convert(data: object) -> object:
@@ -509,7 +353,7 @@ def _typed_dict(members: list[tuple[_Field, Converter]]) -> Converter:
     return convert
 
 
-def _instance(kind: type, members: list[tuple[_Field, Converter]]) -> Converter:
+def _instance(kind: type, members: list[tuple[Field, Converter]]) -> Converter:
     """Return a converter to a class, which leaves out fields that it does not name."""
 
     def convert(data: object) -> object:
