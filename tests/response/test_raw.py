@@ -11,6 +11,7 @@ from multidict import CIMultiDict
 
 import aioclient
 from aioclient import ClientResponse, ClientSession, Handler, Request
+from aioclient.connectors.dialling import READ_SIZE
 from aioclient.testing import RawConnection, turns
 
 from .. import spoken
@@ -219,7 +220,7 @@ class TestReadRaw:
                 largest = max(largest, len(piece))
                 total += len(piece)
             assert total == 100_000_000
-            assert largest <= (2**20 if spoken.http2() else 2**17 + 2**18)
+            assert largest <= (2**20 if spoken.http2() else 2**17 + READ_SIZE)
 
     @pytest.mark.parametrize("reply", [GZIP, CHUNKED, SMALL])
     async def test_max_body_size(self, reply: bytes) -> None:

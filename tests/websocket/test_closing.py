@@ -11,6 +11,7 @@ from aiohttp import ClientWSTimeout, WSMessage, WSMsgType
 
 import aioclient
 from aioclient import ClientSession, ClientWebSocketResponse
+from aioclient.connectors.dialling import READ_SIZE
 from aioclient.exceptions import (
     ClientConnectionResetError,
     ServerTimeoutError,
@@ -554,7 +555,9 @@ class TestBackPressure:
                 await turns(20)
             assert written < total // 2, "the rest waits in the server"
             queued = sum(len(item) + 64 for item in ws._queue if isinstance(item, bytes))
-            assert queued < QUEUE_LIMIT + 2**18 * (1 + 64 // size)
+            assert queued < QUEUE_LIMIT + READ_SIZE * (size + 64) // size, (
+                "one read beyond the limit"
+            )
             received = 0
             async for message in ws:
                 assert len(message.data) == size
