@@ -1,0 +1,1 @@
+"""What an event and an action of OneBot cost: ``python -m benchmarks.onebot``."""
