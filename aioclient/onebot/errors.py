@@ -69,7 +69,7 @@ class _OneCode(OneBotError):
 
     def __init__(self, data: object = None, message: str = "") -> None:
         super().__init__(self.code, data, message)
-        self.args = (data, message)
+        self.args: tuple[object, str] = (data, message)
 
 
 class BadRequest(_OneCode):

@@ -57,8 +57,8 @@ class Endpoint:
         self, method: Method, path: str, handler: Handler, *, access_token: str | None = None
     ) -> None:
         self.method = method
-        self.path = check_path(path)
-        self.is_open = False
+        self.path: str = check_path(path)
+        self.is_open: bool = False
         self._handler = handler
         self._token = access_token or None
         self._running: set[asyncio.Task[Any]] = set()
@@ -290,7 +290,7 @@ class _Server:
         port: int,
         ssl_context: ssl_module.SSLContext | None,
     ) -> None:
-        self.port = port
+        self.port: int = port
         self._servers = servers
         self._host = host
         self._ssl_context = ssl_context

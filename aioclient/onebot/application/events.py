@@ -154,8 +154,8 @@ class EventStream:
     """
 
     def __init__(self, label: Callable[[], str], carry_out: CarryOut) -> None:
-        self.handlers = Handlers(carry_out, self.changed)
-        self.ended = False
+        self.handlers: Handlers = Handlers(carry_out, self.changed)
+        self.ended: bool = False
         self._label = label
         self._iterators: WeakSet[EventIterator] = WeakSet()
         self._backlog: _Queue | None = _Queue()

@@ -99,7 +99,7 @@ class Handlers:
         self._handlers: list[_Handler] = []
         self._running: set[asyncio.Task[None]] = set()
         self._waiting: deque[_Job] = deque()
-        self.waiting_bytes = 0
+        self.waiting_bytes: int = 0
         """Of the messages of those that wait."""
 
     def __bool__(self) -> bool:

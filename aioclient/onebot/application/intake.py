@@ -12,7 +12,7 @@ class Intake:
     __slots__ = ("_seen", "stream")
 
     def __init__(self, stream: EventStream) -> None:
-        self.stream = stream
+        self.stream: EventStream = stream
         self._seen = SeenEvents()
 
     def take(self, data: object, size: int, *, source: str, bots: KnownBots) -> str | None:

@@ -23,8 +23,8 @@ class EventBuffer(Generic[T]):
     def __init__(self, size: int) -> None:
         if size < 0:
             raise ValueError(f"event_buffer_size={size}; give 1 or more, or 0 for no limit")
-        self.size = size
-        self.dropped = 0
+        self.size: int = size
+        self.dropped: int = 0
         self._events: deque[T] = deque(maxlen=size or None)
 
     def __len__(self) -> int:

@@ -78,7 +78,7 @@ class Connection:
     def __init__(
         self, *, access_token: str | None = None, bots: Iterable[BotSelf] | None = None
     ) -> None:
-        self.access_token = check_token(access_token)
+        self.access_token: str | None = check_token(access_token)
         self.bots: frozenset[BotSelf] | None = (
             None if bots is None else frozenset(BotSelf(bot.platform, bot.user_id) for bot in bots)
         )
@@ -189,7 +189,7 @@ class ClientConnection(Connection):
                 f"url={shown_bad(url)}; give an absolute URL that begins with {' or '.join(self.SCHEMES)}"
             )
         self.url = url
-        self.label = shown(parsed)
+        self.label: str = shown(parsed)
         """The URL without secrets."""
         self._ssl: ssl_module.SSLContext | bool = True if ssl_context is None else ssl_context
 
@@ -233,7 +233,7 @@ class ServerConnection(Connection):
     ) -> None:
         super().__init__(access_token=access_token, bots=bots)
         self.host = host
-        self.path = check_path(path)
+        self.path: str = check_path(path)
         self._wanted_port = check_port(port)
         self._ssl_context = ssl_context
         self._endpoint = Endpoint(self.METHOD, path, self._answer, access_token=self.access_token)

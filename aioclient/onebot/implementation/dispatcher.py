@@ -53,7 +53,7 @@ class Dispatcher:
             raise ValueError("a OneBotImpl needs a bot: OneBotImpl(name, version, conns, Bot(...))")
         if action_timeout is not None and not action_timeout > 0:
             raise ValueError(f"action_timeout={action_timeout}; give seconds, or None for no limit")
-        self.name = checked_name("name", name)
+        self.name: str = checked_name("name", name)
         self.version = version
         self.onebot_version = onebot_version
         self.is_good = True

@@ -41,8 +41,8 @@ class Outbox(Generic[T]):
     )
 
     def __init__(self, size: int, max_bytes: int = MAX_BYTES) -> None:
-        self.closed = False
-        self.dropped = 0
+        self.closed: bool = False
+        self.dropped: int = 0
         self._size = size
         self._max_bytes = max_bytes
         self._bytes = 0

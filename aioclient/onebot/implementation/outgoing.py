@@ -15,7 +15,7 @@ class Outgoing:
 
     def __init__(self, event: Event) -> None:
         self.event = event
-        self.body = encode(event, Encoding.JSON)
+        self.body: bytes = encode(event, Encoding.JSON)
         self._text: str | None = None
         self._plain: dict[str, object] | None = None
 
