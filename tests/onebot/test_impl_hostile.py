@@ -281,8 +281,11 @@ class TestSlowReaders:
                     got.append((await ws.receive_json())["message_id"])
 
             reading = asyncio.create_task(read())
-            # Enough for the buffers of the system, and for the queue.
-            await emit(impl, 0, 5000, alt_message="x" * 5000)
+            # Enough for the buffers of the system, and for the queue; never too much for the one that reads.
+            for first in range(0, 5000, 500):
+                await emit(impl, first, first + 500, alt_message="x" * 5000)
+                while len(got) < first + 500:
+                    await asyncio.sleep(0)
             await reading
             assert got == [str(number) for number in range(5000)]
             while len(connection.peers) > 1:
