@@ -23,6 +23,7 @@ A hang that holds the event loop itself is ended by `faulthandler_timeout` in `s
 import asyncio
 import gc
 import inspect
+import signal
 from collections.abc import Callable, Coroutine, Iterator
 from typing import Any
 
@@ -60,6 +61,9 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 
 def pytest_configure(config: pytest.Config) -> None:
+    # A shell starts what it runs in the background with Ctrl-C ignored, and processes of the tests would inherit that.
+    if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
     for line in (
         "both_loops: run on asyncio and on uvloop",
         "both_protocols(tls=False): run over HTTP/1.1 and over HTTP/2, by TLS as well",
