@@ -39,6 +39,16 @@ class ActionRequest:
         Raises:
             BadRequest: they are no request. Its ``echo`` is theirs if they have a usable one.
         """
+        if isinstance(data, dict):
+            action, params, echo = data.get("action"), data.get("params"), data.get("echo")
+            if (
+                isinstance(action, str)
+                and action
+                and isinstance(params, dict)
+                and (echo is None or isinstance(echo, str))
+                and data.get("self") is None
+            ):
+                return cls(action, params, None, echo)  # most requests
         try:
             values = checked_members(_REQUEST, data, "action request")
             if not values["action"]:

@@ -2,6 +2,9 @@
 
 What is not exact is refused, in both directions and alike for both encodings: numbers that are not finite or outside of
 64 bits, a name twice in one object, names that are not text, data after the end, and more than 100 levels.
+
+Where msgspec is installed it reads and writes the JSON, with the results of the standard library. What it refuses, and
+what it might read differently, is read again by the standard library, which decides.
 """
 
 import base64
@@ -9,8 +12,9 @@ import enum
 import json
 import math
 import types
+from collections.abc import Callable
 from functools import cache
-from typing import Any, Final, NoReturn
+from typing import Any, Final, NoReturn, cast
 
 from ..exceptions import MissingExtraError
 from .convert import INT64_MIN, MAX_DEPTH, UINT64_MAX, to_plain
@@ -48,7 +52,7 @@ def encode(value: object, encoding: Encoding) -> bytes:
     """
     plain = to_plain(value)
     if encoding is Encoding.JSON:
-        return _to_json(plain).encode()
+        return _json_encoder()(plain)
     packed: bytes = _msgpack().packb(plain)
     return packed
 
@@ -83,6 +87,40 @@ _to_json: Final = json.JSONEncoder(
 ).encode
 
 
+@cache
+def _json_encoder() -> Callable[[object], bytes]:
+    """Return what writes plain data as JSON: no blanks, UTF-8, and bytes as base64."""
+    try:
+        import msgspec
+    except ImportError:
+        return lambda plain: _to_json(plain).encode()
+    encode_json: Callable[[object], bytes] = msgspec.json.Encoder().encode
+    return encode_json
+
+
+@cache
+def _json_decoder() -> Callable[[bytes | str], object]:
+    """Return what reads JSON fast: it raises for some that is valid, and keeps the last of two values of one name."""
+    try:
+        import msgspec
+    except ImportError:
+        return _decode_text
+    decode_json: Callable[[bytes | str], object] = msgspec.json.Decoder().decode
+    return decode_json
+
+
+def _decode_text(data: bytes | str) -> object:
+    text = data if isinstance(data, str) else data.decode()
+    if "\\u" in text:
+        raise ValueError("there may be a lone surrogate")
+    text.encode()  # fails for one
+    value: object = _parse_json(text)
+    return value
+
+
+_parse_json: Final = json.JSONDecoder().decode
+
+
 def _without_duplicates(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     items = dict(pairs)
     if len(items) != len(pairs):
@@ -94,15 +132,26 @@ def _no_constant(name: str) -> NoReturn:
     raise ValueError(f"{name} is not a number of JSON")
 
 
-_parse_json: Final = json.JSONDecoder(
+_parse_json_strictly: Final = json.JSONDecoder(
     object_pairs_hook=_without_duplicates, parse_constant=_no_constant
 ).decode
 
 
 def _from_json(data: bytes | str) -> object:
     try:
+        value = _json_decoder()(data)
+        names = _check(value)
+    except (ValueError, RecursionError):  # of msgspec, too
+        return _from_json_strictly(data)
+    # Each name is followed by a colon: if there are no others, no name was lost because it occurred twice.
+    colons = data.count(":") if isinstance(data, str) else data.count(b":")
+    return value if names == colons else _from_json_strictly(data)
+
+
+def _from_json_strictly(data: bytes | str) -> object:
+    try:
         text = data if isinstance(data, str) else data.decode()
-        value = _parse_json(text)
+        value: object = _parse_json_strictly(text)
         _check(value)
         if "\\u" in text or (isinstance(data, str) and not data.isascii()):
             _to_json(value).encode()  # fails for a lone surrogate
@@ -138,6 +187,13 @@ def supports(encoding: Encoding) -> bool:
     return True
 
 
+def _with_names(pairs: list[tuple[object, Any]]) -> dict[str, Any]:
+    for name, _ in pairs:
+        if type(name) is not str:
+            raise ValueError("a name that is not text")
+    return _without_duplicates(cast("list[tuple[str, Any]]", pairs))
+
+
 def _no_extension(code: int, _: bytes) -> NoReturn:
     raise ValueError(f"an extension type, {code}")
 
@@ -148,7 +204,7 @@ def _from_msgpack(data: bytes) -> object:
         value = msgpack.unpackb(
             data,
             strict_map_key=True,
-            object_pairs_hook=_without_duplicates,
+            object_pairs_hook=_with_names,
             ext_hook=_no_extension,
         )
         _check(value)
@@ -167,48 +223,48 @@ def _from_msgpack(data: bytes) -> object:
 
 # --- both -----------------------------------------------------------------------------------------
 
-_NO_RULES: Final = frozenset({str, bool, bytes, types.NoneType})
+_NO_RULES: Final = frozenset({bool, bytes, types.NoneType})
 
 
-def _check(value: object) -> None:
-    """Check decoded data; without recursion, so that depth costs no stack.
+def _check(value: object) -> int:
+    """Check decoded data, and return how many names they have; without recursion, so that depth costs no stack.
 
     Raises:
-        ValueError: they are nested too deeply, or contain a number or a name that is not allowed.
+        ValueError: they are nested too deeply, or contain a number or a type that is not allowed.
     """
-    level: list[object] = [value]
+    names = 0
+    level = [value]
     for _ in range(MAX_DEPTH + 1):
-        inner: list[object] = []
+        inner: list[Any] = []
         is_last = True
         for item in level:
             kind = type(item)
-            if kind in _NO_RULES:
+            if kind is str:
                 continue
-            if kind is int:
-                if not INT64_MIN <= item <= UINT64_MAX:  # type: ignore[operator]
-                    raise ValueError("an integer needs more than 64 bits")
-            elif kind is float:
-                if not math.isfinite(item):  # type: ignore[arg-type]
-                    raise ValueError(f"{item} is not a finite number")
+            if kind is dict:
+                is_last = False
+                items = cast("dict[str, object]", item)
+                names += len(items)
+                inner.extend(items.values())
             elif kind is list:
                 is_last = False
-                inner.extend(item)  # type: ignore[arg-type]
-            elif kind is dict:
-                is_last = False
-                _check_names(item)  # type: ignore[arg-type]
-                inner.extend(item.values())  # type: ignore[attr-defined]
-            else:
-                raise ValueError("an extension type")
+                inner.extend(cast("list[object]", item))
+            elif kind not in _NO_RULES:
+                _check_number(item)
         if is_last:
-            return
+            return names
         level = inner
     raise ValueError(f"nested more than {MAX_DEPTH} deep")
 
 
-def _check_names(items: dict[object, object]) -> None:
-    for name in items:
-        if type(name) is not str:
-            raise ValueError("a name that is not text")
+def _check_number(value: object) -> None:
+    if isinstance(value, int):
+        if not INT64_MIN <= value <= UINT64_MAX:
+            raise ValueError("an integer needs more than 64 bits")
+    elif not isinstance(value, float):
+        raise ValueError("an extension type")
+    elif not math.isfinite(value):
+        raise ValueError(f"{value} is not a finite number")
 
 
 def _reason(error: ValueError) -> str:

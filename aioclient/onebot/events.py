@@ -9,6 +9,7 @@ import uuid
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import MISSING, dataclass, field, fields
 from functools import cache
+from operator import attrgetter
 from typing import Any, Final, Literal, TypedDict, cast, get_type_hints
 
 from .bots import BotSelf
@@ -60,7 +61,7 @@ class Event:
     def __post_init__(self) -> None:
         if not self.extra:
             return
-        own = [wire for name, wire in _own_fields(type(self))]
+        own, _ = _own_fields(type(self))
         for name in self.extra:
             if name in own:
                 raise ValueError(f"extra: {name!r} is a field of {type(self).__name__}")
@@ -71,12 +72,14 @@ class Event:
 
     def plain_fields(self) -> _Plain:
         """Return the fields by the names they have when sent, with their values as they are."""
-        plain: _Plain = {}
-        for name, wire in _own_fields(type(self)):
-            value = getattr(self, name)
-            if value is not None:
-                plain[wire] = value
-        plain.update(self.extra)
+        wires, values = _own_fields(type(self))
+        plain = {
+            wire: value
+            for wire, value in zip(wires, values(self), strict=True)
+            if value is not None
+        }
+        if self.extra:
+            plain.update(self.extra)
         return plain
 
     def dict(self) -> _Plain:
@@ -84,17 +87,19 @@ class Event:
         return self.to_dict()
 
 
-_fields_of_kinds: Final[dict[type[Event], tuple[tuple[str, str], ...]]] = {}
+_OwnFields = tuple[tuple[str, ...], Callable[[object], tuple[object, ...]]]
+_fields_of_kinds: Final[dict[type[Event], _OwnFields]] = {}
 
 
-def _own_fields(kind: type[Event]) -> tuple[tuple[str, str], ...]:
-    """Return the fields of an event without ``extra``, each with its name when sent."""
-    pairs = _fields_of_kinds.get(kind)
-    if pairs is None:
+def _own_fields(kind: type[Event]) -> _OwnFields:
+    """Return the names that the fields of an event have when sent, without ``extra``, and what gets their values."""
+    own = _fields_of_kinds.get(kind)
+    if own is None:
         names: Callable[[Any], tuple[tuple[str, str], ...]] = wire_names
-        pairs = tuple((name, wire) for name, wire in names(kind) if name != "extra")
-        _fields_of_kinds[kind] = pairs
-    return pairs
+        pairs = [(name, wire) for name, wire in names(kind) if name != "extra"]
+        own = tuple(wire for _, wire in pairs), attrgetter(*(name for name, _ in pairs))
+        _fields_of_kinds[kind] = own
+    return own
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

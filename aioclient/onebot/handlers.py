@@ -101,9 +101,9 @@ class ActionHandler:
                 arguments[parameter.name] = _converted(parameter.convert, params[wire], wire)
             elif parameter.required:
                 raise BadParam(message=f"{wire}: missing")
-        unknown = [name for name in params if name not in self._parameters]
-        if not unknown:
+        if len(params) == len(arguments):
             return arguments
+        unknown = [name for name in params if name not in self._parameters]
         taken = {*arguments, *self._injected}
         if self._rest is None or not taken.isdisjoint(unknown):
             raise UnsupportedParam(message=f"no such parameter: {', '.join(sorted(unknown)):.300}")
@@ -136,10 +136,12 @@ def _converted(convert: Converter, value: object, wire: str) -> object:
         converted = checked(convert, value, wire)
     except ValueError as error:
         raise BadParam(message=str(error)) from None
+    if type(converted) is str:
+        return converted
     if isinstance(converted, Segment):
         check_segment(converted, wire)
     elif isinstance(converted, list | tuple):
         for place, item in enumerate(converted):
             if isinstance(item, Segment):
-                check_segment(item, f"{wire}[{place}]")
+                check_segment(item, wire, place)
     return converted

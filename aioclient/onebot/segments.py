@@ -24,6 +24,10 @@ class Segment:
         """Return it as it is sent."""
         return {"type": self.type, "data": dict(self.data)}
 
+    def plain_fields(self) -> dict[str, object]:
+        """As :meth:`to_dict`, without a copy of the data."""
+        return {"type": self.type, "data": self.data}
+
 
 def text(text: str, **extra: object) -> Segment:
     """Return a text."""
@@ -90,6 +94,7 @@ File: Callable[..., Segment] = file
 Location: Callable[..., Segment] = location
 Reply: Callable[..., Segment] = reply
 
+_MISSING: Final = object()
 _Kinds = tuple[type, ...]
 _FILE: Final[dict[str, _Kinds]] = {"file_id": (str,)}
 # What a segment of a standard type has at least; reply's user may be left out.
@@ -112,17 +117,28 @@ _STANDARD: Final[dict[str, dict[str, _Kinds]]] = {
 }
 
 
-def check_segment(segment: Segment, where: str) -> None:
+def check_segment(segment: Segment, where: str, place: int | None = None) -> None:
     """Check the data of a segment of a standard type; other types have no rules.
+
+    Args:
+        where: the parameter, for the message.
+        place: the segment's index there, if it is a list.
 
     Raises:
         BadSegmentData: data are missing, or of the wrong type.
     """
-    for name, kinds in _STANDARD.get(segment.type, {}).items():
-        if name not in segment.data:
+    rules = _STANDARD.get(segment.type)
+    if not rules:
+        return
+    data = segment.data
+    for name, kinds in rules.items():
+        value = data.get(name, _MISSING)
+        if isinstance(value, kinds) and not isinstance(value, bool):
+            continue
+        if place is not None:
+            where = f"{where}[{place}]"
+        if value is _MISSING:
             raise BadSegmentData(message=f"{where}.data.{name}: missing in a {segment.type!r}")
-        value = segment.data[name]
-        if not isinstance(value, kinds) or isinstance(value, bool):
-            raise BadSegmentData(
-                message=f"{where}.data.{name}: expected {kinds[0].__name__}, found {type(value).__name__}"
-            )
+        raise BadSegmentData(
+            message=f"{where}.data.{name}: expected {kinds[0].__name__}, found {type(value).__name__}"
+        )

@@ -4,6 +4,8 @@ import base64
 import json
 import subprocess
 import sys
+from collections.abc import Iterator
+from types import FunctionType
 from typing import Any
 
 import msgpack
@@ -11,12 +13,28 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from aioclient.onebot import encoding as module
 from aioclient.onebot.encoding import Encoding, decode, encode, encoding_of, supports
 
 from . import values
 
 JSON, MSGPACK = Encoding.JSON, Encoding.MSGPACK
 both = pytest.mark.parametrize("encoding", Encoding)
+
+
+@pytest.fixture(autouse=True, scope="module", params=["with msgspec", "without msgspec"])
+def json_by(request: pytest.FixtureRequest) -> Iterator[None]:
+    """JSON is read and written alike whether msgspec is installed or not."""
+    for cached in (module._json_decoder, module._json_encoder):
+        cached.cache_clear()
+    with pytest.MonkeyPatch.context() as patch:
+        if request.param == "without msgspec":
+            patch.setitem(sys.modules, "msgspec", None)
+        of_python = isinstance(module._json_encoder(), FunctionType)
+        assert of_python == (request.param == "without msgspec")
+        yield
+    for cached in (module._json_decoder, module._json_encoder):
+        cached.cache_clear()
 
 
 class TestMediaTypes:
@@ -84,6 +102,12 @@ class TestBothWays:
         deep = values.nested(100)
         assert decode(encode(deep, encoding), encoding) == deep
 
+    @pytest.mark.parametrize("text", ["a: b", "https://a.example:8080/", '":', "12:30", "é: ü"])
+    def test_colons(self, text: str) -> None:
+        """Texts with colons are read as all others are."""
+        data = {"message": [{"type": "text", "data": {"text": text}}], "a:b": 1}
+        assert decode(encode(data, JSON), JSON) == decode(json.dumps(data), JSON) == data
+
     def test_texts_of_msgpack(self) -> None:
         """A WebSocket's text is read as its bytes would be."""
         assert decode("\x01", MSGPACK) == 1
@@ -145,6 +169,7 @@ class TestWhatIsRefused:
             (b"9" * 5000, "Exceeds the limit"),
             (b'{"a": 1, "a": 1}', "a name occurs twice"),
             (b'{"a": 1, "\\u0061": 1}', "a name occurs twice"),
+            (b'{"a": 1, "a": ":"}', "a name occurs twice"),
             (b'[{"b": {"a": 1, "a": 2}}]', "a name occurs twice"),
             (b"[" * 101 + b"]" * 101, "nested more than 100 deep"),
             (b"[" * 100_000, "nested more than 100 deep"),

@@ -72,11 +72,11 @@ def _checked_number(value: float) -> float:
 
 
 def _plain_other(value: object, depth: int) -> object:
-    if isinstance(value, enum.Enum):
-        return _plain(value.value, depth)
     kind = type(value)
     if hasattr(kind, "plain_fields"):
         return _plain_items(cast("_HasPlainFields", value).plain_fields().items(), depth)
+    if isinstance(value, enum.Enum):
+        return _plain(value.value, depth)
     if hasattr(kind, "to_dict"):
         return _plain_items(cast("_HasToDict", value).to_dict().items(), depth)
     if dataclasses.is_dataclass(kind) or (issubclass(kind, tuple) and hasattr(kind, "_fields")):

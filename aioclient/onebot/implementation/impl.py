@@ -11,7 +11,7 @@ from typing import Any, Final, Self
 
 from aiohttp import web
 
-from ..bots import Bot
+from ..bots import Bot, BotSelf
 from ..events import Event, parse_event
 from .connection import Connection, ServerConnection
 from .dispatcher import ACTION_LIMIT, Dispatcher, log
@@ -119,11 +119,15 @@ class OneBotImpl(Dispatcher):
                         f"event {event.type}.{event.detail_type}: self is missing, and there are {len(self.bots)} bots"
                     )
                 event = replace(event, self=next(iter(self.bots.values())).self)
-        elif all(bot != event.self for bot in self.bots.values()):
+        elif not self._has_bot(event.self):
             raise ValueError(
                 f"event {event.type}.{event.detail_type}: its self, {event.self!r}, is none of the bots"
             )
         return event
+
+    def _has_bot(self, identity: BotSelf) -> bool:
+        key = f"{identity.platform}.{identity.user_id}"
+        return self.bots.get(key) == identity or any(bot == identity for bot in self.bots.values())
 
     def _of_ours(self, conns: Collection[Connection]) -> Collection[Connection]:
         for connection in conns:
