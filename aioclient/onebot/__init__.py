@@ -6,7 +6,7 @@ logic: it takes events and asks for actions.
 - ``retcodes``, ``errors``: how actions fail; ``bots``: whom they concern;
 - ``segments``, ``events``, ``actions``: what is exchanged, as typed values;
 - ``convert``: typed values and plain data; ``encoding``: plain data and bytes, JSON or MessagePack;
-- ``handlers``: functions that carry out actions;
+- ``handlers``: functions that carry out actions; ``faults``: what functions of the user raise;
 - ``implementation``: ``OneBotImpl`` and its connections, for chat platforms;
 - ``application``: the client and the receivers of an application;
 - ``server``, ``authorization``: what both have in common where they listen.

@@ -252,7 +252,7 @@ class OneBotClient(ActionCaller):
         except Exception as error:  # noqa: BLE001  (listeners get it)
             _log.error("%s: no more events: %s", self._label, error)
             self._stream.end(error)
-        else:
+        finally:
             self._stream.end()
 
     async def close(self) -> None:

@@ -19,6 +19,7 @@ from typing import Any, Final, TypeAlias, TypeVar, cast
 from ..actions import ActionRequest
 from ..errors import OneBotError
 from ..events import Event
+from ..faults import is_fault, place_of
 from .bots import RemoteBot
 
 MOST_RUNNING: Final = 100
@@ -180,7 +181,9 @@ class Handlers:
     def _run(self, job: _Job) -> None:
         try:
             result = job.handler.function(job.event, job.bot)
-        except Exception as error:  # noqa: BLE001  (it is logged)
+        except BaseException as error:
+            if not is_fault(error):
+                raise
             _log_failure(job, error)
             result = None
         if result is None:
@@ -196,7 +199,9 @@ class Handlers:
             if inspect.isawaitable(result):
                 result = await cast(Awaitable[object], result)
             actions = actions_of(result)
-        except Exception as error:  # noqa: BLE001  (it is logged)
+        except BaseException as error:
+            if not is_fault(error):
+                raise
             _log_failure(job, error)
         finally:
             delivered = self._settle(job, actions)
@@ -254,7 +259,7 @@ def actions_of(result: object) -> list[ActionRequest]:
     ]
 
 
-def _log_failure(job: _Job, error: Exception) -> None:
+def _log_failure(job: _Job, error: BaseException) -> None:
     """Log what a handler raised; a failed action needs no traceback beyond its place."""
     _log.error(
         "%s failed for %s: %s: %s, at %s",
@@ -265,13 +270,3 @@ def _log_failure(job: _Job, error: Exception) -> None:
         place_of(error),
         exc_info=None if isinstance(error, OneBotError) else error,
     )
-
-
-def place_of(error: BaseException) -> str:
-    """Return the file and the line that raised *error*."""
-    traceback = error.__traceback__
-    if traceback is None:
-        return "?"
-    while traceback.tb_next is not None:
-        traceback = traceback.tb_next
-    return f"{traceback.tb_frame.f_code.co_filename}:{traceback.tb_lineno}"

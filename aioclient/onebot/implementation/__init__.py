@@ -4,7 +4,7 @@
 - ``dispatcher``: from an action's name to its handler, and what became of it;
 - ``connection``: ``Connection`` and the bases of those that listen and those that connect; ``outgoing``: an event that
   is encoded once for all of them;
-- ``http``, ``webhook``, ``websocket``, ``reverse``: the four transports;
+- ``http``, ``webhook``, ``websocket``, ``reverse``: the four transports; ``answers``: responses as messages;
 - ``socket``: the frames of one WebSocket, whoever opened it;
 - ``buffer``, ``outbox``: the events that wait for a poller, and for a peer (without I/O).
 """

@@ -16,8 +16,7 @@ from ...exceptions import shown, shown_bad
 from ..actions import ActionRequest, ActionResponse
 from ..authorization import authorization, check_token
 from ..bots import Bot, BotSelf
-from ..encoding import Encoding, encode
-from ..errors import BadHandler, BadRequest, OneBotError
+from ..errors import BadRequest
 from ..events import Event, Status, Version
 from ..handlers import ActionHandler
 from ..server import Endpoint, Listening, Method, check_path, check_port, listen, mount
@@ -150,15 +149,6 @@ class Connection:
 
     def __repr__(self) -> str:
         return f"<{type(self).__name__}>"
-
-
-def encoded(response: ActionResponse, encoding: Encoding) -> bytes:
-    """Return *response* as a message; if its data cannot be sent, one that says so (20001)."""
-    try:
-        return encode(response.to_dict(), encoding)
-    except (TypeError, ValueError) as error:
-        failure: OneBotError = BadHandler(message=f"the result cannot be sent: {error}")
-        return encode(ActionResponse.failed(failure, response.echo).to_dict(), encoding)
 
 
 class ClientConnection(Connection):

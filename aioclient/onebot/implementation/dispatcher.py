@@ -4,22 +4,28 @@ import asyncio
 import inspect
 import logging
 from collections.abc import Callable, Mapping
-from pathlib import Path
-from traceback import walk_tb
 from typing import Any, Final, TypeVar, cast
 
 from ..actions import ActionResponse
 from ..bots import Bot, BotSelf, checked_name
-from ..errors import InternalHandlerError, OneBotError, UnknownSelf, UnsupportedAction, WhoAmI
+from ..errors import (
+    BadHandler,
+    InternalHandlerError,
+    OneBotError,
+    UnknownSelf,
+    UnsupportedAction,
+    WhoAmI,
+)
 from ..events import Status, Version
+from ..faults import described, is_fault, place_of
 from ..handlers import ActionHandler
+from ..retcodes import is_failure
 from .connection import Connection
 
 ACTION_LIMIT: Final = 30.0  # seconds; for as long applications wait, NoneBot among them
 
 _F = TypeVar("_F", bound=Callable[..., Any])
 _INJECTED: Final = (Bot, Connection)
-_OURS: Final = str(Path(__file__).parent.parent)
 
 log: Final = logging.getLogger("aioclient.onebot.implementation")
 
@@ -212,21 +218,17 @@ class Dispatcher:
         try:
             async with asyncio.timeout(limit) as scope:
                 return await handler(params, injected)
-        except OneBotError:
+        except OneBotError as error:
+            _check_retcode(handler, error)
             raise
-        except asyncio.CancelledError as error:
-            task = asyncio.current_task()
-            if task is None or task.cancelling():
+        except BaseException as error:  # the response and the log tell of it
+            if not is_fault(error):
                 raise
-            raise _failed(handler, error, "was cancelled from within") from error
-        except TimeoutError as error:
-            if not scope.expired():
-                raise _failed(handler, error, "raised TimeoutError") from error
+            if not (isinstance(error, TimeoutError) and scope.expired()):
+                raise _failed(handler, error, described(error)) from error
             # The cancellation knows where the handler waited.
             waited = error.__context__ or error
             raise _failed(handler, waited, f"did not end within {limit:g} s") from error
-        except Exception as error:  # the response and the log tell of it
-            raise _failed(handler, error, f"raised {type(error).__name__}") from error
 
     async def call_hook(self, hook: object, argument: object) -> None:
         """Run *hook*, a function or coroutine function of the user, within the time limit of an action."""
@@ -254,10 +256,20 @@ def _failed(handler: ActionHandler, error: BaseException, how: str) -> InternalH
     return InternalHandlerError(message=f"the handler {how}")
 
 
-def place_of(error: BaseException) -> str:
-    """Return the line of the user's code that led to *error*: ``file:line``."""
-    for frame, line in walk_tb(error.__traceback__):
-        path = frame.f_code.co_filename
-        if not path.startswith(_OURS):
-            return f"{path}:{line}"
-    return "an unknown place"
+def _check_retcode(handler: ActionHandler, error: OneBotError) -> None:
+    """Check the return code of *error*, which a handler raised.
+
+    Raises:
+        BadHandler: no answer of a failed action may have it.
+    """
+    retcode: object = error.retcode
+    if is_failure(retcode):
+        return
+    log.error(
+        "action %r raised %s with the retcode %r, which no failed action may have, at %s",
+        handler.name,
+        type(error).__name__,
+        retcode,
+        place_of(error),
+    )
+    raise BadHandler(message="the handler gave a retcode that no failed action may have") from error

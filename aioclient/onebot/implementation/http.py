@@ -15,8 +15,9 @@ from ..errors import BadParam, BadRequest, OneBotError
 from ..events import Event
 from ..handlers import ActionHandler
 from ..server import BodyError, read_body
+from .answers import encoded
 from .buffer import EventBuffer
-from .connection import ServerConnection, encoded
+from .connection import ServerConnection
 from .outgoing import Outgoing
 
 LONGEST_POLL: Final = 3600  # seconds; a poll that asks for more waits so long
@@ -171,7 +172,7 @@ class HTTP(ServerConnection):
             return _response(ActionResponse.failed(failure), encoding)
         if asked.action == POLL and POLL in self.own_actions:
             return await self._poll(request, asked, encoding)
-        return _response(await self.run_request(asked), encoding)
+        return _response(await self.run_request(asked), encoding, asked.action)
 
     async def _poll(
         self, request: web.BaseRequest, asked: ActionRequest, encoding: Encoding
@@ -224,7 +225,10 @@ class HTTP(ServerConnection):
         await super().stop(limit)
 
 
-def _response(response: ActionResponse, encoding: Encoding) -> web.Response:
+def _response(
+    response: ActionResponse, encoding: Encoding, action: str | None = None
+) -> web.Response:
     return web.Response(
-        body=encoded(response, encoding), headers={hdrs.CONTENT_TYPE: encoding.content_type}
+        body=encoded(response, encoding, action),
+        headers={hdrs.CONTENT_TYPE: encoding.content_type},
     )

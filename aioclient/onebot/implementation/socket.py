@@ -21,8 +21,10 @@ from ..actions import ActionResponse
 from ..encoding import Encoding, decode, encode
 from ..errors import BadRequest
 from ..events import MetaConnectEvent, MetaHeartbeatEvent, MetaStatusUpdateEvent
-from .connection import QUEUE, Connection, encoded
-from .dispatcher import log, place_of
+from ..faults import described, is_fault, place_of
+from .answers import encoded
+from .connection import QUEUE, Connection
+from .dispatcher import log
 from .outbox import Outbox
 
 CONCURRENT: Final = 100  # actions of one socket
@@ -144,20 +146,27 @@ class Socket:
 
     # Serving
 
+    def greet(self) -> None:
+        """Let the first two frames be sent.
+
+        Raises:
+            Exception: they cannot be encoded, because of the fields that the user gave a bot.
+        """
+        version, status = self._connection.impl.impl_ver, self._status()
+        self.offer(_text(MetaConnectEvent(version=version)))
+        self.offer(status)
+
     async def serve(
         self,
         joined: Callable[["Socket"], None],
         on_connect: object,
     ) -> None:
-        """Talk to the peer until it goes, or ``stop()``.
+        """Talk to the peer until it goes, or ``stop()``; ``greet()`` comes before.
 
         Args:
-            joined: called when the first frames wait, and events may follow them.
+            joined: called before anything else; events may follow the first frames then.
             on_connect: the user's hook; if it raises, the socket is closed.
         """
-        connection = self._connection
-        self.offer(_text(MetaConnectEvent(version=connection.impl.impl_ver)))
-        self.offer(self._status())
         joined(self)
         self._writer = asyncio.create_task(
             self._write(), name=f"onebot: send to {self.peer.address}"
@@ -182,11 +191,13 @@ class Socket:
             return True
         try:
             await self._connection.impl.call_hook(on_connect, self.peer)
-        except Exception as error:  # noqa: BLE001  # whatever the hook raises concerns this peer only
+        except BaseException as error:  # whatever the hook raises concerns this peer only
+            if not is_fault(error):
+                raise
             log.error(
-                "%s: on_connect raised %s at %s; the socket is closed",
+                "%s: on_connect %s at %s; the socket is closed",
                 self.peer.address,
-                type(error).__name__,
+                described(error),
                 place_of(error),
                 exc_info=error,
             )
@@ -230,6 +241,7 @@ class Socket:
 
     async def _act(self, message: str | bytes, encoding: Encoding) -> None:
         """Carry out the action in *message*, and let the answer be sent."""
+        action: object = None
         try:
             data = decode(message, encoding)
         except MissingExtraError:
@@ -242,7 +254,8 @@ class Socket:
             response = ActionResponse.failed(BadRequest(message=str(error)))
         else:
             response = await self._connection.run_action(data)
-        body = encoded(response, encoding)
+            action = data.get("action") if isinstance(data, dict) else None
+        body = encoded(response, encoding, action)
         await self.push(body.decode() if encoding is Encoding.JSON else body)
 
     # The end

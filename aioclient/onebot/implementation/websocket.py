@@ -9,9 +9,10 @@ from aiohttp import WSCloseCode, hdrs, web
 
 from ..bots import BotSelf
 from ..events import Event
+from ..faults import described, is_fault, place_of
 from ..server import Method
 from .connection import HEARTBEAT, Connection, ServerConnection
-from .dispatcher import log, place_of
+from .dispatcher import log
 from .outgoing import Outgoing
 from .socket import CLOSE_LIMIT, MAX_MESSAGE, PING, AnyWebSocket, Peer, Socket
 
@@ -100,6 +101,16 @@ class WebSocketConnection(Connection):
             await ws.close(code=WSCloseCode.GOING_AWAY)
             return
         socket = Socket(self, ws, peer, abort, self._heartbeat)
+        try:
+            socket.greet()
+        except BaseException as error:
+            if not is_fault(error):
+                raise
+            log.error(
+                "%s: the status cannot be sent, the socket is closed: %r", peer.address, error
+            )
+            await ws.close(code=WSCloseCode.INTERNAL_ERROR)
+            return
         log.info("%s: connected", peer.address)
         try:
             await socket.serve(self._sockets.add, self._on_connect)
@@ -115,11 +126,13 @@ class WebSocketConnection(Connection):
     async def _say_goodbye(self, hook: Hook, peer: Peer) -> None:
         try:
             await self.impl.call_hook(hook, peer)
-        except Exception as error:  # noqa: BLE001  # whatever the hook raises: the socket is gone
+        except BaseException as error:  # whatever the hook raises: the socket is gone
+            if not is_fault(error):
+                raise
             log.error(
-                "%s: on_disconnect raised %s at %s",
+                "%s: on_disconnect %s at %s",
                 peer.address,
-                type(error).__name__,
+                described(error),
                 place_of(error),
                 exc_info=error,
             )

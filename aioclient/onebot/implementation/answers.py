@@ -1,0 +1,25 @@
+"""Responses as messages."""
+
+from ..actions import ActionResponse
+from ..encoding import Encoding, encode
+from ..errors import BadHandler
+from ..faults import is_fault, place_of
+from .dispatcher import log
+
+
+def encoded(response: ActionResponse, encoding: Encoding, action: object = None) -> bytes:
+    """Return *response* as a message; if its data cannot be sent, one that says so (20001), and a line in the log.
+
+    Args:
+        action: the name of the action, for the log.
+    """
+    try:
+        return encode(response.to_dict(), encoding)
+    except BaseException as error:  # data may be values with methods of the user
+        if not is_fault(error):
+            raise
+        log.error(
+            "the result of action %.100r cannot be sent: %r, at %s", action, error, place_of(error)
+        )
+    failure = BadHandler(message="the handler's result cannot be sent")
+    return encode(ActionResponse.failed(failure, response.echo).to_dict(), encoding)
