@@ -606,8 +606,6 @@ async def test_refused_before_it_is_sent() -> None:
 
 @pytest.mark.virtual_clock
 class TestTime:
-    pytestmark = pytest.mark.virtual_clock
-
     async def test_limits(self) -> None:
         """Each exchange has its own limits, and one timer looks after all of them."""
         async with H2Server() as server, connected(server) as (connection, _owner):

@@ -3,22 +3,25 @@
 import asyncio
 import gc
 import tracemalloc
+from pathlib import Path
 
+import aioclient
 from aioclient import ClientSession, TCPConnector
 from aioclient.testing import H2Connection, H2Server, H2Setting
 
 COUNT = 1000
+PACKAGE = Path(aioclient.__file__).parent
 
 
 def kept() -> int:
     """Return how many bytes are in use that the client has allocated."""
-    snapshot = tracemalloc.take_snapshot().filter_traces(
-        [
-            tracemalloc.Filter(True, "*/aioclient/*"),
-            tracemalloc.Filter(False, "*/aioclient/testing/*"),
-        ]
+    files = tracemalloc.take_snapshot().statistics("filename")
+    return sum(
+        each.size
+        for each in files
+        if (path := Path(each.traceback[0].filename)).is_relative_to(PACKAGE)
+        and not path.is_relative_to(PACKAGE / "testing")
     )
-    return sum(trace.size for trace in snapshot.traces)
 
 
 async def test_a_thousand_in_flight() -> None:
