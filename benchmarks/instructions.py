@@ -18,6 +18,7 @@ import re
 import subprocess
 import sys
 import tempfile
+from collections.abc import Awaitable, Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -31,25 +32,37 @@ from benchmarks.worker import MEASURES, new_loop, setup_of
 FEW = 50  # requests that are taken off: they open the connections and fill the caches
 
 
+async def counted(measure: Callable[[int], Awaitable[int]], requests: int) -> None:
+    """Let *measure* do a few requests, and *requests* more of them; it returns how many it has done.
+
+    Before each, and at the end, that number is printed, and a line is awaited on standard input: see `count_of`.
+    """
+    few = min(FEW, requests)
+    done = await measure(few)
+    gc.collect()
+    gc.freeze()
+    for number in (few, few + requests):
+        print(done, flush=True)
+        sys.stdin.readline()
+        done = await measure(number)
+    print(done, flush=True)
+    sys.stdin.readline()
+
+
 def child(client: str, job: dict[str, Any], loop: str) -> None:
-    """Do *job* in small, and whole; before each, and at the end, say so and wait for a line on standard input."""
+    """Do *job* as `counted` says."""
     scenario = SCENARIOS[job["scenario"]]
-    measure = MEASURES[job["measure"]]
-    few = min(FEW, job["requests"])
 
     async def run() -> None:
         async with load(client)(setup_of(job)) as opened:
-            counted = (await measure(opened, scenario, job | {"requests": few}))["requests"]
-            gc.collect()
-            gc.freeze()
-            for requests in (few, few + job["requests"]):
-                print(counted, flush=True)
-                sys.stdin.readline()
-                counted = (await measure(opened, scenario, job | {"requests": requests}))[
-                    "requests"
-                ]
-            print(counted, flush=True)
-            sys.stdin.readline()
+
+            async def measure(requests: int) -> int:
+                done = await MEASURES[job["measure"]](
+                    opened, scenario, job | {"requests": requests}
+                )
+                return int(done["requests"])
+
+            await counted(measure, job["requests"])
 
     with asyncio.Runner(loop_factory=lambda: new_loop(loop)) as runner:
         runner.run(run())
@@ -57,10 +70,14 @@ def child(client: str, job: dict[str, Any], loop: str) -> None:
 
 def count(client: str, job: dict[str, Any], loop: str) -> float:
     """Return the instructions of one request of *job*."""
+    return count_of(["-m", "benchmarks.instructions", "--child", client, loop, json.dumps(job)])
+
+
+def count_of(arguments: Sequence[str]) -> float:
+    """Return the instructions of one request of the Python process with these *arguments*, which calls `counted`."""
     with tempfile.TemporaryDirectory() as folder:
         command = ["valgrind", "--tool=callgrind", "--instr-atstart=no"]
-        command += [f"--callgrind-out-file={folder}/out", "--", sys.executable]
-        command += ["-m", "benchmarks.instructions", "--child", client, loop, json.dumps(job)]
+        command += [f"--callgrind-out-file={folder}/out", "--", sys.executable, *arguments]
         requests = []
         with (
             Path(folder, "errors").open("wb") as errors,
