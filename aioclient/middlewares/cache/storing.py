@@ -31,6 +31,9 @@ NEVER_STORED: Final = frozenset(
         "upgrade",
     )
 )
+# Fields that tell how a response may be used. They count even if ``Connection`` or ``no-cache`` names them, so that no
+# response is used for longer than it says. A sender must not name them (RFC 9110, section 7.6.1).
+ALWAYS_STORED: Final = frozenset(("age", "cache-control", "date", "expires"))
 
 
 class Asked(NamedTuple):
@@ -120,11 +123,16 @@ def stored_fields(
     """Return a copy of *fields* without those that are not stored (RFC 9111, section 3.1).
 
     The fields that ``no-cache`` names are removed too: they must not be used again without asking (section 5.2.2.4). A
-    shared cache also removes the fields that ``private`` names (section 5.2.2.7).
+    shared cache also removes the fields that ``private`` names (section 5.2.2.7). The fields of ``ALWAYS_STORED`` stay.
     """
-    dropped = set(NEVER_STORED | directives.no_cache_fields)
+    dropped = NEVER_STORED | directives.no_cache_fields
     if settings.shared:
         dropped |= directives.private_fields
-    for line in fields.getall("Connection", ()):
-        dropped.update(name.strip(" \t").lower() for name in line.split(","))
+    lines = fields.getall("Connection", None)
+    if lines is not None:
+        dropped |= {name.strip(" \t").lower() for line in lines for name in line.split(",")}
+    if len(dropped) > len(NEVER_STORED):
+        dropped -= ALWAYS_STORED.union(map(str.lower, settings.targets))
+    if dropped.isdisjoint(map(str.lower, fields)):
+        return CIMultiDict(fields)
     return CIMultiDict([pair for pair in fields.items() if pair[0].lower() not in dropped])

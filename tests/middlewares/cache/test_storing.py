@@ -152,3 +152,19 @@ def test_fields_that_are_not_stored() -> None:
     )
     kept = stored_fields(fields, response_directives(fields), PRIVATE)
     assert list(kept) == ["Cache-Control", "X-Kept", "Date"]
+
+
+@pytest.mark.rows("CACHE-04")
+def test_fields_that_are_always_stored() -> None:
+    """What tells how long a response may be used is stored, even if Connection or no-cache names it."""
+    fields = fields_of(
+        'Cache-Control: no-cache="cache-control, expires", max-age=9',
+        "Connection: Cache-Control, Age, CDN-Cache-Control, X-Hop",
+        "Age: 5",
+        "Expires: 0",
+        "CDN-Cache-Control: no-store",
+        "X-Hop: 1",
+    )
+    settings = CacheSettings(targets=("CDN-Cache-Control",))
+    kept = stored_fields(fields, response_directives(fields), settings)
+    assert list(kept) == ["Cache-Control", "Age", "Expires", "CDN-Cache-Control"]
