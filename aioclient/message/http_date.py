@@ -38,26 +38,20 @@ def timestamp_of(text: str, now: float) -> float | None:
     text = text.strip(" \t")
     if len(text) > _LONGEST:
         return None
-    parts = _parts(text)
-    if parts is None:
+    found = _parsed(text)
+    if isinstance(found, float):
+        return found
+    if found is None:
         return None
-    year, month, day, hour, minute, second = parts
-    if year < 0:  # two digits
-        year = -year - 1
-        this = datetime.fromtimestamp(min(max(now, 0.0), 2.0**37), UTC).year
-        year += this - this % 100
-        if year > this + 50:
-            year -= 100
-    try:
-        # A leap second is not one of Python's.
-        date = datetime(year, month, day, hour, minute, min(second, 59), tzinfo=UTC)
-    except ValueError:
-        return None
-    return date.timestamp()
+    digits, *others = found
+    this = datetime.fromtimestamp(min(max(now, 0.0), 2.0**37), UTC).year
+    year = digits + this - this % 100
+    return _seconds(year - 100 if year > this + 50 else year, *others)
 
 
 @lru_cache(maxsize=512)
-def _parts(text: str) -> tuple[int, int, int, int, int, int] | None:
+def _parsed(text: str) -> float | tuple[int, ...] | None:
+    """Return the seconds since the epoch; if the year has two digits, year, month, day, hour, minute and second."""
     if (found := _IMF(text)) is not None or (found := _RFC850(text)) is not None:
         day, name, digits, *time = found.groups()
     elif (found := _ASCTIME(text)) is not None:
@@ -67,8 +61,16 @@ def _parts(text: str) -> tuple[int, int, int, int, int, int] | None:
     month = _MONTHS.get(name.lower())
     if month is None or int(time[2]) > 60:
         return None
-    year = int(digits) if len(digits) == 4 else -int(digits) - 1
-    return year, month, int(day), int(time[0]), int(time[1]), int(time[2])
+    parts = int(digits), month, int(day), *map(int, time)
+    return _seconds(*parts) if len(digits) == 4 else parts
+
+
+def _seconds(year: int, month: int, day: int, hour: int, minute: int, second: int) -> float | None:
+    try:
+        # A leap second is not one of Python's.
+        return datetime(year, month, day, hour, minute, min(second, 59), tzinfo=UTC).timestamp()
+    except ValueError:
+        return None
 
 
 def http_date(timestamp: float) -> str:

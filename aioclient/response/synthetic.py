@@ -32,6 +32,9 @@ from .stream import StreamReader
 TURN_BYTES: Final = 2**20
 TURN_PIECES: Final = 256
 
+NO_PHASES: Final = Timings()
+NO_FIELDS: Final["CIMultiDictProxy[str]"] = CIMultiDictProxy(CIMultiDict())
+
 _tasks: "set[asyncio.Task[None]]" = set()  # the event loop itself references them weakly
 
 
@@ -42,7 +45,7 @@ class SyntheticExchange(Exchange):
 
     def __init__(self, request: Request, timings: Timings | None) -> None:
         super().__init__(request, request.origin.key, 0.0)
-        self._timings = Timings() if timings is None else timings
+        self._timings = NO_PHASES if timings is None else timings
 
     @property
     def timings(self) -> Timings:
@@ -289,7 +292,7 @@ def synthetic_body(
     if body is None:
         body = b""
     if isinstance(body, (bytes, bytearray, memoryview)):
-        raw, after = bytes(body), response_fields(trailers)
+        raw, after = bytes(body), NO_FIELDS if trailers is None else response_fields(trailers)
         if not decoded:
             return raw, None, None, after
         return None, stream_of(request, raw, None), None, after

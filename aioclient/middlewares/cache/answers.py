@@ -10,7 +10,6 @@ from ...message.request import Request
 from ...response.client_response import ClientResponse
 from .entry import Entry
 from .ranges import Part, part_fields
-from .store import Stored
 from .unfailing import UnfailingStore
 
 Content = bytes | AsyncIterator[bytes]
@@ -71,13 +70,17 @@ def _proxy(fields: "CIMultiDict[str]") -> "CIMultiDictProxy[str]":
     return CIMultiDictProxy(fields)
 
 
-async def content_of(store: UnfailingStore, stored: Stored, part: Part | None) -> Content | None:
-    """Return the body of a stored response, or the *part* of it; None if it no longer exists."""
-    entry, body = stored
+def part_of(entry: Entry, body: bytes, part: Part | None) -> bytes:
+    """Return the *part* of the *body* of *entry*."""
+    return body if part is None else body[part.start - entry.start : part.stop - entry.start]
+
+
+async def content_of(
+    store: UnfailingStore, entry: Entry, part: Part | None
+) -> AsyncIterator[bytes] | None:
+    """Return the body of *entry*, or the *part* of it, as the store reads it; None if it no longer exists."""
     start = 0 if part is None else part.start - entry.start
     stop = entry.size if part is None else part.stop - entry.start
-    if body is not None:
-        return body if part is None else body[start:stop]
     pieces = store.store.read(entry)
     try:
         first = await anext(pieces, b"")

@@ -3,14 +3,15 @@
 import hashlib
 from collections.abc import Callable, Sequence
 from enum import Enum
-from typing import Any, Final, cast
+from typing import Any, Final, NamedTuple, cast
 from uuid import uuid4
 from weakref import WeakKeyDictionary
 
 from multidict import CIMultiDict
+from yarl import URL
 
 from ...message.cache_options import ASKS_NOTHING, CacheOptions
-from ...message.headers import AUTHORIZATION, COOKIE, HOST, UPGRADE
+from ...message.headers import COOKIE, HOST, UPGRADE
 from ...message.origin import SSLOption
 from ...message.request import Request
 from .directives import ASKS_NOTHING as ASKS_NO_DIRECTIVE
@@ -50,6 +51,26 @@ def trust_of(ssl: SSLOption) -> str:
     return f"context {_contexts.setdefault(ssl, uuid4().hex)}"
 
 
+class UsualKey(NamedTuple):
+    """What the key is made of, for a request that asks nothing special of a cache.
+
+    ``who`` is its partition, ``cookie`` the field that the jar will set, ``trust`` how the server is verified.
+    """
+
+    url: URL
+    who: str
+    cookie: str | None
+    trust: str
+
+
+def space_for(who: str, cookie: str | None, digest: str, trust: str) -> str:
+    """Return the space for what a key is made of; *digest* is that of the content."""
+    if cookie is not None:
+        hashed = hashlib.sha256(cookie.encode("utf-8", "surrogateescape")).hexdigest()
+        who = f"{who} {hashed}"
+    return space_of(who, digest, trust) if who or digest or trust else ""
+
+
 class Treatment(Enum):
     """What a cache does with a request."""
 
@@ -63,13 +84,13 @@ class Facts:
     """The fields of a request that matter to a cache; most requests of a session have the same fields."""
 
     __slots__ = (
+        "_negotiated",
         "directives",
         "fields",
         "has_conditions",
         "host",
         "is_plain",
         "is_upgrade",
-        "negotiated",
         "range",
     )
 
@@ -87,27 +108,42 @@ class Facts:
             and not self.has_conditions
             and not self.is_upgrade
         )
-        self.negotiated: Variant = variant_of(NEGOTIATED, fields)
+        self._negotiated: Variant | None = None
+
+    @property
+    def negotiated(self) -> Variant:
+        """The values of the fields that responses usually depend on."""
+        if self._negotiated is None:
+            self._negotiated = variant_of(NEGOTIATED, self.fields)
+        return self._negotiated
 
 
 class Asking:
     """A request, as the cache sees it.
 
     ``method`` is the method whose rules apply: GET for a method that the user lets count as GET. ``rule`` is the user's
-    first rule that matches. ``facts`` come from its fields; *usual* are those of an earlier request.
+    first rule that matches. ``facts`` come from its fields: ``directives``, ``has_conditions`` (whether it has a
+    condition that the user set) and ``range`` are taken from there. ``ttl`` is the lifetime that the user gives the
+    response; None to use its fields.
+
+    *usual* are the facts of an earlier request, *usual_key* what its key is made of, if it asks nothing special.
     """
 
     __slots__ = (
         "_all_fields",
         "collapsed",
+        "directives",
         "facts",
         "fields",
+        "has_conditions",
         "key",
         "method",
         "options",
+        "range",
         "request",
         "rule",
         "treatment",
+        "ttl",
         "usual_key",
     )
 
@@ -118,30 +154,38 @@ class Asking:
         partition: PartitionFor | None,
         shared: bool,
         usual: Facts | None = None,
+        usual_key: UsualKey | None = None,
     ) -> None:
         self.request: Request = request
         self.options: CacheOptions = request.options.cache or ASKS_NOTHING
+        self.ttl: float | None = self.options.ttl
         self.fields: Fields = request.fields
-        self.facts: Facts = (
-            Facts(self.fields) if usual is None or usual.fields is not self.fields else usual
-        )
+        facts = Facts(self.fields) if usual is None or usual.fields is not self.fields else usual
+        self.facts: Facts = facts
+        self.directives: RequestDirectives = facts.directives
+        self.has_conditions: bool = facts.has_conditions
+        self.range: str | None = facts.range
         self._all_fields: Fields | None = None
         self.method: str = request.method
         self.rule: CacheRule | None = None
-        self.usual_key: object = None
+        self.usual_key: UsualKey | None = usual_key
         self.collapsed: bool = False
         self.treatment: Treatment = Treatment.LOOK
+        if usual_key is not None:
+            url, who, cookie, trust = usual_key
+            self.key: Key = Key(uri_of(url), space_for(who, cookie, "", trust))
+            return
         digest = ""
         if (
             rules
             or self.method != "GET"
             or self.options is not ASKS_NOTHING
             or request.content is not None
-            or self.facts.is_upgrade
+            or facts.is_upgrade
         ):
             self.treatment, digest = self._choose(rules)
-        uri = uri_of(request.url, self._other_host() if self.facts.host is not None else None)
-        self.key: Key = Key(
+        uri = uri_of(request.url, self._other_host() if facts.host is not None else None)
+        self.key = Key(
             uri,
             "" if self.treatment is Treatment.AROUND else self._space(partition, shared, digest),
         )
@@ -173,7 +217,7 @@ class Asking:
         return None if host == self.request.origin.host_field else host
 
     def _space(self, partition: PartitionFor | None, shared: bool, digest: str) -> str:
-        request = self.request
+        request, cookie = self.request, None
         if partition is not None:
             who = partition(request)
             if not isinstance(cast(object, who), str):
@@ -185,38 +229,15 @@ class Asking:
         else:
             who = request.partition()
             cookie = None if COOKIE in self.fields else request.offered_cookie()
-            if cookie is not None:
-                cookie = hashlib.sha256(cookie.encode("utf-8", "surrogateescape")).hexdigest()
-                who = f"{who} {cookie}"
         options = request.options
         trust = "" if options.ssl is True else trust_of(options.ssl)
         if options.server_hostname is not None:
             trust = f"{trust} {options.server_hostname}"
-        return space_of(who, digest, trust) if who or digest or trust else ""
+        return space_for(who, cookie, digest, trust)
 
     def as_reading(self, partition: PartitionFor | None, shared: bool) -> None:
         """Treat POST as a request whose response is stored for GET."""
         self.key = self.key._replace(space=self._space(partition, shared, ""))
-
-    @property
-    def directives(self) -> RequestDirectives:
-        """The directives in its fields."""
-        return self.facts.directives
-
-    @property
-    def range(self) -> str | None:
-        """The value of its ``Range`` field."""
-        return self.facts.range
-
-    @property
-    def has_conditions(self) -> bool:
-        """Whether it has a condition that the user set."""
-        return self.facts.has_conditions
-
-    @property
-    def ttl(self) -> float | None:
-        """The lifetime that the user gives the response of this call; None to use its fields."""
-        return self.options.ttl
 
     def all_fields(self, names: Sequence[str] = ()) -> Fields:
         """Return its fields; those of credentials and the jar are included if one of *names* is among them."""
@@ -228,11 +249,6 @@ class Asking:
                 fields.setdefault(name, value)
             self._all_fields = fields
         return self._all_fields
-
-    @property
-    def is_authorized(self) -> bool:
-        """Whether it will be sent with ``Authorization``."""
-        return AUTHORIZATION in self.fields or self.request.auth is not None
 
 
 class Requests:
@@ -251,19 +267,21 @@ class Requests:
         self._shared = shared
         self._usual: Facts | None = None
 
-    def asking(self, request: Request) -> Asking:
-        """Return *request* as the cache sees it."""
-        asking = Asking(request, self._rules, self._partition, self._shared, self._usual)
-        if request.own_headers is None:
-            self._usual = asking.facts
+    def asking(self, request: Request, usual_key: UsualKey | None = None) -> Asking:
+        """Return *request* as the cache sees it; *usual_key* is its own, if it is known."""
+        asking = Asking(request, self._rules, self._partition, self._shared, self._usual, usual_key)
+        if usual_key is None:
+            if request.own_headers is None:
+                self._usual = asking.facts
+            asking.usual_key = self.usual_key(request)
         return asking
 
     def as_reading(self, asking: Asking) -> None:
         """Treat POST as a request whose response is stored for GET."""
         asking.as_reading(self._partition, self._shared)
 
-    def usual_key(self, request: Request) -> object:
-        """Return a key for requests that ask nothing special of a cache; None if this one does."""
+    def usual_key(self, request: Request) -> UsualKey | None:
+        """Return what the key of *request* is made of; None if it asks something special of a cache."""
         usual, options = self._usual, request.options
         if (
             usual is None
@@ -279,5 +297,5 @@ class Requests:
             return None
         trust = "" if options.ssl is True else trust_of(options.ssl)
         if self._shared:
-            return request.url, trust
-        return request.url, request.partition(), request.offered_cookie(), trust
+            return UsualKey(request.url, "", None, trust)
+        return UsualKey(request.url, request.partition(), request.offered_cookie(), trust)

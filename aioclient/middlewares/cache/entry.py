@@ -1,11 +1,14 @@
 """A stored response, without its body: what the rules use, and what stores keep."""
 
+import json
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Final
 
 from multidict import CIMultiDict, CIMultiDictProxy
 
 from ...message.cache_options import FOREVER
+
+_encoded: Final = json.JSONEncoder(separators=(",", ":")).encode
 
 
 @dataclass(slots=True, eq=False)
@@ -75,6 +78,22 @@ class Entry:
             "complete": self.complete,
             "range": self.range,
         }
+
+    def to_json(self) -> str:
+        """Return the stored values as JSON."""
+        return _encoded(self.to_dict())
+
+    @classmethod
+    def from_json(cls, text: str | bytes) -> "Entry":
+        """Return the entry from the result of ``to_json()``.
+
+        Raises:
+            ValueError: it is not such a result.
+        """
+        try:
+            return cls.from_dict(json.loads(text))
+        except RecursionError:
+            raise ValueError("it is no entry of a cache: it is nested too deeply") from None
 
     @classmethod
     def from_dict(cls, value: Any) -> "Entry":

@@ -11,8 +11,7 @@
   reading costs one request; the other one may serve a stale response.
 """
 
-from dataclasses import dataclass
-from typing import Final
+from typing import Final, NamedTuple
 
 from ...message.http_date import timestamp_of
 from .directives import Fields, ResponseDirectives, targeted_directives
@@ -25,8 +24,7 @@ HEURISTIC_FRACTION: Final = 0.1  # RFC 9111, section 4.2.2
 INFINITELY_OLD: Final = float("inf")
 
 
-@dataclass(frozen=True, slots=True)
-class Freshness:
+class Freshness(NamedTuple):
     """How long a stored response is fresh, and how old it was when it came, in seconds.
 
     ``explicit`` is whether the lifetime was set by the server or the user, not guessed.

@@ -6,7 +6,7 @@ from typing import Final, NamedTuple
 
 from ...message.cache_status import CacheStatus, Reason
 from ...response.client_response import ClientResponse, note_cache_status
-from .answers import answer, content_of, not_modified
+from .answers import answer, content_of, not_modified, part_of
 from .asking import Asking, Treatment
 from .directives import Fields, ResponseDirectives, response_directives
 from .entry import Entry
@@ -43,6 +43,20 @@ class Found(NamedTuple):
 
 
 NOTHING: Final = Found(None, ())
+
+
+class Decision(NamedTuple):
+    """How a stored response may be used for a request: None if there is none.
+
+    It is *age* seconds old, and fresh for another *ttl* seconds.
+    """
+
+    use: Use | None
+    age: float = 0.0
+    ttl: float = 0.0
+
+
+NO_DECISION: Final = Decision(None)
 
 
 class Lookup:
@@ -103,40 +117,52 @@ class Lookup:
                 chosen = stored
         return Found(chosen, all_)
 
-    def _known(self, entry: Entry) -> Known:
+    def _known(self, entry: Entry, directives: ResponseDirectives | None = None) -> Known:
         known: Known | None = entry.known
         if known is None or known.settings is not self._settings:
-            directives = response_directives(entry.fields, self._settings.targets)
+            if directives is None:
+                directives = response_directives(entry.fields, self._settings.targets)
             known = Known(
                 self._settings, directives, freshness_of(entry, directives, self._settings)
             )
             entry.known = known
         return known
 
-    def freshness(self, asking: Asking, entry: Entry) -> Freshness:
-        """Return how long *entry* is fresh for this call."""
-        freshness = self._known(entry).freshness
-        ttl = asking.ttl
-        if ttl is not None and entry.status in KEPT_ON_REQUEST:
-            return replace(freshness, lifetime=ttl)
-        return freshness
+    def freshness(
+        self, asking: Asking, entry: Entry, directives: ResponseDirectives | None = None
+    ) -> Freshness:
+        """Return how long *entry*, which has these *directives*, is fresh for this call."""
+        return _for_call(asking, entry, self._known(entry, directives).freshness)
 
-    def use(self, asking: Asking, found: Found) -> Use | None:
-        """Return how the stored response may be used for the request; None if there is none."""
+    def decide(self, asking: Asking, found: Found) -> Decision:
+        """Return how the stored response may be used for the request."""
         if found.chosen is None:
-            return None
-        entry, mode = found.chosen.entry, asking.options.mode
-        if mode == "reload":
-            return Use.ASK_ON_REQUEST
-        directives, freshness = self._known(entry).directives, self.freshness(asking, entry)
+            return NO_DECISION
+        entry = found.chosen.entry
+        _, directives, freshness = self._known(entry)
+        freshness = _for_call(asking, entry, freshness)
         age = age_of(entry, freshness, self._clock())
-        if mode in ("force-cache", "only-if-cached"):
-            return Use.FRESH if freshness.lifetime > age else Use.STALE
+        use = self._use(asking, entry, directives, freshness, age)
+        return Decision(use, age, freshness.lifetime - age)
+
+    def _use(
+        self,
+        asking: Asking,
+        entry: Entry,
+        directives: ResponseDirectives,
+        freshness: Freshness,
+        age: float,
+    ) -> Use:
+        mode, asked = asking.options.mode, asking.directives
+        if mode != "default":
+            if mode == "reload":
+                return Use.ASK_ON_REQUEST
+            if mode in ("force-cache", "only-if-cached"):
+                return Use.FRESH if freshness.lifetime > age else Use.STALE
+            if mode == "no-cache":
+                asked = replace(asked, max_age=-1, max_stale=None)
         if asking.has_conditions and is_unchanged(asking.fields, entry) is None:
             return Use.ASK_ON_REQUEST
-        asked = asking.directives
-        if mode == "no-cache":
-            asked = replace(asked, max_age=-1, max_stale=None)
         use = use_of(directives, freshness, age, asked, self._settings)
         if asking.range is not None and (part_for(asking.range, entry) is None or use is Use.ASK):
             return Use.ASK
@@ -154,24 +180,16 @@ class Lookup:
         return "stale"
 
     async def hit(
-        self, asking: Asking, found: Found, use: Use, detail: str | None = None
+        self, asking: Asking, stored: Stored, decision: Decision, detail: str | None = None
     ) -> ClientResponse | None:
         """Return the stored response; None if its body no longer exists."""
-        stored = found.chosen
-        if stored is None:
-            return None
-        entry = stored.entry
-        freshness = self.freshness(asking, entry)
-        age = age_of(entry, freshness, self._clock())
-        response = await self.respond(asking, stored, age)
+        response = await self.respond(asking, stored, decision.age)
         if response is None:
             return None
         self._counts.hits += 1
-        if use is not Use.FRESH:
+        if decision.use is not Use.FRESH:
             self._counts.stale += 1
-        status = CacheStatus(
-            hit=True, ttl=freshness.lifetime - age, collapsed=asking.collapsed, detail=detail
-        )
+        status = CacheStatus(hit=True, ttl=decision.ttl, collapsed=asking.collapsed, detail=detail)
         note_cache_status(response, status)
         return response
 
@@ -184,8 +202,10 @@ class Lookup:
             part = part_for(asking.range, entry)
         if asking.treatment is Treatment.HEAD:
             return answer(request, entry, age, b"", None)
+        if stored.body is not None:
+            return answer(request, entry, age, part_of(entry, stored.body, part), part)
         try:
-            body = await content_of(self._store, stored, part)
+            body = await content_of(self._store, entry, part)
         except Exception as error:  # noqa: BLE001  (a store may raise anything)
             self._store.failed("read", error)
             return None
@@ -196,11 +216,13 @@ class Lookup:
         chosen = found.chosen
         if chosen is None:
             return None
-        known, freshness = self._known(chosen.entry), self.freshness(asking, chosen.entry)
+        _, directives, freshness = self._known(chosen.entry)
+        freshness = _for_call(asking, chosen.entry, freshness)
         age = age_of(chosen.entry, freshness, self._clock())
-        if not stands_in(known.directives, freshness, age, asking.directives, self._settings):
+        if not stands_in(directives, freshness, age, asking.directives, self._settings):
             return None
-        return await self.hit(asking, found, Use.STALE, detail)
+        decision = Decision(Use.STALE, age, freshness.lifetime - age)
+        return await self.hit(asking, chosen, decision, detail)
 
     def stored_uri(self, uri: str, fields: Fields) -> str:
         """Return the URI under which a response for *uri* with these *fields* is stored, and remember it."""
@@ -221,6 +243,13 @@ class Lookup:
             uris += [ignored.applied(uri) for ignored in known]
         store = self._store
         return sum([await store.tell(store.store.delete(each)) or 0 for each in uris])
+
+
+def _for_call(asking: Asking, entry: Entry, freshness: Freshness) -> Freshness:
+    """Return how long *entry* is fresh if the user sets its lifetime for this call."""
+    if asking.ttl is None or entry.status not in KEPT_ON_REQUEST:
+        return freshness
+    return freshness._replace(lifetime=asking.ttl)
 
 
 def flight_key(asking: Asking, found: Found) -> FlightKey:

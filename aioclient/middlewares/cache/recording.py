@@ -23,11 +23,12 @@ from .entry import Entry
 from .flights import Flight, Landing
 from .freshness import explicit_lifetime
 from .lookup import Found, Lookup
+from .memory import MemoryStore
 from .ranges import content_range
 from .sessions import Work
 from .settings import CacheSettings
 from .statistics import Counts
-from .store import Writer
+from .store import Stored, Writer
 from .storing import KEPT_ON_REQUEST, Asked, stored_fields, why_not
 from .unfailing import UnfailingStore
 from .vary import names_of, variant_of
@@ -156,7 +157,8 @@ class ResponseRecorder:
         flight: Flight | None,
     ) -> ClientResponse:
         """Store *response* while it is read, if that is allowed; return it."""
-        entry, why = self._entry_for(asking, response, sent, received)
+        directives = response_directives(response.headers, self._settings.targets)
+        entry, why = self._entry_for(asking, response, directives, sent, received)
         if entry is None:
             if flight is not None:
                 flight.land(Landing.ALONE)
@@ -165,14 +167,9 @@ class ResponseRecorder:
             status = CacheStatus(False, reason, response.status, None, False, asking.collapsed, why)
             note_cache_status(response, status)
             return response
-        same = [
-            stored.entry.id
-            for stored in found.all
-            if stored.entry.vary == entry.vary and stored.entry.range == entry.range
-        ]
-        oldest = [stored.entry.id for stored in found.all[: -MAX_VARIANTS + 1]]
-        stored = self._record(response, entry, [*same, *oldest], asking, flight)
-        freshness = self._lookup.freshness(asking, entry)
+        replaced = _replaced(found.all, entry) if found.all else ()
+        stored = self._record(response, entry, replaced, asking, flight)
+        freshness = self._lookup.freshness(asking, entry, directives)
         status = CacheStatus(
             reason=reason,
             status=response.status,
@@ -184,11 +181,15 @@ class ResponseRecorder:
         return response
 
     def _entry_for(
-        self, asking: Asking, response: ClientResponse, sent: float, received: float
+        self,
+        asking: Asking,
+        response: ClientResponse,
+        directives: ResponseDirectives,
+        sent: float,
+        received: float,
     ) -> tuple[Entry | None, str | None]:
         """Return the entry for *response*, or the reason why it is not stored."""
         fields, status = response.headers, response.status
-        directives = response_directives(fields, self._settings.targets)
         ttl = self._ttl(asking, status, fields, directives, received)
         asked = Asked(
             asking.method,
@@ -257,6 +258,9 @@ class ResponseRecorder:
             if flight is not None:
                 flight.land(Landing.ALONE)
             return False
+        raw, memory = whole_body(response), self._store.memory
+        if raw is not None and memory is not None:
+            return self._put(memory, entry, raw, replaced, asking, flight)
         try:
             writer = self._store.store.begin(entry, replaced)
         except Exception as error:  # noqa: BLE001  (a store may raise anything)
@@ -264,9 +268,6 @@ class ResponseRecorder:
             if flight is not None:
                 flight.land(Landing.ALONE)
             return False
-        raw = whole_body(response)
-        if raw is not None and self._store.memory is not None:
-            return self._put(entry, writer, raw, asking, flight)
         session = asking.request.session
         recorder = BodyRecorder(
             self._store,
@@ -288,16 +289,19 @@ class ResponseRecorder:
         return True
 
     def _put(
-        self, entry: Entry, writer: Writer, body: bytes, asking: Asking, flight: Flight | None
+        self,
+        memory: MemoryStore,
+        entry: Entry,
+        body: bytes,
+        replaced: Sequence[str],
+        asking: Asking,
+        flight: Flight | None,
     ) -> bool:
         """Store a *body* that is already in memory."""
         entry.size = len(body)
-        is_stored = entry.size <= self._store.store.max_entry and not (
-            flight is not None and flight.is_over
-        )
+        is_stored = entry.size <= memory.max_entry and (flight is None or not flight.is_over)
         if is_stored:
-            writer.write(body)
-            writer.commit(entry)
+            memory.put(entry, body, replaced)
             self._counts.stored += 1
             if asking.usual_key is not None:
                 self._unstored.pop(asking.usual_key, None)
@@ -313,3 +317,13 @@ class ResponseRecorder:
         if len(self._unstored) >= MAX_UNSTORED:
             self._unstored.clear()
         self._unstored[key] = None
+
+
+def _replaced(stored: Sequence[Stored], entry: Entry) -> list[str]:
+    """Return the ids of what *entry* replaces: the same variant, and the oldest if there are too many."""
+    same = [
+        each.entry.id
+        for each in stored
+        if each.entry.vary == entry.vary and each.entry.range == entry.range
+    ]
+    return same + [each.entry.id for each in stored[: -MAX_VARIANTS + 1]]

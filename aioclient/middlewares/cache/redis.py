@@ -10,7 +10,6 @@ The rules:
 """
 
 import asyncio
-import json
 import logging
 from collections.abc import AsyncIterator, Awaitable, Sequence
 from hashlib import blake2b
@@ -124,10 +123,10 @@ class RedisResponses:
     async def _entry_of(self, name: str, field: bytes, value: bytes) -> Entry | None:
         """Return the entry in *value*; delete it if it is invalid."""
         try:
-            entry = Entry.from_dict(json.loads(value))
+            entry = Entry.from_json(value)
             if entry.id.encode() != field[1:]:
                 raise ValueError("it is another one")
-        except (ValueError, RecursionError) as error:
+        except ValueError as error:
             await self._drop(name, field, str(error))
             return None
         return entry
@@ -170,7 +169,7 @@ class RedisResponses:
         """Store *entry*, and delete those with the ids *replaced*."""
         root, client = self._root(entry.uri), self._client
         name, written = self._entries(entry.uri, entry.space), f"{root}write:{entry.id}"
-        values: dict[str, bytes | str] = {f"m{entry.id}": _text(entry)}
+        values: dict[str, bytes | str] = {f"m{entry.id}": entry.to_json()}
         if entry.size <= INLINE:
             values[f"b{entry.id}"] = b"".join(pieces)
         else:
@@ -195,7 +194,7 @@ class RedisResponses:
     async def update(self, entry: Entry) -> None:
         """Replace the fields and times of the stored entry."""
         name = self._entries(entry.uri, entry.space)
-        await self._ask(self._client.eval(UPDATE, 1, name, f"m{entry.id}", _text(entry)))
+        await self._ask(self._client.eval(UPDATE, 1, name, f"m{entry.id}", entry.to_json()))
         body = f"{self._root(entry.uri)}body:{entry.id}"
         pipeline = self._client.pipeline(transaction=False)
         for each in (name, body, f"{self._root(entry.uri)}spaces"):
@@ -305,10 +304,6 @@ class _Writer:
 
 def _hash(text: str) -> str:
     return blake2b(text.encode("utf-8", "surrogateescape"), digest_size=16).hexdigest()
-
-
-def _text(entry: Entry) -> str:
-    return json.dumps(entry.to_dict(), separators=(",", ":"))
 
 
 def _redis() -> Any:

@@ -14,7 +14,7 @@ from ...message.request import Request
 from ...message.urls import resolved
 from ...response.client_response import ClientResponse, note_cache_status
 from ...response.synthetic import wait_for_end
-from .asking import Asking, Requests, Treatment
+from .asking import Asking, Requests, Treatment, UsualKey
 from .directives import Fields, response_directives
 from .flights import Flight, Flights, Landing
 from .freshness import age_of
@@ -80,7 +80,7 @@ class Sending:
         return response
 
     async def send_plainly(
-        self, request: Request, usual: object, handler: Handler
+        self, request: Request, usual: UsualKey, handler: Handler
     ) -> ClientResponse:
         """Send a request whose last response could not be stored: nothing is stored, and no call waits."""
         sent = self._clock()
@@ -98,8 +98,7 @@ class Sending:
             self._counts.misses += 1
             note_cache_status(response, _unstored_status(response.status, why))
             return response
-        asking = self._requests.asking(request)
-        asking.usual_key = usual
+        asking = self._requests.asking(request, usual)
         self._counts.misses += 1
         return self._recorder.store(
             asking, NOTHING, response, "uri-miss", sent, self._clock(), None

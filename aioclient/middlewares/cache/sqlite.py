@@ -11,7 +11,6 @@ The rules:
 """
 
 import asyncio
-import json
 import logging
 import os
 import time
@@ -204,10 +203,13 @@ class SQLiteStore:
         body: bytes | None,
         replaced: Sequence[str],
     ) -> None:
-        meta = json.dumps(entry.to_dict(), separators=(",", ":"))
+        meta = entry.to_json()
         with _transaction(connection):
             self._write_touched(connection)
-            connection.executemany("DELETE FROM entries WHERE id = ?", [(id,) for id in replaced])
+            if replaced:
+                connection.executemany(
+                    "DELETE FROM entries WHERE id = ?", [(id,) for id in replaced]
+                )
             connection.execute(
                 "INSERT OR REPLACE INTO entries (id, uri, space, meta, body, cost, used)"
                 " VALUES (?, ?, ?, ?, ?, ?, ?)",
@@ -223,6 +225,8 @@ class SQLiteStore:
             )
 
     def _write_touched(self, connection: "sqlite3.Connection") -> None:
+        if not self._touched:
+            return
         touched, self._touched = self._touched, {}
         connection.executemany(
             "UPDATE entries SET used = ? WHERE id = ?", [(used, id) for id, used in touched.items()]
@@ -249,7 +253,7 @@ class SQLiteStore:
         await self._run(self._update, entry)
 
     def _update(self, connection: "sqlite3.Connection", entry: Entry) -> None:
-        meta = json.dumps(entry.to_dict(), separators=(",", ":"))
+        meta = entry.to_json()
         with _transaction(connection):
             connection.execute(
                 "UPDATE entries SET meta = ?, cost = ? WHERE id = ?",
@@ -392,10 +396,7 @@ def _parsed(meta: object) -> Entry:
     """
     if not isinstance(meta, str):
         raise ValueError("it is no text")
-    try:
-        return Entry.from_dict(json.loads(meta))
-    except RecursionError:
-        raise ValueError("it is no entry") from None
+    return Entry.from_json(meta)
 
 
 class _Writer:

@@ -131,17 +131,17 @@ class Cache:
         usual = requests.usual_key(request)
         if usual is not None and self._recorder.was_not_stored(usual):
             return await sending.send_plainly(request, usual, handler)
-        asking = requests.asking(request)
-        asking.usual_key = usual or requests.usual_key(request)
+        asking = requests.asking(request, usual)
         treatment = asking.treatment
         if treatment is Treatment.AROUND:
             return await sending.send_around(asking, handler)
         waited = False
         while True:
             found = await lookup.find(asking)
-            use = lookup.use(asking, found)
-            if use is not None and use not in (Use.ASK, Use.ASK_ON_REQUEST):
-                response = await lookup.hit(asking, found, use)
+            decision = lookup.decide(asking, found)
+            use = decision.use
+            if found.chosen is not None and use is not Use.ASK and use is not Use.ASK_ON_REQUEST:
+                response = await lookup.hit(asking, found.chosen, decision)
                 if response is not None:
                     if use is Use.BEHIND:
                         self._behind.begin(asking, found, handler, self.store.max_entry)
