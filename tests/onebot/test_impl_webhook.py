@@ -3,6 +3,7 @@
 import asyncio
 import json
 import logging
+from contextlib import suppress
 from typing import Any
 
 import msgpack
@@ -198,6 +199,138 @@ class TestHttpWebhook:
                 await emit(impl, 1)
             assert numbers(app) == ["1"]
         assert "it is larger than 1000 bytes" in caplog.text
+
+    @pytest.mark.rows("S002-16")
+    @pytest.mark.parametrize("retry", [None, Retry(2)], ids=["default", "own"])
+    async def test_an_answer_in_pieces(self, retry: Retry | None) -> None:
+        """An answer is read to its end, however it comes and whatever policy retries, of 3 MiB here."""
+        ran: list[str] = []
+        async with application() as app:
+            impl = make(HTTPWebhook(app.hook, retry=retry))
+
+            @impl.action("note")
+            def note(text: str) -> None:
+                ran.append(text)
+
+            asked = {"action": "note", "params": {"text": "x" * (3 * 2**20)}}
+            body = json.dumps([asked]).encode()
+
+            async def piecemeal(request: web.Request) -> web.StreamResponse:
+                response = web.StreamResponse(headers={"Content-Type": "application/json"})
+                await response.prepare(request)
+                for start in (0, 1, 2**19, 2**20, 2**21):
+                    end = {0: 1, 1: 2**19, 2**21: len(body)}.get(start, start * 2)
+                    await response.write(body[start:end])
+                    for _ in range(20):
+                        await asyncio.sleep(0)
+                return response
+
+            app.answers = [piecemeal]
+            async with impl:
+                await emit(impl, 1)
+        assert ran == ["x" * (3 * 2**20)]
+
+    @pytest.mark.rows("S002-14")
+    @pytest.mark.parametrize("own", [False, True])
+    def test_an_answer_without_end(self, own: bool, caplog: pytest.LogCaptureFixture) -> None:
+        """The timeout is that of the whole answer: one that comes drop by drop holds up nothing for longer."""
+
+        async def main() -> float:
+            async with application() as app:
+
+                async def dripping(request: web.Request) -> web.StreamResponse:
+                    response = web.StreamResponse(headers={"Content-Type": "application/json"})
+                    await response.prepare(request)
+                    with suppress(ConnectionError):
+                        while True:
+                            await response.write(b" ")
+                            await asyncio.sleep(1.0)
+                    return response
+
+                app.answers = [dripping]
+                retry = Retry(2, methods=["POST"], budget=None) if own else None
+                clock = asyncio.get_running_loop().time
+                async with make(HTTPWebhook(app.hook, timeout=2500, retry=retry)) as impl:
+                    began = clock()
+                    await emit(impl, 1)
+                    while not numbers(app):
+                        await app.wait_posts(len(app.posts) + 1)
+                    return clock() - began
+
+        assert run_virtual(main()) == pytest.approx(2.5, abs=1.0)
+        assert ("it took longer than timeout=2500 ms" in caplog.text) == own
+
+    @pytest.mark.rows("S002-14")
+    def test_the_timeout_of_a_policy_of_ones_own(self) -> None:
+        """A policy without a limit for an attempt has that of the connection."""
+
+        async def main() -> float:
+            async with application() as app:
+
+                async def never(request: web.Request) -> web.Response:
+                    await asyncio.sleep(3600)
+                    return web.Response(status=204)
+
+                app.answers = [never]
+                clock = asyncio.get_running_loop().time
+                hook = HTTPWebhook(app.hook, timeout=2500, retry=Retry(1))
+                async with make(hook) as impl:
+                    began = clock()
+                    await emit(impl, 1)
+                    while not numbers(app):
+                        await app.wait_posts(len(app.posts) + 1)
+                    return clock() - began
+
+        assert run_virtual(main()) == pytest.approx(2.5, abs=0.5)
+
+    def test_a_silent_handshake(self, caplog: pytest.LogCaptureFixture) -> None:
+        """So does making the connection, TLS included."""
+
+        async def silence(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+            await reader.read()
+            writer.close()
+
+        async def main() -> float:
+            silent = await asyncio.start_server(silence, HOST, 0)
+            port = silent.sockets[0].getsockname()[1]
+            hook = HTTPWebhook(f"https://{HOST}:{port}/", timeout=2500, retry=Retry(1))
+            clock = asyncio.get_running_loop().time
+            began = clock()
+            async with silent, make(hook):
+                while "was not delivered" not in caplog.text:
+                    await asyncio.sleep(0.1)
+                return clock() - began
+
+        assert run_virtual(main()) == pytest.approx(2.5, abs=0.5)
+
+    @pytest.mark.parametrize(("size", "most"), [(100, 100), (2**22, 16)])
+    async def test_answers_that_wait(self, size: int, most: int) -> None:
+        """The actions of 100 answers, or of 64 MiB, wait; then no more is posted until half of them are done."""
+        async with application() as app:
+            impl = make(HTTPWebhook(app.hook))
+            release, ran = asyncio.Event(), 0
+
+            @impl.action("wait")
+            async def wait() -> None:
+                nonlocal ran
+                await release.wait()
+                ran += 1
+
+            body = json.dumps([{"action": "wait", "params": {}}]).encode().ljust(size)
+
+            async def full(request: web.Request) -> web.Response:
+                return web.Response(body=body, content_type="application/json")
+
+            app.answers = [web.Response(status=204), *[full] * (most + 5)]
+            async with impl:
+                await emit(impl, *range(most + 5))
+                # The status, what is carried out, what waits, and one answer that has no room.
+                await app.wait_posts(most + 3)
+                for _ in range(500):
+                    await asyncio.sleep(0)
+                assert len(app.posts) == most + 3
+                release.set()
+            assert ran == most + 5
 
     async def test_an_action_that_emits(self) -> None:
         """The handler of an action in an answer may emit."""

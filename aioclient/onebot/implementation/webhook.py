@@ -3,6 +3,7 @@
 import asyncio
 import ssl as ssl_module
 from collections.abc import Coroutine, Iterable
+from dataclasses import dataclass
 from typing import Any, ClassVar, Final
 
 from aiohttp import hdrs
@@ -27,6 +28,17 @@ ATTEMPTS: Final = 10  # of one event: over two minutes, in which a peer can be s
 PATIENCE: Final = 10.0  # seconds that emit() waits for room
 MAX_ANSWER: Final = 4 * 2**20  # bytes
 ANSWERS: Final = 100  # answers whose actions wait
+
+
+@dataclass(frozen=True, slots=True)
+class _Answer:
+    """The actions of an answer, and the bytes of its body."""
+
+    actions: list[object]
+    size: int
+
+    def __len__(self) -> int:
+        return self.size
 
 
 class HTTPWebhook(ClientConnection):
@@ -67,13 +79,14 @@ class HTTPWebhook(ClientConnection):
         if not timeout >= 0:
             raise ValueError(f"timeout={timeout}; give milliseconds, or 0 for no limit")
         self.timeout = timeout
+        self._limit = timeout / 1000 or None  # seconds
         self.enable_heartbeat = enable_heartbeat
         self.heartbeat_interval = heartbeat_interval
         self._heartbeat = check_heartbeat(enable_heartbeat, heartbeat_interval)
         self._retry = retry
         self._outbox: Outbox[Outgoing] = Outbox(QUEUE)
         self._outbox.close()
-        self._answers: Outbox[list[object]] = Outbox(ANSWERS)
+        self._answers: Outbox[_Answer] = Outbox(ANSWERS)
         self._failing = False
         self._next_heartbeat: asyncio.TimerHandle | None = None
         self._tasks: list[asyncio.Task[None]] = []
@@ -143,7 +156,7 @@ class HTTPWebhook(ClientConnection):
     def _make_retry(self) -> Retry:
         return Retry(
             ATTEMPTS,
-            timeout=self.timeout / 1000 or None,
+            timeout=self._limit,
             backoff=0.5,
             jitter="equal",
             statuses=range(500, 600),
@@ -164,7 +177,8 @@ class HTTPWebhook(ClientConnection):
         async with ClientSession(
             headers=self._headers(),
             cookie_jar=DummyCookieJar(),
-            timeout=ClientTimeout(total=None, sock_read=self.timeout / 1000 or None),
+            # For a policy of the user's that has no limit for an attempt.
+            timeout=ClientTimeout(total=None, connect=self._limit, sock_read=self._limit),
             middlewares=[retry],
         ) as session:
             while (outgoing := await self._outbox.get()) is not None:
@@ -187,9 +201,9 @@ class HTTPWebhook(ClientConnection):
                 return
             self._failing = self._outbox.drops = False
             if status == 200:
-                actions = await self._actions_of(response)
-                if actions:
-                    await self._answers.put(actions)
+                answer = await self._actions_of(response)
+                if answer is not None:
+                    await self._answers.put(answer)
 
     def _give_up(self, outgoing: Outgoing, how: str) -> None:
         """Drop an event that cannot be delivered, and let nobody wait for room until another one is."""
@@ -208,15 +222,13 @@ class HTTPWebhook(ClientConnection):
 
     # Answers
 
-    async def _actions_of(self, response: ClientResponse) -> list[object]:
-        """Return the actions in an answer with status 200; none, with a line in the log, if they cannot be read."""
-        body = await response.content.read(MAX_ANSWER + 1)
+    async def _actions_of(self, response: ClientResponse) -> _Answer | None:
+        """Return the actions in an answer with status 200; None, with a line in the log, if they cannot be read."""
         encoding = encoding_of(response.headers.get(hdrs.CONTENT_TYPE))
         try:
-            if len(body) > MAX_ANSWER:
-                raise ValueError(f"it is larger than {MAX_ANSWER} bytes")
+            body = await self._body_of(response)
             if not body:
-                return []
+                return None
             if encoding is None:
                 raise ValueError(
                     "its Content-Type is neither application/json nor application/msgpack"
@@ -226,13 +238,33 @@ class HTTPWebhook(ClientConnection):
                 raise ValueError(f"it is no list of actions, but {type(actions).__name__}")
         except (ValueError, ClientError) as error:
             log.error("%s: the answer to an event cannot be used: %s", self.label, error)
-            return []
-        return actions
+            return None
+        return _Answer(actions, len(body))
+
+    async def _body_of(self, response: ClientResponse) -> bytes:
+        """Return the body of *response*.
+
+        Raises:
+            ValueError: it is larger than 4 MiB, or takes longer than ``timeout``.
+            ClientError: it ends early or is broken.
+        """
+        body = bytearray()
+        try:
+            async with asyncio.timeout(self._limit) as scope:
+                async for piece in response.content.iter_any():
+                    body += piece
+                    if len(body) > MAX_ANSWER:
+                        raise ValueError(f"it is larger than {MAX_ANSWER} bytes")
+        except TimeoutError as error:
+            if not scope.expired():
+                raise
+            raise ValueError(f"it took longer than timeout={self.timeout} ms") from error
+        return bytes(body)
 
     async def _act(self) -> None:
         """Carry out the actions of answers, one after another, until there are no more."""
-        while (actions := await self._answers.get()) is not None:
-            for action in actions:
+        while (answer := await self._answers.get()) is not None:
+            for action in answer.actions:
                 response = await self.run_action(action)
                 if not response.ok:
                     log.warning(
