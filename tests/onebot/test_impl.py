@@ -510,7 +510,7 @@ class TestEmit:
         assert outgoing.plain["x"] == [1]
         event.extra["x"].append(2)  # type: ignore[attr-defined]
         assert outgoing.plain["x"] == [1]
-        assert '"x":[1]' in outgoing.text
+        assert b'"x":[1]' in outgoing.body
 
 
 class TestLifecycle:

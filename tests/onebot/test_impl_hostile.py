@@ -264,7 +264,7 @@ class TestSlowReaders:
         self, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         """A peer that does not read is cut off after a while; until then and after, others get everything."""
-        monkeypatch.setattr(module, "PATIENCE", 0.05)
+        monkeypatch.setattr(module, "PATIENCE", 0.5)
         connection = websocket()
         impl = make(connection)
         async with (
@@ -290,7 +290,7 @@ class TestSlowReaders:
             assert got == [str(number) for number in range(5000)]
             while len(connection.peers) > 1:
                 await asyncio.sleep(0)
-        assert caplog.text.count("did not take 500 messages within 0.05 s, it is cut off") == 1
+        assert caplog.text.count("did not take 500 messages within 0.5 s, it is cut off") == 1
 
     async def test_answers(self, monkeypatch: pytest.MonkeyPatch) -> None:
         """A peer that asks and does not read the answers is no longer read from."""
@@ -401,7 +401,9 @@ class TestHalfOpen:
                 began = clock()
                 while count < 2:
                     await asyncio.sleep(1)
-                assert clock() - began <= 60
+                # The clock jumps: the system may acknowledge what was sent first only after the ping, which is
+                # then waited for once more.
+                assert clock() - began <= 75
             await runner.cleanup()
 
         run_virtual(main())

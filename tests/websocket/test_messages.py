@@ -155,6 +155,23 @@ class TestSending:
             (FIN | PING, b"5"),
         ]
 
+    async def test_many_in_one_write(self) -> None:
+        """Several messages and control frames go out in their order, each a frame of its own; none are nothing."""
+        large = bytes(70_000)
+
+        async def act(ws: ClientWebSocketResponse) -> None:
+            await ws.send_frames([(b"1", WSMsgType.TEXT), (large, WSMsgType.BINARY)])
+            await ws.send_frames(iter([(memoryview(b"3"), WSMsgType.PING)]))
+            await ws.send_frames([])
+            await ws.send_frames([(b"%d" % n, WSMsgType.TEXT) for n in range(200)])
+
+        assert await sent(act) == [
+            (FIN | TEXT, b"1"),
+            (FIN | BINARY, large),
+            (FIN | PING, b"3"),
+            *((FIN | TEXT, b"%d" % n) for n in range(200)),
+        ]
+
     @pytest.mark.parametrize("size", [0, 1, 125, 126, 65535, 65536, 2**20])
     async def test_each_form_of_the_length(self, size: int) -> None:
         """Frames of every size arrive whole, with the length in the fewest bytes."""
@@ -183,6 +200,16 @@ class TestSending:
             ),
             pytest.param(
                 lambda ws: ws.send_frame(b"", WSMsgType.ERROR), ValueError, id="S003-97-error"
+            ),
+            pytest.param(
+                lambda ws: ws.send_frames([(b"a", WSMsgType.TEXT), (b"", WSMsgType.CLOSE)]),
+                ValueError,
+                id="S003-97-close-of-many",
+            ),
+            pytest.param(
+                lambda ws: ws.send_frames([(b"a", WSMsgType.TEXT), (bytes(126), WSMsgType.PING)]),
+                ValueError,
+                id="S003-96-long-of-many",
             ),
             pytest.param(
                 lambda ws: ws.send_str("a", compress=15), ValueError, id="S003-97-not-agreed"
@@ -215,6 +242,7 @@ class TestSending:
                 ws.ping(),
                 ws.pong(),
                 ws.send_frame(b"", WSMsgType.TEXT),
+                ws.send_frames([(b"", WSMsgType.TEXT)]),
             ):
                 with pytest.raises(ClientConnectionResetError, match="closed"):
                     await act
@@ -397,6 +425,21 @@ class TestCompressed:
             for first, payload in found
         ]
         assert texts == [text.encode()] * 3 + [json.dumps(text).encode()] + [text.encode()] * 4
+
+    async def test_many_in_one_write(self) -> None:
+        """Several messages share the context, in their order; one that cannot be sent changes nothing of it."""
+        text = b"a text that comes again and again"
+
+        async def act(ws: ClientWebSocketResponse) -> None:
+            with pytest.raises(ValueError, match="at most 125 bytes"):
+                await ws.send_frames([(text, WSMsgType.TEXT), (bytes(126), WSMsgType.PING)])
+            await ws.send_frames([(text, WSMsgType.TEXT), (b"", WSMsgType.PING)] * 3)
+
+        found = await sent(act, DEFLATE, compress=15)
+        assert [first for first, _ in found] == [FIN | RSV1 | TEXT, FIN | PING] * 3
+        stream = zlib.decompressobj(-15)
+        texts = [stream.decompress(payload + b"\0\0\xff\xff") for _, payload in found[::2]]
+        assert texts == [text] * 3
 
     async def test_received(self) -> None:
         """Compressed messages are received as any other."""

@@ -5,7 +5,7 @@
 - ``connection``: ``Connection`` and the bases of those that listen and those that connect; ``outgoing``: an event that
   is encoded once for all of them;
 - ``http``, ``webhook``, ``websocket``, ``reverse``: the four transports; ``answers``: responses as messages;
-- ``socket``: the frames of one WebSocket, whoever opened it;
+- ``socket``: one WebSocket, whoever opened it; ``frames``: many messages to it in one write;
 - ``buffer``, ``outbox``: the events that wait for a poller, and for a peer (without I/O).
 """
 

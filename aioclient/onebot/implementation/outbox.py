@@ -112,6 +112,19 @@ class Outbox(Generic[T]):
                 await self._consumer
             finally:
                 self._consumer = None
+        return self._take()
+
+    async def get_many(self, most: int) -> list[T]:
+        """As ``get()``, with those behind it as far as all have *most* bytes; none if closed and empty."""
+        first = await self.get()
+        if first is None:
+            return []
+        items, left = [first], most - len(first)
+        while self._items and (left := left - len(self._items[0])) >= 0:
+            items.append(self._take())
+        return items
+
+    def _take(self) -> T:
         item = self._items.popleft()
         self._bytes -= len(item)
         if (

@@ -11,24 +11,16 @@ class Outgoing:
         TypeError, ValueError: it contains what cannot be sent.
     """
 
-    __slots__ = ("_plain", "_text", "body", "event")
+    __slots__ = ("_plain", "body", "event")
 
     def __init__(self, event: Event) -> None:
         self.event = event
         self.body: bytes = encode(event, Encoding.JSON)
-        self._text: str | None = None
         self._plain: dict[str, object] | None = None
 
     def __len__(self) -> int:
         """Return the length of the encoded event, in bytes."""
         return len(self.body)
-
-    @property
-    def text(self) -> str:
-        """The event as JSON."""
-        if self._text is None:
-            self._text = self.body.decode()
-        return self._text
 
     @property
     def plain(self) -> dict[str, object]:

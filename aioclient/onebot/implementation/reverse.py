@@ -14,6 +14,7 @@ from ...session import ClientSession
 from ..bots import BotSelf
 from .connection import HEARTBEAT, ClientConnection
 from .dispatcher import log
+from .frames import send_by_client
 from .socket import CLOSE_LIMIT, MAX_MESSAGE, PING, Peer
 from .websocket import Hook, WebSocketConnection
 
@@ -89,7 +90,8 @@ class WebSocketReverse(WebSocketConnection, ClientConnection):
             async with sockets:
                 async for ws in sockets:
                     self._reported = False
-                    await self._serve(ws, Peer(self, self.label), ws.close_nowait)
+                    peer = Peer(self, self.label)
+                    await self._serve(ws, send_by_client(ws), peer, ws.close_nowait)
 
     def _headers_of_attempt(self) -> dict[str, str]:
         """Return the fields of an attempt, after a word on the failure of the last one."""

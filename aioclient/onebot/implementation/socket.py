@@ -3,7 +3,8 @@
 The rules:
 
 * ``meta.connect`` is the first frame, ``meta.status_update`` the second one.
-* One task sends; what is sent waits for it in an outbox. A peer that leaves no room there for ``PATIENCE`` is cut off.
+* One task sends, all that waits at once; what is sent waits for it in an outbox. A peer that leaves no room there for
+  ``PATIENCE`` is cut off.
 * Actions run concurrently, ``CONCURRENT`` at most, and are answered as they end. While so many run, nothing is read.
 * Text is JSON and binary is MessagePack, and so is the answer; events are JSON.
 * An action that has begun is carried out, also if its peer goes meanwhile.
@@ -25,6 +26,7 @@ from ..faults import described, is_fault, place_of
 from .answers import encoded
 from .connection import QUEUE, Connection
 from .dispatcher import log
+from .frames import BATCH, BinaryMessage, Send
 from .outbox import Outbox
 
 CONCURRENT: Final = 100  # actions of one socket
@@ -41,12 +43,6 @@ class AnyWebSocket(Protocol):
 
     async def receive(self) -> Any:
         """Return the next message."""
-
-    async def send_str(self, data: str) -> None:
-        """Send text."""
-
-    async def send_bytes(self, data: bytes) -> None:
-        """Send bytes."""
 
     async def close(self, *, code: int = 1000, message: bytes = b"") -> bool:
         """Close it."""
@@ -72,7 +68,8 @@ class Socket:
 
     Args:
         connection: the one that it belongs to.
-        ws: what to receive from and send to.
+        ws: what to receive from, and to close.
+        send: sends to the peer.
         abort: closes the transport at once.
         heartbeat: seconds between ``meta.heartbeat`` events; None for none.
     """
@@ -81,6 +78,7 @@ class Socket:
         self,
         connection: Connection,
         ws: AnyWebSocket,
+        send: Send,
         peer: Peer,
         abort: Callable[[], None],
         heartbeat: float | None,
@@ -88,10 +86,11 @@ class Socket:
         self.peer = peer
         self._connection = connection
         self._ws = ws
+        self._send = send
         self.abort: Final = abort
         self._heartbeat = heartbeat
         self._next_heartbeat: asyncio.TimerHandle | None = None
-        self._outbox: Outbox[str | bytes] = Outbox(QUEUE)
+        self._outbox: Outbox[bytes] = Outbox(QUEUE)
         self._actions: set[asyncio.Task[None]] = set()
         self._changed: asyncio.Future[None] | None = None  # an action or the writer has ended
         self._writer: asyncio.Task[None] | None = None
@@ -99,15 +98,17 @@ class Socket:
 
     # Sending
 
-    def offer(self, frame: str | bytes) -> bool:
-        """Let *frame* be sent, and return True; False if it has to wait for room."""
-        return self._outbox.put_nowait(frame)
+    def offer(self, message: bytes) -> bool:
+        """Let *message* be sent, and return True; False if it has to wait for room."""
+        return self._outbox.put_nowait(message)
 
-    async def push(self, frame: str | bytes) -> None:
-        """Let *frame* be sent; wait until there is room for it. Drop it if the peer has gone, or is too slow."""
+    async def push(self, message: bytes) -> None:
+        """Let *message* be sent; wait until there is room for it. Drop it if the peer has gone, or is too slow."""
+        if self.offer(message):
+            return
         try:
             async with asyncio.timeout(PATIENCE):
-                await self._outbox.put(frame)
+                await self._outbox.put(message)
         except TimeoutError:
             self._give_up(f"did not take {QUEUE // 2} messages within {PATIENCE:g} s")
 
@@ -115,27 +116,24 @@ class Socket:
         """As ``push()`` with the current status."""
         await self.push(self._status())
 
-    def _status(self) -> str:
+    def _status(self) -> bytes:
         status = self._connection.impl.status_of(self._connection)
-        return _text(MetaStatusUpdateEvent(status=status))
+        return encode(MetaStatusUpdateEvent(status=status), Encoding.JSON)
 
     def _send_heartbeat(self) -> None:
         interval = self._heartbeat
         if interval is None or self._outbox.closed:
             return
         # Without room there is enough to send that shows that we are alive.
-        self.offer(_text(MetaHeartbeatEvent(interval=round(interval * 1000))))
+        beat = MetaHeartbeatEvent(interval=round(interval * 1000))
+        self.offer(encode(beat, Encoding.JSON))
         loop = asyncio.get_running_loop()
         self._next_heartbeat = loop.call_later(interval, self._send_heartbeat)
 
     async def _write(self) -> None:
-        ws, get = self._ws, self._outbox.get
         try:
-            while (frame := await get()) is not None:
-                if isinstance(frame, str):
-                    await ws.send_str(frame)
-                else:
-                    await ws.send_bytes(frame)
+            while messages := await self._outbox.get_many(BATCH):
+                await self._send(messages)
         except (OSError, ClientError, RuntimeError) as error:
             log.debug("%s: cannot send: %r", self.peer.address, error)
             self.abort()
@@ -153,7 +151,7 @@ class Socket:
             Exception: they cannot be encoded, because of the fields that the user gave a bot.
         """
         version, status = self._connection.impl.impl_ver, self._status()
-        self.offer(_text(MetaConnectEvent(version=version)))
+        self.offer(encode(MetaConnectEvent(version=version), Encoding.JSON))
         self.offer(status)
 
     async def serve(
@@ -256,7 +254,7 @@ class Socket:
             response = await self._connection.run_action(data)
             action = data.get("action") if isinstance(data, dict) else None
         body = encoded(response, encoding, action)
-        await self.push(body.decode() if encoding is Encoding.JSON else body)
+        await self.push(body if encoding is Encoding.JSON else BinaryMessage(body))
 
     # The end
 
@@ -295,7 +293,3 @@ class Socket:
         self._outbox.close()
         self._outbox.clear()
         self.abort()
-
-
-def _text(event: MetaConnectEvent | MetaHeartbeatEvent | MetaStatusUpdateEvent) -> str:
-    return encode(event, Encoding.JSON).decode()

@@ -13,6 +13,7 @@ from ..faults import described, is_fault, place_of
 from ..server import Method
 from .connection import HEARTBEAT, Connection, ServerConnection
 from .dispatcher import log
+from .frames import Send, send_by_server
 from .outgoing import Outgoing
 from .socket import CLOSE_LIMIT, MAX_MESSAGE, PING, AnyWebSocket, Peer, Socket
 
@@ -78,9 +79,9 @@ class WebSocketConnection(Connection):
         """Push an event to each socket; see ``Connection.offer()``."""
         if not self._sockets:
             return None
-        text = outgoing.text
-        full = [socket for socket in self._sockets if not socket.offer(text)]
-        return _push(full, text) if full else None
+        body = outgoing.body
+        full = [socket for socket in self._sockets if not socket.offer(body)]
+        return _push(full, body) if full else None
 
     async def emit_event(self, event: Event) -> None:
         """Push *event*; return when it has room in the queue of each socket."""
@@ -95,12 +96,14 @@ class WebSocketConnection(Connection):
 
     # Sockets
 
-    async def _serve(self, ws: AnyWebSocket, peer: Peer, abort: Callable[[], None]) -> None:
+    async def _serve(
+        self, ws: AnyWebSocket, send: Send, peer: Peer, abort: Callable[[], None]
+    ) -> None:
         """Talk to *peer* until it goes, or the end."""
         if self._stopping:
             await ws.close(code=WSCloseCode.GOING_AWAY)
             return
-        socket = Socket(self, ws, peer, abort, self._heartbeat)
+        socket = Socket(self, ws, send, peer, abort, self._heartbeat)
         try:
             socket.greet()
         except BaseException as error:
@@ -157,8 +160,8 @@ class WebSocketConnection(Connection):
                 await asyncio.wait(tasks)
 
 
-async def _push(sockets: list[Socket], text: str) -> None:
-    await asyncio.gather(*(socket.push(text) for socket in sockets))
+async def _push(sockets: list[Socket], body: bytes) -> None:
+    await asyncio.gather(*(socket.push(body) for socket in sockets))
 
 
 class WebSocket(WebSocketConnection, ServerConnection):
@@ -217,7 +220,7 @@ class WebSocket(WebSocketConnection, ServerConnection):
                 transport.abort()
 
         peer = Peer(self, request.remote or "?", request.headers.get(hdrs.USER_AGENT))
-        await self._serve(ws, peer, abort)
+        await self._serve(ws, send_by_server(ws, request), peer, abort)
         return ws
 
     async def start(self) -> None:

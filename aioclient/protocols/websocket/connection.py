@@ -15,7 +15,7 @@ The rules:
 """
 
 import asyncio
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import Final, cast
 
 from aiohttp import WSMessage, WSMsgType
@@ -338,12 +338,29 @@ class WebSocketConnection(asyncio.Protocol):
         """
         if self.closing or self.ended:
             raise self.reset_error()
+        self._transport.write(self._encoded(opcode, payload, compress))
+        self.burst = burst = self.burst + 1
+        if burst < LOOK:
+            return self.congested
+        return self.congested or burst >= BURST or self._transport.is_closing()
+
+    def send_all(self, frames: Iterable[tuple[int, Buffer]]) -> bool:
+        """Write several messages or control frames, each with its opcode, at once; see ``send()``."""
+        if self.closing or self.ended:
+            raise self.reset_error()
+        batch = list(frames)
+        for opcode, payload in batch:  # all of them first: compressing one changes the next
+            _check_size(opcode, payload)
+        encoded = [self._encoded(opcode, payload, None) for opcode, payload in batch]
+        self._transport.write(b"".join(encoded))
+        self.burst = burst = self.burst + len(encoded)
+        return self.congested or burst >= BURST or self._transport.is_closing()
+
+    def _encoded(self, opcode: int, payload: Buffer, compress: int | None) -> Buffer:
+        """Return one message or control frame."""
         first = FIN | opcode
         if opcode >= CLOSE:
-            if len(payload) > MAX_CONTROL:
-                raise ValueError(
-                    f"a control frame takes at most {MAX_CONTROL} bytes, found {len(payload)}"
-                )
+            _check_size(opcode, payload)
         elif compress is None:
             compressor = self.compressor
             if compressor is not None and compressor.bits:
@@ -352,11 +369,7 @@ class WebSocketConnection(asyncio.Protocol):
         elif compress:
             payload = self._compress_with(compress, payload)
             first |= RSV1
-        self._transport.write(encode_frame(first, payload, next(self._masks)))
-        self.burst = burst = self.burst + 1
-        if burst < LOOK:
-            return self.congested
-        return self.congested or burst >= BURST or self._transport.is_closing()
+        return encode_frame(first, payload, next(self._masks))
 
     def _compress_with(self, bits: int, payload: Buffer) -> bytes:
         if not 9 <= bits <= 15:
@@ -511,3 +524,8 @@ class BufferedWebSocketConnection(WebSocketConnection, asyncio.BufferedProtocol)
     def buffer_updated(self, size: int) -> None:
         """Process the bytes that were read (called by the event loop)."""
         self.data_received(bytes(self._buffer[:size]))
+
+
+def _check_size(opcode: int, payload: Buffer) -> None:
+    if opcode >= CLOSE and len(payload) > MAX_CONTROL:
+        raise ValueError(f"a control frame takes at most {MAX_CONTROL} bytes, found {len(payload)}")
