@@ -519,6 +519,27 @@ class TestWebSocketReverse:
         assert ("is the access_token right?" in texts[0]) == (status in (401, 403))
         assert "s3cret" not in caplog.text
 
+    async def test_another_failure(self, caplog: pytest.LogCaptureFixture) -> None:
+        """Each kind of failure has its line in the log: a wrong token is seen also if nothing listened before."""
+        async with application() as app:
+            await app.stop()
+            connection = WebSocketReverse(app.ws, reconnect_interval=1, enable_heartbeat=False)
+            async with make(connection):
+                while not caplog.records:
+                    await asyncio.sleep(0)
+                app.refuse = 403
+                await app.start()
+                while app.handshakes < 5:
+                    await asyncio.sleep(0)
+                await app.stop()
+                app.refuse = None
+                await app.start()
+                await app.sockets.get()
+        texts = [r.getMessage() for r in caplog.records if r.levelno >= logging.WARNING]
+        assert len(texts) == 2
+        assert "Connection refused" in texts[0]
+        assert "403" in texts[1] and "is the access_token right?" in texts[1]
+
     @pytest.mark.rows("S002-18")
     def test_the_interval(self) -> None:
         """The attempts are *reconnect_interval* apart, for ever, also if nothing listens."""

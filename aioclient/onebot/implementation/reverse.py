@@ -66,12 +66,14 @@ class WebSocketReverse(WebSocketConnection, ClientConnection):
         self.reconnect_interval = reconnect_interval
         self._reconnecting: ReconnectingWebSocket | None = None
         self._task: asyncio.Task[None] | None = None
-        self._reported = False  # the failures since the last socket
+        self._reported: set[tuple[type, int | None]] = (
+            set()
+        )  # kinds of failures since the last socket
 
     async def start(self) -> None:
         """Begin to connect, in the background."""
         self._stopping = False
-        self._reported = False
+        self._reported.clear()
         self._task = asyncio.create_task(self._run(), name=f"onebot: {self.label}")
 
     async def _run(self) -> None:
@@ -89,15 +91,19 @@ class WebSocketReverse(WebSocketConnection, ClientConnection):
             )
             async with sockets:
                 async for ws in sockets:
-                    self._reported = False
+                    self._reported.clear()
                     peer = Peer(self, self.label)
                     await self._serve(ws, send_by_client(ws), peer, ws.close_nowait)
 
     def _headers_of_attempt(self) -> dict[str, str]:
         """Return the fields of an attempt, after a word on the failure of the last one."""
         error = None if self._reconnecting is None else self._reconnecting.last_error
-        if error is not None and not self._reported:
-            self._reported = True
+        if error is None:
+            return self._headers()
+        # A refusal is worth a line although nobody listened before.
+        kind = (type(error), error.status if isinstance(error, ClientResponseError) else None)
+        if kind not in self._reported:
+            self._reported.add(kind)
             log.warning(
                 "%s: %s; trying again every %g s%s",
                 self.label,
