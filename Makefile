@@ -5,6 +5,7 @@
 #   make test      run the tests               make test T=tests/test_session.py   some of them
 #   make sdks     run the tests of SDKs, with two environments of their own
 #   make libraries run the tests of libraries with an environment of their own
+#   make onebot-peers run the tests with OneBot's applications of others, in an environment of their own
 #   make check     format, lint, import rules, types, docs: silent when all is well
 #   make bench     measure against other clients
 #   make simulations make the pictures of simulated servers on bad days
@@ -24,7 +25,7 @@ T ?=
 export PIP_DISABLE_PIP_VERSION_CHECK = 1
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test sdks libraries check format bench simulations tables drawings docs pictures clean distclean
+.PHONY: help demo test sdks libraries onebot-peers check format bench simulations tables drawings docs pictures clean distclean
 .DELETE_ON_ERROR:
 
 help:
@@ -74,6 +75,10 @@ sdks:
 	@$(MAKE) --no-print-directory VENV=$(VENV)-sdks GROUP=sdks run-sdks
 	@$(MAKE) --no-print-directory VENV=$(VENV)-sdks-on-httpx GROUP=sdks-on-httpx run-sdks
 
+# Bots and implementations of OneBot 12, each run in a process of its own.
+onebot-peers:
+	@$(MAKE) --no-print-directory VENV=$(VENV)-onebot-peers run-onebot-peers
+
 .PHONY: run-sdks
 run-sdks: $(VENV)/.installed-$(GROUP)
 	@PYTEST_DISABLE_PLUGIN_AUTOLOAD=1 $(BIN)/pytest $(or $(T),tests/libraries/sdks)
@@ -81,6 +86,10 @@ run-sdks: $(VENV)/.installed-$(GROUP)
 .PHONY: run-libraries
 run-libraries: $(VENV)/.installed-libraries
 	@PYTEST_DISABLE_PLUGIN_AUTOLOAD=1 $(BIN)/pytest $(or $(T),tests/libraries/group)
+
+.PHONY: run-onebot-peers
+run-onebot-peers: $(VENV)/.installed-onebot-peers
+	@PYTEST_DISABLE_PLUGIN_AUTOLOAD=1 $(BIN)/pytest $(or $(T),tests/libraries/onebot)
 
 # Runs a command; shows what it printed only when it failed.
 quietly = @log=$$(mktemp) && if $(1) >"$$log" 2>&1; then rm -f "$$log"; \
@@ -154,4 +163,4 @@ clean:
 	    2>/dev/null || true
 
 distclean: clean
-	@rm -rf $(VENV) $(VENV)-libraries $(VENV)-sdks $(VENV)-sdks-on-httpx
+	@rm -rf $(VENV) $(VENV)-libraries $(VENV)-onebot-peers $(VENV)-sdks $(VENV)-sdks-on-httpx
