@@ -1,7 +1,8 @@
 """How messages are encoded: JSON (RFC 8259), and MessagePack with the extra ``onebot``.
 
 What is not exact is refused, in both directions and alike for both encodings: numbers that are not finite or outside of
-64 bits, a name twice in one object, names that are not text, data after the end, and more than 100 levels.
+64 bits, a name twice in one object, names that are not text, data after the end, and more than 100 levels. So are
+messages with more than half a million values, which would take much time and memory.
 
 Where msgspec is installed it reads and writes the JSON, with the results of the standard library. What it refuses, and
 what it might read differently, is read again by the standard library, which decides.
@@ -11,6 +12,7 @@ import base64
 import enum
 import json
 import math
+import re
 import types
 from collections.abc import Callable
 from functools import cache
@@ -18,6 +20,10 @@ from typing import Any, Final, NoReturn, cast
 
 from ..exceptions import MissingExtraError
 from .convert import INT64_MIN, MAX_DEPTH, UINT64_MAX, to_plain
+
+MAX_VALUES: Final = 500_000
+"""Of one message: its lists, dicts, texts, numbers and so on. One of 4 MiB that says something has fewer."""
+_TOO_MANY: Final = "more values than a message may have"
 
 
 class Encoding(enum.Enum):
@@ -137,7 +143,27 @@ _parse_json_strictly: Final = json.JSONDecoder(
 ).decode
 
 
+_STRING: Final = re.compile(r'"[^"\\]*(?:\\.[^"\\]*)*"', re.DOTALL)
+
+
+def _has_too_many(data: bytes | str) -> bool:
+    """Tell whether JSON has more than ``MAX_VALUES`` values; an empty list or dict counts twice."""
+    if len(data) <= MAX_VALUES or _marks(data) <= MAX_VALUES:
+        return False
+    text = data if isinstance(data, str) else data.decode("utf-8", "replace")
+    return _marks(_STRING.sub("", text)) > MAX_VALUES
+
+
+def _marks(data: bytes | str) -> int:
+    """Return how many values JSON has at most: each but the outermost follows one of these."""
+    if isinstance(data, str):
+        return data.count(",") + data.count("[") + data.count("{")
+    return data.count(b",") + data.count(b"[") + data.count(b"{")
+
+
 def _from_json(data: bytes | str) -> object:
+    if _has_too_many(data):
+        raise ValueError(f"invalid JSON: {_TOO_MANY}")
     try:
         value = _json_decoder()(data)
         names = _check(value)
@@ -187,11 +213,29 @@ def supports(encoding: Encoding) -> bool:
     return True
 
 
-def _with_names(pairs: list[tuple[object, Any]]) -> dict[str, Any]:
-    for name, _ in pairs:
-        if type(name) is not str:
-            raise ValueError("a name that is not text")
-    return _without_duplicates(cast("list[tuple[str, Any]]", pairs))
+class _Counting:
+    """Checks the lists and dicts of one message as they are made."""
+
+    __slots__ = ("_left",)
+
+    def __init__(self) -> None:
+        self._left = MAX_VALUES
+
+    def list_of(self, items: list[Any]) -> list[Any]:
+        self._count(len(items))
+        return items
+
+    def dict_of(self, pairs: list[tuple[object, Any]]) -> dict[str, Any]:
+        self._count(len(pairs))
+        for name, _ in pairs:
+            if type(name) is not str:
+                raise ValueError("a name that is not text")
+        return _without_duplicates(cast("list[tuple[str, Any]]", pairs))
+
+    def _count(self, values: int) -> None:
+        self._left -= values
+        if self._left < 0:
+            raise ValueError(_TOO_MANY)
 
 
 def _no_extension(code: int, _: bytes) -> NoReturn:
@@ -199,12 +243,15 @@ def _no_extension(code: int, _: bytes) -> NoReturn:
 
 
 def _from_msgpack(data: bytes) -> object:
-    msgpack = _msgpack()
+    msgpack, counting = _msgpack(), _Counting()
     try:
         value = msgpack.unpackb(
             data,
             strict_map_key=True,
-            object_pairs_hook=_with_names,
+            max_array_len=min(len(data), MAX_VALUES),
+            max_map_len=min(len(data) // 2, MAX_VALUES),
+            list_hook=counting.list_of,
+            object_pairs_hook=counting.dict_of,
             ext_hook=_no_extension,
         )
         _check(value)

@@ -218,6 +218,56 @@ class TestWhatIsRefused:
 
     @both
     @pytest.mark.parametrize(
+        "value",
+        [
+            [[]] * 1001,
+            [{}] * 1001,
+            [0] * 1001,
+            [[0, [0] * 999]],
+            [{"a": [0]}] * 334,
+            {str(number): 0 for number in range(1001)},
+        ],
+        ids=["lists", "dicts", "numbers", "inner", "mixed", "names"],
+    )
+    def test_too_many_values(
+        self, encoding: Encoding, value: object, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """A message with too many values, which take a hundred times the memory of their bytes, is not read."""
+        monkeypatch.setattr(module, "MAX_VALUES", 1000)
+        message = encode(value, encoding)
+        with pytest.raises(ValueError, match=r"^invalid .*: (more values than|.*exceeds max_)"):
+            decode(message, encoding)
+
+    @both
+    @pytest.mark.parametrize(
+        "value",
+        [
+            [[]] * 500,
+            ['[{,"\\' * 400, "," * 1200, ["\\"] * 10, '"' * 600],
+            [{"a": [0]}] * 333,
+        ],
+        ids=["lists", "texts", "mixed"],
+    )
+    def test_many_values(
+        self, encoding: Encoding, value: object, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """As many as may be are read; what texts contain does not count."""
+        monkeypatch.setattr(module, "MAX_VALUES", 1000)
+        assert decode(encode(value, encoding), encoding) == value
+        if encoding is JSON:
+            assert decode(encode(value, encoding).decode(), encoding) == value
+
+    @both
+    def test_half_a_million(self, encoding: Encoding) -> None:
+        """That many are half a million."""
+        numbers = [0] * 500_001
+        with pytest.raises(ValueError, match=r"more values|exceeds"):
+            decode(encode(numbers, encoding), encoding)
+        del numbers[0]
+        assert decode(encode(numbers, encoding), encoding) == numbers
+
+    @both
+    @pytest.mark.parametrize(
         ("value", "error", "problem"),
         [
             (float("nan"), ValueError, "nan is not a finite number"),
