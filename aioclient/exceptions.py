@@ -79,6 +79,7 @@ what a call raises because of the network::
     TotalTimeoutError * (+ TimeoutError)         the whole call, body included
     StreamConsumedError * (+ RuntimeError)       ``text()`` or ``json()`` of a body that was iterated over before
     InvalidJSONError * (+ json.JSONDecodeError)  ``json()`` of a body that is not JSON
+    └── UndecodableJSONError * (+ UnicodeDecodeError) … because it is not text in its charset
     WSMessageTypeError (+ TypeError)             a use of the API, not of the network
 """
 
@@ -188,6 +189,7 @@ __all__ = (
     "TLSError",
     "TooManyRedirects",
     "TotalTimeoutError",
+    "UndecodableJSONError",
     "UnexpectedContentTypeError",
     "UnexpectedJSONError",
     "UnixClientConnectorError",
@@ -649,11 +651,66 @@ class InvalidJSONError(json.JSONDecodeError):
         return _invalid_json, (type(self), state)
 
 
+class UndecodableJSONError(InvalidJSONError, UnicodeDecodeError):
+    """The response's body is not JSON: it is not text in its charset.
+
+    ``doc`` is the text with U+FFFD for invalid bytes, and ``pos`` the index of the first one. ``encoding``, ``object``,
+    ``start``, ``end`` and ``reason`` are those of the ``UnicodeDecodeError`` that decoding in *charset* raised.
+    """
+
+    def __init__(
+        self,
+        error: UnicodeDecodeError,
+        charset: str,
+        *,
+        request_info: RequestInfo,
+        status: int,
+        content_type: str,
+        excerpt: str,
+    ) -> None:
+        text = error.object.decode(charset, "replace")
+        before = error.object[: error.start].decode(charset, "replace")
+        InvalidJSONError.__init__(
+            self,
+            str(error),
+            text,
+            len(before),
+            request_info=request_info,
+            status=status,
+            content_type=content_type,
+            excerpt=excerpt,
+        )
+        UnicodeDecodeError.__init__(
+            self, error.encoding, error.object, error.start, error.end, error.reason
+        )
+        self.charset = charset
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        state = {**self.__dict__, "request_info": _picklable(self.request_info)}
+        cause = UnicodeDecodeError(self.encoding, self.object, self.start, self.end, self.reason)
+        return _undecodable_json, (type(self), cause, state)
+
+
 def _invalid_json(kind: type[InvalidJSONError], state: dict[str, Any]) -> InvalidJSONError:
     error = kind(
         state["msg"],
         state["doc"],
         state["pos"],
+        request_info=state["request_info"],
+        status=state["status"],
+        content_type=state["content_type"],
+        excerpt=state["excerpt"],
+    )
+    error.__dict__.update(state)
+    return error
+
+
+def _undecodable_json(
+    kind: type[UndecodableJSONError], cause: UnicodeDecodeError, state: dict[str, Any]
+) -> UndecodableJSONError:
+    error = kind(
+        cause,
+        state["charset"],
         request_info=state["request_info"],
         status=state["status"],
         content_type=state["content_type"],

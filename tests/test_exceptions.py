@@ -109,7 +109,11 @@ def test_ours_are_client_errors(kind: type[Exception]) -> None:
 
     That is so with aiohttp's, too; nor is its error for a body that is not JSON.
     """
-    of_the_program = (exceptions.InvalidJSONError, exceptions.StreamConsumedError)
+    of_the_program = (
+        exceptions.InvalidJSONError,
+        exceptions.UndecodableJSONError,
+        exceptions.StreamConsumedError,
+    )
     apart = (exceptions.TotalTimeoutError, *of_the_program)
     assert issubclass(kind, exceptions.CALL_ERRORS) == (kind not in of_the_program)
     assert issubclass(kind, aiohttp.ClientError) == (kind not in apart)
@@ -227,6 +231,7 @@ def timeout(kind: Any) -> Any:
 
 
 WSCLOSED = ("ws://a.test", 1001, "bye")
+NOT_UTF_8 = UnicodeDecodeError("utf-8", b"\xff", 0, 1, "invalid start byte")
 REFUSED = ConnectionRefusedError(111, "Connect call failed")
 # One error of each class, as it is raised: with TLS contexts, views of fields and responses in it.
 SAMPLES: dict[str, Callable[[type], Exception]] = {
@@ -265,6 +270,9 @@ SAMPLES: dict[str, Callable[[type], Exception]] = {
     "ServerFingerprintMismatch": lambda kind: kind(b"1" * 32, b"2" * 32, "a.test", 443),
     "StatusError": lambda kind: of_response(kind, body=b"no", charset="latin1"),
     "TLSError": lambda kind: kind(KEY, tls_error(ssl.SSLError)),
+    "UndecodableJSONError": lambda kind: kind(
+        NOT_UTF_8, "utf-8", request_info=INFO, status=200, content_type="a/b", excerpt="x"
+    ),
     "UnexpectedJSONError": lambda kind: kind(INFO, path="$.a", reason="no", found="int"),
     "UnixConnectError": lambda kind: kind("/run/x", KEY, FileNotFoundError(2, "none")),
     "WSClosedError": lambda kind: kind(*WSCLOSED),

@@ -22,6 +22,7 @@ from ..exceptions import (
     InvalidJSONError,
     StatusError,
     StreamConsumedError,
+    UndecodableJSONError,
     UnexpectedContentTypeError,
     shown,
 )
@@ -456,6 +457,15 @@ class ClientResponse:
             self._end_lease()
         return body
 
+    def read_nowait(self) -> bytes | None:
+        """Return the whole decoded body if it is here; None if ``read()`` would have to wait.
+
+        Raises:
+            ClientPayloadError: it could not be decoded, or is larger than ``max_body_size``.
+            ClientConnectionError: the response was released before it was read.
+        """
+        return self._body_at_hand()
+
     async def read_raw(self) -> bytes:
         """Return the whole undecoded body, as it came.
 
@@ -687,6 +697,7 @@ class ClientResponse:
         Raises:
             UnexpectedContentTypeError: the response has another media type.
             InvalidJSONError: the body is not JSON (with the default *loads*); a ``json.JSONDecodeError``.
+            UndecodableJSONError: nor is it text in its charset; a ``UnicodeDecodeError``, too.
             StreamConsumedError: the body was already read piece by piece.
             UnexpectedJSONError: it is JSON, but not of this *type*.
             MissingExtraError: *type* is given and msgspec is not installed.
@@ -717,9 +728,12 @@ class ClientResponse:
                 return None
             if loads is json_module.loads:
                 return decode_json(body, charset)
+            text = text_of(body, charset)
         except json_module.JSONDecodeError as error:
             raise self._invalid_json(error) from None
-        return loads(text_of(body, charset))
+        except UnicodeDecodeError as error:
+            raise self._undecodable_json(error, charset) from None
+        return loads(text)
 
     def _invalid_json(self, error: json_module.JSONDecodeError) -> InvalidJSONError:
         return InvalidJSONError(
@@ -730,6 +744,17 @@ class ClientResponse:
             status=self.status,
             content_type=self.headers.get(CONTENT_TYPE, ""),
             excerpt=excerpt(error.doc, self.request) if InvalidJSONError.show_body else "",
+        )
+
+    def _undecodable_json(self, error: UnicodeDecodeError, charset: str) -> UndecodableJSONError:
+        text = error.object.decode(charset, "replace")
+        return UndecodableJSONError(
+            error,
+            charset,
+            request_info=self.request.info,
+            status=self.status,
+            content_type=self.headers.get(CONTENT_TYPE, ""),
+            excerpt=excerpt(text, self.request) if InvalidJSONError.show_body else "",
         )
 
     async def _read_unless_consumed(self, caller: str) -> bytes:

@@ -203,7 +203,7 @@ class Response:
         Raises:
             ClientError, TimeoutError: it did not come to its end; with ``stream=True`` only.
         """
-        body = self.response._body_at_hand()
+        body = self.response.read_nowait()
         return body if body is not None else PORTAL.run(self.response.read(), self._errands)
 
     @property
@@ -241,7 +241,7 @@ class Response:
             arguments: *type*, *encoding*, *loads* as ``ClientResponse.json()`` has them, or those of ``json.loads``.
 
         Raises:
-            InvalidJSONError: it is not JSON; a ``json.JSONDecodeError``.
+            InvalidJSONError: it is not JSON, or not text; a ``json.JSONDecodeError``.
         """
         self.content  # noqa: B018  (reading it is what waits)
         own = {
@@ -350,7 +350,7 @@ class Response:
 
 def pieces_of(response: ClientResponse, errands: Errands | None) -> Iterator[bytes]:
     """Yield the body as it comes; *errands* are run meanwhile."""
-    body = response._body_at_hand()
+    body = response.read_nowait()
     if body is not None:
         if body:
             yield body

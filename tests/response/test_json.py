@@ -7,6 +7,7 @@ import pickle
 import subprocess
 import sys
 from datetime import UTC, datetime
+from functools import partial
 from typing import Annotated, Any, Literal, TypedDict
 
 import msgspec
@@ -15,7 +16,13 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 import aioclient
-from aioclient import ClientPayloadError, ClientSession, MissingExtraError, UnexpectedJSONError
+from aioclient import (
+    ClientPayloadError,
+    ClientSession,
+    MissingExtraError,
+    UndecodableJSONError,
+    UnexpectedJSONError,
+)
 from aioclient.response.json_body import decode_json
 
 from ..loopback import answer
@@ -346,10 +353,36 @@ class TestTyped:
             with pytest.raises(json.JSONDecodeError):
                 await json_of(body, type=wanted)
 
-    async def test_wrong_charset(self) -> None:
-        """What is not in its charset raises as without a type."""
-        with pytest.raises(UnicodeDecodeError):
-            await json_of(b'"\xff"', type=str)
+    @pytest.mark.parametrize(
+        "arguments",
+        [{}, {"type": str}, {"loads": partial(json.loads, strict=True)}],
+        ids=["plain", "type", "loads"],
+    )
+    @pytest.mark.parametrize(
+        ("media_type", "body", "doc", "pos"),
+        [
+            ("application/json", '"\u00e9'.encode() + b'\xff"', '"\u00e9\ufffd"', 2),
+            ("application/json; charset=windows-1253", b'"\xd2"', '"\ufffd"', 1),
+        ],
+        ids=["utf-8", "windows-1253"],
+    )
+    async def test_a_body_that_is_not_in_its_charset(
+        self, arguments: Any, media_type: str, body: bytes, doc: str, pos: int
+    ) -> None:
+        """The error is one for both, what cannot be parsed and what cannot be decoded, and it names the URL."""
+        with pytest.raises(UndecodableJSONError) as caught:
+            await json_of(body, media_type, **arguments)
+        error = caught.value
+        assert isinstance(error, json.JSONDecodeError)
+        assert isinstance(error, UnicodeDecodeError)
+        assert (error.doc, error.pos, error.object) == (doc, pos, body)
+        assert body[error.start : error.end] in (b"\xff", b"\xd2")
+        message = str(error)
+        assert "/p?token=***: the body of this 200 response" in message
+        assert "codec can't decode byte" in message
+        assert "geheim" not in message
+        copied = pickle.loads(pickle.dumps(error))
+        assert (str(copied), copied.object, copied.pos) == (message, body, pos)
 
     @pytest.mark.parametrize("wanted", [3, "int", list[int] | list[str], len])
     async def test_what_is_no_type(self, wanted: Any) -> None:
