@@ -106,7 +106,7 @@ class Adapter(requests.adapters.BaseAdapter):
     def __init__(self, **settings: Unpack[AdapterArguments]) -> None:
         super().__init__()
         self._settings = settings
-        self._blocking = BlockingSession(AdapterSettings(**settings))
+        self._blocking = BlockingSession(AdapterSettings(**settings), drains=True)
 
     def send(
         self,
@@ -186,7 +186,7 @@ class Adapter(requests.adapters.BaseAdapter):
         )
 
     def close(self) -> None:
-        """Close the connections."""
+        """Close the connections; responses that are still read may be read to their end, as over requests' own."""
         self._blocking.close_and_wait()
 
     def __getstate__(self) -> dict[str, Any]:

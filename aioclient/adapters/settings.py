@@ -1,11 +1,13 @@
 """Sessions that only send: the other library follows redirects, keeps cookies, adds default fields and decodes."""
 
+import asyncio
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from functools import lru_cache
-from typing import Any, Final, TypedDict
+from typing import Any, Final, TypedDict, cast
 
 from ..chain import Middleware, Transport
+from ..connectors.base import BaseConnector
 from ..connectors.tcp import TCPConnector
 from ..connectors.unix import UnixConnector
 from ..cookies import DummyCookieJar
@@ -13,7 +15,7 @@ from ..message.proxy import Proxy
 from ..message.request import HTTP2Option
 from ..message.timeout import ClientTimeout
 from ..session import ClientSession
-from ..sync.portal import PORTAL
+from ..sync.portal import PORTAL, spawn
 from ..sync.session import disown
 from ..sync.tls import Cert, Verify, tls_setting
 
@@ -68,11 +70,14 @@ class AdapterSettings:
         if self.uds is not None and self.local_address is not None:
             raise ValueError("uds= and local_address= contradict each other; leave out one of them")
 
-    def session(self) -> ClientSession:
-        """Return a new session with these settings, for the running loop."""
+    def session(self, *, owns_connector: bool = True) -> ClientSession:
+        """Return a new session with these settings, for the running loop.
+
+        With *owns_connector* it closes a connector that is made for it; never one that was given.
+        """
         return ClientSession(
             connector=self._connector() if self.connector is None else self.connector,
-            connector_owner=self.connector is None,
+            connector_owner=owns_connector and self.connector is None,
             cookie_jar=DummyCookieJar(),
             skip_auto_headers=SKIPPED,
             auto_decompress=False,
@@ -117,33 +122,80 @@ def timeout_of(connect: float | None, read: float | None, pool: float | None) ->
 
 
 class BlockingSession:
-    """One session in the event loop of blocking calls, created when it is first needed."""
+    """One session in the event loop of blocking calls, created when it is first needed.
 
-    def __init__(self, settings: AdapterSettings) -> None:
+    Args:
+        settings: the session's.
+        drains: whether responses that are still read when it is closed may be read to their end.
+    """
+
+    def __init__(self, settings: AdapterSettings, *, drains: bool = False) -> None:
         self._settings = settings
+        self._drains = drains
         self._session: ClientSession | None = None
 
     def current(self) -> ClientSession:
         """Return the session (called in the loop)."""
         if self._session is None or self._session.closed:
-            self._session = self._settings.session()
+            self._session = self._settings.session(owns_connector=False)
             PORTAL.members.add(self)
         return self._session
 
     def close_and_wait(self) -> None:
         """Close the session from another thread, and wait until it is closed."""
         if self._session is not None:
-            PORTAL.run(self.close())
+            PORTAL.run(self._end())
 
-    async def close(self) -> None:
-        """Close the session (called in the loop)."""
+    async def _end(self) -> None:
+        connector = await self._close_session()
+        if connector is not None:
+            if self._drains and connector.statistics().in_use:
+                spawn(Draining(connector).run)
+                await asyncio.sleep(0)  # it begins: idle connections are closed
+            else:
+                await connector.close()
+
+    async def _close_session(self) -> BaseConnector | None:
+        """Close the session; return its connector, which is still open, unless that was given."""
         PORTAL.members.discard(self)
         session, self._session = self._session, None
-        if session is not None:
-            await session.close()
+        if session is None:
+            return None
+        connector = session.connector
+        await session.close()
+        return None if self._settings.connector is not None else cast(BaseConnector, connector)
+
+    async def close(self) -> None:
+        """Close the session and its connections (called in the loop)."""
+        connector = await self._close_session()
+        if connector is not None:
+            await connector.close()
 
     def forked(self) -> None:
         """Forget the session, in a forked process."""
         session, self._session = self._session, None
         if session is not None:
             disown(session)
+
+
+class Draining:
+    """The connector of a session that was closed while responses were read."""
+
+    def __init__(self, connector: BaseConnector) -> None:
+        self._connector = connector
+
+    async def run(self) -> None:
+        """Wait until the responses were read (called in the loop)."""
+        PORTAL.members.add(self)
+        try:
+            await self._connector.drain()
+        finally:
+            PORTAL.members.discard(self)
+
+    async def close(self) -> None:
+        """Close the connections now (called in the loop)."""
+        await self._connector.close()
+
+    def forked(self) -> None:
+        """Leave the connections to the parent process."""
+        self._connector.disown()

@@ -400,16 +400,34 @@ class BaseConnector(ConnectorPrivateNames):
         Raises:
             RuntimeError: the connector's event loop runs in another thread.
         """
-        if not self._sockets.closed:
-            if self._binding.is_elsewhere:
-                raise RuntimeError(
-                    f"{self!r} belongs to the event loop of another thread; close it there, "
-                    "as with asyncio.run_coroutine_threadsafe()"
-                )
+        if not self._sockets.closed or self._sockets.draining:
+            self._check_loop()
             self._shut()
         if abort_ssl:
             self._sockets.abort_tls()
         return Closing(self._wait_closed())
+
+    async def drain(self) -> None:
+        """Close idle connections now and each other one when its response was read; return when the last is closed.
+
+        No further request is sent, and those that wait for a connection fail. ``close()`` ends this at any time.
+
+        Raises:
+            RuntimeError: the connector's event loop runs in another thread.
+        """
+        if not self._sockets.closed:
+            self._check_loop()
+            self._driver.drain()
+        if self._sockets.draining:
+            await self._sockets.wait_drained()
+        await self.close()
+
+    def _check_loop(self) -> None:
+        if self._binding.is_elsewhere:
+            raise RuntimeError(
+                f"{self!r} belongs to the event loop of another thread; close it there, "
+                "as with asyncio.run_coroutine_threadsafe()"
+            )
 
     def _shut(self) -> None:
         """Begin to close; a subclass closes more."""

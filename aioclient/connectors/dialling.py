@@ -129,7 +129,7 @@ class Dialler:
                     connection = await connect(request, key, dial)
                 else:
                     connection = await _connect_traced(connect, request, key, dial, dial.trace)
-            if self._sockets.closed:
+            if self._sockets.ended:
                 connection.abort()
                 raise closed_error(request)
             if connection.broken:
@@ -142,7 +142,7 @@ class Dialler:
         except TimeoutError as error:
             if not dial.timeout.expired():
                 raise
-            if self._sockets.closed:
+            if self._sockets.ended:
                 raise closed_error(request) from None
             raise dial_error(request, cast(Limit, limit), dial) from error
         finally:

@@ -427,17 +427,31 @@ class PoolDriver:
     def shut(self) -> None:
         """Fail all waiting requests and dials, close idle connections and abort the others."""
         sockets = self._sockets
+        sockets.draining = False
+        if self._begin_to_end():
+            sockets.end_dials()
+            sockets.end_connections()
+
+    def drain(self) -> None:
+        """Fail all waiting requests and close idle connections; the others are closed when they are idle."""
+        sockets = self._sockets
+        sockets.draining = True
+        if self._begin_to_end():
+            _close_all([connection for connection in sockets.connections if connection.idle])
+
+    def _begin_to_end(self) -> bool:
+        """Give away no more connections; return whether the sockets can be closed in the usual way."""
+        sockets = self._sockets
         sockets.closed = True
         self._reuses = False
         self._disarm_sweeper()
         if not self._binding.is_usable:
             # close_notify on a socket shared with the parent process would end the parent's connection.
             sockets.connections.clear()
-            return
-        sockets.end_dials()
+            return False
         for ticket in self._pool.tickets:
             cast(PoolWait, ticket.waiter).fail(_Closed())
-        sockets.end_connections()
+        return True
 
     def abandon(self) -> None:
         """Close idle connections, from any thread; a response that is still read may be read to its end."""

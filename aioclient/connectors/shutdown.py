@@ -23,19 +23,26 @@ class OpenSockets:
 
     Attributes:
         closed: Whether the connector was closed: no more connections are made.
+        draining: Whether responses may be read to their end although it was closed.
         connections: The connections with an open socket.
         dials: The time limits of connections being made; expiring one ends its dial.
         handshakes: Sockets that have no connection yet, including those of failed handshakes, until they are collected.
     """
 
-    __slots__ = ("_all_gone", "closed", "connections", "dials", "handshakes")
+    __slots__ = ("_all_gone", "closed", "connections", "dials", "draining", "handshakes")
 
     def __init__(self) -> None:
         self.closed: bool = False
+        self.draining: bool = False
         self.connections: set[HttpConnection] = set()
         self.dials: set[asyncio.Timeout] = set()
         self.handshakes: WeakSet[socket.socket] = WeakSet()
         self._all_gone = asyncio.Event()
+
+    @property
+    def ended(self) -> bool:
+        """Whether requests that were accepted before may not be sent any more."""
+        return self.closed and not self.draining
 
     @property
     def streams(self) -> int:
@@ -43,12 +50,12 @@ class OpenSockets:
         return sum(len(each.under_way) for each in self.connections if each.carries_many)
 
     def check_open(self, request: Request) -> None:
-        """Refuse *request* if the connector is closed.
+        """Refuse *request* if the connector is closed, and does not drain.
 
         Raises:
             ClientConnectionError: it is.
         """
-        if self.closed:
+        if self.ended:
             raise closed_error(request)
 
     def discard(self, connection: HttpConnection) -> None:
@@ -84,6 +91,11 @@ class OpenSockets:
             connection.abort()
         self.dials.clear()
         self._note_end()
+
+    async def wait_drained(self) -> None:
+        """Return when the last socket is closed, however long its response takes."""
+        if self.connections or self.dials:
+            await self._all_gone.wait()
 
     async def wait_closed(self, loop: asyncio.AbstractEventLoop, close_time: float) -> None:
         """Return when the last socket is closed; abort what is still open after *close_time* seconds."""

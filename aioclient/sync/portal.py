@@ -206,7 +206,7 @@ class Portal:
         loop = self._loop
         if loop is not None:
             with contextlib.suppress(RuntimeError):  # the loop was closed meanwhile
-                loop.call_soon_threadsafe(_spawn, function)
+                loop.call_soon_threadsafe(spawn, function)
 
     def _check_thread(self) -> None:
         if self._thread is not None and self._thread.ident == get_ident():
@@ -256,7 +256,8 @@ _inherited: list[object] = []
 _tasks: "set[asyncio.Task[None]]" = set()  # the loop itself holds them weakly
 
 
-def _spawn(function: Callable[[], Coroutine[Any, Any, None]]) -> None:
+def spawn(function: Callable[[], Coroutine[Any, Any, None]]) -> None:
+    """Run what *function* returns in a task that nobody waits for (called in the loop)."""
     task = asyncio.get_running_loop().create_task(function())
     _tasks.add(task)
     task.add_done_callback(_tasks.discard)

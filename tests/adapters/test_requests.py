@@ -1,5 +1,6 @@
 """requests over our engine."""
 
+import asyncio
 import pickle
 import socket
 from collections.abc import Iterator
@@ -11,6 +12,8 @@ import urllib3
 
 import aioclient
 from aioclient.adapters.requests import Adapter
+from aioclient.adapters.settings import Draining
+from aioclient.sync.portal import PORTAL
 from tests.servers.blocking import BlockingServer
 from tests.servers.certificates import Certificates
 from tests.sync.conftest import Server
@@ -125,6 +128,41 @@ def test_streams(server: Server, session: requests.Session) -> None:
     with session.get(f"{server.url}/endless", stream=True) as response:
         assert response.raw.read(10) == b"x" * 10
     assert session.get(f"{server.url}/echo").ok
+
+
+def test_a_stream_outlives_its_session(server: Server) -> None:
+    """As over requests' own adapter: close() closes what is idle, and the stream's connection when it was read."""
+    with over() as session:
+        assert session.get(f"{server.url}/echo").ok
+        lines = session.get(f"{server.url}/lines", stream=True)
+        endless = session.get(f"{server.url}/endless", stream=True)
+        adapter: Any = session.get_adapter(server.url)
+        connector = adapter._blocking._session.connector
+    with endless:
+        assert connector.closed
+        assert list(lines.iter_lines()) == [b"one", b"two", "dr\u00e9i".encode()]
+        assert len(endless.raw.read(2**20)) == 2**20
+        (draining,) = PORTAL.run(drainings())
+    PORTAL.run(ended(draining))
+    assert connector._sockets.connections == set()
+
+
+def test_a_closed_session_opens_again(server: Server, session: requests.Session) -> None:
+    """And closing it once more does not touch the stream of before."""
+    with session.get(f"{server.url}/endless", stream=True) as response:
+        session.close()
+        assert session.get(f"{server.url}/echo").ok
+        session.close()
+        assert len(response.raw.read(2**20)) == 2**20
+
+
+async def drainings() -> list[Draining]:
+    return [each for each in PORTAL.members if isinstance(each, Draining)]
+
+
+async def ended(draining: Draining) -> None:
+    while draining in PORTAL.members:
+        await asyncio.sleep(0)
 
 
 def test_an_answer_before_the_upload_s_end(server: Server, session: requests.Session) -> None:
