@@ -21,6 +21,8 @@ from typing import Any, Final, NoReturn, cast
 from ..exceptions import MissingExtraError
 from .convert import INT64_MIN, MAX_DEPTH, UINT64_MAX, to_plain
 
+MAX_MESSAGE: Final = 4 * 2**20
+"""Bytes of a message; aiohttp's default for WebSockets, and so that of many peers."""
 MAX_VALUES: Final = 500_000
 """Of one message: its lists, dicts, texts, numbers and so on. One of 4 MiB that says something has fewer."""
 _TOO_MANY: Final = "more values than a message may have"

@@ -21,8 +21,8 @@ from aiohttp.http_exceptions import HttpProcessingError
 
 from ..warning import UnprotectedServerWarning, warn_caller
 from .authorization import refusal
+from .encoding import MAX_MESSAGE
 
-MAX_BODY: Final = 4 * 2**20  # bytes, decompressed; the same as of a WebSocket message
 BODY_LIMIT: Final = 60.0  # seconds for a body to arrive
 TLS_LIMIT: Final = 10.0  # seconds for a TLS handshake
 DROP_LIMIT: Final = 10.0  # seconds for the rest of a body that is not wanted; aiohttp's default
@@ -186,10 +186,10 @@ async def read_body(request: web.BaseRequest) -> bytes:
             while piece := await content.readany():
                 pieces.append(piece)
                 size += len(piece)
-                if size > MAX_BODY:
+                if size > MAX_MESSAGE:
                     pieces.clear()
                     await _drop_body(request)
-                    raise BodyError(f"the body is larger than {MAX_BODY} bytes")
+                    raise BodyError(f"the body is larger than {MAX_MESSAGE} bytes")
     except TimeoutError:
         raise BodyError(f"the body took longer than {BODY_LIMIT:g} s") from None
     except web.RequestPayloadError as error:

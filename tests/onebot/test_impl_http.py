@@ -12,7 +12,7 @@ from aioclient import ClientSession
 from aioclient.onebot import Bot
 from aioclient.onebot import server as server_module
 from aioclient.onebot.implementation import HTTP, OneBotImpl
-from aioclient.onebot.server import MAX_BODY
+from aioclient.onebot.server import MAX_MESSAGE
 
 from .applications import BOT, HOST, MESSAGE, call, http, make
 
@@ -147,9 +147,9 @@ class TestHttp:
         """A body of 4 MiB is taken; more is 10001, and the connection goes on."""
         connection = http()
         async with make(connection), ClientSession() as session:
-            fitting = "x" * (MAX_BODY - 60)
-            answer = await call(session, connection, "echo", {"text": fitting})
-            assert answer["data"]["text"] == fitting
+            fitting = "x" * (MAX_MESSAGE - 70)
+            answer = await call(session, connection, "get_version", {"more": fitting})
+            assert answer["retcode"] == 10004
             answer = await call(session, connection, "echo", {"text": "x" * 10 * 2**20})
             assert answer["retcode"] == 10001
             assert "larger than 4194304 bytes" in answer["message"]

@@ -191,7 +191,7 @@ class TestHttpWebhook:
         self, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         """An answer of more than 4 MiB is not read."""
-        monkeypatch.setattr(module, "MAX_ANSWER", 1000)
+        monkeypatch.setattr(module, "MAX_MESSAGE", 1000)
         async with application() as app:
             app.answers = [answer(["x" * 1000])]
             impl = make(HTTPWebhook(app.hook))

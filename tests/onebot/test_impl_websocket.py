@@ -13,7 +13,7 @@ import pytest
 from aiohttp import ClientConnectionResetError, WSMsgType, web
 
 from aioclient import ClientSession, ClientWebSocketResponse, HandshakeRefusedError
-from aioclient.onebot import Bot, server
+from aioclient.onebot import Bot
 from aioclient.onebot.implementation import (
     Connection,
     OneBotImpl,
@@ -710,10 +710,3 @@ class TestEnd:
             await gone.wait()
             asyncio.get_running_loop().call_later(0, gate.set)
         assert done == ["done"]
-
-
-def test_limits() -> None:
-    """Messages and bodies have the same limit."""
-    from aioclient.onebot.implementation import socket
-
-    assert socket.MAX_MESSAGE == server.MAX_BODY == 4 * 2**20

@@ -15,7 +15,7 @@ from aiohttp import web
 from aioclient import ClientSession, UnprotectedServerWarning
 from aioclient.onebot import server as module
 from aioclient.onebot.server import (
-    MAX_BODY,
+    MAX_MESSAGE,
     BodyError,
     Endpoint,
     Listening,
@@ -314,10 +314,10 @@ class TestBody:
         """4 MiB are read, more is not, with and without a length, also if a coding hides it."""
         async with listening(Endpoint("POST", "/", length)) as port:
             assert await ask("POST", port, "/") == (200, "0")
-            assert await ask("POST", port, "/", data=bytes(MAX_BODY)) == (200, str(MAX_BODY))
-            large = f"the body is larger than {MAX_BODY} bytes"
-            assert await ask("POST", port, "/", data=bytes(MAX_BODY + 1)) == (200, large)
-            bomb = gzip.compress(bytes(10 * MAX_BODY))
+            assert await ask("POST", port, "/", data=bytes(MAX_MESSAGE)) == (200, str(MAX_MESSAGE))
+            large = f"the body is larger than {MAX_MESSAGE} bytes"
+            assert await ask("POST", port, "/", data=bytes(MAX_MESSAGE + 1)) == (200, large)
+            bomb = gzip.compress(bytes(10 * MAX_MESSAGE))
             coded = {"Content-Encoding": "gzip"}
             assert await ask("POST", port, "/", data=bomb, headers=coded) == (200, large)
             assert await ask("POST", port, "/", data=b"no gzip", headers=coded) == (
@@ -327,7 +327,7 @@ class TestBody:
 
             async def pieces() -> AsyncIterator[bytes]:
                 for _ in range(10):
-                    yield bytes(MAX_BODY // 4)
+                    yield bytes(MAX_MESSAGE // 4)
 
             assert await ask("POST", port, "/", data=pieces()) == (200, large)
 

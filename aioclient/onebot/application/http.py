@@ -17,13 +17,13 @@ from ...response.client_response import ClientResponse
 from ...session import ClientSession
 from ..actions import ActionRequest, ActionResponse
 from ..authorization import authorization
-from ..encoding import Encoding, decode, encoding_of
+from ..encoding import MAX_MESSAGE, Encoding, decode, encoding_of
 from ..errors import OneBotError
 from .answers import result_of
 from .bots import KnownBots
 from .errors import CallTimeoutError, InvalidAnswerError, TokenRefusedError
 from .intake import Intake
-from .websocket import MAX_MESSAGE, REFUSALS, encoded
+from .websocket import REFUSALS, encoded
 
 MAX_EVENTS: Final = 64 * 2**20
 """Bytes of an answer to ``get_latest_events``: what is not accepted is lost, because the implementation forgets it."""

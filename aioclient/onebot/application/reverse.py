@@ -8,13 +8,13 @@ from typing import Final, cast
 from aiohttp import WSCloseCode, WSMessage, WSMsgType, hdrs, web
 
 from ..actions import ActionRequest
-from ..encoding import Encoding, decode, encode
+from ..encoding import MAX_MESSAGE, Encoding, decode, encode
 from ..events import Event, parse_event
 from .bots import KnownBots
 from .client import CALL_LIMIT
 from .errors import CallTimeoutError, NotConnectedError
 from .receiver import ONEBOT_VERSION, Receiver, of_bot, refused
-from .websocket import CLOSE_LIMIT, MAX_MESSAGE, ImplementationSocket
+from .websocket import CLOSE_LIMIT, ImplementationSocket
 
 FIRST_EVENT_LIMIT: Final = 10.0  # seconds for meta.connect
 PING_INTERVAL: Final = 20.0  # seconds of silence, as of a client's WebSocket
@@ -84,7 +84,7 @@ class WebSocketReceiver(Receiver):
             heartbeat=PING_INTERVAL,
             timeout=CLOSE_LIMIT,
             compress=False,
-            max_msg_size=MAX_MESSAGE,
+            max_msg_size=MAX_MESSAGE + 1,  # aiohttp refuses messages of this size
         )
         await ws.prepare(request)
         self._open_ones.add(ws)

@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import logging
 import ssl as ssl_module
 from collections import deque
 from collections.abc import Iterator, Mapping
@@ -13,8 +14,9 @@ from yarl import URL
 from ...exceptions import shown
 from ...session import ClientSession
 from ..actions import ActionRequest
-from ..encoding import Encoding, decode, encode, encoding_of
+from ..encoding import MAX_MESSAGE, Encoding, decode, encode, encoding_of
 from ..events import Event, parse_event
+from ..faults import is_fault
 from ..server import BodyError, read_body
 from .bots import KnownBots, RemoteBot
 from .calls import META_ACTIONS, ActionCaller
@@ -22,7 +24,7 @@ from .client import CALL_LIMIT, checked_url
 from .errors import NotConnectedError
 from .http import HttpCalls
 from .receiver import ONEBOT_VERSION, Receiver, of_bot, refused
-from .websocket import MAX_MESSAGE
+from .websocket import encoded
 
 ANSWER_LIMIT: Final = 4.0
 """Seconds for the handlers of a webhook's event: implementations wait 5 s for the answer by default."""
@@ -30,6 +32,8 @@ MOST_SOURCES: Final = 1_000
 """Names of implementations whose bots are remembered."""
 MOST_QUEUED: Final = 1_000
 """Actions that wait for the next event of an implementation."""
+
+_log = logging.getLogger("aioclient.onebot.application")
 
 
 class _Source:
@@ -39,7 +43,7 @@ class _Source:
 
     def __init__(self, caller: ActionCaller) -> None:
         self.bots = KnownBots(caller)
-        self.queue: deque[ActionRequest] = deque(maxlen=MOST_QUEUED)
+        self.queue: deque[bytes] = deque(maxlen=MOST_QUEUED)
 
 
 class WebhookReceiver(Receiver):
@@ -146,7 +150,8 @@ class WebhookReceiver(Receiver):
         finally:
             for answer in answers:
                 if not answer.cancel():  # those that run on carry out what they return
-                    source.queue.extend(_for_bot(action, bot) for action in answer.result())
+                    for action in answer.result():
+                        _add(source, _for_bot(action, bot))
         return _with_actions(source)
 
     def _source(self, name: str) -> _Source:
@@ -165,6 +170,7 @@ class WebhookReceiver(Receiver):
 
         Raises:
             NotConnectedError: no implementation has reported its bot; or it has none, and there are several.
+            TypeError, ValueError: its parameters cannot be encoded, or it is longer than implementations accept.
         """
         request = self._filled_in(request)
         sources = [
@@ -174,7 +180,7 @@ class WebhookReceiver(Receiver):
         ]
         if not sources or (request.self is None and len(sources) > 1):
             raise self._not_connected(request)
-        sources[-1].queue.append(request)
+        sources[-1].queue.append(encoded(request, Encoding.JSON))
 
     async def _perform(self, request: ActionRequest, limit: float | None) -> object:
         url = self._api
@@ -223,6 +229,16 @@ class WebhookReceiver(Receiver):
             await self._session.close()
 
 
+def _add(source: _Source, request: ActionRequest) -> None:
+    """Let the next answer take *request* along; if it cannot be sent, log that."""
+    try:
+        source.queue.append(encoded(request, Encoding.JSON))
+    except BaseException as error:  # parameters may be values with methods of the user
+        if not is_fault(error):
+            raise
+        _log.error("the action %.100r of a handler cannot be sent: %r", request.action, error)
+
+
 def _with_actions(source: _Source) -> web.Response:
     """Return the answer with the actions that wait: as many as one message may have."""
     if not source.queue:
@@ -230,12 +246,10 @@ def _with_actions(source: _Source) -> web.Response:
     parts: list[bytes] = []
     size = 2
     while source.queue:
-        part = encode(source.queue[0].to_dict(), Encoding.JSON)
-        size += len(part) + 1
+        size += len(source.queue[0]) + 1
         if size > MAX_MESSAGE and parts:
             break
-        source.queue.popleft()
-        parts.append(part)
+        parts.append(source.queue.popleft())
     return web.Response(
         body=b"[" + b",".join(parts) + b"]", content_type=Encoding.JSON.content_type
     )

@@ -23,7 +23,7 @@ from ...session import ClientSession
 from ...websocket import ClientWebSocketResponse
 from ..actions import ActionRequest, ActionResponse
 from ..authorization import authorization
-from ..encoding import Encoding, decode, encode
+from ..encoding import MAX_MESSAGE, Encoding, decode, encode
 from .answers import result_of
 from .bots import KnownBots
 from .errors import (
@@ -35,7 +35,6 @@ from .errors import (
 )
 from .intake import Intake
 
-MAX_MESSAGE: Final = 4 * 2**20  # bytes, as implementations of this library take
 MOST_UNREADABLE: Final = 10
 CLOSE_LIMIT: Final = 5.0  # seconds for the peer's close frame
 REFUSALS: Final = (401, 403)

@@ -1,20 +1,34 @@
 """Responses as messages."""
 
 from ..actions import ActionResponse
-from ..encoding import Encoding, encode
+from ..encoding import MAX_MESSAGE, Encoding, encode
 from ..errors import BadHandler
 from ..faults import is_fault, place_of
 from .dispatcher import log
 
 
-def encoded(response: ActionResponse, encoding: Encoding, action: object = None) -> bytes:
+def encoded(
+    response: ActionResponse,
+    encoding: Encoding,
+    action: object = None,
+    limit: int | None = MAX_MESSAGE,
+) -> bytes:
     """Return *response* as a message; if its data cannot be sent, one that says so (20001), and a line in the log.
 
     Args:
         action: the name of the action, for the log.
+        limit: bytes of the message; None for any number.
     """
     try:
-        return encode(response.to_dict(), encoding)
+        message = encode(response.to_dict(), encoding)
+        if limit is None or len(message) <= limit:
+            return message
+        log.error(
+            "the result of action %.100r cannot be sent: it has %d bytes, and peers take %d",
+            action,
+            len(message),
+            limit,
+        )
     except BaseException as error:  # data may be values with methods of the user
         if not is_fault(error):
             raise

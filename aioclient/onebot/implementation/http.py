@@ -193,7 +193,9 @@ class HTTP(ServerConnection):
             )
         except OneBotError as error:
             return _response(ActionResponse.failed(error, asked.echo), encoding)
-        response = _response(ActionResponse.ok_with(events, asked.echo), encoding)
+        # All of them, however large: each is as large as a message may be, and all were to be sent.
+        body = encoded(ActionResponse.ok_with(events, asked.echo), encoding, POLL, limit=None)
+        response = _with_body(body, encoding)
         try:
             if (transport := request.transport) is not None:
                 transport.set_write_buffer_limits(high=0)  # drain() waits for all of it
@@ -228,7 +230,8 @@ class HTTP(ServerConnection):
 def _response(
     response: ActionResponse, encoding: Encoding, action: str | None = None
 ) -> web.Response:
-    return web.Response(
-        body=encoded(response, encoding, action),
-        headers={hdrs.CONTENT_TYPE: encoding.content_type},
-    )
+    return _with_body(encoded(response, encoding, action), encoding)
+
+
+def _with_body(body: bytes, encoding: Encoding) -> web.Response:
+    return web.Response(body=body, headers={hdrs.CONTENT_TYPE: encoding.content_type})

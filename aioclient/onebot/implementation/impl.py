@@ -90,7 +90,8 @@ class OneBotImpl(Dispatcher):
 
         Raises:
             RuntimeError: the implementation is not running, or runs in another event loop.
-            ValueError: it is no event, has no or an unknown ``self``, or contains what cannot be sent.
+            ValueError: it is no event, has no or an unknown ``self``, contains what cannot be sent, or is larger than
+                4 MiB.
             TypeError: it contains what cannot be sent.
         """
         self._check_running("emit()")

@@ -1,6 +1,6 @@
 """An event on its way to several connections."""
 
-from ..encoding import Encoding, encode
+from ..encoding import MAX_MESSAGE, Encoding, encode
 from ..events import Event
 
 
@@ -8,7 +8,7 @@ class Outgoing:
     """An event, which is encoded once for all connections.
 
     Raises:
-        TypeError, ValueError: it contains what cannot be sent.
+        TypeError, ValueError: it contains what cannot be sent, or is larger than a message may be.
     """
 
     __slots__ = ("_plain", "body", "event")
@@ -16,6 +16,10 @@ class Outgoing:
     def __init__(self, event: Event) -> None:
         self.event = event
         self.body: bytes = encode(event, Encoding.JSON)
+        if len(self.body) > MAX_MESSAGE:
+            raise ValueError(
+                f"event {event.type}.{event.detail_type}: it has {len(self.body)} bytes, and peers take {MAX_MESSAGE}"
+            )
         self._plain: dict[str, object] | None = None
 
     def __len__(self) -> int:

@@ -12,10 +12,11 @@ from ...exceptions import ClientError, ClientResponseError
 from ...reconnecting import ReconnectingWebSocket, ReconnectPolicy
 from ...session import ClientSession
 from ..bots import BotSelf
+from ..encoding import MAX_MESSAGE
 from .connection import HEARTBEAT, ClientConnection
 from .dispatcher import log
 from .frames import send_by_client
-from .socket import CLOSE_LIMIT, MAX_MESSAGE, PING, Peer
+from .socket import CLOSE_LIMIT, PING, Peer
 from .websocket import Hook, WebSocketConnection
 
 RECONNECT: Final = 5000  # milliseconds; pylibob's default

@@ -31,7 +31,6 @@ from .outbox import Outbox
 
 CONCURRENT: Final = 100  # actions of one socket
 PATIENCE: Final = 30.0  # seconds that a full queue may take until half of it is sent
-MAX_MESSAGE: Final = 4 * 2**20  # bytes; aiohttp's default, and ours
 PING: Final = (
     30.0  # seconds of silence after which a ping is sent; half of it later the peer is given up
 )

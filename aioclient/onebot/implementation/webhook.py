@@ -15,7 +15,7 @@ from ...middlewares.retry import Retried, Retry
 from ...response.client_response import ClientResponse
 from ...session import ClientSession
 from ..bots import BotSelf
-from ..encoding import Encoding, decode, encoding_of
+from ..encoding import MAX_MESSAGE, Encoding, decode, encoding_of
 from ..events import Event, MetaHeartbeatEvent, MetaStatusUpdateEvent
 from .connection import HEARTBEAT, QUEUE, ClientConnection
 from .dispatcher import log
@@ -26,7 +26,6 @@ from .websocket import check_heartbeat
 TIMEOUT: Final = 5000  # milliseconds for an answer; pylibob's default
 ATTEMPTS: Final = 10  # of one event: over two minutes, in which a peer can be started again
 PATIENCE: Final = 10.0  # seconds that emit() waits for room
-MAX_ANSWER: Final = 4 * 2**20  # bytes
 ANSWERS: Final = 100  # answers whose actions wait
 
 
@@ -253,8 +252,8 @@ class HTTPWebhook(ClientConnection):
             async with asyncio.timeout(self._limit) as scope:
                 async for piece in response.content.iter_any():
                     body += piece
-                    if len(body) > MAX_ANSWER:
-                        raise ValueError(f"it is larger than {MAX_ANSWER} bytes")
+                    if len(body) > MAX_MESSAGE:
+                        raise ValueError(f"it is larger than {MAX_MESSAGE} bytes")
         except TimeoutError as error:
             if not scope.expired():
                 raise

@@ -8,6 +8,7 @@ from typing import Any, ClassVar, TypeAlias
 from aiohttp import WSCloseCode, hdrs, web
 
 from ..bots import BotSelf
+from ..encoding import MAX_MESSAGE
 from ..events import Event
 from ..faults import described, is_fault, place_of
 from ..server import Method
@@ -15,7 +16,7 @@ from .connection import HEARTBEAT, Connection, ServerConnection
 from .dispatcher import log
 from .frames import Send, send_by_server
 from .outgoing import Outgoing
-from .socket import CLOSE_LIMIT, MAX_MESSAGE, PING, AnyWebSocket, Peer, Socket
+from .socket import CLOSE_LIMIT, PING, AnyWebSocket, Peer, Socket
 
 Hook: TypeAlias = Callable[[Peer], Awaitable[object] | object]
 
