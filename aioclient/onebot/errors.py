@@ -6,6 +6,7 @@ A handler raises them to choose the answer; a call of an application raises them
 from typing import ClassVar, Protocol
 
 from ..exceptions import ClientError
+from ..message.excerpt import beginning
 from . import retcodes
 
 __all__ = (
@@ -55,7 +56,9 @@ class OneBotError(ClientError):
 
     def __str__(self) -> str:
         asked = f"{self.action}: " if self.action else ""
-        return f"{asked}{self.message or type(self).__name__} (retcode {self.retcode})"
+        # A peer may have written it: in a log it must be one line, and not a long one.
+        told = beginning(str(self.message)) or type(self).__name__
+        return f"{asked}{told} (retcode {self.retcode})"
 
 
 OneBotImplError = OneBotError

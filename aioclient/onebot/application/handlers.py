@@ -16,6 +16,7 @@ from collections.abc import Awaitable, Callable, Coroutine, Iterable
 from dataclasses import dataclass
 from typing import Any, Final, TypeAlias, TypeVar, cast
 
+from ...message.excerpt import beginning
 from ..actions import ActionRequest
 from ..errors import OneBotError
 from ..events import Event
@@ -215,7 +216,7 @@ class Handlers:
                     "%s returned the action %r for %s, which failed: %s",
                     job.handler,
                     action.action,
-                    names_of(job.event)[-1],
+                    beginning(names_of(job.event)[-1]),
                     error,
                 )
 
@@ -264,7 +265,7 @@ def _log_failure(job: _Job, error: BaseException) -> None:
     _log.error(
         "%s failed for %s: %s: %s, at %s",
         job.handler,
-        names_of(job.event)[-1],
+        beginning(names_of(job.event)[-1]),
         type(error).__name__,
         error,
         place_of(error),

@@ -10,6 +10,7 @@ from aiohttp import hdrs
 
 from ...cookies import DummyCookieJar
 from ...exceptions import ClientError
+from ...message.excerpt import beginning
 from ...message.timeout import ClientTimeout
 from ...middlewares.retry import Retried, Retry
 from ...response.client_response import ClientResponse
@@ -270,7 +271,7 @@ class HTTPWebhook(ClientConnection):
                         "%s: an action of an answer failed: %d %s",
                         self.label,
                         response.retcode,
-                        response.message,
+                        beginning(response.message),
                     )
 
     # Lifecycle
