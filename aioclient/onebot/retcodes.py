@@ -30,8 +30,6 @@ PLATFORM_ERROR: Final = 34000
 LOGIC_ERROR: Final = 35000
 I_AM_TIRED: Final = 36000
 
-_RESERVED: Final = range(40000, 60000)
-
 
 def is_failure(retcode: object) -> bool:
     """Tell whether a failed action may have *retcode*: it is an int of 64 bits, not 0, and not reserved."""
@@ -39,6 +37,6 @@ def is_failure(retcode: object) -> bool:
         isinstance(retcode, int)
         and not isinstance(retcode, bool)
         and retcode != OK
-        and retcode not in _RESERVED
+        and not 40000 <= retcode < 60000  # reserved
         and -(2**63) <= retcode < 2**63
     )
