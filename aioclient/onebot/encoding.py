@@ -282,7 +282,7 @@ def _check(value: object) -> int:
         ValueError: they are nested too deeply, or contain a number or a type that is not allowed.
     """
     names = 0
-    level = [value]
+    level: list[Any] = [value]
     for _ in range(MAX_DEPTH + 1):
         inner: list[Any] = []
         is_last = True
@@ -292,12 +292,11 @@ def _check(value: object) -> int:
                 continue
             if kind is dict:
                 is_last = False
-                items = cast("dict[str, object]", item)
-                names += len(items)
-                inner.extend(items.values())
+                names += len(item)
+                inner.extend(item.values())
             elif kind is list:
                 is_last = False
-                inner.extend(cast("list[object]", item))
+                inner.extend(item)
             elif kind not in _NO_RULES:
                 _check_number(item)
         if is_last:

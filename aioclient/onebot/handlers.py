@@ -89,7 +89,7 @@ class ActionHandler:
         for name, kind in self._injected.items():
             arguments[name] = (injected or {}).get(kind)
         result = self.function(**arguments)
-        if isinstance(result, Awaitable):
+        if inspect.iscoroutine(result) or isinstance(result, Awaitable):
             return await result
         return result
 
@@ -97,8 +97,9 @@ class ActionHandler:
         """Return the action's *params* as arguments of the function, checked; see :meth:`__call__`."""
         arguments: dict[str, object] = {}
         for wire, parameter in self._parameters.items():
-            if wire in params:
-                arguments[parameter.name] = _converted(parameter.convert, params[wire], wire)
+            value = params.get(wire, _MISSING)
+            if value is not _MISSING:
+                arguments[parameter.name] = _converted(parameter.convert, value, wire)
             elif parameter.required:
                 raise BadParam(message=f"{wire}: missing")
         if len(params) == len(arguments):

@@ -5,7 +5,7 @@ import enum
 import math
 import types
 from collections.abc import Callable, Iterable, Mapping
-from typing import Final, Protocol, cast
+from typing import Any, Final, Protocol, cast
 
 from .fields import wire_names
 from .limits import INT64_MIN, MAX_DEPTH, UINT64_MAX
@@ -32,16 +32,16 @@ def to_plain(value: object) -> object:
     return _plain(value, MAX_DEPTH)
 
 
-def _plain(value: object, depth: int) -> object:
+def _plain(value: Any, depth: int) -> object:
     kind = type(value)
     if kind in _AS_THEY_ARE:
         return value
     if kind is dict:
-        return _plain_items(cast("dict[object, object]", value).items(), depth)
+        return _plain_items(value.items(), depth)
     if kind is list or kind is tuple:
-        return _plain_list(cast("list[object]", value), depth)
+        return _plain_list(value, depth)
     if kind is int or kind is float:
-        return _checked_number(cast(float, value))
+        return _checked_number(value)
     return _plain_other(value, depth)
 
 
