@@ -18,6 +18,7 @@ from weakref import WeakKeyDictionary
 
 from aiohttp import HttpVersion11, hdrs, web
 from aiohttp.http_exceptions import HttpProcessingError
+from multidict import MultiDict, MultiMapping
 
 from ..warning import UnprotectedServerWarning, warn_caller
 from .authorization import refusal
@@ -27,6 +28,10 @@ BODY_LIMIT: Final = 60.0  # seconds for a body to arrive
 TLS_LIMIT: Final = 10.0  # seconds for a TLS handshake
 DROP_LIMIT: Final = 10.0  # seconds for the rest of a body that is not wanted; aiohttp's default
 IDLE_LIMIT: Final = 75.0  # seconds without a request; nginx's default
+
+_NO_QUERY: Final[MultiMapping[str]] = (
+    MultiDict()
+)  # to parse one costs as much as the rest of a refusal
 
 Method: TypeAlias = Literal["GET", "POST"]
 Handler: TypeAlias = Callable[[web.BaseRequest], Awaitable[web.StreamResponse]]
@@ -100,7 +105,8 @@ class Endpoint:
         """Return the answer to a request that may not be made; None if it may."""
         if not self.is_open:
             return web.Response(status=503, text="not running\n")
-        match refusal(self._token, request.headers, request.query):
+        query = _NO_QUERY if self._token is None else request.query
+        match refusal(self._token, request.headers, query):
             case 401:
                 return web.Response(
                     status=401,
@@ -180,6 +186,11 @@ async def read_body(request: web.BaseRequest) -> bytes:
         BodyError: it is larger than 4 MiB, takes longer than 60 s, or its coding is broken.
     """
     content = request.content
+    if content.is_eof() and content.exception() is None:  # it came with the head, as most do
+        body = content.read_nowait()
+        if len(body) > MAX_BODY:
+            raise BodyError(f"the body is larger than {MAX_BODY} bytes")
+        return body
     pieces, size = [], 0
     try:
         async with asyncio.timeout(BODY_LIMIT):

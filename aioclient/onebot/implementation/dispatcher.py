@@ -21,6 +21,7 @@ from ..faults import described, is_fault, place_of
 from ..handlers import ActionHandler
 from ..retcodes import is_failure
 from .connection import Connection
+from .limit import CommonLimit
 
 ACTION_LIMIT: Final = 30.0  # seconds; for as long applications wait, NoneBot among them
 
@@ -68,7 +69,7 @@ class Dispatcher:
         if len(self.bots) != len(bots):
             raise ValueError("a bot is listed twice")
         self.actions: dict[str, ActionHandler] = {}
-        self._action_timeout = action_timeout
+        self._limit = None if action_timeout is None else CommonLimit(action_timeout)
         self._meta: dict[str, ActionHandler] = {
             name: ActionHandler(name, function, _INJECTED)
             for name, function in (
@@ -181,7 +182,7 @@ class Dispatcher:
         else:
             raise UnsupportedAction(message=f"no such action: {action:.100}")
         injected = {Bot: bot, Connection: connection}
-        return await self._run(handler, params, injected, self._action_timeout)
+        return await self._run(handler, params, injected, self._limit)
 
     def _bot(self, bot_self: BotSelf | Mapping[str, object] | None, bots: list[Bot]) -> Bot:
         """Return the one of *bots* that *bot_self* names.
@@ -208,7 +209,7 @@ class Dispatcher:
         handler: ActionHandler,
         params: dict[str, object],
         injected: Mapping[type, object],
-        limit: float | None,
+        limit: CommonLimit | None,
     ) -> object:
         """Return the result of *handler*.
 
@@ -216,23 +217,29 @@ class Dispatcher:
             OneBotError: whatever goes wrong.
         """
         try:
-            async with asyncio.timeout(limit) as scope:
-                return await handler(params, injected)
+            async with asyncio.timeout(None) as scope:
+                if limit is None:
+                    return await handler(params, injected)
+                limit.begin(scope)
+                try:
+                    return await handler(params, injected)
+                finally:
+                    limit.end(scope)
         except OneBotError as error:
             _check_retcode(handler, error)
             raise
         except BaseException as error:  # the response and the log tell of it
             if not is_fault(error):
                 raise
-            if not (isinstance(error, TimeoutError) and scope.expired()):
+            if limit is None or not (isinstance(error, TimeoutError) and scope.expired()):
                 raise _failed(handler, error, described(error)) from error
             # The cancellation knows where the handler waited.
             waited = error.__context__ or error
-            raise _failed(handler, waited, f"did not end within {limit:g} s") from error
+            raise _failed(handler, waited, f"did not end within {limit.seconds:g} s") from error
 
     async def call_hook(self, hook: object, argument: object) -> None:
         """Run *hook*, a function or coroutine function of the user, within the time limit of an action."""
-        async with asyncio.timeout(self._action_timeout):
+        async with asyncio.timeout(None if self._limit is None else self._limit.seconds):
             result = cast(Callable[[object], object], hook)(argument)
             if inspect.isawaitable(result):
                 await result

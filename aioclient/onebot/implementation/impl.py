@@ -191,6 +191,8 @@ class OneBotImpl(Dispatcher):
         finally:
             self._state = _State.IDLE
             self._loop = None
+            if self._limit is not None:
+                self._limit.clear()
 
     async def _stop_connections(self, limit: float) -> None:
         results = await asyncio.gather(
