@@ -188,8 +188,8 @@ async def read_body(request: web.BaseRequest) -> bytes:
     content = request.content
     if content.is_eof() and content.exception() is None:  # it came with the head, as most do
         body = content.read_nowait()
-        if len(body) > MAX_BODY:
-            raise BodyError(f"the body is larger than {MAX_BODY} bytes")
+        if len(body) > MAX_MESSAGE:
+            raise BodyError(f"the body is larger than {MAX_MESSAGE} bytes")
         return body
     pieces, size = [], 0
     try:
