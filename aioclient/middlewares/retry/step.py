@@ -202,7 +202,8 @@ class Retry:
             ) from error
 
     async def _read(self, response: ClientResponse) -> ClientResponse:
-        if response.status != 101:  # what follows is another protocol
+        # What follows a 101 is another protocol.
+        if response.status != 101 and not response.content.at_eof():
             try:
                 await response.content.prefetch(READ)
             except BaseException:

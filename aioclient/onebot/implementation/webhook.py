@@ -8,6 +8,7 @@ from typing import Any, ClassVar, Final
 
 from aiohttp import hdrs
 
+from ...connectors import TCPConnector
 from ...cookies import DummyCookieJar
 from ...exceptions import ClientError
 from ...message.excerpt import beginning
@@ -175,6 +176,7 @@ class HTTPWebhook(ClientConnection):
         """Post the events, one after another, until the outbox is closed and empty."""
         retry = self._retry if self._retry is not None else self._make_retry()
         async with ClientSession(
+            connector=TCPConnector(ssl=self._ssl),
             headers=self._headers(),
             cookie_jar=DummyCookieJar(),
             # For a policy of the user's that has no limit for an attempt.
@@ -192,7 +194,6 @@ class HTTPWebhook(ClientConnection):
             self.url,
             data=outgoing.body,
             allow_redirects=False,  # the token must not travel
-            ssl=self._ssl,
         ) as response:
             status = response.status
             if status not in (200, 204):
