@@ -8,11 +8,14 @@ The rules:
 - While a call waits, the body that is being stored is read ahead, whether or not the leader reads it: no call waits for
   the leader's program to read its response.
 - A flight for a URL that is invalidated ends: its response was perhaps made before the change. It is not stored.
+- A call that looked while a flight for its key ended looks again: it may have looked just before the response was
+  stored.
 """
 
 import asyncio
 from collections import deque
 from enum import Enum
+from typing import Self
 from weakref import WeakKeyDictionary
 
 from ...response.stream import StreamReader
@@ -30,19 +33,50 @@ class Landing(Enum):
     LEAD = "take the leader's place"
 
 
+class Look:
+    """A look at what is stored for a key; ``is_outdated`` is whether a flight for it has stored something since."""
+
+    __slots__ = ("_key", "_looks", "is_outdated")
+
+    def __init__(self, looks: "dict[Key, set[Look]]", key: Key) -> None:
+        self._looks = looks
+        self._key = key
+        self.is_outdated: bool = False
+
+    def __enter__(self) -> Self:
+        self._looks.setdefault(self._key, set()).add(self)
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        others = self._looks[self._key]
+        others.discard(self)
+        if not others:
+            del self._looks[self._key]
+
+
+class _Loop:
+    """The flights and looks of an event loop."""
+
+    __slots__ = ("__weakref__", "flights", "looks")
+
+    def __init__(self) -> None:
+        self.flights: dict[FlightKey, Flight] = {}
+        self.looks: dict[Key, set[Look]] = {}
+
+
 class Flight:
     """A request under way, and the calls that wait for its response to be stored."""
 
-    __slots__ = ("_flights", "_key", "_limit", "_over", "_stream", "_waiters")
+    __slots__ = ("_key", "_limit", "_loop", "_over", "_stream", "_waiters")
 
-    def __init__(self, flights: "dict[FlightKey, Flight]", key: FlightKey, limit: int) -> None:
-        self._flights = flights
+    def __init__(self, loop: _Loop, key: FlightKey, limit: int) -> None:
+        self._loop = loop
         self._key = key
         self._limit = limit
         self._waiters: deque[asyncio.Future[Landing]] = deque()
         self._stream: StreamReader | None = None
         self._over = False
-        flights[key] = self
+        loop.flights[key] = self
 
     async def wait(self) -> Landing:
         """Wait for its end.
@@ -76,8 +110,11 @@ class Flight:
             return
         self._over = True
         self._stream = None
-        if self._flights.get(self._key) is self:
-            del self._flights[self._key]
+        if self._loop.flights.get(self._key) is self:
+            del self._loop.flights[self._key]
+        if landing is Landing.LOOK:
+            for look in self._loop.looks.get(self._key[0], ()):
+                look.is_outdated = True
         for waiter in self._waiters:
             if not waiter.done():
                 waiter.set_result(landing)
@@ -105,25 +142,29 @@ class Flights:
     __slots__ = ("_loops",)
 
     def __init__(self) -> None:
-        self._loops: WeakKeyDictionary[asyncio.AbstractEventLoop, dict[FlightKey, Flight]] = (
-            WeakKeyDictionary()
-        )
+        self._loops: WeakKeyDictionary[asyncio.AbstractEventLoop, _Loop] = WeakKeyDictionary()
+
+    def _here(self) -> _Loop:
+        loop = asyncio.get_running_loop()
+        here = self._loops.get(loop)
+        if here is None:
+            here = self._loops[loop] = _Loop()
+        return here
+
+    def look(self, key: Key) -> Look:
+        """Return a look at what is stored for *key*, which begins and ends with its ``with`` block."""
+        return Look(self._here().looks, key)
 
     def of(self, key: FlightKey) -> Flight | None:
         """Return the flight for *key* that is under way on this event loop."""
-        flights = self._loops.get(asyncio.get_running_loop())
-        return None if flights is None else flights.get(key)
-
-    def end_for(self, uri: str) -> None:
-        """End the flights for *uri*, which was invalidated: no further call gets their responses."""
-        flights = self._loops.get(asyncio.get_running_loop(), {})
-        for flight in [flight for key, flight in flights.items() if key[0].uri == uri]:
-            flight.land(Landing.ALONE)
+        return self._here().flights.get(key)
 
     def begin(self, key: FlightKey, limit: int) -> Flight:
         """Begin a flight; *limit* is how many bytes of a body are read ahead."""
-        loop = asyncio.get_running_loop()
-        flights = self._loops.get(loop)
-        if flights is None:
-            flights = self._loops[loop] = {}
-        return Flight(flights, key, limit)
+        return Flight(self._here(), key, limit)
+
+    def end_for(self, uri: str) -> None:
+        """End the flights for *uri*, which was invalidated: no further call gets their responses."""
+        flights = self._here().flights
+        for flight in [flight for key, flight in flights.items() if key[0].uri == uri]:
+            flight.land(Landing.ALONE)

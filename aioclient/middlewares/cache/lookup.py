@@ -36,10 +36,14 @@ class Known(NamedTuple):
 
 
 class Found(NamedTuple):
-    """What is stored for a request: the response that answers it, if there is one, and all under its key."""
+    """What is stored for a request: the response that answers it, if there is one, and all under its key.
+
+    ``is_outdated`` is whether a response for the key was stored while it was looked for.
+    """
 
     chosen: Stored | None
     all: Sequence[Stored]
+    is_outdated: bool = False
 
 
 NOTHING: Final = Found(None, ())

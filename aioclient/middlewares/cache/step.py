@@ -108,6 +108,7 @@ class Cache:
         self._lookup = Lookup(
             self._store, self._counts, settings, clock, no_vary_search=no_vary_search
         )
+        self._find = self._lookup.find if self.tidy else self._find_in_time
         self._recorder = ResponseRecorder(
             self._store, self._counts, settings, self._lookup, self._work
         )
@@ -135,9 +136,9 @@ class Cache:
         treatment = asking.treatment
         if treatment is Treatment.AROUND:
             return await sending.send_around(asking, handler)
-        waited = False
+        waited = looked_again = False
         while True:
-            found = await lookup.find(asking)
+            found = await self._find(asking)
             decision = lookup.decide(asking, found)
             use = decision.use
             if found.chosen is not None and use is not Use.ASK and use is not Use.ASK_ON_REQUEST:
@@ -161,6 +162,9 @@ class Cache:
             key = flight_key(asking, found)
             flight = self._flights.of(key)
             if flight is None:
+                if found.is_outdated and not looked_again:
+                    looked_again = True
+                    continue
                 flight = self._flights.begin(key, self.store.max_entry)
                 return await sending.send(asking, found, handler, use, flight)
             landing = await self._wait(asking, flight)
@@ -168,6 +172,12 @@ class Cache:
             if landing is Landing.LEAD:
                 return await sending.send(asking, found, handler, use, flight)
             waited = True
+
+    async def _find_in_time(self, asking: Asking) -> Found:
+        """Return what is stored for the request, in a store that takes time for it."""
+        with self._flights.look(asking.key) as look:
+            found = await self._lookup.find(asking)
+        return found._replace(is_outdated=look.is_outdated)
 
     async def _wait(self, asking: Asking, flight: Flight) -> Landing:
         """Wait for the call that asks for the same, within the call's total limit."""

@@ -292,6 +292,35 @@ class TestFlights:
             assert it.origin.count == 1
             assert len(await response.read()) == 10000
 
+    async def test_stored_while_somebody_looks(self) -> None:
+        """A call that looked just before a response was stored looks again, and does not ask the server, too."""
+        gate = asyncio.Event()
+
+        class Slow(MemoryStore):
+            looked = 0
+
+            async def find(self, key: Any) -> Any:
+                found = await super().find(key)
+                self.looked += 1
+                if self.looked == 2:
+                    await gate.wait()  # what it found is outdated by then
+                return found
+
+        body = Pieces(b"one")
+        async with site((body, FRESH), ("two", FRESH), store=Slow()) as it:
+            response = await it.session.get(URL)
+            task = asyncio.create_task(it.get())
+            await turns()
+            body.let()
+            assert await response.text() == "one"
+            await turns()
+            gate.set()
+            second = await task
+            assert await second.text() == "one"
+            assert second.cache_status is not None
+            assert second.cache_status.hit
+            assert it.origin.count == 1
+
     async def test_left_with_others_waiting(self) -> None:
         """A leader that leaves its body hands over."""
         body = Pieces(b"on", b"e")
