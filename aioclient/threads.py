@@ -17,7 +17,7 @@ from functools import partial
 from threading import Condition, Thread
 from typing import Any, Final, NamedTuple, ParamSpec, TypeVar
 
-__all__ = ("BODIES", "CACHES", "LOOKUPS", "SETTINGS", "Threads")
+__all__ = ("BODIES", "CACHES", "CACHE_WRITES", "LOOKUPS", "SETTINGS", "Threads")
 
 T = TypeVar("T")
 P = ParamSpec("P")
@@ -123,4 +123,6 @@ LOOKUPS: Final = Threads("lookup", 16)
 BODIES: Final = Threads("body", 32)
 """For sending files and for their compression; as many threads as a default executor has at most."""
 CACHES: Final = Threads("cache", 8)
-"""For files of stored responses: a millisecond or less each, but for what another process holds."""
+"""For reading files of stored responses: a millisecond or less each."""
+CACHE_WRITES: Final = Threads("cache-write", 8)
+"""For writing them, which waits for other processes that write."""

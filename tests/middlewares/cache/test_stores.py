@@ -18,8 +18,9 @@ from multidict import CIMultiDict, CIMultiDictProxy
 from aioclient import Cache, CacheStore, MemoryStore, RateLimit, RedisStore, SQLiteStore
 from aioclient.message.cache_options import FOREVER
 from aioclient.middlewares.cache import Entry
+from aioclient.middlewares.cache.database import APPLICATION, MIGRATIONS, ORPHANED
 from aioclient.middlewares.cache.keys import Key
-from aioclient.middlewares.cache.sqlite import APPLICATION, INLINE, MIGRATIONS, ORPHANED
+from aioclient.middlewares.cache.sqlite import INLINE
 
 from ...servers.redis import Redis
 from ...servers.require import require_module
@@ -323,7 +324,7 @@ class TestSQLite:
             for written in (0.0, 2.0**33):
                 connection.execute("INSERT INTO pieces VALUES ('gone', 0, x'00', ?)", (written,))
         await store.close()
-        await store.statistics()
+        await put(store, entry_of("2"), b"x")
         await store.close()
         assert ORPHANED
         with database(path) as connection:
