@@ -278,16 +278,17 @@ class BlockingStream:
         self._response = response
         self._family = family
         self._errands = errands
+        self._home = PORTAL.loop
 
     def __iter__(self) -> Iterator[bytes]:
         try:
-            yield from pieces_of(self._response, self._errands)
+            yield from pieces_of(self._response, self._errands, self._home)
         except Exception as error:  # noqa: BLE001
             self._family._raise(error, self._errands)
 
     def close(self) -> None:
         """Give up the unread rest of the body."""
-        if not self._response.closed:
+        if not self._response.closed and self._home is PORTAL.loop:
             PORTAL.run(self._release())
 
     async def _release(self) -> None:

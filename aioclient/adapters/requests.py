@@ -63,7 +63,7 @@ class _Body(RawBody):
     """An undecoded body that raises what urllib3 does, which requests expects."""
 
     def __init__(self, response: ClientResponse, errands: Errands | None) -> None:
-        super().__init__(response, errands)
+        super().__init__(response, errands, PORTAL.loop)
         self._url = str(response.url)
 
     def _more(self) -> bool:

@@ -117,8 +117,11 @@ class OpenSockets:
         """Close the file descriptors, in a forked process, and nothing else.
 
         The connections belong to the parent process, which still uses them: close_notify would end them there, and both
-        share the event loop's selector. The numbers stay in use, so that no other file is closed by mistake.
+        share the event loop's selector. The numbers stay in use, so that no other file is closed by mistake. Responses
+        that are not read are the parent's, too.
         """
+        for connection in self.connections:
+            connection.disown()
         nothing = os.open(os.devnull, os.O_RDWR)
         open_sockets = [
             each.transport.get_extra_info("socket") for each in self.connections if each.transport

@@ -126,6 +126,9 @@ class HttpConnection(Protocol):
     def abort(self) -> None:
         """Close the connection now."""
 
+    def disown(self) -> None:
+        """End the leases of its responses, in a forked process, without a word to the server."""
+
     def early_end(self, request: Request) -> ClientError:
         """Return the error for a connection that ended before *request* was sent, with its cause if that is known."""
 

@@ -14,6 +14,8 @@ from queue import SimpleQueue
 from threading import Lock, Thread, get_ident
 from typing import Any, Final, Generic, Protocol, TypeVar
 
+from .loop import new_loop
+
 T = TypeVar("T")
 
 CLOSE_TIME: Final = 3.0  # seconds that the end of the interpreter waits for goodbyes
@@ -164,7 +166,7 @@ class Portal:
     def _start(self) -> asyncio.AbstractEventLoop:
         with self._lock:
             if self._loop is None:
-                loop = _new_loop()
+                loop = new_loop()
                 thread = Thread(target=_run, args=(loop,), name="aioclient-loop", daemon=True)
                 try:
                     thread.start()
@@ -176,17 +178,32 @@ class Portal:
                 atexit.register(self.close)
             return self._loop
 
-    def run(self, coroutine: Coroutine[Any, Any, T], errands: Errands | None = None) -> T:
+    @property
+    def loop(self) -> asyncio.AbstractEventLoop | None:
+        """The event loop; None before the first call, and in a forked process before its first call."""
+        return self._loop
+
+    def run(
+        self,
+        coroutine: Coroutine[Any, Any, T],
+        errands: Errands | None = None,
+        home: asyncio.AbstractEventLoop | None = None,
+    ) -> T:
         """Run *coroutine* in the loop, with the caller's context, and wait for its end.
 
         The caller runs *errands* meanwhile. What interrupts the wait, such as ``KeyboardInterrupt``, cancels the
-        coroutine, and is raised when that has ended.
+        coroutine, and is raised when that has ended. *home* is the loop of what the coroutine uses.
 
         Raises:
             RuntimeError: the caller is the loop's own thread, which would wait for itself; or the interpreter ends,
-                and no thread can start.
+                and no thread can start; or *home* is another loop, that of a parent process.
         """
         try:
+            if home is not None and home is not self._loop:
+                raise RuntimeError(
+                    "the event loop of this response or WebSocket is not here: it was opened before a fork, or the "
+                    "interpreter ends; open another one"
+                )
             loop = self._loop or self._start()
             self._check_thread()
             call = _Call(coroutine, errands)
@@ -261,16 +278,6 @@ def spawn(function: Callable[[], Coroutine[Any, Any, None]]) -> None:
     task = asyncio.get_running_loop().create_task(function())
     _tasks.add(task)
     task.add_done_callback(_tasks.discard)
-
-
-def _new_loop() -> asyncio.AbstractEventLoop:
-    """Return an event loop: uvloop's where it is installed, which costs less."""
-    try:
-        import uvloop
-    except ImportError:
-        return asyncio.new_event_loop()
-    loop: asyncio.AbstractEventLoop = uvloop.new_event_loop()
-    return loop
 
 
 def _run(loop: asyncio.AbstractEventLoop) -> None:

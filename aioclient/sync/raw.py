@@ -1,7 +1,9 @@
 """The undecoded body of a blocking response, as a file."""
 
 import io
+from asyncio import AbstractEventLoop
 from collections.abc import Iterator
+from functools import partial
 from typing import Any
 
 from ..response.client_response import ClientResponse
@@ -14,10 +16,13 @@ class RawBody(io.RawIOBase):
     It can be passed to ``shutil.copyfileobj()``, ``gzip.open()`` and ``tarfile.open(fileobj=..., mode="r|")``.
     """
 
-    def __init__(self, response: ClientResponse, errands: Errands | None) -> None:
+    def __init__(
+        self, response: ClientResponse, errands: Errands | None, home: AbstractEventLoop | None
+    ) -> None:
         super().__init__()
         self._response = response
         self._errands = errands
+        self._home = home
         self._pieces: Any = None
         self._rest = memoryview(b"")
         self._ended = False
@@ -32,7 +37,7 @@ class RawBody(io.RawIOBase):
             return bool(self._rest)
         if self._pieces is None:
             self._pieces = self._response.content.iter_raw()
-        piece = PORTAL.run(_next(self._pieces), self._errands)
+        piece = PORTAL.run(_next(self._pieces), self._errands, self._home)
         self._ended = not piece
         self._rest = memoryview(piece)
         return bool(piece)
@@ -59,7 +64,7 @@ class RawBody(io.RawIOBase):
                 raise ValueError(
                     "read(decode_content=True) gives the whole body: iter_content() decodes in pieces"
                 )
-            return PORTAL.run(self._response.read(), self._errands)
+            return PORTAL.run(self._response.read(), self._errands, self._home)
         pieces = []
         missing = -1 if size is None or size < 0 else size
         while missing and self._more():
@@ -78,8 +83,13 @@ class RawBody(io.RawIOBase):
         """Close the file; the unread rest of the body is dropped."""
         if not self.closed:
             super().close()
-            if not self._response.closed:
+            if not self._response.closed and self._home is PORTAL.loop:
                 PORTAL.run(_close(self._response))
+
+    def __del__(self) -> None:
+        # close() would wait, and this may be any thread, even that of the loop; or the end of the interpreter.
+        if not self.closed and not self._response.closed and self._home is PORTAL.loop:
+            PORTAL.start(partial(_close, self._response))
 
 
 async def _next(pieces: Any) -> bytes:

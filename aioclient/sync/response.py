@@ -2,6 +2,7 @@
 
 import codecs
 import json as json_module
+from asyncio import AbstractEventLoop
 from collections.abc import Callable, Coroutine, Iterator
 from datetime import timedelta
 from http.cookies import SimpleCookie
@@ -66,6 +67,7 @@ class Response:
         "_encoding",
         "_errands",
         "_history",
+        "_home",
         "_owns_session",
         "_raw",
         "_session",
@@ -82,6 +84,7 @@ class Response:
         self._session = session  # when it is dropped, its connections are closed
         self._owns_session = False
         self._errands = errands  # the server may answer first, and read the upload meanwhile
+        self._home = PORTAL.loop  # in a forked process there is another one
         self._encoding: str | None = None
         self._raw: RawBody | None = None
         self._history: list[Response] | None = None
@@ -192,7 +195,7 @@ class Response:
     def raise_for_status(self) -> None:
         """Raise ``StatusError`` if the status is 400 or more, with the status, fields and first 64 KiB of the body."""
         if not self.ok:
-            PORTAL.run(_raise_for_status(self.response))
+            PORTAL.run(_raise_for_status(self.response), home=self._home)
 
     # The body
 
@@ -204,7 +207,9 @@ class Response:
             ClientError, TimeoutError: it did not come to its end; with ``stream=True`` only.
         """
         body = self.response.read_nowait()
-        return body if body is not None else PORTAL.run(self.response.read(), self._errands)
+        if body is not None:
+            return body
+        return PORTAL.run(self.response.read(), self._errands, self._home)
 
     @property
     def encoding(self) -> str | None:
@@ -269,7 +274,7 @@ class Response:
             raise TypeError(f"chunk_size must be an int, found {type(chunk_size).__name__}")
         if chunk_size is not None and chunk_size < 1:
             raise ValueError(f"chunk_size={chunk_size}: give a number from 1 on, or None")
-        pieces = pieces_of(self.response, self._errands)
+        pieces = pieces_of(self.response, self._errands, self._home)
         if chunk_size is not None:
             pieces = _cut(pieces, chunk_size)
         if decode_unicode and self.encoding is not None:
@@ -308,14 +313,14 @@ class Response:
     def raw(self) -> RawBody:
         """The body as a file, undecoded: for calls with ``stream=True``."""
         if self._raw is None:
-            self._raw = RawBody(self.response, self._errands)
+            self._raw = RawBody(self.response, self._errands, self._home)
         return self._raw
 
     # The end
 
     def close(self) -> None:
         """Give up what was not read of the body."""
-        if not self.response.closed:
+        if not self.response.closed and self._home is PORTAL.loop:
             PORTAL.run(_close(self.response))
         session, self._session = self._session, None
         if session is not None and self._owns_session:
@@ -348,15 +353,17 @@ class Response:
         return f"<Response [{self.status_code}]>"
 
 
-def pieces_of(response: ClientResponse, errands: Errands | None) -> Iterator[bytes]:
-    """Yield the body as it comes; *errands* are run meanwhile."""
+def pieces_of(
+    response: ClientResponse, errands: Errands | None, home: AbstractEventLoop | None
+) -> Iterator[bytes]:
+    """Yield the body as it comes; *errands* are run meanwhile; *home* is the event loop of *response*."""
     body = response.read_nowait()
     if body is not None:
         if body:
             yield body
         return
     content = response.content
-    while piece := PORTAL.run(content.readany(), errands):
+    while piece := PORTAL.run(content.readany(), errands, home):
         yield piece
 
 

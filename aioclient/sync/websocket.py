@@ -1,14 +1,16 @@
 """A WebSocket for blocking code."""
 
 import json as json_module
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Coroutine, Iterator
 from types import TracebackType
-from typing import Any, Final, Self
+from typing import Any, Final, Self, TypeVar
 
 from aiohttp import WSMessage, WSMsgType
 
 from ..websocket import ClientWebSocketResponse
 from .portal import PORTAL
+
+T = TypeVar("T")
 
 _ENDS: Final = (WSMsgType.CLOSE, WSMsgType.CLOSING, WSMsgType.CLOSED)
 
@@ -19,11 +21,15 @@ class WebSocket:
     Pings are answered whether or not somebody receives. Several threads may send; one may receive.
     """
 
-    __slots__ = ("__weakref__", "_session", "_ws")
+    __slots__ = ("__weakref__", "_home", "_session", "_ws")
 
     def __init__(self, ws: ClientWebSocketResponse, session: object) -> None:
         self._ws = ws
+        self._home = PORTAL.loop
         self._session = session  # when it is dropped, its WebSockets are closed
+
+    def _run(self, coroutine: Coroutine[Any, Any, T]) -> T:
+        return PORTAL.run(coroutine, home=self._home)
 
     @property
     def closed(self) -> bool:
@@ -42,11 +48,11 @@ class WebSocket:
 
     def send_str(self, data: str, compress: int | None = None) -> None:
         """Send a text message; wait while the peer does not read."""
-        PORTAL.run(self._ws.send_str(data, compress))
+        self._run(self._ws.send_str(data, compress))
 
     def send_bytes(self, data: bytes, compress: int | None = None) -> None:
         """Send a binary message."""
-        PORTAL.run(self._ws.send_bytes(data, compress))
+        self._run(self._ws.send_bytes(data, compress))
 
     def send_json(
         self,
@@ -56,11 +62,11 @@ class WebSocket:
         dumps: Callable[[Any], str] = json_module.dumps,
     ) -> None:
         """Send *data* as JSON text."""
-        PORTAL.run(self._ws.send_str(dumps(data), compress))
+        self._run(self._ws.send_str(dumps(data), compress))
 
     def ping(self, message: bytes = b"") -> None:
         """Send a ping."""
-        PORTAL.run(self._ws.ping(message))
+        self._run(self._ws.ping(message))
 
     def receive(self, timeout: float | None = None) -> WSMessage:
         """Return the next message; after the last one its type tells the end.
@@ -68,15 +74,15 @@ class WebSocket:
         Raises:
             WSReceiveTimeoutError: none came within *timeout* seconds; the WebSocket stays open.
         """
-        return PORTAL.run(self._ws.receive(timeout))
+        return self._run(self._ws.receive(timeout))
 
     def receive_str(self, *, timeout: float | None = None) -> str:
         """Return the next message, which must be text."""
-        return PORTAL.run(self._ws.receive_str(timeout=timeout))
+        return self._run(self._ws.receive_str(timeout=timeout))
 
     def receive_bytes(self, *, timeout: float | None = None) -> bytes:
         """Return the next message, which must be binary."""
-        return PORTAL.run(self._ws.receive_bytes(timeout=timeout))
+        return self._run(self._ws.receive_bytes(timeout=timeout))
 
     def receive_json(
         self, *, loads: Callable[[Any], Any] = json_module.loads, timeout: float | None = None
@@ -90,7 +96,9 @@ class WebSocket:
 
     def close(self, *, code: int = 1000, message: bytes = b"") -> bool:
         """Close it, and wait for the peer's close frame; return whether this call closed it."""
-        return PORTAL.run(self._ws.close(code=code, message=message))
+        if self._home is not PORTAL.loop:
+            return False  # in a forked process: it is the parent's
+        return self._run(self._ws.close(code=code, message=message))
 
     def __enter__(self) -> Self:
         return self

@@ -117,6 +117,19 @@ def test_a_session_dropped_while_a_body_or_a_websocket_is_open(server: Server) -
         assert ws.receive_str() == "a"
 
 
+def test_a_raw_body_that_is_dropped(server: Server, session: Session) -> None:
+    """It gives up its response without waiting, since any thread may drop it, also that of the loop."""
+
+    kept = [session.get(f"{server.url}/endless", stream=True).raw]
+
+    async def drop() -> None:
+        kept.clear()
+        while "in_use=0" not in repr(session):
+            await asyncio.sleep(0)
+
+    PORTAL.run(drop())
+
+
 @pytest.mark.parametrize(
     "read",
     [
@@ -343,6 +356,53 @@ class TestProcesses:
         lines = result.stdout.splitlines()
         assert sorted(lines[-3:]) == sorted(["1 {'a': 'b'}", "{'a': 'b'}", "1"])
         assert result.returncode == 0
+
+    @pytest.mark.skipif(not hasattr(os, "fork"), reason="this system has no fork")
+    @pytest.mark.parametrize("loops", ["uvloop", "asyncio"])
+    @pytest.mark.parametrize("scheme", ["http", "https"])
+    def test_a_fork_while_bodies_are_read(self, certificates: Any, loops: str, scheme: str) -> None:
+        """They stay the parent's: the child is told so, closes nothing of theirs, and ends without a word."""
+        server = Server(certificates.server_context() if scheme == "https" else None)
+        try:
+            result = run_in_a_process(
+                """
+                import os, sys
+                if sys.argv[2] == "asyncio":
+                    sys.modules["uvloop"] = None
+                from aioclient.sync import Session
+                session = Session(verify=sys.argv[3] or True)
+                left = session.get(sys.argv[1] + "/endless", stream=True)
+                raw = session.get(sys.argv[1] + "/endless", stream=True).raw
+                pieces = session.get(sys.argv[1] + "/endless", stream=True).iter_content(10)
+                ws = session.ws_connect(sys.argv[1] + "/chat")
+                assert len(next(pieces)) == len(raw.read(10)) == 10
+                child = os.fork()
+                if child == 0:
+                    def content():
+                        return left.content
+                    for call in (lambda: next(pieces), raw.read, content, ws.receive):
+                        try:
+                            call()
+                        except RuntimeError as error:
+                            assert "it was opened before a fork" in str(error), error
+                    left.close()
+                    raw.close()
+                    assert not ws.close()
+                    print("child", flush=True)
+                    sys.exit(0)
+                print("ended", os.waitpid(child, 0)[1])
+                assert len(next(pieces)) == len(raw.read(10)) == len(left.raw.read(10)) == 10
+                ws.send_str("a")
+                print(ws.receive_str())
+                session.close()
+                """,
+                server.url,
+                loops,
+                str(certificates.ca_file) if scheme == "https" else "",
+            )
+        finally:
+            server.close()
+        assert (result.stderr, result.stdout) == ("", "child\nended 0\na\n")
 
     @pytest.mark.skipif(not hasattr(os, "fork"), reason="this system has no fork")
     @pytest.mark.parametrize("how", ["mounted", "adapter"])

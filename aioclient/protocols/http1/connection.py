@@ -565,6 +565,10 @@ class Http1Connection(asyncio.Protocol):
             lease.end()
         self._lease = None
 
+    def disown(self) -> None:
+        """End the lease of its response or WebSocket, in a forked process."""
+        self._end_lease()
+
     def release(self, exchange: Exchange) -> None:
         """Drain the rest, up to 64 KiB or 50 ms, to keep the connection; otherwise close it."""
         if self._state is SWITCHED:

@@ -224,6 +224,11 @@ class Http2Connection(asyncio.Protocol):
         if active is not None:
             active.end()
 
+    def disown(self) -> None:
+        """End the leases of its responses and WebSockets, in a forked process."""
+        for active in self._active.values():
+            active.end_lease()
+
     async def wait_sent(self, exchange: Exchange) -> None:
         """Wait until the request of *exchange* was sent, or given up."""
         active = self._active.get(exchange)
