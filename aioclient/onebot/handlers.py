@@ -12,6 +12,8 @@ from .errors import BadParam, UnsupportedParam
 from .segments import Segment, check_segment
 
 _MISSING: Final = inspect.Parameter.empty
+_STRAY: Final = "_timeout"
+"""NoneBot's own time limit of a call, which it sends with the parameters of the action."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,7 +29,8 @@ class ActionHandler:
 
     Its parameters have type hints, which the action's parameters are checked by. ``Annotated[str, "qq.nickname"]`` is
     the parameter ``qq.nickname`` of the action. A parameter of one of the types *injected*, or of one or None, is given
-    by the caller and not by the action. ``**rest`` takes what has no name of its own.
+    by the caller and not by the action. ``**rest`` takes what has no name of its own. ``_timeout``, which NoneBot sends
+    with the parameters, is left out unless the function has a parameter of that name.
 
     Raises:
         TypeError: a parameter has no hint, or one that data cannot be converted to; or is ``*args`` or positional-only.
@@ -104,7 +107,9 @@ class ActionHandler:
                 raise BadParam(message=f"{wire}: missing")
         if len(params) == len(arguments):
             return arguments
-        unknown = [name for name in params if name not in self._parameters]
+        unknown = [name for name in params if name not in self._parameters and name != _STRAY]
+        if not unknown:
+            return arguments
         taken = {*arguments, *self._injected}
         if self._rest is None or not taken.isdisjoint(unknown):
             raise UnsupportedParam(message=f"no such parameter: {', '.join(sorted(unknown)):.300}")

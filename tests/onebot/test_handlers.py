@@ -140,6 +140,25 @@ class TestArguments:
             with pytest.raises(UnsupportedParam):
                 await handler({"qq.name": "n", taken: 1})
 
+    async def test_a_time_limit(self) -> None:
+        """``_timeout``, which NoneBot sends with the parameters, is left out, unless it is asked for."""
+
+        def plain(name: str = "") -> object:
+            return name
+
+        def all_of_them(**rest: int) -> object:
+            return rest
+
+        def asking(_timeout: int) -> object:
+            return _timeout
+
+        limit: dict[str, object] = {"_timeout": 5}
+        assert await ActionHandler("plain", plain)({"name": "n", **limit}) == "n"
+        assert await ActionHandler("all", all_of_them)({"a": 1, **limit}) == {"a": 1}
+        assert await ActionHandler("asking", asking)(limit) == 5
+        with pytest.raises(UnsupportedParam, match=r"no such parameter: other \("):
+            await ActionHandler("plain", plain)({"other": 1, **limit})
+
     @given(
         st.dictionaries(
             st.sampled_from(
