@@ -5,7 +5,8 @@ The messages:
 * ``say TEXT``: answer with TEXT.
 * ``call ACTION PARAMS``: call an action; PARAMS are JSON.
 * ``upload SIZE``: call ``upload_file`` with so many bytes.
-* ``number N OF``: count; report when there are OF of them.
+* ``number N``: remember N.
+* ``numbers``: report how many were remembered, and whether they came in order.
 
 Any other event is reported.
 """
@@ -32,7 +33,7 @@ driver = nonebot.get_driver()
 driver.register_adapter(Adapter)
 
 tasks: list[asyncio.Task[None]] = []
-numbers: dict[str, list[int]] = {}
+numbers: list[int] = []
 
 
 def report(name: str, **values: Any) -> None:
@@ -65,23 +66,20 @@ async def disconnected(bot: Bot) -> None:
 
 
 @event_preprocessor
-async def count(event: Event) -> None:
-    if not isinstance(event, MessageEvent):
-        return
-    command, *values = event.get_plaintext().split()
-    if command == "number":
-        number, total = map(int, values)
-        found = numbers.setdefault(event.self.user_id, [])
-        found.append(number)
-        if len(found) == total:
-            report("numbers", bot=event.self.user_id, in_order=found == list(range(total)))
-        raise IgnoredException("it was counted")
+async def remember(event: Event) -> None:
+    if isinstance(event, MessageEvent):
+        command, _, number = event.get_plaintext().partition(" ")
+        if command == "number":
+            numbers.append(int(number))
+            raise IgnoredException("it is remembered")
 
 
 async def obey(bot: Bot, event: MessageEvent) -> Any:
     command, _, rest = event.get_plaintext().partition(" ")
     if command == "say":
         return await bot.send(event, rest)
+    if command == "numbers":
+        return len(numbers), numbers == list(range(len(numbers)))
     if command == "upload":
         return await bot.upload_file(type="data", name="file", data=bytes(int(rest)))
     action, _, params = rest.partition(" ")
