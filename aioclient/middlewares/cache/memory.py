@@ -16,7 +16,8 @@ class MemoryStore:
     """Keeps responses in memory; several event loops and threads may share it.
 
     Args:
-        max_bytes: of all entries; above it the least recently used ones are deleted.
+        max_bytes: of all entries; above it the least recently used ones are deleted. Bodies that are still being read
+            may take as much again; beyond that they are not stored.
         max_entry: bytes of the largest body that is stored.
 
     Raises:
@@ -30,6 +31,7 @@ class MemoryStore:
         self._entries: OrderedDict[str, Stored] = OrderedDict()
         self._uris: dict[str, dict[str, list[str]]] = {}
         self._bytes = 0
+        self._written = 0
 
     async def find(self, key: Key) -> Sequence[Stored]:
         """Return what is stored under *key*."""
@@ -67,6 +69,17 @@ class MemoryStore:
             self._bytes += cost_of(entry)
             while self._bytes > self.max_bytes:
                 self._drop(next(iter(self._entries)))
+
+    def reserve(self, size: int) -> None:
+        """Count *size* more bytes of bodies that are being written; fewer, if it is negative.
+
+        Raises:
+            OSError: there are too many.
+        """
+        with self._lock:
+            if size > 0 and self._written + size > self.max_bytes:
+                raise OSError(f"more than {self.max_bytes} bytes of bodies are being read")
+            self._written += size
 
     def _drop(self, id: str) -> int:
         stored = self._entries.pop(id, None)
@@ -132,25 +145,34 @@ class MemoryStore:
 class _Writer:
     """Collects a body; the caller writes at most ``max_entry`` bytes."""
 
-    __slots__ = ("_pieces", "_replaced", "_store")
+    __slots__ = ("_pieces", "_replaced", "_size", "_store")
 
     def __init__(self, store: MemoryStore, replaced: Sequence[str]) -> None:
         self._store = store
         self._replaced = replaced
         self._pieces: list[bytes] = []
+        self._size = 0
 
     def write(self, piece: bytes) -> None:
         """Take the next piece."""
+        self._store.reserve(len(piece))
+        self._size += len(piece)
         self._pieces.append(piece)
 
     def commit(self, entry: Entry) -> None:
         """Store the entry with its body."""
         pieces = self._pieces
+        self._release()
         self._store.put(entry, pieces[0] if len(pieces) == 1 else b"".join(pieces), self._replaced)
 
     def abort(self) -> None:
         """Discard the body."""
-        self._pieces.clear()
+        self._pieces = []
+        self._release()
+
+    def _release(self) -> None:
+        self._store.reserve(-self._size)
+        self._size = 0
 
 
 def cost_of(entry: Entry) -> int:

@@ -1,7 +1,7 @@
 """Asking the server: with the conditions of what is stored, and what becomes of the response."""
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import lru_cache
 from typing import Final
 
@@ -23,6 +23,7 @@ from .keys import uri_of
 from .lookup import NOTHING, Found, Lookup
 from .recording import ResponseRecorder
 from .reuse import ERRORS, Use
+from .sessions import Work
 from .settings import CacheSettings
 from .statistics import Counts
 from .store import Stored
@@ -47,6 +48,7 @@ class Sending:
         flights: Flights,
         lookup: Lookup,
         recorder: ResponseRecorder,
+        work: Work,
     ) -> None:
         self._store = store
         self._counts = counts
@@ -56,6 +58,7 @@ class Sending:
         self._flights = flights
         self._lookup = lookup
         self._recorder = recorder
+        self._work = work
 
     async def send(
         self,
@@ -228,10 +231,8 @@ class Sending:
         urls = invalidated(
             request.method, request.url, request.origin, response.status, response.headers
         )
-        for url in urls:
-            uri = uri_of(url)
-            self._flights.end_for(uri)
-            await self._lookup.delete(uri)
+        if urls:
+            await self._invalidate(request, [uri_of(url) for url in urls])
         bypass = asking.method in ("GET", "HEAD") or asking.options.cacheable is False
         if not bypass and self._is_own_answer(asking, response):
             self._requests.as_reading(asking)
@@ -241,6 +242,19 @@ class Sending:
         reason: Reason = "bypass" if bypass else "method"
         note_cache_status(response, CacheStatus(reason=reason, status=response.status))
         return response
+
+    async def _invalidate(self, request: Request, uris: Sequence[str]) -> None:
+        """Delete what is stored for *uris*, even if the call is cancelled meanwhile: the server has made the change."""
+        for uri in uris:
+            self._flights.end_for(uri)
+        if self._store.memory is not None:
+            await self._delete(uris)
+        else:
+            await asyncio.shield(self._work.write(request.session, self._delete(uris)))
+
+    async def _delete(self, uris: Sequence[str]) -> None:
+        for uri in uris:
+            await self._lookup.delete(uri)
 
     @staticmethod
     def _is_own_answer(asking: Asking, response: ClientResponse) -> bool:

@@ -1,10 +1,15 @@
 """The background tasks of a cache's sessions, and which session closes a store."""
 
 import asyncio
+import logging
 from collections.abc import Coroutine
 from threading import Lock
 from typing import Any, Final, Protocol
 from weakref import WeakKeyDictionary, WeakSet
+
+CLOSING: Final = 30.0  # seconds that the end of a session waits for its store
+
+_log: Final = logging.getLogger("aioclient.cache")
 
 
 class Closable(Protocol):
@@ -54,9 +59,9 @@ class Work:
         """Run a revalidation for *session*; return its task."""
         return self._start(self._behind, session, coroutine)
 
-    def write(self, session: object, coroutine: Coroutine[Any, Any, None]) -> None:
-        """Run a coroutine that stores a response for *session*."""
-        self._start(self._writing, session, coroutine)
+    def write(self, session: object, coroutine: Coroutine[Any, Any, None]) -> "asyncio.Task[None]":
+        """Run a coroutine that changes the store for *session*; return its task."""
+        return self._start(self._writing, session, coroutine)
 
     @staticmethod
     def _start(
@@ -70,11 +75,17 @@ class Work:
         return task
 
     async def end(self, session: object) -> None:
-        """Cancel the revalidations of *session*, and wait until its responses are stored."""
+        """Cancel the revalidations of *session*, and wait until its responses are stored, for ``CLOSING`` seconds."""
         mine = id(session)
         behind = [task for task, owner in tuple(self._behind.items()) if owner == mine]
         for task in behind:
             task.cancel()
         writing = [task for task, owner in tuple(self._writing.items()) if owner == mine]
-        if behind or writing:
-            await asyncio.wait([*behind, *writing])
+        if not behind and not writing:
+            return
+        _, late = await asyncio.wait([*behind, *writing], timeout=CLOSING)
+        if late:
+            _log.warning("%d responses were not stored within %g s", len(late), CLOSING)
+            for task in late:
+                task.cancel()
+            await asyncio.wait(late, timeout=1.0)

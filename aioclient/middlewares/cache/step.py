@@ -27,7 +27,7 @@ from .recording import ResponseRecorder
 from .reuse import Use
 from .rules import CacheRule
 from .sending import Sending
-from .sessions import Work, begin_use, end_use
+from .sessions import CLOSING, Work, begin_use, end_use
 from .settings import CacheSettings
 from .statistics import CacheStatistics, Counts
 from .store import CacheStore, checked_store
@@ -121,6 +121,7 @@ class Cache:
             self._flights,
             self._lookup,
             self._recorder,
+            self._work,
         )
         self._behind = Behind(
             self._requests, self._sending, self._flights, self._work, max_background
@@ -240,7 +241,7 @@ class Cache:
         last = end_use(self.store, session)
         await self._work.end(session)
         if last:
-            await self._store.tell(self.store.close())
+            await self._store.tell(asyncio.wait_for(self.store.close(), CLOSING))
 
     def __repr__(self) -> str:
         shared = ", shared=True" if self._shared else ""

@@ -82,6 +82,22 @@ class Hangs(MemoryStore):
         await self._hang("delete")
         return await super().delete(uri, id)
 
+    def begin(self, entry: Any, replaced: Any) -> Any:
+        return _HangingWriter(super().begin(entry, replaced), self)
+
+    async def close(self) -> None:
+        await self._hang("close")
+
+
+class _HangingWriter(_Writer):
+    def __init__(self, writer: Any, store: Hangs) -> None:
+        super().__init__(writer, frozenset())
+        self.store = store
+
+    async def commit(self, entry: Any) -> None:
+        await self.store._hang("commit")
+        self.writer.commit(entry)
+
 
 class TestStores:
     @pytest.mark.parametrize("failing", [{"write"}, {"write", "abort"}, {"commit"}, {"abort"}])
@@ -136,6 +152,26 @@ class TestStores:
         async with ClientSession(middlewares=[Cache(store)]) as session:
             with pytest.raises(TotalTimeoutError):
                 await session.get("http://127.0.0.1:9/", timeout=5)
+
+    @pytest.mark.virtual_clock
+    @pytest.mark.parametrize("hanging", ["commit", "close"])
+    async def test_hangs_at_the_end(self, hanging: str, caplog: pytest.LogCaptureFixture) -> None:
+        """The end of a session waits half a minute for its store; then it costs one log line."""
+        store = Hangs()
+        store.hanging = frozenset({hanging})
+        loop = asyncio.get_running_loop()
+        with caplog.at_level(logging.WARNING, "aioclient"):
+            async with site(("one", FRESH), store=store) as it:
+                assert await it.text() == "one"
+                begin = loop.time()
+            assert loop.time() - begin == pytest.approx(30)
+        (record,) = caplog.records
+        expected = {
+            "commit": "1 responses were not stored within 30 s",
+            "close": "Hangs failed, and requests go on without it: TimeoutError()",
+        }
+        assert record.getMessage() == expected[hanging]
+        assert asyncio.all_tasks() == {asyncio.current_task()}
 
     @pytest.mark.parametrize("error", [OSError("gone"), None])
     async def test_reading_fails(self, error: Exception | None) -> None:
@@ -273,6 +309,33 @@ class TestEndings:
             gates[0].set()
             assert await early == "old"
             assert await it.text() == "new"
+
+
+@pytest.mark.rows("CACHE-06")
+async def test_cancelled_while_it_makes_invalid() -> None:
+    """What the server has changed is made invalid, even if the call that did so is cancelled meanwhile."""
+    replies = [("one", FRESH), ("two", FRESH), (201, "", "Location: /b"), ("new", FRESH)]
+    store = Hangs()
+    async with site(*replies, store=store) as it:
+        await it.get()
+        await it.get(URL + "b")
+        gate = asyncio.Event()
+        deleting = store.delete
+
+        async def slow(uri: str, id: str | None = None) -> int:
+            await gate.wait()
+            return await deleting(uri, id)
+
+        store.delete = slow  # type: ignore[method-assign]
+        task = asyncio.create_task(it.get(method="POST"))
+        await turns()
+        assert it.origin.count == 3
+        task.cancel()
+        await turns()
+        assert task.cancelled()
+        gate.set()
+        await turns()
+        assert [await it.text(), await it.text(URL + "b")] == ["new", "new"]
 
 
 async def test_targeted_later() -> None:

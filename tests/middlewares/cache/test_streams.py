@@ -164,6 +164,33 @@ class TestMemory:
             assert statistics is not None
             assert (statistics.entries, statistics.bytes) == (0, 0)
 
+    async def test_bodies_that_are_being_read(self, caplog: pytest.LogCaptureFixture) -> None:
+        """Bodies that are being read take no more than the store may hold; beyond that they are read and not stored."""
+        store = MemoryStore(100_000, max_entry=50_000)
+        bodies = [Pieces(*[b"x" * 10_000] * 4) for _ in range(10)]
+        with caplog.at_level(logging.WARNING, "aioclient"):
+            async with site(*[(body, FRESH) for body in bodies], store=store) as it:
+                responses = [await it.session.get(f"{URL}{number}") for number in range(10)]
+                tasks = [asyncio.create_task(response.read()) for response in responses]
+                for _ in range(3):
+                    for body in bodies:
+                        body.let()
+                    await turns()
+                    assert store._written <= 100_000
+                await responses[0].release()
+                for body in bodies:
+                    body.let()
+                results = await asyncio.gather(*tasks, return_exceptions=True)
+                assert [len(result) for result in results[1:]] == [40_000] * 9  # type: ignore[arg-type]
+                assert store._written == 0
+                assert await entries(it) == 2
+                bodies[0].let(4)
+                it.origin.answer = answers(("one", FRESH))
+                await it.get()
+                assert (await it.get()).cache_status.hit  # type: ignore[union-attr]
+        (record,) = caplog.records
+        assert "more than 100000 bytes of bodies are being read" in record.getMessage()
+
 
 class TestFlights:
     async def test_one_flight(self) -> None:
