@@ -119,14 +119,18 @@ class TestRun:
         before = [signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)]
 
         async def main() -> None:
+            loops.append(type(asyncio.get_running_loop()))
             await asyncio.sleep(0)
             raise LookupError("mine")
 
+        loops: list[type] = []
         for loop_factory in (None, uvloop.new_event_loop):
             with pytest.raises(LookupError, match="mine"):
                 impl.run(main, loop_factory=loop_factory)
             assert [signal.getsignal(n) for n in (signal.SIGINT, signal.SIGTERM)] == before
             assert repr(impl) == "<OneBotImpl qq 1.0.0 not running>"
+        assert issubclass(loops[0], asyncio.SelectorEventLoop)
+        assert issubclass(loops[1], uvloop.Loop)
 
     def test_main_returns(self) -> None:
         """When main returns it goes on, until the signal."""

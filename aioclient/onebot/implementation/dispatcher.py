@@ -3,6 +3,7 @@
 import asyncio
 import inspect
 import logging
+import re
 from collections.abc import Callable, Mapping
 from typing import Any, Final, TypeVar, cast
 
@@ -25,6 +26,7 @@ from .limit import CommonLimit
 
 ACTION_LIMIT: Final = 30.0  # seconds; for as long applications wait, NoneBot among them
 
+_VERSION: Final = re.compile(r"[\-.0-9A-Za-z]+").fullmatch  # it is a part of a subprotocol
 _F = TypeVar("_F", bound=Callable[..., Any])
 _INJECTED: Final = (Bot, Connection)
 
@@ -62,6 +64,10 @@ class Dispatcher:
             raise ValueError(f"action_timeout={action_timeout}; give seconds, or None for no limit")
         self.name: str = checked_name("name", name)
         self.version = version
+        if not isinstance(cast(object, version), str):
+            raise TypeError(f"version must be a str, found {type(version).__name__}")
+        if not isinstance(cast(object, onebot_version), str) or not _VERSION(onebot_version):
+            raise ValueError(f"onebot_version={onebot_version!r}; give '12' or alike, as a str")
         self.onebot_version = onebot_version
         self.is_good = True
         """Whether all is well, as ``get_status`` answers."""
