@@ -383,7 +383,10 @@ class H2Wire:
 
     def encode(self, fields: Fields) -> bytes:
         """Return the field block of *fields*; it must be the next one to be sent (RFC 7541)."""
-        return bytes(self._encoder.encode(list(fields)))
+        fields = list(fields)
+        # hpack's Huffman coder takes quadratic time: a second for 60 KB.
+        short = all(len(value) < 2**12 for _, value in fields)
+        return bytes(self._encoder.encode(fields, huffman=short))
 
     def send_headers(
         self,

@@ -245,6 +245,9 @@ class RawConnection(asyncio.Protocol):
         Raises:
             ConnectionError: The connection is lost.
         """
+        if self.transport.is_closing():
+            # Its end is reported in a turn of the event loop; a loop of send() and drain() would give it none.
+            await asyncio.sleep(0)
         await self._writable.wait()
         if self.lost:
             raise self._error or ConnectionResetError("the client closed the connection")

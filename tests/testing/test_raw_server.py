@@ -279,6 +279,24 @@ class TestMisbehaviour:
             await turns(10)
         assert len(outcome) == 1
 
+    async def test_drain_sees_that_the_connection_has_just_ended(self) -> None:
+        """A loop that sends and drains ends, too, when the transport has failed and has not said so yet."""
+        outcome: list[Exception] = []
+
+        async def script(conn: RawConnection) -> None:
+            conn.transport.abort()
+            try:
+                while True:
+                    conn.send(b"x")
+                    await conn.drain()
+            except ConnectionError as exc:
+                outcome.append(exc)
+
+        async with RawServer(script) as server, client(server) as (reader, _):
+            with contextlib.suppress(ConnectionError):
+                await reader.read()
+        assert len(outcome) == 1
+
     async def test_does_not_read(self) -> None:
         """A server that stops reading lets the client's buffers fill up."""
         filled = asyncio.Event()
