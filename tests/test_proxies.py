@@ -124,6 +124,33 @@ async def test_requests(
         assert brief or numbers.reused > 0
 
 
+@pytest.mark.parametrize(
+    "name", ["squid", "https-basic", "dante-socks4a", "dante-socks5h", "microsocks-login"]
+)
+async def test_http2(ways: Ways, nginx: Nginx, certificates: Certificates, name: str) -> None:
+    """Within a tunnel, many requests share one connection of HTTP/2; the proxy notices nothing."""
+    context = certificates.client_context()
+    context.set_alpn_protocols(["h2", "http/1.1"])
+    connector = TCPConnector(ssl=context)
+    url = f"https://{'127.0.0.1' if name == 'dante-socks4a' else 'localhost'}:{nginx.http2_port}"
+    proxy_ssl = certificates.client_context()
+    async with ClientSession(
+        url, connector=connector, http2=True, proxy=ways[name], proxy_ssl=proxy_ssl
+    ) as session:
+
+        async def fetch_file() -> bytes:
+            async with session.get("/file/20m") as response:
+                assert response.version == (2, 0)
+                return await response.read()
+
+        found = await asyncio.gather(*(fetch(session, "/file/1k") for _ in range(50)))
+        assert set(found) == {nginx.file("1k")}
+        assert await fetch_file() == nginx.file("20m")
+        body = nginx.file("1m")
+        assert await fetch(session, "/upload", method="POST", data=body) == b"%d" % len(body)
+        assert connector.statistics().opened == 1
+
+
 @pytest.mark.parametrize("tls", [False, True], ids=["http", "https"])
 async def test_one_connection(
     ways: Ways, nginx: Nginx, make: Callable[..., ClientSession], tls: bool

@@ -52,6 +52,8 @@ HTTP1: Final = "http/1.1"
 HTTP2: Final = "h2"
 """The name of HTTP/2 over TLS in ALPN (RFC 9113, section 3.1)."""
 
+_TOO_OLD_FOR_HTTP2: Final = ("TLSv1", "TLSv1.1")
+
 _SHA256_SIZE = sha256().digest_size
 _MD5_AND_SHA1_SIZES = (16, 20)
 
@@ -336,7 +338,8 @@ class TLSPlan:
 
         Raises:
             ServerFingerprintMismatch: The certificate is not the pinned one.
-            ssl.SSLError: ALPN chose another protocol, which a user's context offered.
+            ssl.SSLError: ALPN chose another protocol, which a user's context offered, or HTTP/2 with a TLS that is too
+                old for it.
         """
         if self.pin is not None:
             self.pin.check(transport)
@@ -349,6 +352,10 @@ class TLSPlan:
                 0,
                 f"ALPN chose {chosen!r}, and only HTTP/1.1 is spoken here; "
                 "call set_alpn_protocols(['http/1.1']) on the SSLContext",
+            )
+        if chosen == HTTP2 and tls.version() in _TOO_OLD_FOR_HTTP2:
+            raise ssl.SSLError(
+                0, f"HTTP/2 needs TLS 1.2 or later (RFC 9113, section 9.2), found {tls.version()}"
             )
         return str(chosen)
 

@@ -32,13 +32,13 @@ class Budget:
         self.left: int = FREE
         self._began = 0.0
 
-    def spend(self, now: float, kind: str) -> None:
-        """Count a frame that came at *now*, in seconds of any clock.
+    def spend(self, now: float, kind: str, count: int = 1) -> None:
+        """Count a frame that came at *now*, in seconds of any clock, as *count* frames.
 
         Raises:
             ConnectionFailure: it exceeds the budget.
         """
-        self.left = left = min(self.left, MOST) - 1
+        self.left = left = min(self.left, MOST) - count
         if left >= 0:
             return
         if now - self._began < PERIOD:

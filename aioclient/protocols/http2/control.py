@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from typing import Final
 
-from .budget import FLOOD, Budget
+from .budget import FLOOD, PER_FRAME, Budget
 from .encoding import FieldEncoder
 from .errors import ConnectionFailure, ErrorCode, StreamFailure
 from .flow import widened
@@ -127,6 +127,9 @@ class Control:
                 raise wrong_stream("RST_STREAM", stream_id)
             return
         code = int.from_bytes(payload, "big")
+        if stream.head is None:
+            # A request without a response justifies no frames: else no number of resets would exceed the budget.
+            self._budget.spend(now, "RST_STREAM before any response", PER_FRAME)
         if stream.part is WHOLE:
             # Its response is complete; the server does not want the rest of the request (section 8.1).
             stream.stopped = code

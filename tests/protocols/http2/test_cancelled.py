@@ -75,6 +75,7 @@ def traced() -> TraceConfig:
     return config
 
 
+@pytest.mark.rows("H2-13")
 @pytest.mark.parametrize("act", [get, post, several])
 @pytest.mark.parametrize("traces", [False, True])
 async def test_at_each_await(act: Act, traces: bool) -> None:

@@ -5,7 +5,7 @@ from collections.abc import AsyncIterator
 
 import pytest
 
-from aioclient import ClientConnectionError, ClientSession, TCPConnector
+from aioclient import ClientConnectionError, ClientError, ClientSession, TCPConnector
 from aioclient.testing import H2Code, H2Connection, H2Server
 
 pytestmark = [pytest.mark.both_loops, pytest.mark.rows("H2-12")]
@@ -53,6 +53,7 @@ async def test_repeated(by: str, used: bool, method: str) -> None:
         assert server.connections == 2
 
 
+@pytest.mark.rows("H2-05")
 @pytest.mark.parametrize("by", ["reset", "goaway"])
 async def test_once(by: str) -> None:
     """What is refused twice fails."""
@@ -61,6 +62,28 @@ async def test_once(by: str) -> None:
         with pytest.raises(ClientConnectionError):
             await session.get(server.url())
         assert len(site.bodies) == 2
+
+
+@pytest.mark.rows("H2-05")
+async def test_storm() -> None:
+    """A server that refuses every stream gets each request twice at most, on few connections, none of which lasts."""
+    site = Refusing("reset", 10_000)
+    connector = TCPConnector()
+    async with H2Server(site) as server, ClientSession(connector=connector, http2=KNOWN) as session:
+
+        async def post(number: int) -> None:
+            with pytest.raises(ClientError, match=r"REFUSED_STREAM|RST_STREAM before any response"):
+                await session.post(server.url(), data=b"%d" % number)
+
+        for _ in range(10):
+            await asyncio.gather(*map(post, range(100)))
+        assert 1000 <= len(site.bodies) <= 2000
+        assert 1 < server.connections <= 10
+        now = connector.statistics()
+        assert (now.in_use, now.waiting, now.streams) == (0, 0, 0)
+        site.left = 0
+        async with session.get(server.url()) as response:
+            assert await response.read() == b"none"
 
 
 async def test_turned_off() -> None:

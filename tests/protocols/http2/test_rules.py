@@ -695,6 +695,28 @@ class TestFloods:
         assert wire.codec.failure.section == "RFC 9113, section 10.5"
         assert stream.failure is not None
 
+    @pytest.mark.rows("H2-05")
+    @pytest.mark.parametrize("code", [ErrorCode.REFUSED_STREAM, ErrorCode.INTERNAL_ERROR])
+    def test_every_stream_reset(self, code: ErrorCode) -> None:
+        """A server that resets a thousand streams, one after the other, is given up; one that also answers is not."""
+        wire = Wire()
+        answered = 0
+        for number in range(3000):
+            stream = wire.get()
+            if number % 5 == 0:
+                wire.say(wire.head(stream, OK, end=True))
+                answered += 1
+            else:
+                wire.say(reset_frame(stream.id, code))
+        assert (answered, wire.codec.failure) == (600, None)
+        resets = 0
+        while wire.codec.failure is None:
+            wire.say(reset_frame(wire.get().id, code))
+            resets += 1
+            assert resets < 10_000
+        assert resets > 900
+        assert wire.codec.failure.code == CALM
+
     @pytest.mark.rows("H2-04")
     def test_over_time(self) -> None:
         """A server that pings for hours is fine."""
