@@ -3,7 +3,8 @@
 The rules:
 
 - All keys of one URI are on one node of a cluster: the names contain its hash in braces.
-- An entry is written in one transaction: if the process is killed, the entry is complete or missing.
+- An entry is written in one transaction: if the process is killed, the entry is complete or missing. A large body is
+  sent before that, while it is read, under a name that belongs to no entry and expires.
 - A large body is copied to a separate name while it is read, so that deleting the entry does not interrupt the reader.
 - Everything expires. The server limits the total size: ``maxmemory``, with an ``allkeys`` policy.
 - A server that does not answer in time is not used again for a second.
@@ -11,7 +12,9 @@ The rules:
 
 import asyncio
 import logging
-from collections.abc import AsyncIterator, Awaitable, Sequence
+from collections import deque
+from collections.abc import AsyncIterator, Awaitable, Coroutine, Sequence
+from contextlib import suppress
 from hashlib import blake2b
 from typing import Any, Final, TypeVar
 from uuid import uuid4
@@ -27,7 +30,10 @@ T = TypeVar("T")
 
 INLINE: Final = 64 * 1024  # bytes; a body up to this size is kept in its entry
 PIECE: Final = 256 * 1024  # bytes that are written or read at a time
-READING: Final = 3600  # seconds until the copy of a body for a reader expires
+BACKLOG: Final = 32 * 2**20  # bytes that wait to be sent; beyond that a body is not stored
+READING: Final = (
+    3600  # seconds until the copy of a body for a reader expires, or a body that is no entry's yet
+)
 AGAIN: Final = 1.0  # seconds
 UPDATE: Final = """
 if redis.call('HEXISTS', KEYS[1], ARGV[1]) == 1 then redis.call('HSET', KEYS[1], ARGV[1], ARGV[2]) end
@@ -64,6 +70,10 @@ class RedisResponses:
         self._timeout = timeout
         self._clients: WeakKeyDictionary[asyncio.AbstractEventLoop, Any] = WeakKeyDictionary()
         self._lost_until: WeakKeyDictionary[asyncio.AbstractEventLoop, float] = WeakKeyDictionary()
+        self._tasks: WeakKeyDictionary[asyncio.AbstractEventLoop, set[asyncio.Task[None]]] = (
+            WeakKeyDictionary()
+        )
+        self.waiting: int = 0  # bytes of bodies that are not sent yet
 
     @property
     def _client(self) -> Any:
@@ -163,27 +173,40 @@ class RedisResponses:
 
     def begin(self, entry: Entry, replaced: Sequence[str]) -> "_Writer":
         """Begin to store *entry*."""
-        return _Writer(self, replaced)
+        return _Writer(self, f"{self._root(entry.uri)}write:{entry.id}", replaced)
 
-    async def put(self, entry: Entry, pieces: Sequence[bytes], replaced: Sequence[str]) -> None:
-        """Store *entry*, and delete those with the ids *replaced*."""
-        root, client = self._root(entry.uri), self._client
-        name, written = self._entries(entry.uri, entry.space), f"{root}write:{entry.id}"
+    def start(self, coroutine: Coroutine[Any, Any, None]) -> "asyncio.Task[None]":
+        """Run *coroutine* until the store is closed at the latest; return its task."""
+        loop = asyncio.get_running_loop()
+        tasks = self._tasks.setdefault(loop, set())
+        task = loop.create_task(coroutine)
+        tasks.add(task)
+        task.add_done_callback(tasks.discard)
+        return task
+
+    async def append(self, written: str, piece: bytes) -> None:
+        """Append *piece* to the body with the name *written*."""
+        pipeline = self._client.pipeline(transaction=False)
+        pipeline.append(written, piece)
+        pipeline.expire(written, READING)
+        await self._ask(pipeline.execute())
+
+    async def unlink(self, written: str) -> None:
+        """Delete the body with the name *written*."""
+        await self._ask(self._client.unlink(written))
+
+    async def put(self, entry: Entry, body: bytes | None, replaced: Sequence[str]) -> None:
+        """Store *entry*, and delete those with the ids *replaced*; *body* is None if it was sent before."""
+        root, name = self._root(entry.uri), self._entries(entry.uri, entry.space)
         values: dict[str, bytes | str] = {f"m{entry.id}": entry.to_json()}
-        if entry.size <= INLINE:
-            values[f"b{entry.id}"] = b"".join(pieces)
-        else:
-            for piece in pieces:
-                pipeline = client.pipeline(transaction=False)
-                pipeline.append(written, piece)
-                pipeline.pexpire(written, READING * 1000)
-                await self._ask(pipeline.execute())
-        pipeline = client.pipeline(transaction=True)
+        pipeline = self._client.pipeline(transaction=True)
         for id in replaced:
             pipeline.hdel(name, f"m{id}", f"b{id}")
             pipeline.unlink(f"{root}body:{id}")
-        if entry.size > INLINE:
-            pipeline.rename(written, f"{root}body:{entry.id}")
+        if body is not None:
+            values[f"b{entry.id}"] = body
+        else:
+            pipeline.rename(f"{root}write:{entry.id}", f"{root}body:{entry.id}")
             pipeline.pexpire(f"{root}body:{entry.id}", self._max_age)
         pipeline.hset(name, mapping=values)
         pipeline.pexpire(name, self._max_age)
@@ -259,7 +282,10 @@ class RedisResponses:
 
     async def close(self) -> None:
         """Close the connections of this event loop, unless the client was passed in."""
-        client = self._clients.pop(asyncio.get_running_loop(), None)
+        loop = asyncio.get_running_loop()
+        if tasks := self._tasks.get(loop):
+            await asyncio.wait(tasks)
+        client = self._clients.pop(loop, None)
         if client is not None:
             await client.aclose()
 
@@ -268,38 +294,90 @@ class RedisResponses:
 
 
 class _Writer:
-    """Collects a body, at most ``max_entry`` bytes, in pieces large enough to send."""
+    """Sends a body: together with its entry, or in pieces before it if the body is larger."""
 
-    __slots__ = ("_last", "_pieces", "_replaced", "_size", "_store")
+    __slots__ = (
+        "_buffer",
+        "_is_aborted",
+        "_pieces",
+        "_replaced",
+        "_sending",
+        "_size",
+        "_store",
+        "_written",
+    )
 
-    def __init__(self, store: RedisResponses, replaced: Sequence[str]) -> None:
+    def __init__(self, store: RedisResponses, written: str, replaced: Sequence[str]) -> None:
         self._store = store
+        self._written = written  # the name that a large body has until it is complete
         self._replaced = replaced
-        self._pieces: list[bytes] = []
-        self._last: list[bytes] = []
+        self._buffer: list[bytes] = []
         self._size = 0
+        self._pieces: deque[bytes] = deque()
+        self._sending: asyncio.Task[None] | None = None
+        self._is_aborted = False
 
     def write(self, piece: bytes) -> None:
-        """Take the next piece."""
-        self._last.append(piece)
+        """Take the next piece; send the collected ones if they are large enough."""
+        self._buffer.append(piece)
         self._size += len(piece)
         if self._size >= PIECE:
-            self._join()
+            self._flush()
 
-    def _join(self) -> None:
-        self._pieces.append(b"".join(self._last))
-        self._last.clear()
+    def _flush(self) -> None:
+        store, sending = self._store, self._sending
+        if store.waiting + self._size > BACKLOG:
+            raise OSError("Redis takes less than comes")
+        store.waiting += self._size
+        self._pieces.append(b"".join(self._buffer))
+        self._buffer.clear()
         self._size = 0
+        if sending is None or sending.done():
+            if sending is not None:
+                sending.result()  # raises what has failed
+            self._sending = store.start(self._send())
 
-    def commit(self, entry: Entry) -> Awaitable[None]:
+    async def _send(self) -> None:
+        store = self._store
+        try:
+            while self._pieces and not self._is_aborted:
+                piece = self._pieces.popleft()
+                try:
+                    await store.append(self._written, piece)
+                finally:
+                    store.waiting -= len(piece)
+        finally:
+            store.waiting -= sum(map(len, self._pieces))
+            self._pieces.clear()
+
+    async def commit(self, entry: Entry) -> None:
         """Store the entry with its body."""
-        self._join()
-        return self._store.put(entry, self._pieces, self._replaced)
+        try:
+            if self._sending is None and self._size <= INLINE:
+                await self._store.put(entry, b"".join(self._buffer), self._replaced)
+                return
+            if self._buffer:
+                self._flush()
+            if self._sending is not None:
+                await self._sending
+            await self._store.put(entry, None, self._replaced)
+        except BaseException:
+            self.abort()
+            raise
 
     def abort(self) -> None:
         """Discard the body."""
-        self._pieces.clear()
-        self._last.clear()
+        self._buffer.clear()
+        self._is_aborted = True
+        if self._sending is not None:
+            self._store.start(self._unlink(self._sending))
+
+    async def _unlink(self, sending: "asyncio.Task[None]") -> None:
+        with suppress(OSError):  # it expires
+            await asyncio.wait([sending])
+            if not sending.cancelled():
+                sending.exception()
+            await self._store.unlink(self._written)
 
 
 def _hash(text: str) -> str:

@@ -6,6 +6,7 @@ from contextlib import asynccontextmanager
 from typing import Any
 
 from multidict import CIMultiDict
+from yarl import URL as Url
 
 from aioclient import Cache, ClientResponse, ClientSession, Request
 from aioclient.message.http_date import http_date
@@ -77,7 +78,9 @@ class Site:
         self.origin = origin
         self.clock = clock
 
-    async def get(self, url: str = URL, method: str = "GET", **arguments: Any) -> ClientResponse:
+    async def get(
+        self, url: str | Url = URL, method: str = "GET", **arguments: Any
+    ) -> ClientResponse:
         """Send a request and read the response."""
         async with self.session.request(method, url, **arguments) as response:
             await response.read()

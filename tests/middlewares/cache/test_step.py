@@ -10,6 +10,7 @@ from yarl import URL as Url
 
 from aioclient import (
     FOREVER,
+    BodyTooLargeError,
     Cache,
     CacheRule,
     CacheStatus,
@@ -19,6 +20,7 @@ from aioclient import (
     Handler,
     MemoryStore,
     Request,
+    Timings,
 )
 
 from .origin import URL, Origin, answers, site
@@ -107,6 +109,57 @@ class TestHits:
             response = await it.get(auto_decompress=False)
             assert await response.read() == gzip.compress(b"one")
             assert it.origin.count == 1
+
+    async def test_not_transformed(self) -> None:
+        """Section 5.2.2.6: no-transform is kept, since nothing is ever transformed."""
+        coded = gzip.compress(b"one")
+        lines = (FRESH + ", no-transform", "Content-Encoding: gzip", "Content-Type: text/plain")
+        async with site((coded, *lines)) as it:
+            for _ in range(2):
+                response = await it.get(auto_decompress=False)
+                assert await response.read() == coded
+                assert response.headers["Content-Encoding"] == "gzip"
+                assert response.headers["Content-Type"] == "text/plain"
+            assert it.origin.count == 1
+
+    async def test_limit_of_a_body(self) -> None:
+        """A stored body is decoded within the limit of the call, as one that comes."""
+        async with site((gzip.compress(bytes(100_000)), FRESH, "Content-Encoding: gzip")) as it:
+            await it.get()
+            for limits in ({}, {"max_body_size": 100_000}):
+                assert len(await (await it.get(**limits)).read()) == 100_000
+            with pytest.raises(BodyTooLargeError):
+                await it.get(max_body_size=99_999)
+            assert it.origin.count == 1
+
+    async def test_timings(self) -> None:
+        """No phase of an exchange took part in a hit."""
+        async with site(("one", FRESH)) as it:
+            await it.get()
+            response = await it.get()
+            assert response.cache_status is not None
+            assert response.cache_status.hit
+            assert response.timings == Timings()
+            assert response.history == ()
+
+    @pytest.mark.parametrize("method", ["GET", "HEAD"])
+    @pytest.mark.parametrize("status", [301, 302, 303, 307, 308])
+    async def test_method_of_a_redirect(self, status: int, method: str) -> None:
+        """A cached redirect keeps GET and HEAD."""
+
+        def answer(request: Request, number: int) -> Any:
+            fields = [("Cache-Control", "max-age=100")]
+            if request.url.path == "/old":
+                return status, [*fields, ("Location", "/new")], b""
+            return 200, fields, b"" if request.method == "HEAD" else b"one"
+
+        async with site(answer) as it:
+            await it.get(URL + "old")
+            count = it.origin.count
+            response = await it.get(URL + "old", method, allow_redirects=True)
+            assert response.method == method
+            assert (response.status, str(response.url)) == (200, URL + "new")
+            assert it.origin.count == count
 
     async def test_redirects(self) -> None:
         """A cached redirect is followed like any other: method, fragment and history stay."""
@@ -470,6 +523,16 @@ class TestVariants:
             await it.get()
             await it.get()
             assert it.origin.count == 2
+
+    async def test_credentials(self) -> None:
+        """Vary: Authorization is about the credentials of auth=, too."""
+        line = "Vary: Authorization"
+        async with site(("one", FRESH, line), partition=lambda request: "") as it:
+            for auth in (("ada", "x"), ("bob", "x"), None, ("ada", "x"), ("bob", "x"), None):
+                response = await it.get(auth=auth)
+            assert it.origin.count == 3
+            assert response.cache_status is not None
+            assert response.cache_status.hit
 
     async def test_everything(self) -> None:
         """Vary: * is never stored."""

@@ -1,6 +1,7 @@
 """Stores: what all of them hold, and what files do when processes come and go."""
 
 import asyncio
+import json
 import logging
 import os
 import sqlite3
@@ -10,14 +11,17 @@ import sys
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import closing
 from pathlib import Path
+from threading import get_ident
 from typing import Any
 
 import pytest
 from multidict import CIMultiDict, CIMultiDictProxy
+from yarl import URL as Url
 
 from aioclient import Cache, CacheStore, MemoryStore, RateLimit, RedisStore, SQLiteStore
 from aioclient.message.cache_options import FOREVER
 from aioclient.middlewares.cache import Entry
+from aioclient.middlewares.cache import redis as redis_module
 from aioclient.middlewares.cache.database import APPLICATION, MIGRATIONS, ORPHANED
 from aioclient.middlewares.cache.keys import Key
 from aioclient.middlewares.cache.sqlite import INLINE
@@ -75,6 +79,13 @@ async def put(store: Any, entry: Entry, body: bytes, *replaced: str) -> None:
 
 async def body_of(store: Any, entry: Entry) -> bytes:
     return b"".join([piece async for piece in store.read(entry)])
+
+
+def test_limits() -> None:
+    """What stores hold, unless the user says otherwise."""
+    memory, file = MemoryStore(), SQLiteStore("http.db")
+    assert (memory.max_bytes, file.max_bytes) == (64 * 2**20, 2**30)
+    assert memory.max_entry == file.max_entry == 10 * 2**20
 
 
 class TestAll:
@@ -195,6 +206,40 @@ def database(path: Path) -> Any:
 
 @pytest.mark.rows("CACHE-08")
 class TestSQLite:
+    async def test_beside_the_event_loop(self, tmp_path: Path) -> None:
+        """All that SQLite does, it does in other threads; the file is in WAL mode, and what it holds is plain JSON."""
+        store = SQLiteStore(tmp_path / "http.db")
+        threads: set[int] = set()
+        for handle in (store._reading, store._writing):
+            handle.run(
+                lambda connection: connection.set_trace_callback(
+                    lambda statement: threads.add(get_ident())
+                )
+            )
+        replies = [("one", FRESH, 'ETag: "1"'), (304, "", FRESH), (204, "")]
+        async with site(*replies, store=store) as it:
+            await it.get()
+            it.clock.now += 200
+            await it.get()
+            assert [entry.uri async for entry in it.cache] == [URL]
+            with database(store.path) as connection:
+                assert connection.execute("PRAGMA journal_mode").fetchone() == ("wal",)
+                (meta,) = connection.execute("SELECT meta FROM entries").fetchone()
+                assert json.loads(meta)["uri"] == URL
+            await it.get(method="POST")
+            assert await it.cache.clear() == 0
+        assert threads
+        assert get_ident() not in threads
+
+    async def test_names(self, tmp_path: Path) -> None:
+        """A URL never becomes the name of a file."""
+        async with site(("one", FRESH), store=SQLiteStore(tmp_path / "a" / "http.db")) as it:
+            for path in ("../../x", "%2e%2e/%2e%2e/x", "a/../../../etc/x", "x%00y"):
+                await it.get(Url(URL + path, encoded=True))
+                await it.get(Url(URL + path, encoded=True))
+            names = {each.name for each in tmp_path.rglob("*")}
+            assert names == {"a", "http.db", "http.db-wal", "http.db-shm"}
+
     async def test_across_runs(self, tmp_path: Path) -> None:
         """What one session stored, the next one has, with another store object, in another process too."""
         path = tmp_path / "folder" / "http.db"
@@ -444,6 +489,109 @@ class TestRedis:
                 assert await it.text() == "one"
                 assert it.origin.count == 2
         assert len(caplog.records) == 1
+
+    async def test_sent_while_it_is_read(self, redis_url: str, tmp_path: Path) -> None:
+        """A large body goes to Redis piece by piece, and is never kept whole; given up, it leaves nothing."""
+        import redis.asyncio
+
+        store = RedisStore(redis_url, prefix=str(tmp_path), timeout=30)
+        responses = store._responses
+        body = os.urandom(2_000_000)
+        async with redis.asyncio.Redis.from_url(redis_url) as client:
+
+            async def sent() -> int:
+                names = await client.keys(f"{tmp_path}*:write:*")
+                return sum([await client.strlen(name) for name in names])
+
+            for complete in (False, True):
+                entry = entry_of()
+                writer = store.begin(entry, ())
+                for at in range(0, len(body), 100_000):
+                    writer.write(body[at : at + 100_000])
+                    while responses.waiting:
+                        await asyncio.sleep(0)
+                    assert await sent() > at - 300_000
+                if not complete:
+                    writer.abort()
+                    await store.close()
+                    assert not await client.keys(f"{tmp_path}*")
+                else:
+                    entry.size = len(body)
+                    waiting = writer.commit(entry)
+                    assert waiting is not None
+                    await waiting
+                    assert await body_of(store, entry) == body
+                    assert not await sent()
+        await store.close()
+
+    async def test_backlog(
+        self, redis_url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """No more waits to be sent than there may; the rest is not stored, and nothing is left of it."""
+        import redis.asyncio
+
+        monkeypatch.setattr(redis_module, "BACKLOG", 600_000)
+        store = RedisStore(redis_url, prefix=str(tmp_path), timeout=30)
+        writer = store.begin(entry_of(), ())
+        writer.write(bytes(300_000))
+        writer.write(bytes(300_000))
+        with pytest.raises(OSError, match="takes less than comes"):
+            writer.write(bytes(300_000))
+        writer.abort()
+        await store.close()
+        assert not store._responses.waiting
+        async with redis.asyncio.Redis.from_url(redis_url) as client:
+            assert not await client.keys(f"{tmp_path}*")
+
+    @pytest.mark.rows("CACHE-05")
+    @pytest.mark.parametrize("size", [1_000, 500_000])
+    async def test_truncated(
+        self, redis_url: str, tmp_path: Path, size: int, caplog: pytest.LogCaptureFixture
+    ) -> None:
+        """A body of which something is missing is asked for anew."""
+        import redis.asyncio
+
+        store = RedisStore(redis_url, prefix=str(tmp_path), timeout=30)
+        body = os.urandom(size)
+        async with (
+            site((body, FRESH), store=store) as it,
+            redis.asyncio.Redis.from_url(redis_url) as client,
+        ):
+            await it.get()
+            await it.get()
+            assert it.origin.count == 1
+            if size > INLINE:
+                (name,) = await client.keys(f"{tmp_path}*:body:*")
+                await client.set(name, body[:-1])
+            else:
+                (name,) = await client.keys(f"{tmp_path}*:entries:*")
+                (field,) = [key for key in await client.hkeys(name) if key.startswith(b"b")]
+                await client.hset(name, field, body[:-1])
+            for _ in range(2):
+                assert await (await it.get()).read() == body
+            assert it.origin.count == 2
+
+    @pytest.mark.rows("CACHE-10")
+    async def test_no_secrets(self, redis_url: str, tmp_path: Path) -> None:
+        """Nothing of a request's credentials and cookies reaches Redis."""
+        import redis.asyncio
+
+        store = RedisStore(redis_url, prefix=str(tmp_path), timeout=30)
+        async with (
+            site(
+                ("one", FRESH, "Vary: Cookie, Authorization", "Set-Cookie: id=s3cret2"), store=store
+            ) as it,
+            redis.asyncio.Redis.from_url(redis_url) as client,
+        ):
+            await it.get(headers={"Authorization": "Bearer s3cret", "Cookie": "id=s3cret"})
+            await it.get(auth=("ada", "s3cret"))
+            await it.get()
+            await it.get()
+            names = await client.keys(f"{tmp_path}*:entries:*")
+            assert len(names) == 3
+            for name in names:
+                assert b"s3cret" not in name
+                assert "s3cret" not in repr(await client.hgetall(name))
 
     async def test_expires(self, redis_url: str, tmp_path: Path) -> None:
         """Every key expires."""
