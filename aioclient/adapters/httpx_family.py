@@ -220,7 +220,7 @@ class AwaitedStream:
 
     async def aclose(self) -> None:
         """Give up the unread rest of the body."""
-        self._response.release()
+        await self._response.release()
 
 
 class BlockingFamily(Family):
@@ -292,4 +292,4 @@ class BlockingStream:
             PORTAL.run(self._release())
 
     async def _release(self) -> None:
-        self._response.release()
+        await self._response.release()

@@ -15,6 +15,7 @@ from ..message.proxy import Proxy
 from ..message.request import HTTP2Option
 from ..message.timeout import ClientTimeout
 from ..session import ClientSession
+from ..session.arguments import check_transport
 from ..sync.portal import PORTAL, spawn
 from ..sync.session import disown
 from ..sync.tls import Cert, Verify, tls_setting
@@ -67,6 +68,13 @@ class AdapterSettings:
     def __post_init__(self) -> None:
         object.__setattr__(self, "ssl", tls_setting(self.verify, self.cert))
         object.__setattr__(self, "proxy", _proxy(self.proxy))
+        if self.connector is not None:
+            check_transport("connector", self.connector)
+        for name in ("max_connections", "keepalive_expiry"):
+            if self.limits is not None and not hasattr(self.limits, name):
+                raise TypeError(
+                    f"limits must have {name}, as httpx.Limits has, found {type(self.limits).__name__}"
+                )
         if self.uds is not None and self.local_address is not None:
             raise ValueError("uds= and local_address= contradict each other; leave out one of them")
 

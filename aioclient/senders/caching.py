@@ -5,10 +5,9 @@ from collections import OrderedDict
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future
 from contextlib import contextmanager, suppress
-from dataclasses import replace
 from hashlib import blake2b
 from threading import RLock
-from typing import Final, NamedTuple, TypedDict, Unpack, overload
+from typing import Any, Final, NamedTuple, TypedDict, Unpack, overload
 
 from multidict import CIMultiDict, CIMultiDictProxy
 from yarl import URL
@@ -29,7 +28,7 @@ from ..middlewares.cache.vary import Variant, names_of, variant_of
 from ..session.urls import with_params
 from .base import R_co, Sender
 from .stepping import Send, SteppingSender, Steps, WaitFor
-from .values import Request, Response
+from .values import Request, Response, copy_of
 
 # Statuses that are kept, and those that are kept if the server says how long.
 KEPT: Final = frozenset((200, 203, 204, 300, 301, 308))
@@ -56,6 +55,16 @@ class _Place(NamedTuple):
 class _Stored(NamedTuple):
     entry: Entry
     response: Response
+
+
+class _Fetch:
+    """A response that is under way; not *current* if it was made invalid meanwhile."""
+
+    __slots__ = ("current", "uri")
+
+    def __init__(self, uri: str) -> None:
+        self.uri = uri
+        self.current = True
 
 
 class CachingSender(SteppingSender[R_co]):
@@ -125,6 +134,7 @@ class CachingSender(SteppingSender[R_co]):
         self._stored: OrderedDict[tuple[_Place, Variant], _Stored] = OrderedDict()
         self._names: dict[_Place, tuple[str, ...]] = {}  # those that the last response varies by
         self._flights: dict[_Place, Future[None]] = {}
+        self._fetches: set[_Fetch] = set()
         super().__init__(sender)  # type: ignore[arg-type]
 
     @property
@@ -133,17 +143,25 @@ class CachingSender(SteppingSender[R_co]):
         return self._max_size
 
     def clear(self) -> None:
-        """Forget all responses."""
+        """Forget all responses, also those that are under way."""
         with self._lock:
             self._stored.clear()
             self._names.clear()
+            for fetch in self._fetches:
+                fetch.current = False
+
+    def _around(self, sender: Sender[Any]) -> Any:
+        other = super()._around(sender)
+        other._flights = {}  # one kind of sender cannot wait for the other
+        return other
 
     def steps(self, request: Request) -> Steps:
         """Answer from what is kept, or send."""
         fields = CIMultiDict(request.headers or {})
         if request.method.upper() != "GET" or any(name in fields for name in CONDITIONS):
+            url = _url_of(request)  # a sender within may change it
             response: Response = yield Send(request)
-            self._invalidate(request, response)
+            self._invalidate(request.method.upper(), url, response)
             return response
         place = _place_of(request, fields)
         if (found := self._fresh(place, fields)) is not None:
@@ -152,8 +170,15 @@ class CachingSender(SteppingSender[R_co]):
             yield WaitFor(flight)
             if (found := self._fresh(place, fields)) is not None:
                 return found
+        fetch = _Fetch(place.uri)
         with self._flight(place):
-            return (yield from self._fetch(request, place, fields))
+            with self._lock:
+                self._fetches.add(fetch)
+            try:
+                return (yield from self._fetch(request, place, fields, fetch))
+            finally:
+                with self._lock:
+                    self._fetches.discard(fetch)
 
     @contextmanager
     def _flight(self, place: _Place) -> Iterator[None]:
@@ -168,11 +193,15 @@ class CachingSender(SteppingSender[R_co]):
                 del self._flights[place]
                 flight.set_result(None)
 
-    def _fetch(self, request: Request, place: _Place, fields: "CIMultiDict[str]") -> Steps:
+    def _fetch(
+        self, request: Request, place: _Place, fields: "CIMultiDict[str]", fetch: _Fetch
+    ) -> Steps:
         stored = self._find(place, fields)
         asked = request
         if stored is not None and (conditions := conditions_for(stored.entry)):
-            asked = replace(request, headers={**(request.headers or {}), **conditions})
+            asked = copy_of(request)
+            asked.headers = CIMultiDict(request.headers or {})
+            asked.headers.update(conditions)
         sent = self._clock()
         response: Response = yield Send(asked)
         received = self._clock()
@@ -180,10 +209,10 @@ class CachingSender(SteppingSender[R_co]):
         if response.status_code == NOT_MODIFIED and asked is not request and stored is not None:
             if not confirms(stored.entry, answer):
                 response = yield Send(request)
-                self._keep(request, place, fields, response, sent, self._clock())
+                self._keep(fetch, place, fields, response, sent, self._clock())
                 return response
-            return self._confirm(place, stored, answer, sent, received)
-        self._keep(request, place, fields, response, sent, received)
+            return self._confirm(fetch, place, stored, answer, sent, received)
+        self._keep(fetch, place, fields, response, sent, received)
         return response
 
     # What is kept
@@ -212,7 +241,7 @@ class CachingSender(SteppingSender[R_co]):
 
     def _keep(
         self,
-        request: Request,
+        fetch: _Fetch,
         place: _Place,
         fields: "CIMultiDict[str]",
         response: Response,
@@ -240,7 +269,7 @@ class CachingSender(SteppingSender[R_co]):
             received=received,
             size=len(response.raw),
         )
-        self._put(place, variant, _Stored(entry, response.copy()), received)
+        self._put(fetch, place, variant, _Stored(entry, response.copy()), received)
 
     def _may_keep(
         self,
@@ -263,10 +292,14 @@ class CachingSender(SteppingSender[R_co]):
         asked = Asked("GET", request_directives(fields), authorized=False)
         return why_not(asked, status, answer, directives, self._settings, received) is None
 
-    def _put(self, place: _Place, variant: Variant, stored: _Stored, now: float) -> None:
+    def _put(
+        self, fetch: _Fetch, place: _Place, variant: Variant, stored: _Stored, now: float
+    ) -> None:
         if self._max_size == 0:
             return
         with self._lock:
+            if not fetch.current:
+                return
             self._names[place] = tuple(name for name, _ in variant)
             self._stored.pop((place, variant), None)
             if self._max_size is not None and len(self._stored) >= self._max_size:
@@ -288,6 +321,7 @@ class CachingSender(SteppingSender[R_co]):
 
     def _confirm(
         self,
+        fetch: _Fetch,
         place: _Place,
         stored: _Stored,
         answer: "CIMultiDictProxy[str]",
@@ -301,7 +335,7 @@ class CachingSender(SteppingSender[R_co]):
             self._forget(place, stored.entry.vary)
             return response
         response.headers = CIMultiDict(entry.fields)
-        self._put(place, entry.vary, _Stored(entry, response.copy()), received)
+        self._put(fetch, place, entry.vary, _Stored(entry, response.copy()), received)
         return response
 
     def _forget(self, place: _Place, variant: Variant) -> None:
@@ -310,12 +344,10 @@ class CachingSender(SteppingSender[R_co]):
             if not any(key[0] == place for key in self._stored):
                 self._names.pop(place, None)
 
-    def _invalidate(self, request: Request, response: Response) -> None:
+    def _invalidate(self, method: str, url: URL, response: Response) -> None:
         """Forget what a method has changed (RFC 9111, section 4.4)."""
-        method = request.method.upper()
         if method in SAFE or not response.ok:
             return
-        url = _url_of(request)
         gone = {_uri_of(url)}
         with suppress(ValueError):  # an invalid URL
             changed = invalidated(
@@ -325,6 +357,8 @@ class CachingSender(SteppingSender[R_co]):
         with self._lock:
             for place, variant in [key for key in self._stored if key[0].uri in gone]:
                 self._forget(place, variant)
+            for fetch in self._fetches:
+                fetch.current = fetch.current and fetch.uri not in gone
 
     def __repr__(self) -> str:
         return f"{type(self).__name__}(max_size={self._max_size}, sender={self.sender!r})"

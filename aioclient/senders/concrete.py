@@ -1,5 +1,6 @@
 """The senders that use the network: through sessions of this library, or clients of httpx or requests."""
 
+import asyncio
 import inspect
 import warnings
 from collections.abc import Coroutine
@@ -9,12 +10,13 @@ from ..response.json_body import decode_json
 from ..session import ClientSession
 from ..session.of_each_loop import SessionOfEachLoop
 from ..sync import Session
+from ..warning import warn_caller
 from .base import Awaited, Sender
 from .values import Request, Response
 
 
 class SyncSender(Sender[Response]):
-    """Sends requests, and blocks until the response has arrived.
+    """Sends requests, and blocks until the response has arrived. Where an event loop runs, it warns of this once.
 
     Args:
         client: an ``aioclient.Session``, or a client of httpx or requests. None for a session of its own.
@@ -42,6 +44,7 @@ class SyncSender(Sender[Response]):
         self._is_own = client is None
         self._arguments = arguments
         self._follow = follow_redirects
+        self._has_warned = False
         if client is None:
             self._client = Session(**arguments)
 
@@ -62,6 +65,12 @@ class SyncSender(Sender[Response]):
             ClientError, TimeoutError: of ``aioclient``, or what the given client raises.
         """
         client = self._client
+        if not self._has_warned and asyncio._get_running_loop() is not None:
+            self._has_warned = True
+            warn_caller(
+                f"{self!r} blocks the event loop that runs here; an AsyncSender would not",
+                RuntimeWarning,
+            )
         if not isinstance(client, Session):
             return of_foreign(client.request(**arguments_of(request, takes_content(client))))
         response = client.request(
@@ -243,7 +252,10 @@ def arguments_of(request: Request, content: bool) -> dict[str, Any]:
 
 def takes_content(client: Any) -> bool:
     """Tell whether ``client.request()`` takes ``content=``: in httpx it does, in requests it does not."""
-    return "content" in inspect.signature(client.request).parameters
+    parameters = inspect.signature(client.request).parameters
+    if any(each.kind is each.VAR_KEYWORD for each in parameters.values()):
+        return "content" in parameters or hasattr(client, "build_request")  # as only httpx's have
+    return "content" in parameters
 
 
 def of_foreign(response: Any) -> Response:

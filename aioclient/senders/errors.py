@@ -3,7 +3,7 @@
 from http import HTTPStatus
 from typing import Final
 
-from .values import Request, Response
+from .values import Request, Response, shown_url
 
 __all__ = (
     "BadGateway",
@@ -105,5 +105,5 @@ def error_for(request: Request, response: Response) -> HTTPError | None:
         phrase = HTTPStatus(status).phrase
     except ValueError:
         phrase = ""
-    url = request.url.partition("?")[0]  # the query may contain a secret
+    url = shown_url(request.url.partition("?")[0])  # the query may contain a secret
     return kind(f"{request.method} {url}: {status} {phrase}".rstrip(), request, response)

@@ -13,7 +13,7 @@ from ..message.retry_after import MAX_DELAY, retry_after
 from ..middlewares.retry.policy import Again, Answered, Asked, Failed, Jitter, RetryPolicy
 from .base import R_co, Sender
 from .stepping import Pause, Send, Sleep, SteppingSender, Steps
-from .values import Request, Response
+from .values import Request, Response, copy_of
 
 SERVER_ERRORS: Final = frozenset(range(500, 600))
 ALL_METHODS: Final = ("GET", "HEAD", "OPTIONS", "TRACE", "PUT", "DELETE", "POST", "PATCH", "QUERY")
@@ -42,7 +42,9 @@ class RetryingSender(SteppingSender[R_co]):
     error or a lost connection it is 1, 2, 4 … s. When the retries are used up, the last response is returned, or the
     last exception is raised.
 
-    A request that the server may have acted on is sent again only if that does no harm: POST and PATCH are not.
+    A request that the server may have acted on is sent again only if that does no harm: POST and PATCH are not. Nor is
+    a request whose body is an iterator or a file. Each attempt begins with the request as it was given, also if a
+    sender within has changed it.
 
     Args:
         retries: how often a request is sent again after errors; 0 for only 429.
@@ -121,6 +123,7 @@ class RetryingSender(SteppingSender[R_co]):
     def steps(self, request: Request) -> Steps:
         """Send, wait, and send again."""
         failed = limited = 0
+        given = copy_of(request)
         asked = self._asked(request)
         while True:
             try:
@@ -132,6 +135,7 @@ class RetryingSender(SteppingSender[R_co]):
                 if not isinstance(again, Again):
                     raise
                 yield Pause(again.delay)
+                request = copy_of(given)
                 continue
             wait = retry_after(CIMultiDict(response.headers), self._clock())
             if response.status_code == TOO_MANY_REQUESTS:
@@ -140,6 +144,7 @@ class RetryingSender(SteppingSender[R_co]):
                     return response
                 limited += 1
                 yield Pause(seconds)
+                request = copy_of(given)
                 continue
             failed += 1
             outcome = Answered(response.status_code, wait)
@@ -147,17 +152,23 @@ class RetryingSender(SteppingSender[R_co]):
             if not isinstance(again, Again):
                 return response
             yield Pause(again.delay)
+            request = copy_of(given)
 
     def _asked(self, request: Request) -> Asked:
         names = {name.lower() for name in request.headers or ()}
         method = request.method.upper()
-        return Asked("GET" if self._every_method else method, has_key="idempotency-key" in names)
+        return Asked(
+            "GET" if self._every_method else method,
+            has_key="idempotency-key" in names,
+            resendable=_is_resendable(request.content) and _is_resendable(request.data),
+        )
 
     def _waits(self, asked: Asked, seconds: float, limited: int) -> bool:
         """Tell whether 429 is waited for: for *seconds*, after *limited* times before."""
         most = self._max_rate_limit_retries
         return (
-            (asked.method in self._policy.methods or asked.has_key)
+            asked.resendable
+            and (asked.method in self._policy.methods or asked.has_key)
             and (self._max_wait is None or seconds <= self._max_wait)
             and (most is None or limited < most)
         )
@@ -167,3 +178,8 @@ class RetryingSender(SteppingSender[R_co]):
 
     def __repr__(self) -> str:
         return f"{type(self).__name__}(retries={self.retries}, sender={self.sender!r})"
+
+
+def _is_resendable(body: object) -> bool:
+    """Tell whether *body* is the same when it is sent again: an iterator or a file has been read."""
+    return not any(hasattr(body, name) for name in ("__next__", "__anext__", "read"))

@@ -1,16 +1,19 @@
 """A request and a response as senders exchange them: plain values, which every kind of sender understands."""
 
 from collections.abc import Mapping, MutableMapping
-from copy import deepcopy
+from copy import copy, deepcopy
 from dataclasses import dataclass, field
 from typing import Any
 
 from multidict import CIMultiDict, CIMultiDictProxy
+from yarl import URL
+
+from ..exceptions import shown, shown_bad
 
 
-@dataclass
+@dataclass(repr=False)
 class Request:
-    """What to send.
+    """What to send. Its ``repr()`` has the method and the URL, without secrets.
 
     Attributes:
         method: the method.
@@ -30,10 +33,13 @@ class Request:
     json: Any = None
     content: str | bytes | None = None
 
+    def __repr__(self) -> str:
+        return f"Request(method={self.method!r}, url={shown_url(self.url)!r})"
 
-@dataclass
+
+@dataclass(repr=False)
 class Response:
-    """What came back.
+    """What came back. Its ``repr()`` has the URL, without secrets, and the status.
 
     Attributes:
         url: the URL that was answered.
@@ -70,3 +76,22 @@ class Response:
     def copy(self) -> "Response":
         """Return one that can be changed on its own."""
         return Response(self.url, self.headers, self.status_code, deepcopy(self.content), self.raw)
+
+    def __repr__(self) -> str:
+        return f"Response(url={shown_url(self.url)!r}, status_code={self.status_code!r})"
+
+
+def copy_of(request: Request) -> Request:
+    """Return a request like *request*, whose attributes, fields and parameters can be changed on their own."""
+    other = copy(request)
+    other.headers = copy(request.headers)
+    other.params = copy(request.params)
+    return other
+
+
+def shown_url(url: str) -> str:
+    """Return *url* for a message: without secrets."""
+    try:
+        return shown(URL(url))
+    except (TypeError, ValueError):
+        return shown_bad(url)

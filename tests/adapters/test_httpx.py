@@ -295,6 +295,54 @@ def test_settings(server: Server, run: Any, library: Any, tmp_path: Any) -> None
         run(lambda client: client.get(server.url), uds="/x", local_address="127.0.0.1")
 
 
+@pytest.mark.parametrize(
+    ("settings", "kind", "message"),
+    [
+        ({"limits": 5}, TypeError, "limits must have max_connections"),
+        ({"connector": 5}, TypeError, "connector must be one of aioclient's"),
+        ({"verify": 5}, TypeError, "verify must be"),
+        ({"cert": ("a", "b", "c")}, TypeError, "cert must be"),
+    ],
+)
+def test_settings_that_are_none(
+    names: Any, settings: Any, kind: type[Exception], message: str
+) -> None:
+    """They are refused when the transport is made, not at its first request."""
+    for transport in (names[1].Transport, names[1].AsyncTransport):
+        with pytest.raises(kind, match=message):
+            transport(**settings)
+
+
+def test_a_body_of_a_middleware_s_own_is_closed(run: Any, library: Any) -> None:
+    """What its iterator ends with has run when a stream that was left is closed."""
+    ended = []
+
+    async def pieces() -> Any:
+        try:
+            while True:
+                yield b"x" * 10
+        finally:
+            ended.append(True)
+
+    async def answers(request: Any, handler: Any) -> Any:
+        return aioclient.ClientResponse.from_parts(request, 200, body=pieces())
+
+    def read(client: Any) -> Any:
+        if isinstance(client, library.Client):
+            with client.stream("GET", "http://a.test/") as response:
+                assert next(response.iter_raw(10)) == b"x" * 10
+            return list(ended)
+
+        async def later() -> Any:
+            async with client.stream("GET", "http://a.test/") as response:
+                assert await anext(response.aiter_raw(10)) == b"x" * 10
+            return list(ended)
+
+        return later()
+
+    assert run(read, middlewares=[answers]) == [True]
+
+
 def test_a_name_for_tls(certificates: Certificates, run: Any) -> None:
     server = Server(certificates.server_context())
     try:

@@ -271,6 +271,45 @@ def test_a_change_that_failed() -> None:
     assert cache.count == 2
 
 
+def test_a_change_by_a_client_within() -> None:
+    """What counts is the URL that was asked for, not what becomes of it further in."""
+
+    class Api(Scripted):
+        def _next(self, request: Request) -> Response:
+            request.url = "http://b.test/" + request.url
+            return super()._next(request)
+
+    inner = Api(fresh(), answer(204), fresh())
+    sender: Any = CachingSender(sender=inner, clock=Time())
+    sender.send(get("x"))
+    sender.send(Request("DELETE", "x"))
+    sender.send(get("x"))
+    assert len(inner.asked) == 3
+
+
+@pytest.mark.parametrize("how", ["clear", "other", "DELETE", "failed"])
+def test_what_is_under_way_while_it_changes(how: str) -> None:
+    """A response of before is returned to its caller, and not kept."""
+    acts: list[Any] = [lambda: None]
+
+    class Slow(Scripted):
+        def _next(self, request: Request) -> Response:
+            if request.method == "GET":
+                acts.pop()()
+            return super()._next(request)
+
+    changed = answer(500 if how == "failed" else 204)
+    inner = Slow(*(() if how == "clear" else (changed,)), fresh())
+    sender: Any = CachingSender(sender=inner, clock=Time())
+    url = "http://a.test/other" if how == "other" else URL
+    acts.append(sender.clear if how == "clear" else lambda: sender.send(Request("DELETE", url)))
+    assert sender.send(get()).content == {"number": 1}
+    before = len(inner.asked)
+    assert sender.send(get()).content == {"number": 1}
+    assert len(inner.asked) - before == (0 if how in ("other", "failed") else 1)
+    assert sender._fetches == set()
+
+
 class TestSize:
     def send_all(self, cache: Cache, paths: str) -> list[str]:
         """Send requests for these paths; return those that reached the server."""
@@ -410,6 +449,27 @@ class TestAtTheSameTime:
             thread.join()
         assert len(asked) == 1
         assert len(answers) == 8
+
+    async def test_a_copy_of_the_other_kind(self) -> None:
+        """It has what is kept, and does not wait for a flight, which would never land: it blocks this event loop."""
+        begun, go = asyncio.Event(), asyncio.Event()
+
+        class Both(Scripted):
+            async def _later(self, request: Request) -> Response:
+                begun.set()
+                await go.wait()
+                return fresh(1)
+
+            def as_sync(self) -> Any:
+                return Scripted(fresh(2))
+
+        sender: Any = CachingSender(sender=Both(fresh(), is_async=True), clock=Time())
+        flight = asyncio.create_task(sender.send(get()))
+        await begun.wait()
+        blocking = sender.as_sync()
+        assert blocking.send(get()).content == {"number": 2}
+        go.set()
+        assert (await flight).content == {"number": 1}
 
     @pytest.mark.rows("S001-15")
     def test_several_runs_of_event_loops(self) -> None:

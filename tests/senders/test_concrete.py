@@ -21,6 +21,7 @@ from aioclient.senders import (
     SyncSender,
 )
 from aioclient.sync.portal import PORTAL
+from tests.servers.proxies import LOGIN, Tinyproxy
 from tests.sync.conftest import Server
 
 from .scripted import Scripted, answer
@@ -165,6 +166,18 @@ class TestClients:
         assert response.status_code == 302
         sender.close()
 
+    def test_of_httpx_with_arguments_of_its_own(self, server: Server) -> None:
+        """A subclass may hand on what it does not name."""
+
+        class Mine(httpx.Client):
+            def request(self, method: str, url: Any, **more: Any) -> httpx.Response:  # type: ignore[override]
+                return super().request(method, url, **more)
+
+        sender = SyncSender(Mine())
+        response = sender.send(Request("POST", f"{server.url}/echo", content="raw"))
+        assert response.content["body"] == "raw"
+        sender.close()
+
     @pytest.mark.parametrize("client", ["text", 3, object(), httpx.Client, aioclient.Session])
     def test_that_are_none(self, client: Any) -> None:
         for kind in (SyncSender, AsyncSender):
@@ -188,6 +201,26 @@ class TestClients:
 
         with pytest.raises(TypeError, match="returned int"):
             SyncSender(Wrong()).send(Request("GET", "http://a.test/"))
+
+
+@pytest.mark.rows("S001-06")
+def test_proxies(server: Server, tinyproxy: Tinyproxy) -> None:
+    """As tekore's documentation has them, by scheme."""
+    proxy = f"http://{LOGIN[0]}:{LOGIN[1]}@127.0.0.1:{tinyproxy.ports['port']}"
+    request = Request("GET", f"{server.origin}/echo")
+    for response in both(request, proxies={"http": proxy, "https": proxy}):
+        assert "Via" in response.content["headers"]
+    for response in both(request):
+        assert "Via" not in response.content["headers"]
+
+
+async def test_within_a_running_event_loop(server: Server) -> None:
+    """It blocks that loop, and says so, once."""
+    with SyncSender() as sender:
+        with pytest.warns(RuntimeWarning, match=r"SyncSender\(\) blocks the event loop") as caught:
+            assert sender.send(Request("GET", f"{server.url}/echo")).ok
+        assert caught[0].filename == __file__
+        assert sender.send(Request("GET", f"{server.url}/echo")).ok
 
 
 class TestTheEnd:

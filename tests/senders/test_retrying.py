@@ -1,6 +1,7 @@
 """RetryingSender: tekore's numbers, without its faults."""
 
 import asyncio
+import io
 import socket
 from typing import Any
 
@@ -112,6 +113,44 @@ def test_a_request_that_never_left_is_sent_again() -> None:
         with pytest.raises(ClientConnectionError):
             RetryingSender(2, inner, sleep=time.sleep).send(Request("POST", url))
     assert time.sleeps == [1, 2]
+
+
+def test_each_attempt_begins_with_the_same_request(is_async: bool) -> None:
+    """A client within changes what it gets, as tekore's do."""
+    time = Time()
+    seen = []
+
+    class Api(Scripted):
+        def _next(self, request: Request) -> Response:
+            seen.append((request.url, dict(request.headers or {}), dict(request.params or {})))
+            request.url = "http://b.test/v1/" + request.url
+            assert request.headers is not None
+            request.headers["Authorization"] = f"Bearer {len(seen)}"
+            request.params = {**(request.params or {}), "n": len(seen)}
+            return super()._next(request)
+
+    lost = ClientConnectionError("lost")
+    inner = Api(*statuses(500, 429, lost, 200), is_async=is_async)
+    request = Request("GET", "tracks", {"a": 1}, {"X": "y"})
+    assert send(RetryingSender(3, inner, sleep=time.sleep), request).status_code == 200
+    assert seen == [("tracks", {"X": "y"}, {"a": 1})] * 4
+    assert request.url == "http://b.test/v1/tracks"  # the first attempt is the caller's request
+
+
+@pytest.mark.parametrize("failure", [500, 429, ClientConnectionError("lost")], ids=str)
+def test_what_was_read_is_not_sent_again(failure: Any, is_async: bool) -> None:
+    """An iterator would be empty, and a file at its end."""
+    time = Time()
+    for body in (iter([b"a"]), io.BytesIO(b"a")):
+        inner = Scripted(*statuses(failure, 200), is_async=is_async)
+        request = Request("PUT", "http://a.test/", content=body)  # type: ignore[arg-type]
+        sender = RetryingSender(3, inner, retry_all_methods=True, sleep=time.sleep)
+        if isinstance(failure, Exception):
+            with pytest.raises(ClientConnectionError):
+                send(sender, request)
+        else:
+            assert send(sender, request).status_code == failure
+    assert time.sleeps == []
 
 
 def test_limits() -> None:
