@@ -24,7 +24,7 @@ from pathlib import Path
 from benchmarks.cores import Cores, choose_cores, pin, pinned
 from benchmarks.measure import Row, environment
 from benchmarks.onebot.application import application
-from benchmarks.onebot.scenarios import LIBRARIES, OURS, SCENARIOS, THEIRS, Transport
+from benchmarks.onebot.scenarios import LIBRARIES, OURS, PACED, SCENARIOS, THEIRS, Transport
 from benchmarks.scenarios import LOOPS
 from benchmarks.server import ROOT, free_ports, stop, wait_for_port
 
@@ -75,7 +75,7 @@ def measure(
     scenario = SCENARIOS[name]
     row = Row(name, scenario.at_a_time, loop)
     order = random.Random(2)
-    count = max(scenario.at_a_time, round(scenario.count * scale))
+    count = max(scenario.at_a_time, PACED, round(scenario.count * scale))
     for _ in range(rounds):
         turns = list(LIBRARIES)
         order.shuffle(turns)

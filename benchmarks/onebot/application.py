@@ -14,7 +14,7 @@ from typing import Any
 import aiohttp
 from aiohttp import web
 
-from benchmarks.onebot.scenarios import TEXT, Scenario, Transport
+from benchmarks.onebot.scenarios import PACED, PAUSE, TEXT, Scenario, Transport
 
 LIMIT = 60.0  # seconds for what an implementation is asked for
 MESSAGE = {
@@ -50,17 +50,18 @@ class Application(ABC):
         """Return the seconds of CPU that the implementation needs for each event or action."""
         async with asyncio.timeout(LIMIT):
             work = self._events if scenario.action == "events" else self._actions
-            await work(scenario.at_a_time, scenario.at_a_time)  # opens the connections
+            await work(scenario.at_a_time, max(scenario.at_a_time, PACED))  # opens the connections
             before = await self.call("cpu", {})
             await work(scenario.at_a_time, count)
             return float(await self.call("cpu", {}) - before) / count
 
     async def _events(self, at_a_time: int, count: int) -> None:
-        for _ in range(count // at_a_time):
+        batch, pause = (PACED, PAUSE) if at_a_time == 1 else (at_a_time, 0.0)
+        for _ in range(count // batch):
             self._got.clear()
             self._all_here.clear()
-            self._wanted = at_a_time
-            await self.call("push", {"count": at_a_time})
+            self._wanted = batch
+            await self.call("push", {"count": batch, "pause": pause})
             await self._all_here.wait()
 
     async def _actions(self, at_a_time: int, count: int) -> None:

@@ -45,7 +45,7 @@ def implementation(library: Any, transport: str, port: int, url: str) -> Any:
         return {"message_id": f"{detail_type}-{user_id}", "time": time.time()}
 
     @impl.action("push")
-    async def push(count: int) -> None:
+    async def push(count: int, pause: float) -> None:
         for _ in range(count):
             number = str(next(numbers))
             event = library.PrivateMessageEvent(
@@ -58,6 +58,8 @@ def implementation(library: Any, transport: str, port: int, url: str) -> Any:
                 user_id="42",
             )
             await impl.emit(event)
+            if pause:
+                await asyncio.sleep(pause)
 
     @impl.action("cpu")
     async def cpu() -> float:
