@@ -67,6 +67,14 @@ class TestCalls:
                 with pytest.raises(CallTimeoutError):
                     await app.call("a", **given)  # type: ignore[arg-type]
                 assert now() - begin == pytest.approx(seconds, abs=0.1)
+            begin = now()
+            with pytest.raises(CallTimeoutError):
+                await app.get_status(timeout=3)
+            assert now() - begin == pytest.approx(3, abs=0.1)
+            (known,) = app.bots
+            with pytest.raises(CallTimeoutError):
+                await known.call("a", timeout=4)
+            assert now() - begin == pytest.approx(7, abs=0.1)
             task = asyncio.ensure_future(app.call("a", timeout=None))
             await asyncio.sleep(10_000)
             assert not task.done()
