@@ -37,6 +37,7 @@ class Application:
         answers: how the next webhooks are answered; 204 when it is empty.
         sockets: the WebSockets, each with the headers of its handshake.
         refuse: the status with which handshakes are refused.
+        cookies: what handshakes are answered with.
     """
 
     def __init__(self) -> None:
@@ -47,6 +48,7 @@ class Application:
         self.refuse: int | None = None
         self.handshakes = 0
         self.protocols: tuple[str, ...] = ("12.qq",)
+        self.cookies: dict[str, str] = {}
         self.port = 0
         self.posted = asyncio.Event()
         self._runner: web.AppRunner | None = None
@@ -95,6 +97,8 @@ class Application:
         if self.refuse is not None:
             return web.Response(status=self.refuse)
         ws = web.WebSocketResponse(protocols=self.protocols)
+        for name, value in self.cookies.items():
+            ws.set_cookie(name, value)
         await ws.prepare(request)
         self._open.add(ws)
         self.sockets.put_nowait((request.headers, ws))

@@ -298,6 +298,22 @@ class TestWebhook:
         await first.wait_closed()
         assert repr(first) == "<WebhookReceiver /a closed>"
 
+    async def test_an_application_that_cannot_start(self) -> None:
+        """If another part of the application fails to start, it is closed with the application's cleanup."""
+        receiver = WebhookReceiver(api="http://127.0.0.1:1/")
+        app = web.Application()
+        receiver.mount(app)
+
+        async def fail(app: web.Application) -> None:
+            raise LookupError("no database")
+
+        app.on_startup.append(fail)
+        runner = web.AppRunner(app)
+        with pytest.raises(LookupError):
+            await runner.setup()
+        await runner.cleanup()
+        assert repr(receiver) == "<WebhookReceiver / closed>"
+
     async def test_two_receivers_at_one_port(self) -> None:
         """A webhook and a WebSocket may share a port and a path."""
         async with (

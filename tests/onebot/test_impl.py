@@ -667,6 +667,23 @@ class TestMounting:
             with pytest.raises(RuntimeError, match="running already"):
                 impl.mount(web.Application())
 
+    async def test_an_application_that_cannot_start(self) -> None:
+        """If another part of the application fails to start, it is stopped with the application's cleanup."""
+        connection = Recording()
+        app = web.Application()
+        impl = make(connection)
+        impl.mount(app)
+
+        async def fail(app: web.Application) -> None:
+            raise LookupError("no database")
+
+        app.on_startup.append(fail)
+        runner = web.AppRunner(app)
+        with pytest.raises(LookupError):
+            await runner.setup()
+        await runner.cleanup()
+        assert connection.steps == ["init qq", "start", "stop 10.0"]
+
     async def test_another_kind(self) -> None:
         """Connections that do not listen run with the application, too."""
         connection = Recording()

@@ -423,6 +423,51 @@ class TestRetries:
                 await emit(impl, 1)
         assert caplog.text.count("was not delivered: POST http") == 2
 
+    async def test_failures_of_many(self) -> None:
+        """Each event has all its attempts, however many were needed before it."""
+        async with application() as app:
+            impl = make(HTTPWebhook(app.hook))
+            statuses = [204, *[*[503] * 9, 204] * 5]
+            app.answers = [web.Response(status=status) for status in statuses]
+            with no_waiting():
+                async with impl:
+                    await emit(impl, *range(5))
+            assert numbers(app) == [str(number // 10) for number in range(50)]
+
+    def test_no_heartbeats_while_it_fails(self) -> None:
+        """Heartbeats are not queued for an application that is away; they go on when it is back."""
+
+        async def main() -> list[str]:
+            async with application() as app:
+                impl = make(HTTPWebhook(app.hook, enable_heartbeat=True, heartbeat_interval=1000))
+                async with impl:
+                    await app.wait_posts(1)
+                    app.answers = [web.Response(status=503) for _ in range(5)]
+                    await emit(impl, 1)
+                    while app.answers:
+                        await asyncio.sleep(0.1)
+                    await asyncio.sleep(0.1)
+                    while len(app.posts) < 12:
+                        await asyncio.sleep(0.1)
+                return [body["detail_type"] for _, body in app.posts]
+
+        kinds = run_virtual(main())
+        assert kinds[:7] == ["status_update", *["private"] * 6]
+        # Of those that came due meanwhile at most one.
+        assert set(kinds[7:]) == {"heartbeat"}
+
+    async def test_no_cookies(self) -> None:
+        """Cookies of the application are not sent back to it."""
+        async with application() as app:
+            answered = web.Response(status=204)
+            answered.set_cookie("a", "b")
+            app.answers = [answered]
+            impl = make(HTTPWebhook(app.hook))
+            async with impl:
+                await emit(impl, 1)
+            assert len(app.posts) == 2
+            assert not [headers for headers, _ in app.posts if "Cookie" in headers]
+
     async def test_a_policy_of_ones_own(self) -> None:
         """retry= replaces the policy."""
         async with application() as app:

@@ -566,18 +566,32 @@ class TestWebSocketReverse:
         async with application() as app, application() as other:
 
             async def redirect(request: web.Request) -> web.Response:
-                asked.set()
+                nonlocal asked
+                asked += 1
                 return web.Response(status=302, headers={"Location": other.ws})
 
-            asked = asyncio.Event()
+            asked = 0
             runner = web.ServerRunner(web.Server(redirect, access_log=None))  # type: ignore[arg-type]
             await runner.setup()
             site = web.TCPSite(runner, HOST, 0)
             await site.start()
-            async with make(WebSocketReverse(f"ws://{HOST}:{site.port}/", access_token="t")):
-                await asked.wait()
+            url = f"ws://{HOST}:{site.port}/"
+            async with make(WebSocketReverse(url, access_token="t", reconnect_interval=1)):
+                while asked < 3:
+                    await asyncio.sleep(0)
             await runner.cleanup()
             assert other.handshakes == app.handshakes == 0
+
+    async def test_no_cookies(self) -> None:
+        """Cookies of the application are not sent back to it."""
+        async with application() as app:
+            app.cookies = {"a": "b"}
+            connection = WebSocketReverse(app.ws, reconnect_interval=1, enable_heartbeat=False)
+            async with make(connection):
+                for _ in range(2):
+                    headers, ws = await app.sockets.get()
+                    assert "Cookie" not in headers
+                    await ws.close()
 
     async def test_a_restart(self) -> None:
         """It comes back to an application that was away."""

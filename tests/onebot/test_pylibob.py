@@ -2,6 +2,7 @@
 
 import asyncio
 import inspect
+import ssl
 from collections.abc import Callable
 from typing import Any
 
@@ -204,6 +205,22 @@ class TestArguments:
             url = f"wss://localhost:{receiver.port}/"
             good = WebSocketReverse(url, ssl_context=certificates.client_context())
             async with make(good):
+                assert (await anext(receiver.events())).detail_type == "connect"
+
+    async def test_a_certificate_that_is_replaced(
+        self, certificates: Certificates, caplog: pytest.LogCaptureFixture
+    ) -> None:
+        """An application whose certificate does not verify is tried again, too."""
+        async with onebot.WebSocketReceiver(
+            host="localhost", port=0, ssl_context=certificates.server_context()
+        ) as receiver:
+            context = ssl.create_default_context()
+            url = f"wss://localhost:{receiver.port}/"
+            reverse = WebSocketReverse(url, ssl_context=context, reconnect_interval=1)
+            async with make(reverse):
+                while "trying again every 0.001 s" not in caplog.text:
+                    await asyncio.sleep(0)
+                context.load_verify_locations(certificates.ca_file)
                 assert (await anext(receiver.events())).detail_type == "connect"
 
     @pytest.mark.parametrize("kind", ["webhook", "reverse", "forward", "http"])

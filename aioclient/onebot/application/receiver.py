@@ -5,7 +5,7 @@ A request is refused before its body is read or the WebSocket is opened, if its 
 
 import ssl as ssl_module
 from abc import abstractmethod
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping
 from contextlib import AsyncExitStack
 from types import TracebackType
 from typing import Final, Self
@@ -142,12 +142,18 @@ class Receiver(ActionCaller):
         mount(app, self._endpoint)
         app.on_startup.append(self._start_mounted)
         app.on_shutdown.append(self._stop_mounted)
+        # The only end that an application has which fails to start.
+        app.cleanup_ctx.append(self._stop_at_last)
 
     async def _start_mounted(self, app: web.Application) -> None:
         await self._open()
         self._endpoint.is_open = True
 
     async def _stop_mounted(self, app: web.Application) -> None:
+        await self.close()
+
+    async def _stop_at_last(self, app: web.Application) -> AsyncIterator[None]:
+        yield
         await self.close()
 
     async def __aenter__(self) -> Self:

@@ -3,7 +3,7 @@
 import asyncio
 import time
 import uuid
-from collections.abc import Callable, Collection, Coroutine, Iterable, Mapping
+from collections.abc import AsyncIterator, Callable, Collection, Coroutine, Iterable, Mapping
 from dataclasses import replace
 from enum import Enum
 from types import TracebackType
@@ -259,13 +259,18 @@ class OneBotImpl(Dispatcher):
         app.on_startup.append(self._start_with_app)
         # WebSockets have to end before the application waits for its handlers.
         app.on_shutdown.append(self._stop_with_app)
-        app.on_cleanup.append(self._stop_with_app)
+        # The only end that an application has which fails to start.
+        app.cleanup_ctx.append(self._stop_at_last)
         self._app = app
 
     async def _start_with_app(self, app: web.Application) -> None:
         await self.start()
 
     async def _stop_with_app(self, app: web.Application) -> None:
+        await self.stop()
+
+    async def _stop_at_last(self, app: web.Application) -> AsyncIterator[None]:
+        yield
         await self.stop()
 
     def __repr__(self) -> str:
