@@ -140,6 +140,21 @@ async def test_a_serializer_of_one_s_own() -> None:
         assert await music.song(session, 1) == {"TITLE": "SONG 1"}
 
 
+@pytest.mark.rows("S000-03", "S000-04")
+async def test_results_of_the_cache_are_what_json_can_hold() -> None:
+    """Names become text, and tuples lists; a hit is not the object that was stored."""
+    odd = music.api_request("songs.detail")(lambda number: ({"id": number}, lambda data: RESULT))
+    async with session_with() as (session, service):
+        assert await odd(session, 1) == RESULT
+        first, second = await odd(session, 1), await odd(session, 1)
+        assert first == second == {"1": [2, 3], "none": None}
+        assert first is not second
+        assert len(service.seen) == 1
+
+
+RESULT = {1: (2, 3), "none": None}
+
+
 @pytest.mark.rows("S000-06")
 async def test_credentials() -> None:
     ann, eve = music.Credential(1, "a"), music.Credential(2, "e")

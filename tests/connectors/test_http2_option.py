@@ -56,6 +56,7 @@ def trusted(certificates: Certificates, monkeypatch: pytest.MonkeyPatch) -> None
 
 
 class TestOffer:
+    @pytest.mark.rows("S000-10")
     @pytest.mark.parametrize("where", ["session", "call", "connector", "version", "call version"])
     async def test_who_asks(self, certificates: Certificates, trusted: None, where: str) -> None:
         """A session, a call or a connector asks; the server's choice is spoken."""
@@ -99,6 +100,7 @@ class TestOffer:
             assert not made
             assert site.chosen == ["http/1.1"]
 
+    @pytest.mark.rows("S000-10")
     async def test_a_server_without(self, certificates: Certificates, trusted: None) -> None:
         """HTTP/1.1 is spoken where the server does not choose HTTP/2."""
         site = Site("http/1.1")
@@ -128,6 +130,7 @@ class TestOffer:
 
 
 class TestWithoutTLS:
+    @pytest.mark.rows("S000-10")
     async def test_true_is_http1(self) -> None:
         """Without TLS there is no handshake to agree on HTTP/2: ``True`` asks nobody (RFC 9113, section 3.3)."""
         connector = TCPConnector(http2=True)
@@ -225,6 +228,7 @@ class TestValues:
             with pytest.raises((TypeError, ValueError), match=wanted):
                 await session.get("http://127.0.0.1:1/", http2=value)  # type: ignore[arg-type]
 
+    @pytest.mark.rows("S000-10")
     async def test_without_its_package(self, monkeypatch: pytest.MonkeyPatch) -> None:
         """Without hpack it is refused when it is asked for, with what to install."""
         monkeypatch.setattr(option, "find_spec", lambda name: None)
