@@ -358,7 +358,11 @@ class Session:
             "proxies": call.get("proxies", {}),
             "stream": stream,
         }
-        return _hooked(response, [*hooks_of(self.hooks), *hooks_of(hooks)], settings)
+        try:
+            return _hooked(response, [*hooks_of(self.hooks), *hooks_of(hooks)], settings)
+        except BaseException:
+            response.close()
+            raise
 
     def _joined(self, url: str | URL) -> URL:
         base, target = self.base_url, parsed(url)

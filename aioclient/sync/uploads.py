@@ -1,6 +1,7 @@
 """Bodies of blocking code: an iterator runs in the thread of the call that sends it, files become multipart."""
 
 from collections.abc import AsyncIterator, Iterable, Iterator, Mapping
+from functools import partial
 from io import BytesIO, TextIOBase
 from typing import Any, Final
 
@@ -24,10 +25,12 @@ class CallersIterable:
         self._errands = errands
 
     def __aiter__(self) -> AsyncIterator[bytes]:
-        return _pieces(iter(self._source), self._errands)
+        return _pieces(self._source, self._errands)
 
 
-async def _pieces(iterator: Iterator[bytes], errands: Errands) -> AsyncIterator[bytes]:
+async def _pieces(source: Iterable[bytes], errands: Errands) -> AsyncIterator[bytes]:
+    iterator = await errands.ask(partial(iter, source))
+
     def following() -> Any:
         return next(iterator, _END)
 

@@ -194,12 +194,27 @@ class TestBodies:
     def test_an_iterable_is_sent_again_after_a_redirect(
         self, server: Server, session: Session
     ) -> None:
+        threads = []
+
         class Pieces:
             def __iter__(self) -> Any:
+                threads.append(threading.current_thread())
                 return iter([b"a", b"b"])
 
         got = sent(session.post(f"{server.url}/moved?status=307&to=/echo", data=Pieces()))
         assert (got["method"], got["body"]) == ("POST", "ab")
+        assert threads == [threading.current_thread()] * 2
+
+    def test_an_iterator_may_use_the_session(self, server: Server, session: Session) -> None:
+        def pieces() -> Any:
+            yield session.get(f"{server.url}/echo?a=b").content
+            with pytest.raises(aioclient.TotalTimeoutError):
+                session.get(f"{server.url}/never", timeout=1e-6)
+            yield b"end"
+
+        body = sent(session.post(f"{server.url}/echo", data=pieces()))["body"]
+        assert body.startswith("{")
+        assert body.endswith("end")
 
     def test_an_iterator_is_not_sent_again_empty(self, server: Server, session: Session) -> None:
         with pytest.raises(aioclient.BodyConsumedError):
@@ -371,6 +386,16 @@ class TestHooks:
 
         response = session.get(f"{server.url}/echo", hooks={"response": mark})
         assert response.hook_called  # type: ignore[attr-defined]
+
+    def test_what_a_hook_raises(self, server: Server, session: Session) -> None:
+        """Nothing is left of the response, which nobody gets."""
+
+        def fail(response: Response, **settings: Any) -> None:
+            raise LookupError("mine")
+
+        with pytest.raises(LookupError, match="mine"):
+            session.get(f"{server.url}/endless", stream=True, hooks={"response": fail})
+        assert "in_use=0" in repr(session)
 
     def test_hooks_that_are_none(self, session: Session) -> None:
         with pytest.raises(ValueError, match="knows the event 'response' only"):
