@@ -22,15 +22,19 @@ from multidict import CIMultiDict, CIMultiDictProxy
 Fields = CIMultiDict[str] | CIMultiDictProxy[str]
 
 MAX_SECONDS: Final = 2**31
+REMEMBERED: Final = (
+    256  # characters; the directives of longer texts are not cached, so that these take no memory
+)
 
 _ELEMENT: Final = re.compile(
-    r"""[ \t,]*([!#$%&'*+\-.^_`|~0-9A-Za-z]+)  # a name
+    r"""([!#$%&'*+\-.^_`|~0-9A-Za-z]+)  # a name
         (?:=(?:"((?:[^"\\]|\\.)*)"|([^",]*)))?  # quoted, or up to the next comma
         ([^,]*)""",  # and invalid text after it
     re.VERBOSE | re.DOTALL,
 ).match
 _TOKEN: Final = re.compile(r"[!#$%&'*+\-.^_`|~0-9A-Za-z]+").fullmatch
 _QUOTED_PAIR: Final = re.compile(r"\\(.)", re.DOTALL).sub
+_SEPARATORS: Final = re.compile(r"[ \t,]*").match
 _NO_ELEMENT: Final = re.compile(r"[^,]*,?").match
 
 
@@ -40,14 +44,13 @@ def parse_directives(text: str) -> Mapping[str, list[str | None]]:
     None stands for a directive without an argument.
     """
     found: dict[str, list[str | None]] = {}
-    at, size = 0, len(text)
+    at, size = _end(_SEPARATORS(text)), len(text)
     while at < size:
         element = _ELEMENT(text, at)
         if element is None:
-            skipped = _NO_ELEMENT(text, at)
-            at = size if skipped is None or skipped.end() == at else skipped.end()
+            at = _end(_SEPARATORS(text, _end(_NO_ELEMENT(text, at))))
             continue
-        at = element.end()
+        at = _end(_SEPARATORS(text, element.end()))
         name, quoted, token, junk = element.groups()
         if quoted is not None:
             argument: str | None = _QUOTED_PAIR(r"\1", quoted)
@@ -59,6 +62,11 @@ def parse_directives(text: str) -> Mapping[str, list[str | None]]:
             argument = junk.strip(" \t") or None
         found.setdefault(name.lower(), []).append(argument)
     return found
+
+
+def _end(match: "re.Match[str] | None") -> int:
+    """Return the end of a match of a pattern that matches everywhere."""
+    return 0 if match is None else match.end()
 
 
 def _seconds(found: Mapping[str, list[str | None]], name: str) -> int | None:
@@ -136,7 +144,10 @@ def response_directives(fields: Fields, targets: Iterable[str] = ()) -> Response
     if targeted is not None:
         return targeted
     lines = fields.getall("Cache-Control", None)
-    return SAYS_NOTHING if lines is None else _of_response(",".join(lines))
+    if lines is None:
+        return SAYS_NOTHING
+    text = ",".join(lines)
+    return _of_response(text) if len(text) <= REMEMBERED else _made(parse_directives(text))
 
 
 def targeted_directives(fields: Fields, targets: Iterable[str]) -> ResponseDirectives | None:
@@ -178,7 +189,8 @@ def request_directives(fields: Fields) -> RequestDirectives:
     """Return the directives of a request with these *fields*; ``Pragma`` counts if there is no ``Cache-Control``."""
     lines = fields.getall("Cache-Control", None)
     if lines is not None:
-        return _of_request(",".join(lines))
+        text = ",".join(lines)
+        return _of_request(text) if len(text) <= REMEMBERED else _wanted(parse_directives(text))
     pragma = fields.getall("Pragma", None)
     if pragma is not None and "no-cache" in parse_directives(",".join(pragma)):
         return RequestDirectives(no_cache=True)  # RFC 9111, section 5.4
@@ -187,7 +199,10 @@ def request_directives(fields: Fields) -> RequestDirectives:
 
 @lru_cache(maxsize=512)
 def _of_request(text: str) -> RequestDirectives:
-    found = parse_directives(text)
+    return _wanted(parse_directives(text))
+
+
+def _wanted(found: Mapping[str, list[str | None]]) -> RequestDirectives:
     max_stale = found.get("max-stale")
     return RequestDirectives(
         no_store="no-store" in found,

@@ -37,6 +37,9 @@ PIECE: Final = 256 * 1024  # bytes of a piece of a larger one
 BACKLOG: Final = 32 * 2**20  # bytes that wait to be written; beyond that a body is not stored
 TOUCHED: Final = 256  # entries; after so many were found, their times of use are written
 EVICTED: Final = 64  # entries that are deleted at a time
+REMEMBERED: Final = (
+    4096  # characters; larger entries are parsed each time, so that they take no memory
+)
 
 _log = logging.getLogger("aioclient.cache")
 
@@ -321,15 +324,20 @@ def _clear(connection: "sqlite3.Connection") -> int:
     return count
 
 
-@lru_cache(maxsize=1024)
 def _parsed(meta: object) -> Entry:
-    """Return the entry in a row's text; the same object again for the same text.
+    """Return the entry in a row's text.
 
     Raises:
         ValueError: the text is invalid.
     """
     if not isinstance(meta, str):
         raise ValueError("it is no text")
+    return _remembered(meta) if len(meta) <= REMEMBERED else Entry.from_json(meta)
+
+
+@lru_cache(maxsize=1024)
+def _remembered(meta: str) -> Entry:
+    """Return the entry in *meta*; the same object again for the same text."""
     return Entry.from_json(meta)
 
 

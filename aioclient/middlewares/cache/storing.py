@@ -9,7 +9,7 @@ from .directives import Fields, RequestDirectives, ResponseDirectives
 from .freshness import HEURISTIC_STATUSES, explicit_lifetime
 from .ranges import content_range
 from .settings import CacheSettings
-from .vary import names_of
+from .vary import MAX_NAMES, names_of
 
 # Statuses that this cache understands: ``must-understand`` (RFC 9111, section 5.2.2.3).
 UNDERSTOOD: Final = frozenset(map(int, HTTPStatus))
@@ -70,8 +70,8 @@ def why_not(
             return "must-understand"
     elif directives.no_store:
         return "no-store"
-    if "*" in names_of(fields):
-        return "it varies by everything"
+    if (names := names_of(fields)) and ("*" in names or len(names) > MAX_NAMES):
+        return "it varies by everything" if "*" in names else "it varies by too much"
     if settings.shared and (reason := _not_for_all(asked, fields, directives)) is not None:
         return reason
     if status == 206 and content_range(fields) is None:

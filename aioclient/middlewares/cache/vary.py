@@ -14,6 +14,9 @@ from .directives import Fields
 
 _UNORDERED: Final = frozenset(("accept-charset", "accept-encoding", "accept-language"))
 LANGUAGE: Final = "accept-language"
+MAX_NAMES: Final = (
+    64  # of request fields; each hit compares all of them, and no known server names a dozen
+)
 
 Variant = tuple[tuple[str, str | None], ...]
 
@@ -49,6 +52,8 @@ def _preferences(text: str) -> list[str]:
     """Return the members of a list of preferences, in lower case, without space and without a ``q`` of 1."""
     members = []
     for member in text.split(","):
+        if not member:
+            continue
         parts = [part.strip(" \t").lower() for part in member.split(";")]
         weights = [part for part in parts[1:] if part.startswith("q=")]
         if parts[0]:

@@ -3,6 +3,7 @@
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from multidict import CIMultiDict
 
 from aioclient.message.http_date import http_date, timestamp_of
 from aioclient.middlewares.cache.directives import (
@@ -13,8 +14,12 @@ from aioclient.middlewares.cache.directives import (
     request_directives,
     response_directives,
 )
+from aioclient.middlewares.cache.keys import ignored_by
+from aioclient.middlewares.cache.ranges import part_for
+from aioclient.middlewares.cache.validation import is_unchanged
+from aioclient.middlewares.cache.vary import names_of, variant_of
 
-from .values import NOW, fields_of
+from .values import NOW, entry_of, fields_of
 
 
 @pytest.mark.rows("CACHE-04")
@@ -128,6 +133,48 @@ class TestRequests:
     def test_forms(self, lines: list[str], expected: dict[str, object]) -> None:
         """A request's directives (section 5.2.1); Pragma counts where there are none (section 5.4)."""
         assert request_directives(fields_of(*lines)) == RequestDirectives(**expected)  # type: ignore[arg-type]
+
+
+HOSTILE = [
+    ",",
+    " ",
+    ', "',
+    "=,",
+    "a=",
+    "a;b",
+    'a="',
+    "a,",
+    '"',
+    "\\",
+    "\x01,",
+    ", \t",
+    "a=1;",
+    "a=?1,",
+    "(",
+    ';a="',
+]
+
+
+@pytest.mark.hang_limit(20)
+@pytest.mark.rows("CACHE-04", "MISC-07")
+@pytest.mark.parametrize("start", ["", "a", 'a="', "params=("])
+@pytest.mark.parametrize("text", HOSTILE)
+def test_hostile_texts(start: str, text: str) -> None:
+    """What is 64 KiB long is read in linear time, whatever it is, by all that reads fields of servers."""
+    long = start + text * (65536 // len(text))
+    fields = CIMultiDict(
+        [(name, long) for name in ("Cache-Control", "CDN-Cache-Control", "No-Vary-Search", "Vary")]
+    )
+    response_directives(fields)
+    response_directives(fields, ["CDN-Cache-Control"])
+    request_directives(fields)
+    ignored_by(fields)
+    names_of(fields)
+    entry = entry_of('ETag: "1"')
+    is_unchanged(CIMultiDict([("If-None-Match", long)]), entry)
+    part_for(long, entry)
+    variant_of(("a", "accept-language"), CIMultiDict([("A", long), ("Accept-Language", long)]))
+    assert timestamp_of(long, NOW) is None
 
 
 class TestTargets:

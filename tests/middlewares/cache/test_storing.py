@@ -40,6 +40,7 @@ def reason(
         (["Cache-Control: max-age=1", "Set-Cookie: a=b"], 200),
         (["Cache-Control: max-age=1, no-store, must-understand"], 200),
         (["Cache-Control: max-age=1", "Content-Range: bytes 0-1/4"], 206),
+        (["Cache-Control: max-age=1", f"Vary: {', '.join(map(str, range(64)))}"], 200),
     ],
 )
 def test_may_be_stored(lines: list[str], status: int) -> None:
@@ -55,6 +56,11 @@ def test_may_be_stored(lines: list[str], status: int) -> None:
         (["Cache-Control: max-age=9"], 304, "not a final response"),
         (["Cache-Control: max-age=9"], 103, "not a final response"),
         (["Cache-Control: max-age=9", "Vary: a, *"], 200, "it varies by everything"),
+        (
+            ["Cache-Control: max-age=9", f"Vary: {', '.join(map(str, range(65)))}"],
+            200,
+            "it varies by too much",
+        ),
         ([TAG], 201, "nothing says how long it lasts"),
         ([date("Last-Modified", -9)], 503, "nothing says how long it lasts"),
         ([], 200, "it would never be used"),
