@@ -17,6 +17,7 @@ from aioclient import (
     ClientConnectionError,
     ClientResponse,
     ClientSession,
+    Fingerprint,
     Handler,
     MemoryStore,
     Request,
@@ -44,6 +45,12 @@ class TestHits:
             assert second.headers["X-A"] == "1"
             assert second.cache_status == CacheStatus(hit=True, ttl=93)
             assert str(second.cache_status) == "aioclient; hit; ttl=93"
+            it.clock.now += 2
+            third = await it.get()
+            assert third.headers["Date"] == it.clock.date(
+                -9
+            )  # when it came (RFC 9110, section 6.6.1)
+            assert (third.headers["Age"], second.headers["Age"]) == ("9", "7")
             assert it.origin.count == 1
 
     async def test_expires(self) -> None:
@@ -351,6 +358,17 @@ class TestParts:
             assert await it.text() == "0123456789"
             assert it.origin.count == 2
 
+    async def test_whole_before_a_part(self) -> None:
+        """Of a part and a whole that answer the same range the whole does, however old it is."""
+        part = (206, "xy", FRESH, "Content-Range: bytes 0-1/10")
+        async with site(("0123456789", FRESH), part) as it:
+            await it.get()
+            asked = {"Range": "bytes=0-1"}
+            assert await it.text(headers=asked, cache_mode="reload") == "xy"
+            it.clock.now += 1
+            assert await it.text(headers=asked) == "01"
+            assert it.origin.count == 2
+
     async def test_if_range(self) -> None:
         """If-Range of another representation asks for all of this one (RFC 9110, section 13.1.5)."""
         async with site(("0123456789", FRESH, TAG)) as it:
@@ -480,6 +498,44 @@ class TestPartitions:
                 await it.get(url)
             assert it.origin.count == 3
 
+    async def test_trust(self) -> None:
+        """What was verified in one way is not given to a call that wants it verified in another one."""
+        ways: list[dict[str, Any]] = [
+            {},
+            {"ssl": "system"},
+            {"ssl": Fingerprint(bytes(32))},
+            {"ssl": Fingerprint(bytes(31) + b"x")},
+            {"server_hostname": "b.example"},
+            {"server_hostname": "c.example"},
+            {"ssl": False, "server_hostname": "c.example"},
+        ]
+        async with site(("one", FRESH)) as it:
+            for _ in range(2):
+                for way in ways:
+                    await it.get("https://a.example/", **way)
+                    await it.get("https://a.example/", **way)
+            assert it.origin.count == len(ways)
+
+    async def test_default_fields(self) -> None:
+        """Fields of a session count as those of a call: its Host, its conditions, what it accepts from caches."""
+        cache = Cache()
+        origin = Origin(answers(("one", FRESH, TAG)))
+        for headers, hits in (
+            ({}, [False, True]),
+            ({"Host": "b.example"}, [False, True]),
+            ({"Cache-Control": "no-cache"}, [False, False]),
+            ({"Range": "bytes=1-1"}, [True, True]),
+            ({}, [True, True]),
+        ):
+            async with ClientSession(
+                connector=origin, connector_owner=False, middlewares=[cache], headers=headers
+            ) as session:
+                for hit in hits:
+                    async with session.get(URL) as response:
+                        assert (await response.text()) == ("n" if "Range" in headers else "one")
+                        assert response.cache_status is not None
+                        assert response.cache_status.hit is hit, headers
+
     @pytest.mark.parametrize("found", [None, 1, b"a"])
     async def test_partition_is_no_text(self, found: Any) -> None:
         """A partition that is not a text is refused: it would mix what should be apart."""
@@ -514,6 +570,18 @@ class TestVariants:
             assert it.origin.count == 2
             response = await it.get(headers={"Accept-Language": "fr"})
             assert response.cache_status.reason == "vary-miss"  # type: ignore[union-attr]
+
+    async def test_newest(self) -> None:
+        """Of several that match the newest answers (section 4), in whichever order they are stored."""
+        replies = [("one", FRESH), ("two", FRESH, "Vary: X-A"), ("three", FRESH, "Vary: X-B")]
+        async with site(*replies) as it:
+            for number, expected in enumerate(("one", "two", "three")):
+                it.clock.now += number
+                assert await it.text(cache_mode="reload") == expected
+            assert await it.text() == "three"
+            assert await it.text(headers={"X-B": "1"}) == "two"
+            assert await it.text(headers={"X-A": "1", "X-B": "1"}) == "one"
+            assert it.origin.count == 3
 
     async def test_cookies(self) -> None:
         """Vary: Cookie is about the cookies of the jar, too."""
@@ -717,6 +785,41 @@ class TestUsersLifetimes:
             await it.get()
             await it.get(method="POST", data=b"a", cacheable=True)
             assert (await it.get()).cache_status.hit  # type: ignore[union-attr]
+
+    async def test_streamed_content(self) -> None:
+        """A body that is not known before it is sent cannot be a part of a key: it is sent each time."""
+
+        class Sent:
+            text = b""
+
+            async def write(self, piece: bytes) -> None:
+                self.text += piece
+
+        async def content(text: bytes) -> AsyncIterator[bytes]:
+            yield text
+
+        async def echo(request: Request, number: int) -> Any:
+            sent = Sent()
+            assert request.content is not None
+            await request.content.write(sent)  # type: ignore[arg-type]
+            return 200, [("Cache-Control", "max-age=100")], sent.text
+
+        async with site(echo) as it:
+            for text in (b"a", b"b", b"a"):
+                response = await it.get(method="POST", data=content(text), cacheable=True)
+                assert await response.read() == text
+                assert not response.cache_status.hit  # type: ignore[union-attr]
+            assert it.origin.count == 3
+
+    @pytest.mark.parametrize("asked", [{"data": b"x"}, {"headers": {"Upgrade": "x"}}])
+    async def test_kept_out(self, asked: dict[str, Any]) -> None:
+        """GET with content, and a request to change the protocol, are for the server."""
+        async with site(("one", FRESH)) as it:
+            await it.get()
+            assert (await it.get()).cache_status.hit  # type: ignore[union-attr]
+            response = await it.get(**asked)
+            assert response.cache_status == CacheStatus(reason="bypass", status=200)
+            assert it.origin.count == 2
 
     async def test_rules(self) -> None:
         """Rules by method, URL and status give lifetimes to what says none; the first one that fits counts."""

@@ -233,6 +233,25 @@ class TestFlights:
             gate.set()
             await asyncio.gather(*tasks)
 
+    async def test_known_variants_do_not_wait(self) -> None:
+        """Requests for other variants than those stored are flights of their own; those for the same one share it."""
+        gate = asyncio.Event()
+
+        async def slow(request: Request, number: int) -> Any:
+            if number > 1:
+                await gate.wait()
+            fields = [("Cache-Control", "max-age=100"), ("Vary", "X-A")]
+            return 200, fields, request.headers["X-A"].encode()
+
+        async with site(slow) as it:
+            await it.get(headers={"X-A": "1"})
+            tasks = [asyncio.create_task(it.text(headers={"X-A": text})) for text in "2323"]
+            await turns()
+            assert it.origin.count == 3
+            gate.set()
+            assert await asyncio.gather(*tasks) == ["2", "3", "2", "3"]
+            assert it.origin.count == 3
+
     async def test_hand_over(self) -> None:
         """A leader that is cancelled hands over; one that waits and is cancelled disturbs nobody."""
         gates = [asyncio.Event() for _ in range(3)]
