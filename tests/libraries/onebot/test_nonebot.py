@@ -98,8 +98,12 @@ async def check_exchange(platform: Platform, nonebot: Process, *bots: Bot) -> No
 
 
 @pytest.mark.rows("S002-10", "S002-15", "S002-16", "S002-18")
-@pytest.mark.both_loops
-@pytest.mark.parametrize("use_msgpack", [False, True], ids=["json", "msgpack"])
+@pytest.mark.parametrize(
+    ("use_msgpack", "loop_name"),
+    [(False, "asyncio"), (True, "uvloop")],
+    ids=["json", "msgpack"],
+    indirect=["loop_name"],
+)
 async def test_exchange(places: Places, use_msgpack: bool) -> None:
     """Events reach the bot by each transport, and its actions come back, with results, errors and bytes."""
     settings = places.settings(onebot_v12_use_msgpack=use_msgpack)
@@ -230,7 +234,7 @@ async def test_what_nonebot_refuses(places: Places) -> None:
             )
 
 
-@pytest.mark.both_loops
+@pytest.mark.parametrize("loop_name", ["uvloop"], indirect=True)
 async def test_nonebot_restarts(places: Places) -> None:
     """NoneBot is killed and started again: the sockets come back, and the events that were posted meanwhile arrive."""
     async with Platform(*places.all()) as platform:
@@ -249,7 +253,6 @@ async def test_nonebot_restarts(places: Places) -> None:
             await check_exchange(platform, nonebot, *BOTS)
 
 
-@pytest.mark.both_loops
 async def test_the_implementation_restarts(places: Places) -> None:
     """The implementation ends and starts again: NoneBot is connected again, and its actions arrive."""
     async with running(PROGRAM, **places.settings()) as nonebot:
