@@ -101,8 +101,7 @@ class AdapterSettings:
         limits = self.limits
         if limits is not None:
             more["limit"] = limits.max_connections or 0
-            if limits.keepalive_expiry is not None:
-                more["keepalive_timeout"] = limits.keepalive_expiry
+            more["keepalive_timeout"] = limits.keepalive_expiry
         if self.uds is not None:
             return UnixConnector(self.uds, **more)
         if self.local_address is not None:

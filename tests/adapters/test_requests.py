@@ -20,13 +20,6 @@ from tests.sync.conftest import Server
 
 
 @pytest.fixture
-def server() -> Iterator[Server]:
-    server = Server()
-    yield server
-    server.close()
-
-
-@pytest.fixture
 def session() -> Iterator[requests.Session]:
     with over() as session:
         yield session
@@ -273,6 +266,22 @@ class TestErrors:
                 assert session.get(f"{server.url}/echo").ok
         finally:
             server.close()
+
+
+def test_what_is_not_sent_of_a_url(session: requests.Session) -> None:
+    """The login goes in a field, which is requests' own, and the fragment nowhere."""
+    heads = []
+
+    def answer(peer: Any) -> None:
+        heads.append(peer.read_head())
+        peer.send(b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n")
+
+    with BlockingServer(answer) as server:
+        response = session.get(server.url("/a?b#part").replace("://", "://u:p@"))
+    assert heads[0].startswith(b"GET /a?b HTTP/1.1\r\n")
+    assert heads[0].count(b"Authorization: Basic dTpw\r\n") == 1
+    assert b"@" not in heads[0]
+    assert response.url.endswith("/a?b#part")
 
 
 def test_certificates_are_for_https_alone(server: Server, session: requests.Session) -> None:
