@@ -162,20 +162,31 @@ def opened(path: Path) -> "sqlite3.Connection":
         ValueError: it is another kind of file, or of a later version.
         OSError, sqlite3.Error: it cannot be opened.
     """
-    import sqlite3
-
     path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
     # SQLite would let others read it. An existing file is not opened here: to close it would end the locks that this
     # process's other connections have on it (https://sqlite.org/howtocorrupt.html, section 2.2).
     with _creating, suppress(FileExistsError):
         os.close(os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL, 0o600))
-    connection = sqlite3.connect(path, timeout=BUSY, isolation_level=None, check_same_thread=False)
+    connection = connected(path)
     try:
         _prepare(connection)
     except BaseException:
         connection.close()
         raise
     return connection
+
+
+def connected(path: Path) -> "sqlite3.Connection":
+    """Return a new connection to the file at *path*, which SQLite does not create: others could read it then."""
+    import sqlite3
+
+    return sqlite3.connect(
+        f"{path.as_uri()}?mode=rw",
+        uri=True,
+        timeout=BUSY,
+        isolation_level=None,
+        check_same_thread=False,
+    )
 
 
 def _prepare(connection: "sqlite3.Connection") -> None:

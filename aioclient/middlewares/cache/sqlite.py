@@ -23,7 +23,7 @@ from threading import Lock
 from typing import TYPE_CHECKING, Any, Final
 
 from ...threads import CACHE_WRITES, CACHES
-from .database import BUSY, ORPHANED, Handle, execute, transaction
+from .database import ORPHANED, Handle, connected, execute, transaction
 from .entry import Entry
 from .keys import Key
 from .memory import checked_bytes, cost_of
@@ -420,12 +420,8 @@ class _Reader:
         Raises:
             LookupError: the entry no longer exists, or its body is incomplete.
         """
-        import sqlite3
-
         self._store._reading.run(bool)  # makes the file a cache first
-        self._connection = connection = sqlite3.connect(
-            self._store.path, timeout=BUSY, isolation_level=None, check_same_thread=False
-        )
+        self._connection = connection = connected(self._store.path)
         connection.execute("BEGIN")
         row = connection.execute(
             "SELECT body FROM entries WHERE id = ?", (self._entry.id,)

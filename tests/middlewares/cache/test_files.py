@@ -4,6 +4,7 @@ import asyncio
 import logging
 import os
 import sqlite3
+import stat
 import subprocess
 import sys
 from collections.abc import AsyncIterator
@@ -391,3 +392,22 @@ class TestTruncated:
                 except ClientPayloadError:
                     return
                 assert received == body
+
+    async def test_file_gone(self, tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+        """A file that was removed is not made anew by who reads it, and so not in a way that others may read it."""
+        path = tmp_path / "a? b#%41" / "http.db"
+        body = os.urandom(700_000)
+        store = SQLiteStore(path)
+        async with site((body, FRESH), store=store) as it:
+            await it.get()
+            assert await is_hit(it)
+            for each in path.parent.iterdir():
+                each.unlink()
+            with caplog.at_level(logging.WARNING, "aioclient"):
+                assert await (await it.get()).read() == body
+            assert "SQLiteStore failed" in caplog.text
+            assert it.origin.count == 2
+            await store.close()
+            await it.get()
+            assert await is_hit(it)
+            assert {stat.S_IMODE(each.stat().st_mode) for each in path.parent.iterdir()} == {0o600}
