@@ -287,6 +287,24 @@ class TestEndings:
             async with asyncio.timeout(5):
                 assert await it.text() == "two"
 
+    async def test_write_while_it_is_read(self) -> None:
+        """A body that is still being read when its URL is made invalid is not stored."""
+        gate = asyncio.Event()
+
+        async def body() -> AsyncIterator[bytes]:
+            yield b"ol"
+            await gate.wait()
+            yield b"d"
+
+        replies = [(body(), FRESH), (204, ""), ("new", FRESH)]
+        async with site(*replies) as it:
+            early = asyncio.create_task(it.text())
+            await turns()
+            await it.get(method="DELETE")
+            gate.set()
+            assert await early == "old"
+            assert await it.text() == "new"
+
     async def test_write_then_read(self) -> None:
         """Who has changed something does not get what was asked for before."""
         gates = [asyncio.Event(), asyncio.Event()]
