@@ -39,5 +39,6 @@ import runpy
 _running = runpy.run_path({str(_server)!r})["running"]()
 server = _running.__enter__()
 PRACTICE_PROXY = {str(_server.with_name("proxy.py"))!r}
+ONEBOT_ECHO = {str(_server.with_name("onebot_echo.py"))!r}
 """
 doctest_global_cleanup = "_running.__exit__(None, None, None)"

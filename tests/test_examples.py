@@ -1,17 +1,26 @@
 """What we show runs: the demo, the README's code, the practice server."""
 
+import asyncio
 import contextlib
 import io
 import re
 import runpy
 import subprocess
 import sys
+from asyncio.subprocess import PIPE
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from aioclient.cli import main
+from aioclient.onebot import (
+    OneBotClient,
+    PrivateMessage,
+    WebhookReceiver,
+    WebSocketReceiver,
+    text,
+)
 
 ROOT = Path(__file__).parent.parent
 README = (ROOT / "README.md").read_text(encoding="utf-8")
@@ -48,6 +57,51 @@ def test_demo() -> None:
     steps = done.stdout.count("\n── ")
     assert steps == 7
     assert len(re.findall(r"^   [\d.]+ ms$", done.stdout, re.MULTILINE)) == steps
+
+
+async def test_onebot_echo() -> None:
+    """The echo implementation echoes over all four transports, and ends on SIGTERM without a word."""
+    async with (
+        WebhookReceiver(port=0, access_token="t") as hook,
+        WebSocketReceiver(port=0, access_token="t") as socket,
+    ):
+        iterators = [hook.events("message"), socket.events("message")]
+        program = str(ROOT / "examples" / "onebot_echo.py")
+        arguments = ["--http", "0", "--websocket", "0", "--token", "t"]
+        arguments += ["--webhook", f"http://127.0.0.1:{hook.port}/"]
+        arguments += ["--reverse", f"ws://127.0.0.1:{socket.port}/"]
+        process = await asyncio.create_subprocess_exec(
+            sys.executable, "-W", "error", program, *arguments, stdout=PIPE, stderr=PIPE
+        )
+        try:
+            assert process.stdout is not None
+            lines = [(await process.stdout.readline()).decode() for _ in range(4)]
+            http, _, ws, _ = (re.findall("(127.*)>", line)[0] for line in lines)
+            assert [line.split()[0] for line in lines] == [
+                "<HTTP",
+                "<HTTPWebhook",
+                "<WebSocket",
+                "<WebSocketReverse",
+            ]
+            async with (
+                OneBotClient(f"http://{http}", access_token="t") as polling,
+                OneBotClient(f"ws://{ws}", access_token="t") as connected,
+            ):
+                await connected.call("get_version")
+                while not socket.bots:
+                    await asyncio.sleep(0)
+                iterators += [polling.events("message"), connected.events("message")]
+                for number, caller in enumerate((polling, connected, socket)):
+                    sent = await caller.send_message("private", f"hi {number}", user_id="42")
+                    assert sent
+                    for events in iterators:
+                        event = await anext(events)
+                        assert isinstance(event, PrivateMessage)
+                        assert (event.user_id, event.message) == ("42", [text(f"hi {number}")])
+        finally:
+            process.terminate()
+            output = await process.communicate()
+        assert (process.returncode, output) == (0, (b"", b""))
 
 
 def test_readme(server: str) -> None:

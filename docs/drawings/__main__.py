@@ -6,6 +6,7 @@
 - ``request``: the steps of a request, as a session chains them;
 - ``pool``, ``connection``, ``stream``: the states of a request that waits in the pool, of an HTTP/1.1 connection and of
   an HTTP/2 stream, from their tables ``NEXT``;
+- ``transports``: the four transports of OneBot;
 - ``caching``: one decision of a cache, made by the code itself;
 - ``costs``: the benchmark's figures, from ``benchmarks/results.json``.
 
@@ -32,6 +33,7 @@ sys.path.insert(0, str(ROOT))
 
 from caching import caching  # noqa: E402
 from svg import WIDTH, Drawing, Point, states  # noqa: E402
+from transports import ROWS, connecting, transports  # noqa: E402
 
 import aioclient  # noqa: E402
 from aioclient import ClientSession, ClientTimeout, Timings, exceptions  # noqa: E402
@@ -404,6 +406,8 @@ def made() -> Iterator[tuple[str, str]]:
     yield "request.svg", str(request())
     yield "resilience.svg", str(resilience())
     yield "caching.svg", str(caching())
+    same("connections of OneBot", connecting(), [row.implementation for row in ROWS])
+    yield "transports.svg", str(transports())
     drawing, table = machine("The states of a circuit", circuits, 128, CIRCUIT, {})
     yield from (("circuit.svg", str(drawing)), ("circuit.rst", table))
     drawing, table = machine(
