@@ -7,9 +7,11 @@ from aioclient.senders import (
     AsyncSender,
     CachingSender,
     Client,
+    ExtendingSender,
     Request,
     Response,
     RetryingSender,
+    Sender,
     SyncSender,
     send_and_process,
 )
@@ -28,6 +30,29 @@ result8: Later = Client(AsyncSender()).send(request)
 result9: Response = Client().send(request)
 result10: Later = Client(SyncSender(), asynchronous=True).send(request)
 result11: Later = Client(None, asynchronous=True).send(request)
+result14: Later = ExtendingSender(AsyncSender()).send(request)
+result15: Response = ExtendingSender().send(request)
+result16: Response = RetryingSender(3, AsyncSender()).as_sync().send(request)
+result17: Later = RetryingSender(3, SyncSender()).as_async().send(request)
+
+with SyncSender() as entered:
+    result18: Response = entered.send(request)
+
+
+class Counting(ExtendingSender[Response]):
+    """A sender of a user's, of one kind."""
+
+    def send(self, request: Request) -> Response:
+        return self.sender.send(request)
+
+
+def of_either_kind(sender: Sender[Response]) -> Response:
+    return sender.send(request)
+
+
+result19: Response = of_either_kind(Counting(SyncSender()))
+of_either_kind(AsyncSender())  # refused
+Counting(AsyncSender())  # refused
 
 
 def title(request: Request, response: Response) -> str:
