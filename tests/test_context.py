@@ -4,6 +4,7 @@ import asyncio
 import contextvars
 import gc
 import threading
+import warnings
 from collections.abc import Coroutine, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
@@ -283,6 +284,41 @@ def test_defaults_of_other_threads_are_closed(loop_name: str) -> None:
     assert sessions[0].closed
     done.set()
     thread.join()
+
+
+def test_a_loop_of_another_thread_that_ends_meanwhile(
+    loop_name: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    """It cannot close its session any more, and nobody waits for it."""
+    ready, go = threading.Event(), threading.Event()
+    sessions = []
+    loop = LOOPS[loop_name]()
+
+    async def other() -> None:
+        sessions.append(get_session())
+        ready.set()
+        go.wait()  # it holds its loop up, until that has been asked to close the session
+
+    def run_and_close() -> None:
+        loop.run_until_complete(other())
+        loop.close()
+
+    async def main() -> None:
+        closing = asyncio.create_task(close_all_sessions())
+        await asyncio.sleep(0)
+        go.set()
+        await closing
+
+    thread = threading.Thread(target=run_and_close)
+    thread.start()
+    ready.wait()
+    run(loop_name, main())
+    thread.join()
+    sessions.pop().detach()
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # Python's word of the coroutine that its loop did not run
+        gc.collect()
+    caplog.clear()
 
 
 def test_loops_that_begin_at_the_same_time(loop_name: str) -> None:

@@ -1,11 +1,13 @@
 """A session for each event loop that asks for one, which ends with its loop."""
 
 import asyncio
-from collections.abc import AsyncGenerator, Callable
+from collections.abc import AsyncGenerator, Callable, Coroutine
 from contextlib import suppress
-from typing import Final
+from typing import Any, Final
 
 from .client import ClientSession
+
+LOOK_AGAIN: Final = 0.1  # seconds after which a loop that does not answer is looked at: it may have been closed
 
 
 class KeptSession:
@@ -76,7 +78,20 @@ class SessionOfEachLoop:
             if loop is running:
                 await kept.close()
             elif loop.is_running():
-                await asyncio.wrap_future(asyncio.run_coroutine_threadsafe(kept.close(), loop))
+                await _elsewhere(kept.close(), loop)
             elif not loop.is_closed():
                 continue  # nobody can close it from here; the end of its loop does
             self._kept.pop(loop, None)
+
+
+async def _elsewhere(coroutine: Coroutine[Any, Any, None], loop: asyncio.AbstractEventLoop) -> None:
+    """Run *coroutine* in the *loop* of another thread, and wait for its end, or for the loop's."""
+    try:
+        ended = asyncio.wrap_future(asyncio.run_coroutine_threadsafe(coroutine, loop))
+    except RuntimeError:  # it was closed meanwhile
+        coroutine.close()
+        return
+    while not ended.done() and not loop.is_closed():
+        await asyncio.wait((ended,), timeout=LOOK_AGAIN)
+    if ended.done():
+        ended.result()
