@@ -1,7 +1,7 @@
 """Errors that clients raise for a status; senders themselves never do."""
 
 from http import HTTPStatus
-from typing import Final
+from typing import Any, Final
 
 from .values import Request, Response, shown_url
 
@@ -30,8 +30,8 @@ class HTTPError(Exception):
         self.request = request
         self.response = response
 
-    def __reduce__(self) -> tuple[type, tuple[str, Request, Response]]:
-        return type(self), (self.args[0], self.request, self.response)
+    def __reduce__(self) -> tuple[type, tuple[str, Request, Response], dict[str, Any]]:
+        return type(self), (self.args[0], self.request, self.response), vars(self)
 
 
 class ClientError(HTTPError):

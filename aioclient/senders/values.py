@@ -77,6 +77,9 @@ class Response:
         """Return one that can be changed on its own."""
         return Response(self.url, self.headers, self.status_code, deepcopy(self.content), self.raw)
 
+    def __getstate__(self) -> dict[str, Any]:
+        return {**vars(self), "headers": CIMultiDict(self.headers)}  # a proxy cannot be copied
+
     def __repr__(self) -> str:
         return f"Response(url={shown_url(self.url)!r}, status_code={self.status_code!r})"
 

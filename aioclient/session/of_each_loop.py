@@ -7,7 +7,9 @@ from typing import Any, Final
 
 from .client import ClientSession
 
-LOOK_AGAIN: Final = 0.1  # seconds after which a loop that does not answer is looked at: it may have been closed
+LOOK_AGAIN: Final = (
+    0.1  # seconds after which a loop that does not answer is looked at: it may have been closed
+)
 
 
 class KeptSession:

@@ -214,6 +214,16 @@ class TestValidation:
         assert cache.send().content == {"number": 2}
         assert cache.count == 2
 
+    def test_something_new_that_is_not_kept(self) -> None:
+        """It takes the place of what was kept, which is not asked for any more."""
+        newer = answer(200, {"number": 2}, URL, Cache_Control="no-store")
+        cache = Cache(fresh(1, ETag='"a"'), newer)
+        cache.send()
+        cache.time.now += 11
+        assert cache.send().content == {"number": 2}
+        cache.send()
+        assert cache.inner.asked[2].headers is None
+
     def test_a_304_about_something_else(self) -> None:
         cache = Cache(fresh(1, ETag='"a"'), answer(304, ETag='"z"'), fresh(2, ETag='"z"'))
         cache.send()

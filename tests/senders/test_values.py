@@ -1,11 +1,14 @@
 """Requests, responses and the classes' signatures: tekore's, and nothing secret in what is shown."""
 
+import copy
 import inspect
+import pickle
 import traceback
 from typing import Any
 
 import pytest
 import tekore
+from multidict import CIMultiDict, CIMultiDictProxy
 
 from aioclient import senders
 from aioclient.senders import Request, Response, errors
@@ -34,6 +37,25 @@ def test_nothing_secret_is_shown() -> None:
     assert str(error) == "POST https://a.test/token: 401 Unauthorized"
     assert repr(Request("GET", "http://[nonsense")).startswith("Request(method='GET', url=")
     assert request == Request(**vars(request))
+
+
+@pytest.mark.rows("S001-02", "S001-18")
+def test_copies() -> None:
+    """Requests, responses and errors may be copied, and sent to another process."""
+    request = Request("GET", "http://a.test/", headers={"A": "b"})
+    fields: Any = CIMultiDictProxy(CIMultiDict([("X", "1"), ("X", "2")]))
+    response = Response("http://a.test/", fields, 401, {"a": [1]}, b"raw")
+    error: Any = errors.error_for(request, response)
+    error.scope = "read"
+    for copied in (pickle.loads(pickle.dumps(error)), copy.copy(error), copy.deepcopy(error)):
+        assert type(copied) is errors.Unauthorised
+        assert (str(copied), copied.scope, copied.request) == (str(error), "read", request)
+        assert copied.response == response
+        assert copied.response.raw == b"raw"
+        assert copied.response.headers.getall("x") == ["1", "2"]
+    deep = copy.deepcopy(response)
+    deep.content["a"].append(2)
+    assert response.content == {"a": [1]}
 
 
 # What tekore's may be called with, ours may be called with.
