@@ -115,6 +115,14 @@ async def test_exchange(places: Places, use_msgpack: bool) -> None:
         await check_exchange(platform, nonebot, *BOTS)
         for bot in BOTS:
             user = bot.user_id
+            # Many actions run at a time; each answer goes to whom it is for.
+            for number in range(50):
+                await platform.ask(bot, f"say {number}")
+            reports = [await nonebot.report("result", bot=user) for _ in range(50)]
+            assert len({report["asked"] for report in reports}) == 50
+            for report in reports:
+                assert report["asked"] == f"say {report['result']['message_id']}"
+
             await platform.ask(bot, "upload 100000")
             found = await nonebot.report("result", bot=user)
             assert found["result"] == {"file_id": sha256(bytes(100_000)).hexdigest()}

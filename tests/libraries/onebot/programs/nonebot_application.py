@@ -100,7 +100,8 @@ async def on_message(bot: Bot, event: MessageEvent) -> None:
         )
         report("failed", bot=bot.self_id, error=type(cause).__name__, **failure)
     else:
-        report("result", bot=bot.self_id, event=type(event).__name__, result=result)
+        asked, kind = event.get_plaintext(), type(event).__name__
+        report("result", bot=bot.self_id, event=kind, asked=asked, result=result)
 
 
 @nonebot.on(priority=2).handle()
