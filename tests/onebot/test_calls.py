@@ -16,6 +16,7 @@ from aioclient.onebot import (
     Bot,
     BotSelf,
     CallTimeoutError,
+    Encoding,
     Event,
     NotConnectedError,
     WebhookReceiver,
@@ -24,6 +25,7 @@ from aioclient.onebot import (
 from aioclient.onebot.implementation import WebSocketReverse
 
 from .applications import MESSAGE, make
+from .applications import http as implementation_http
 from .peers import http, ok
 
 pytestmark = pytest.mark.both_loops
@@ -137,6 +139,46 @@ class TestReceivers:
                 with pytest.raises(CallTimeoutError):
                     await receiver.call("a", **given)
                 assert clock() - began == pytest.approx(seconds, abs=0.1)
+
+    @pytest.mark.virtual_clock
+    async def test_the_limit_of_a_call(self) -> None:
+        """``timeout=`` of WebSocketReceiver is that of its calls."""
+
+        async with WebSocketReceiver(port=0, timeout=7) as receiver:
+            reverse = WebSocketReverse(f"ws://127.0.0.1:{receiver.port}/")
+            impl = make(reverse, shutdown_timeout=0.0)
+
+            @impl.action("never")
+            async def never() -> None:
+                await asyncio.Event().wait()
+
+            async with impl:
+                await anext(receiver.events("meta.status_update"))
+                clock = asyncio.get_running_loop().time
+                began = clock()
+                with pytest.raises(CallTimeoutError, match="within timeout=7 s"):
+                    await receiver.call("never")
+                assert clock() - began == pytest.approx(7, abs=0.1)
+
+    async def test_how_a_webhook_receiver_calls(self) -> None:
+        """By ``session=``, which is not closed, and in ``encoding=``."""
+        server = implementation_http()
+        async with make(server):
+            seen: list[Any] = []
+
+            async def note(request: Any, handler: Any) -> Any:
+                seen.append((request.headers["Content-Type"], request.headers["X-Mine"]))
+                return await handler(request)
+
+            async with ClientSession(headers={"X-Mine": "1"}, middlewares=[note]) as given:
+                url = f"http://127.0.0.1:{server.port}/"
+                receiver = WebhookReceiver(
+                    port=0, api=url, encoding=Encoding.MSGPACK, session=given
+                )
+                async with receiver:
+                    assert (await receiver.call("echo", text="a"))["text"] == "a"
+                assert not given.closed
+            assert seen == [("application/msgpack", "1")]
 
     async def test_actions_for_nobody(self) -> None:
         """A bot that nobody has reported is an error that names it."""

@@ -593,6 +593,45 @@ class TestWebSocketReverse:
                     assert "Cookie" not in headers
                     await ws.close()
 
+    async def test_a_large_message(self) -> None:
+        """A message of more than 4 MiB ends its socket; the next one takes messages again."""
+        async with application() as app:
+            connection = WebSocketReverse(app.ws, reconnect_interval=1, enable_heartbeat=False)
+            async with make(connection):
+                _, large = await app.sockets.get()
+                with suppress(ClientConnectionResetError):
+                    await large.send_str("x" * (4 * 2**20 + 1))
+                _, ws = await app.sockets.get()
+                await ws.send_str('{"action":"get_version","params":{},"echo":"1"}')
+                while (await app.next_frame()).get("echo") != "1":
+                    pass
+
+    async def test_a_socket_that_opens_at_the_end(self) -> None:
+        """While actions of the last socket still run, a new one is closed with 1001 at once, and gets no frame."""
+        async with application() as app:
+            impl = make(WebSocketReverse(app.ws, reconnect_interval=1, enable_heartbeat=False))
+            entered, gate = asyncio.Event(), asyncio.Event()
+
+            @impl.action("slow")
+            async def slow() -> None:
+                entered.set()
+                await gate.wait()
+
+            await impl.start()
+            _, ws = await app.sockets.get()
+            assert [(await app.next_frame())["type"] for _ in range(2)] == ["meta", "meta"]
+            await ws.send_str('{"action":"slow","params":{}}')
+            await entered.wait()
+            await ws.close()
+            stopping = asyncio.create_task(impl.stop())
+            _, late = await app.sockets.get()
+            while not late.closed:
+                await asyncio.sleep(0)
+            assert late.close_code == 1001
+            assert app.frames.empty()
+            gate.set()
+            await stopping
+
     async def test_a_restart(self) -> None:
         """It comes back to an application that was away."""
         async with application() as app:

@@ -26,7 +26,7 @@ from aioclient.onebot.server import (
     mount,
     read_body,
 )
-from aioclient.testing import cancel_everywhere
+from aioclient.testing import cancel_everywhere, run_virtual
 
 from ..servers.certificates import Certificates
 
@@ -362,6 +362,70 @@ class TestBody:
                 assert (await reader.readuntil(b"\r\n")).startswith(b"HTTP/1.1 " + status)
                 writer.close()
                 await writer.wait_closed()
+
+    def test_a_refused_one_that_expects(self) -> None:
+        """One that asks first and is refused is not waited for."""
+
+        async def main() -> float:
+            async with listening(Endpoint("POST", "/", length, access_token="t")) as port:
+                clock = asyncio.get_running_loop().time
+                began = clock()
+                head = b"POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 2\r\nExpect: 100-continue\r\n\r\n"
+                reader, writer = await asyncio.open_connection(HOST, port)
+                writer.write(head)
+                assert (await reader.readuntil(b"\r\n")).startswith(b"HTTP/1.1 401")
+                writer.close()
+                await writer.wait_closed()
+                return clock() - began
+
+        assert run_virtual(main()) < 1
+
+    async def test_a_refused_one_that_is_sent(self) -> None:
+        """One that is sent all the same is read and dropped: a client that has not sent all sees the answer."""
+        size = 2**25
+        async with listening(Endpoint("POST", "/", length, access_token="t")) as port:
+            reader, writer = await asyncio.open_connection(HOST, port)
+            writer.write(b"POST / HTTP/1.1\r\nHost: a\r\nContent-Length: %d\r\n\r\n" % size)
+            for _ in range(size // 2**20):
+                writer.write(bytes(2**20))
+                await writer.drain()
+            assert (await reader.readuntil(b"\r\n")).startswith(b"HTTP/1.1 401")
+            writer.close()
+            await writer.wait_closed()
+
+    def test_a_refused_one_without_end(self) -> None:
+        """One that does not come is dropped for ten seconds, no longer."""
+
+        async def main() -> float:
+            async with listening(Endpoint("POST", "/", length, access_token="t")) as port:
+                clock = asyncio.get_running_loop().time
+                began = clock()
+                reader, writer = await asyncio.open_connection(HOST, port)
+                writer.write(b"POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 2\r\n\r\n")
+                assert (await reader.readuntil(b"\r\n")).startswith(b"HTTP/1.1 401")
+                writer.close()
+                await writer.wait_closed()
+                return clock() - began
+
+        assert run_virtual(main()) == pytest.approx(10, abs=1)
+
+    def test_a_silent_handshake(self, certificates: Certificates) -> None:
+        """A TLS handshake has ten seconds."""
+        context = certificates.server_context()
+
+        async def main() -> float:
+            one = await listen(Endpoint("POST", "/", length), HOST, 0, ssl_context=context)
+            clock = asyncio.get_running_loop().time
+            began = clock()
+            reader, writer = await asyncio.open_connection(HOST, one.port)
+            assert await reader.read() == b""
+            took = clock() - began
+            writer.close()
+            await writer.wait_closed()
+            await one.close()
+            return took
+
+        assert run_virtual(main()) == pytest.approx(10, abs=1)
 
 
 class TestEnd:
