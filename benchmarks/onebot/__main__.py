@@ -1,8 +1,9 @@
 """Command line: ``python -m benchmarks.onebot PYTHON_WITH_PYLIBOB [ROUNDS]``.
 
 CPU time of the process that runs an implementation, for each event that it pushes and each action that it carries out:
-ours as a ratio to pylibob's in the same round. A round measures both, in another order each time. The application that
-drives them is bare aiohttp on another core, the same for both.
+pylibob's as a ratio to ours in the same round. A round measures both, and ``limit``, in another order each time. The
+application that drives them is bare aiohttp on another core, the same for all. ``limit`` is the least that can be done
+on aiohttp's server and a session of ours: it checks nothing, and writes each message by itself.
 
 pylibob 0.1.1 needs ``starlette<1``, so it has an environment of its own, whose Python is named:
 
@@ -24,7 +25,7 @@ from pathlib import Path
 from benchmarks.cores import Cores, choose_cores, pin, pinned
 from benchmarks.measure import Row, environment
 from benchmarks.onebot.application import application
-from benchmarks.onebot.scenarios import LIBRARIES, OURS, PACED, SCENARIOS, THEIRS, Transport
+from benchmarks.onebot.scenarios import LIBRARIES, LIMIT, OURS, PACED, SCENARIOS, THEIRS, Transport
 from benchmarks.scenarios import LOOPS
 from benchmarks.server import ROOT, free_ports, stop, wait_for_port
 
@@ -93,7 +94,8 @@ def describe(row: Row) -> str:
     """Return a row as a line of a Markdown table."""
     scenario = SCENARIOS[row.scenario]
     ratios = [each[THEIRS] / each[OURS] for each in row.rounds]
-    ours, theirs = (
+    to_limit = statistics.median(each[THEIRS] / each[LIMIT] for each in row.rounds)
+    ours, theirs, _ = (
         statistics.median(each[library] for each in row.rounds) * 1e6 for library in LIBRARIES
     )
     cells = [
@@ -103,6 +105,7 @@ def describe(row: Row) -> str:
         f"{ours:.0f}",
         f"{theirs:.0f}",
         f"{statistics.median(ratios):.2f} ({min(ratios):.2f} to {max(ratios):.2f})",
+        f"{to_limit:.2f}",
     ]
     return f"| {' | '.join(cells)} |"
 
@@ -120,11 +123,12 @@ def main(arguments: Sequence[str]) -> None:
     parser.add_argument("--loop", nargs="+", choices=LOOPS, default=list(LOOPS))
     parser.add_argument("--scale", type=float, default=1.0, help="events or actions in a round")
     options = parser.parse_args(arguments)
-    pythons = {OURS: sys.executable, THEIRS: options.python}
+    pythons = {OURS: sys.executable, LIMIT: sys.executable, THEIRS: options.python}
     cores = choose_cores()
     pin(cores.server)
-    print(f"| | at a time | loop | {OURS}, µs | {THEIRS}, µs | {THEIRS} ÷ {OURS} |")
-    print("| --- | ---: | --- | ---: | ---: | ---: |", flush=True)
+    heads = ("", "at a time", "loop", f"{OURS}, µs", f"{THEIRS}, µs")
+    print(f"| {' | '.join(heads)} | {THEIRS} ÷ {OURS} | {THEIRS} ÷ {LIMIT} |")
+    print("| --- | ---: | --- | ---: | ---: | ---: | ---: |", flush=True)
     for name in options.scenario:
         for loop in options.loop:
             row = measure(name, loop, pythons, cores, options.rounds, options.scale)

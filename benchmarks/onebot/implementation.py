@@ -1,7 +1,8 @@
 """An implementation's process: ``python -m benchmarks.onebot.implementation LIBRARY TRANSPORT PORT URL LOOP [CORE]``.
 
-The same code for both libraries, which have the same names. It has a connection of one kind, that listens at PORT or
-connects to URL, and the actions ``send_message``, ``push`` and ``cpu``. For a webhook it takes its actions at PORT.
+The same code for both libraries, which have the same names; ``limit`` has its own. It has a connection of one kind,
+which listens at PORT or connects to URL, and the actions ``send_message``, ``push`` and ``cpu``. For a webhook
+it takes its actions at PORT.
 """
 
 import asyncio
@@ -13,9 +14,9 @@ import time
 from typing import Any
 
 from benchmarks.cores import pin
-from benchmarks.onebot.scenarios import OURS, TEXT
+from benchmarks.onebot.scenarios import LIMIT, OURS, TEXT, THEIRS
 
-MODULES = {OURS: "aioclient.onebot", "pylibob": "pylibob"}
+MODULES = {OURS: "aioclient.onebot", THEIRS: "pylibob"}
 
 
 def connections(library: Any, transport: str, port: int, url: str) -> list[Any]:
@@ -76,6 +77,11 @@ def main(library: str, transport: str, port: str, url: str, loop: str, core: str
         import uvloop
 
         asyncio.set_event_loop_policy(uvloop.EventLoopPolicy())
+    if library == LIMIT:
+        from benchmarks.onebot.limit import Limit
+
+        asyncio.run(Limit(transport, int(port), url).run())
+        return
     module = importlib.import_module(MODULES[library])
     implementation(module, transport, int(port), url).run()
 

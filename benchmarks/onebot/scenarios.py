@@ -5,7 +5,8 @@ from typing import Literal
 
 OURS = "aioclient"
 THEIRS = "pylibob"
-LIBRARIES = (OURS, THEIRS)
+LIMIT = "limit"
+LIBRARIES = (OURS, THEIRS, LIMIT)
 
 Transport = Literal["websocket", "reverse", "webhook", "http"]
 TRANSPORTS: tuple[Transport, ...] = ("websocket", "reverse", "webhook", "http")
