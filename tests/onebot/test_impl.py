@@ -231,6 +231,26 @@ class TestConstructor:
         with pytest.raises(ValueError, match="shutdown_timeout=-1"):
             make(HTTP(), shutdown_timeout=-1)
 
+    def test_it_cannot_be_made(self) -> None:
+        """Connections of an implementation that could not be made may be given to another one."""
+
+        class Failing(Recording):
+            def init_connection(self) -> None:
+                raise LookupError
+
+        first, failing = Recording(), Failing()
+        for last, error in ((HTTP(bots=[BotSelf("qq", "9")]), ValueError), (failing, LookupError)):
+            with pytest.raises(error):
+                make(first, last)
+            with pytest.raises(ValueError, match="belongs to no OneBotImpl yet"):
+                _ = first.impl
+        with pytest.raises(ValueError, match="belongs to no OneBotImpl yet"):
+            _ = failing.impl
+        impl = make(first)
+        with pytest.raises(ValueError, match="belongs to a OneBotImpl already"):
+            make(first)
+        assert first.impl is impl
+
     @pytest.mark.rows("S002-17")
     def test_state(self) -> None:
         """status and impl_ver are what get_status and get_version answer."""

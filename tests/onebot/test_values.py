@@ -122,8 +122,19 @@ class TestSegments:
 
     def test_more_data(self) -> None:
         """Data beyond the standard's are given by name."""
-        segment = onebot.text("a", **{"qq.font": b"x"})
-        assert segment.data == {"text": "a", "qq.font": b"x"}
+        extra: dict[str, Any] = {"qq.font": b"x"}
+        of_files = (onebot.image, onebot.voice, onebot.audio, onebot.video, onebot.file)
+        for segment in (
+            onebot.text("a", **extra),
+            onebot.mention("1", **extra),
+            onebot.mention_all(**extra),
+            *(function("f", **extra) for function in of_files),
+            onebot.location(1.0, 2.0, "", "", **extra),
+            onebot.reply("m", "1", **extra),
+        ):
+            assert segment.data["qq.font"] == b"x"
+            check_segment(segment, "x")
+        assert onebot.text("a", **extra).data == {"text": "a", "qq.font": b"x"}
 
     @pytest.mark.parametrize(
         ("segment", "problem"),

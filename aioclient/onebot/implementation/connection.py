@@ -108,7 +108,15 @@ class Connection:
         if unknown := (self.bots or frozenset()) - known:
             raise ValueError(f"{self!r}: {min(unknown, key=repr)!r} is no bot of the OneBotImpl")
         self._impl = impl
-        self.init_connection()
+        try:
+            self.init_connection()
+        except BaseException:
+            self._impl = None
+            raise
+
+    def release(self) -> None:
+        """Undo ``bind()``, of an implementation that could not be made."""
+        self._impl = None
 
     def init_connection(self) -> None:
         """Do what needs the implementation; for classes derived from this one."""

@@ -71,8 +71,15 @@ class OneBotImpl(Dispatcher):
         self._state = _State.IDLE
         self._loop: asyncio.AbstractEventLoop | None = None
         self._app: web.Application | None = None
-        for connection in self.conns:
-            connection.bind(self)
+        bound: list[Connection] = []
+        try:
+            for connection in self.conns:
+                connection.bind(self)
+                bound.append(connection)
+        except BaseException:
+            for connection in bound:
+                connection.release()
+            raise
 
     # Events
 
