@@ -519,6 +519,38 @@ class TestBehind:
                 await turns()
             assert it.origin.count == 3
 
+    @pytest.mark.both_loops
+    async def test_an_error_behind(self) -> None:
+        """An error in whose place the stored response stays is given up: its connection is free again."""
+        count = 0
+
+        async def serve(conn: RawConnection) -> None:
+            nonlocal count
+            while True:
+                await conn.read_request()
+                count += 1
+                if count == 1:
+                    said = b"max-age=100, stale-while-revalidate=900, stale-if-error=900"
+                    head = b"HTTP/1.1 200 OK\r\nContent-Length: 3\r\nCache-Control: %b\r\n\r\none"
+                    conn.send(head % said)
+                else:
+                    conn.send(b"HTTP/1.1 503 Busy\r\nContent-Length: 1000000\r\n\r\n" + bytes(1000))
+
+        clock, connector = Clock(), TCPConnector(limit=1)
+        cache = Cache(clock=clock)
+        async with (
+            RawServer(serve) as server,
+            ClientSession(connector=connector, middlewares=[cache]) as session,
+        ):
+            for _ in range(3):
+                async with session.get(server.url()) as response:
+                    assert await response.text() == "one"
+                clock.now += 200
+                async with asyncio.timeout(20):
+                    while cache._work.behind or connector.statistics().in_use:
+                        await asyncio.sleep(0)
+            assert count == 3
+
     async def test_traced(self) -> None:
         """A trace sees it as a call of its own."""
         seen: list[str] = []
