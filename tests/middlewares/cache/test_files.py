@@ -407,7 +407,7 @@ class TestTruncated:
                 assert await (await it.get()).read() == body
             assert "SQLiteStore failed" in caplog.text
             assert it.origin.count == 2
-            await store.close()
+        async with site((body, FRESH), store=store) as it:
             await it.get()
             assert await is_hit(it)
             assert {stat.S_IMODE(each.stat().st_mode) for each in path.parent.iterdir()} == {0o600}
