@@ -91,6 +91,13 @@ class TestHits:
             )
             assert it.origin.count == 2
 
+    async def test_stored_after_all(self) -> None:
+        """A URL whose last response was not stored has the next one stored, if it may be: must-understand, too."""
+        replies = [("one", "Cache-Control: no-store"), ("two", "Cache-Control: no-store")]
+        said = "Cache-Control: no-store, must-understand, max-age=9"
+        async with site(*replies, ("three", said), ("four",)) as it:
+            assert [await it.text() for _ in range(4)] == ["one", "two", "three", "three"]
+
     async def test_without_a_cache(self) -> None:
         """Without one there is no status, and cache= of a call brings one."""
         cache = Cache()
@@ -391,6 +398,16 @@ class TestParts:
             asked["If-Range"] = '"2"'
             assert (await it.get(headers=asked)).status == 200
             assert it.origin.count == 1
+
+    async def test_no_condition_of_the_cache(self) -> None:
+        """A range that is asked for has no condition of the cache's: a 304 would say nothing of that part."""
+        part = (206, "23", FRESH, TAG, "Content-Range: bytes 2-3/10")
+        async with site(("0123456789", FRESH, TAG), part) as it:
+            await it.get()
+            it.clock.now += 100
+            response = await it.get(headers={"Range": "bytes=2-3"})
+            assert (response.status, await response.text()) == (206, "23")
+            assert "If-None-Match" not in it.origin.seen[1][1]
 
     async def test_others_are_sent(self) -> None:
         """Several ranges, and what lies behind the end, are for the server."""

@@ -579,6 +579,25 @@ class TestBehind:
             "end 200 stale",
         ]
 
+    async def test_a_failure_is_traced(self) -> None:
+        """A trace sees the exception that nobody else gets."""
+        seen: list[str] = []
+        config = TraceConfig()
+
+        async def failed(session: Any, context: Any, params: Any) -> None:
+            seen.append(f"{params.method} {params.exception!r}")
+
+        def fail(request: Request, number: int) -> Any:
+            raise ClientPayloadError("down")
+
+        config.on_request_exception.append(failed)
+        async with site(("one", self.SAID), fail, session={"trace_configs": [config]}) as it:
+            await it.get()
+            it.clock.now += 120
+            assert await it.text() == "one"
+            await turns()
+        assert seen == ["GET ClientPayloadError('down')"]
+
     @pytest.mark.virtual_clock
     async def test_time(self) -> None:
         """It has the whole time of a call, and no more."""
