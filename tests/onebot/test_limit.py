@@ -46,6 +46,7 @@ class TestCommonLimit:
             return [first, await limited(limit, 99)]
 
         for pause in (0, 5, 50):
+            assert run_virtual(limited(limit, 1)) == 1  # and its timer is left in that loop
             assert run_virtual(main(pause)) == [1, 10]
 
     def test_cleared(self) -> None:

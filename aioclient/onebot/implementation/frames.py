@@ -39,7 +39,7 @@ def send_by_server(ws: web.WebSocketResponse, request: web.BaseRequest) -> Send:
         if ws.closed or transport is None or transport.is_closing():
             raise ConnectionResetError("the WebSocket is closed")
         transport.write(
-            b"".join([part for message in messages for part in (_head(message), message)])
+            b"".join([part for message in messages for part in (frame_head(message), message)])
         )
         await request.writer.drain()
 
@@ -50,7 +50,7 @@ def _opcode(message: bytes) -> WSMsgType:
     return WSMsgType.BINARY if type(message) is BinaryMessage else WSMsgType.TEXT
 
 
-def _head(message: bytes) -> bytes:
+def frame_head(message: bytes) -> bytes:
     """Return the first bytes of an unmasked frame with *message*: RFC 6455, section 5.2."""
     first, size = FIN | _opcode(message), len(message)
     if size < 126:
