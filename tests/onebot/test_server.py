@@ -1,6 +1,7 @@
 """HTTP servers that are shared by all that listen on the same host and port."""
 
 import asyncio
+import contextlib
 import gzip
 import logging
 import re
@@ -464,6 +465,18 @@ class TestEnd:
         with pytest.raises(Exception, match=r"closed|disconnect|reset"):
             await asked
         assert "1 requests were not answered within 0.01 s" in caplog.text
+
+    @pytest.mark.parametrize("turns", range(6))
+    async def test_connections_that_are_just_made(self, turns: int) -> None:
+        """A connection that is accepted while the server closes is closed, too."""
+        one = await listen(Endpoint("POST", "/", length), HOST, 0)
+        with socket.create_connection((HOST, one.port)) as client:
+            client.setblocking(False)
+            for _ in range(turns):
+                await asyncio.sleep(0)
+            await one.close()
+            with contextlib.suppress(ConnectionError):
+                assert await asyncio.get_running_loop().sock_recv(client, 1) == b""
 
     async def test_idle_connections(self) -> None:
         """Kept-alive connections are closed with the server."""
