@@ -474,6 +474,22 @@ class TestTime:
 
         run_virtual(main())
 
+    def test_a_poller_that_goes_is_forgotten(self) -> None:
+        """A poll whose client has gone ends within 15 s, also if no event comes."""
+        from aioclient.testing import run_virtual
+
+        async def main() -> None:
+            connection = http()
+            async with make(connection), ClientSession() as session:
+                gone = asyncio.create_task(poll(session, connection, timeout=3600))
+                await waiting(connection, 1)
+                gone.cancel()
+                await asyncio.wait([gone])
+                await asyncio.sleep(16)
+                assert not connection._pollers
+
+        run_virtual(main())
+
     def test_at_most_an_hour(self) -> None:
         """A poll that asks for more than an hour is answered after an hour."""
         from aioclient.testing import run_virtual
