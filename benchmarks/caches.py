@@ -1,11 +1,11 @@
-"""What a cache costs: ``python -m benchmarks.caches [--rounds 9] [--requests 1000] [--loop asyncio uvloop]``.
+"""What a cache costs: ``python -m benchmarks.caches [--rounds 40] [--requests 200] [--loop asyncio uvloop]``.
 
 CPU time of the client for a small GET, one at a time over a connection that is kept alive. Each row of the table has a
 process of its own, so that 100,000 entries of one make nothing dearer for another; in each round all of them run once,
-in another order. What a response costs that is stored is compared with GETs that are not cached and whose URLs are new
-each time, as those that are stored are; everything else with a GET of the same URL again and again. The figures are the
-medians of the ratios over the rounds. hishel over httpx and aiohttp-client-cache are measured if they are installed
-(group ``bench``).
+in another order. Rounds are many and short, so that what else the machine does falls on all rows alike. What a response
+costs that is stored is compared with GETs that are not cached and whose URLs are new each time, as those that are
+stored are; everything else with a GET of the same URL again and again. The figures are the medians of the ratios over
+the rounds. hishel over httpx and aiohttp-client-cache are measured if they are installed (group ``bench``).
 
     python -m benchmarks.caches --instructions [--only "hit, memory" "GET"]
 
@@ -415,8 +415,8 @@ def main(arguments: list[str]) -> int:
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     names = available()
-    parser.add_argument("--rounds", type=int, default=9)
-    parser.add_argument("--requests", type=int, default=1000, help="of each row in a round")
+    parser.add_argument("--rounds", type=int, default=40)
+    parser.add_argument("--requests", type=int, default=200, help="of each row in a round")
     parser.add_argument("--loop", choices=["asyncio", "uvloop"], nargs="+", default=["asyncio"])
     parser.add_argument("--only", choices=names, nargs="+", default=names, help="rows")
     parser.add_argument("--instructions", action="store_true")

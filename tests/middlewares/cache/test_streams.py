@@ -368,15 +368,23 @@ class TestFlights:
             assert it.origin.count == 1
 
     async def test_left_with_others_waiting(self) -> None:
-        """A leader that leaves its body hands over."""
-        body = Pieces(b"on", b"e")
-        async with site((body, FRESH), ("two", FRESH)) as it:
+        """A leader that leaves its body hands over to one of those that wait."""
+        body, gate = Pieces(b"on", b"e"), asyncio.Event()
+
+        async def slow(request: Request, number: int) -> Any:
+            await gate.wait()
+            return 200, [("Cache-Control", "max-age=100")], b"two"
+
+        async with site((body, FRESH), slow) as it:
             response = await it.session.get(URL)
             task = asyncio.create_task(it.text())
             await turns()
             others = [asyncio.create_task(it.text()) for _ in range(3)]
             await turns()
             await response.release()
+            await turns()
+            assert it.origin.count == 2
+            gate.set()
             assert await asyncio.gather(task, *others) == ["two"] * 4
             assert it.origin.count == 2
 
