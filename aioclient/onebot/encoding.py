@@ -145,7 +145,9 @@ _parse_json_strictly: Final = json.JSONDecoder(
 ).decode
 
 
-_STRING: Final = re.compile(r'"[^"\\]*(?:\\.[^"\\]*)*"', re.DOTALL)
+# A string that does not end goes to the end of the text: tried again from each quotation mark in it, it would take
+# quadratic time.
+_STRING: Final = re.compile(r'"[^"\\]*(?:\\.[^"\\]*)*(?:"|\\?\Z)', re.DOTALL)
 
 
 def _has_too_many(data: bytes | str) -> bool:

@@ -57,8 +57,8 @@ class OneBotError(ClientError):
     def __str__(self) -> str:
         asked = f"{self.action}: " if self.action else ""
         # A peer may have written it: in a log it must be one line, and not a long one.
-        told = beginning(str(self.message)) or type(self).__name__
-        return f"{asked}{told} (retcode {self.retcode})"
+        message = beginning(str(self.message)) or type(self).__name__
+        return f"{asked}{message} (retcode {self.retcode})"
 
 
 OneBotImplError = OneBotError

@@ -80,13 +80,15 @@ class SessionOfEachLoop:
             if loop is running:
                 await kept.close()
             elif loop.is_running():
-                await _elsewhere(kept.close(), loop)
+                await _run_in_loop(kept.close(), loop)
             elif not loop.is_closed():
                 continue  # nobody can close it from here; the end of its loop does
             self._kept.pop(loop, None)
 
 
-async def _elsewhere(coroutine: Coroutine[Any, Any, None], loop: asyncio.AbstractEventLoop) -> None:
+async def _run_in_loop(
+    coroutine: Coroutine[Any, Any, None], loop: asyncio.AbstractEventLoop
+) -> None:
     """Run *coroutine* in the *loop* of another thread, and wait for its end, or for the loop's."""
     try:
         ended = asyncio.wrap_future(asyncio.run_coroutine_threadsafe(coroutine, loop))
