@@ -81,6 +81,7 @@ def test_each_loop_gets_its_own_and_closes_it(loop_name: str) -> None:
     run(loop_name, main())
     first, second = kept
     assert first is not second
+    assert len(context._defaults._kept) == 1  # the one of the loop before was dropped
     assert first.closed
     assert second.closed
     assert first.connector is None
@@ -137,6 +138,8 @@ async def test_set_and_clear() -> None:
         set_session(session)
         await close_session()
         assert session.closed
+        assert get_session() is not session
+    await close_session()
     await close_session()  # there is none
 
 

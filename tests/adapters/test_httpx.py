@@ -297,17 +297,23 @@ def test_a_body_of_a_middleware_s_own_is_closed(run: Any, library: Any) -> None:
 
 
 def test_a_name_for_tls(certificates: Certificates, run: Any) -> None:
-    server = Server(certificates.server_context())
+    context = certificates.server_context()
+    names: list[str | None] = []
+    context.sni_callback = lambda _socket, name, _context: names.append(name)
+    server = Server(context)
     try:
-        response = run(
-            lambda client: client.get(
-                f"{server.origin}/echo", extensions={"sni_hostname": "a.test"}
-            ),
-            verify=certificates.client_context(),
-        )
-        assert response.is_success
+        for given in ("a.test", b"a.test"):
+            extensions = {"sni_hostname": given}
+            response = run(
+                lambda client, extensions=extensions: client.get(
+                    f"{server.origin}/echo", extensions=extensions
+                ),
+                verify=certificates.client_context(),
+            )
+            assert response.is_success
     finally:
         server.close()
+    assert names == ["a.test", "a.test"]
 
 
 @pytest.mark.parametrize(

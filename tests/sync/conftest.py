@@ -95,6 +95,15 @@ async def never(request: web.Request) -> web.Response:
     raise AssertionError
 
 
+async def silent(request: web.Request) -> web.StreamResponse:
+    """Send the head and one byte, and no more."""
+    response = web.StreamResponse()
+    await response.prepare(request)
+    await response.write(b"x")
+    await asyncio.Event().wait()
+    raise AssertionError
+
+
 async def zipped(request: web.Request) -> web.Response:
     """Answer compressed."""
     response = web.json_response({"a": 1})
@@ -129,6 +138,7 @@ def application() -> web.Application:
         endless,
         repeating,
         never,
+        silent,
         zipped,
         chat,
     ):

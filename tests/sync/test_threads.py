@@ -246,32 +246,63 @@ def run_in_a_process(code: str, *arguments: str) -> subprocess.CompletedProcess[
 
 class TestProcesses:
     @pytest.mark.parametrize("loops", ["uvloop", "asyncio"])
-    def test_ctrl_c(self, server: Server, loops: str) -> None:
+    @pytest.mark.parametrize("within", ["head", "body", "lines", "websocket", "upload"])
+    def test_ctrl_c(self, server: Server, loops: str, within: str) -> None:
+        """What waits is cancelled; the session goes on, and so does a WebSocket."""
         result = run_in_a_process(
             """
-            import os, signal, sys, threading
+            import asyncio, os, signal, sys
             if sys.argv[2] == "asyncio":
                 sys.modules["uvloop"] = None
-            import aioclient
             from aioclient.sync import Session
+            from aioclient.sync.portal import PORTAL
+            url, within = sys.argv[1], sys.argv[3]
             session = Session()
-            def note(request, handler):
-                threading.Timer(0, os.kill, (os.getpid(), signal.SIGINT)).start()
-                return handler(request)
-            session = Session(middlewares=[note])
+            assert session.get(url + "/echo").ok
+            ws = session.ws_connect(url + "/chat")
+
+            async def interrupt():
+                while len(asyncio.all_tasks()) < 2:  # this one, and that of the call
+                    await asyncio.sleep(0)
+                os.kill(os.getpid(), signal.SIGINT)
+
+            def pieces():
+                yield b"a"
+                PORTAL.start(interrupt)
+                yield b"b"
+
+            streamed = session.post(url + "/silent", stream=True)
+            if within != "upload":
+                PORTAL.start(interrupt)
             try:
-                session.get(sys.argv[1] + "/never")
+                if within == "head":
+                    session.get(url + "/never")
+                elif within == "body":
+                    streamed.content
+                elif within == "lines":
+                    list(streamed.iter_lines())
+                elif within == "websocket":
+                    ws.receive()
+                else:
+                    session.post(url + "/never", data=pieces())
             except KeyboardInterrupt:
                 print("interrupted")
-            plain = Session()
-            print(plain.get(sys.argv[1] + "/echo").status_code, session)
+            streamed.close()
+            ws.send_str("on")
+            print(session.get(url + "/echo").status_code, ws.receive_str(), session)
+            ws.close()
+            session.close()
             """,
             server.url,
             loops,
+            within,
         )
         assert result.stderr == ""
         assert result.stdout.splitlines()[0] == "interrupted"
-        assert result.stdout.splitlines()[1].startswith("200 <Session <TCPConnector <Pool in_use=0")
+        # One connection is in use: the WebSocket's.
+        assert result.stdout.splitlines()[1].startswith(
+            "200 on <Session <TCPConnector <Pool in_use=1"
+        )
         assert result.returncode == 0
 
     @pytest.mark.parametrize("loops", ["uvloop", "asyncio"])
