@@ -3,6 +3,7 @@
 import asyncio
 import pickle
 import socket
+import sys
 from collections.abc import Iterator
 from typing import Any
 
@@ -14,6 +15,7 @@ import aioclient
 from aioclient.adapters.requests import Adapter
 from aioclient.adapters.settings import Draining
 from aioclient.sync.portal import PORTAL
+from aioclient.testing import silent_port
 from tests.servers.blocking import BlockingServer
 from tests.servers.certificates import Certificates
 from tests.sync.conftest import Server
@@ -200,6 +202,35 @@ class TestErrors:
 
         with BlockingServer(script) as broken, pytest.raises(error):
             session.post(broken.url(), json=1)
+
+    @pytest.mark.skipif(sys.platform != "linux", reason="only Linux ignores what does not fit")
+    @pytest.mark.parametrize("timeout", [(1e-2, 5), urllib3.Timeout(connect=1e-2)], ids=str)
+    def test_timeouts_of_connecting(self, session: requests.Session, timeout: Any) -> None:
+        with silent_port() as port, pytest.raises(requests.ConnectTimeout):
+            session.get(f"http://127.0.0.1:{port}/", timeout=timeout)
+
+    def test_a_proxy_that_refuses(self, session: requests.Session) -> None:
+        def refuse(peer: Any) -> None:
+            peer.read_head()
+            peer.send(b"HTTP/1.1 403 Forbidden\r\nContent-Length: 0\r\n\r\n")
+
+        with (
+            BlockingServer(refuse) as proxy,
+            pytest.raises(requests.exceptions.ProxyError, match="403"),
+        ):
+            session.get("https://a.test/", proxies={"https": proxy.url()})
+
+    def test_a_server_without_tls(self, session: requests.Session) -> None:
+        def answer(peer: Any) -> None:
+            peer.send(b"HTTP/1.1 400 Bad Request\r\nContent-Length: 0\r\n\r\n")
+
+        with BlockingServer(answer) as server, pytest.raises(requests.exceptions.SSLError):
+            session.get(server.url().replace("http:", "https:"))
+
+    @pytest.mark.parametrize("fields", [{"A": "b\r\nc: d"}, {"A b": "c"}], ids=str)
+    def test_fields_that_are_none(self, session: requests.Session, fields: Any) -> None:
+        with pytest.raises(requests.exceptions.InvalidHeader):
+            session.get("http://127.0.0.1:1/", headers=fields)
 
     @pytest.mark.parametrize(
         ("mine", "kind"),

@@ -147,6 +147,16 @@ def test_heuristics() -> None:
     assert cache.send().status_code == 200
 
 
+@pytest.mark.parametrize("seconds", [11, -11, -1e6])
+def test_a_clock_that_is_set(seconds: float) -> None:
+    """What was fresh for 10 s is not fresh for longer because the clock was set back."""
+    cache = Cache(fresh())
+    cache.send()
+    cache.time.now += seconds
+    cache.send()
+    assert cache.count == 2
+
+
 class TestKeys:
     def test_params_and_query_are_one(self) -> None:
         cache = Cache(fresh())

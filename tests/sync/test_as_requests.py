@@ -167,6 +167,17 @@ class TestResponses:
             assert (tmp_path / "copy").read_bytes() == body
 
 
+def test_a_session_that_streams(server: Server) -> None:
+    """Until a call says otherwise; the setting may change at any time."""
+    with Session(stream=True) as session:
+        with session.get(f"{server.url}/endless") as response:
+            assert next(response.iter_content(10)) == b"x" * 10
+        whole = session.get(f"{server.url}/echo", stream=False)
+        assert whole.response.closed
+        session.stream = False
+        assert session.get(f"{server.url}/echo").response.closed
+
+
 def test_errors_are_those_of_aiohttp(session: Session) -> None:
     with pytest.raises(aiohttp.InvalidURL):
         session.get("nonsense")
