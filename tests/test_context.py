@@ -10,6 +10,7 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import pytest
+from multidict import CIMultiDict
 
 import aioclient
 from aioclient import (
@@ -40,6 +41,7 @@ def no_default_is_left() -> Iterator[None]:
     assert context._defaults.open() == []
 
 
+@pytest.mark.both_protocols
 @pytest.mark.rows("S000-19", "S000-23")
 async def test_one_default_for_each_loop() -> None:
     """Fifty tasks that ask at the same time get one."""
@@ -208,6 +210,7 @@ async def test_blocks_nest() -> None:
         await close_session()
 
 
+@pytest.mark.both_protocols
 @pytest.mark.rows("S000-06")
 async def test_other_credentials_for_a_block() -> None:
     """Tasks serve different users over one connector; cookies and fields of one are not sent for another."""
@@ -227,7 +230,7 @@ async def test_other_credentials_for_a_block() -> None:
                 async with get_session().get("cookies/set", params={"of": name}) as response:
                     await response.read()
                 async with get_session().get("headers") as response:
-                    headers = dict((await response.json())["headers"])
+                    headers = CIMultiDict((await response.json())["headers"])
                 assert headers["Authorization"] == aioclient.BasicAuth(name, "pw").encode()
                 assert headers["Cookie"] == f"of={name}"
                 assert headers["X-App"] == "1"
@@ -244,6 +247,7 @@ async def test_other_credentials_for_a_block() -> None:
         assert session.connector is not None
 
 
+@pytest.mark.both_protocols
 async def test_other_credentials_for_a_new_session() -> None:
     async with (
         serve() as app,

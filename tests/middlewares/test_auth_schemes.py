@@ -8,11 +8,14 @@ from typing import Any
 import pytest
 
 from aioclient import BearerAuth, ClientSession, DigestAuth, TCPConnector
-from aioclient.testing import RawConnection, RawRequest, RawServer
+from aioclient.testing import RawConnection, RawRequest
 
 from ..loopback import OK, answer, moved, names
 from ..servers.app import serve_application
 from ..servers.digest import DigestServer
+from ..servers.either import RawServer
+
+pytestmark = pytest.mark.both_protocols
 
 TOKEN = "t0ken"
 

@@ -20,9 +20,12 @@ from aioclient import (
     TCPConnector,
 )
 from aioclient.middlewares.auth.identity import number_of
-from aioclient.testing import RawConnection, RawRequest, RawServer
+from aioclient.testing import RawConnection, RawRequest
 
 from ..loopback import OK, answer, moved, names, open_jar
+from ..servers.either import RawServer
+
+pytestmark = pytest.mark.both_protocols
 
 REFUSED = answer(b"no", status="401 Unauthorized")
 

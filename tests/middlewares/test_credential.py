@@ -9,9 +9,12 @@ from yarl import URL
 import aioclient
 from aioclient import NO_AUTH, ClientSession, Credential, CredentialAuth
 from aioclient.middlewares.auth.credential import with_query
-from aioclient.testing import RawConnection, RawRequest, RawServer
+from aioclient.testing import RawConnection, RawRequest
 
 from ..loopback import OK, answer, moved, names
+from ..servers.either import RawServer
+
+pytestmark = pytest.mark.both_protocols
 
 REFUSED = answer(b"no", status="401 Unauthorized")
 

@@ -35,10 +35,11 @@ from aioclient import (
 )
 from aioclient.middlewares.auth.flight import Flight
 from aioclient.middlewares.auth.oauth2.policy import AuthorizationFlow, skew, token_of
-from aioclient.testing import RawServer, turns
+from aioclient.testing import turns
 
 from ..loopback import OK, answer, moved, names
 from ..servers.app import serve_application
+from ..servers.either import RawServer
 from ..servers.oauth2 import CLIENT, REFRESH, SECRET, OAuth2Server
 
 TOKEN_URL = "https://a.test/token"
@@ -257,6 +258,7 @@ class TestClientCredentials:
                 await session.get(f"{place.origin}/api", auth=other)
             assert len(set(found)) == 1 + len(others)
 
+    @pytest.mark.both_protocols
     async def test_a_huge_answer(self) -> None:
         """A token endpoint whose answer does not end costs no memory: the call fails after 1 MiB."""
         endless = b"HTTP/1.1 200 OK\r\n\r\n" + b" " * 2_000_000
@@ -265,6 +267,7 @@ class TestClientCredentials:
             with pytest.raises(aioclient.BodyTooLargeError):
                 await session.get(server.url("/api"), auth=auth)
 
+    @pytest.mark.both_protocols
     async def test_a_proxy(self) -> None:
         """Token requests go by the session's proxy, as its other requests do."""
         token = answer(b'{"access_token": "t", "token_type": "Bearer"}')
@@ -277,6 +280,7 @@ class TestClientCredentials:
         targets = [request.target for request in proxy.requests]
         assert targets == ["http://127.0.0.1:1/token", "http://a.test/api"]
 
+    @pytest.mark.both_protocols
     async def test_an_unread_response_and_a_pool_of_one(self) -> None:
         """A middleware's unread response gives its connection up to the token request: nobody waits for ever."""
 
@@ -297,6 +301,7 @@ class TestClientCredentials:
             ) as session:
                 assert (await session.get(server.url(), timeout=5)).status == 200
 
+    @pytest.mark.both_protocols
     @pytest.mark.rows("AUTH-14")
     @pytest.mark.parametrize("status", [302, 307, 308])
     async def test_a_redirect(self, status: int) -> None:
@@ -312,6 +317,7 @@ class TestClientCredentials:
             assert other.connections == 0
             assert [request.target for request in server.requests] == ["/token"]
 
+    @pytest.mark.both_protocols
     async def test_other_origins(self) -> None:
         """The token stays where it belongs: not after a redirect to another origin, and as origins= says."""
         token = answer(b'{"access_token": "t", "token_type": "Bearer"}')

@@ -1,7 +1,6 @@
 """RedirectPolicy: what a redirect may take along to another origin, and which one is followed at all."""
 
 import dataclasses
-import ssl
 from typing import Any
 
 import pytest
@@ -11,10 +10,13 @@ from yarl import URL
 
 import aioclient
 from aioclient import ClientSession, CrossOriginBodyError, Redirect, RedirectPolicy, TCPConnector
-from aioclient.testing import RawRequest, RawServer
+from aioclient.testing import RawRequest
 
 from ..loopback import OK, Loopback, moved, names
 from ..servers.certificates import Certificates
+from ..servers.either import RawServer
+
+pytestmark = pytest.mark.both_protocols
 
 A, B = URL("https://a.test/1"), URL("https://b.test/2")
 
@@ -254,7 +256,7 @@ class TestOnTheWire:
 async def test_https_to_http(certificates: Certificates, downgrade: Any, whose: str) -> None:
     """A redirect from https to http goes bare, as the lists say, or is an error, whoever leads there."""
     tls = certificates.server_context()
-    trust = ssl.create_default_context(cafile=str(certificates.ca_file))
+    trust = certificates.client_context()
     async with RawServer.replies([OK]) as plain:
         target = plain.url("/", host="localhost")
         location = target if whose == "server" else "/2"

@@ -11,9 +11,13 @@ import pytest
 
 import aioclient
 from aioclient import ClientSession, Request
-from aioclient.testing import RawServer, refused_port
+from aioclient.testing import refused_port
 
+from .. import spoken
 from ..loopback import OK, answer, moved
+from ..servers.either import RawServer
+
+pytestmark = pytest.mark.both_protocols
 
 ROOT = Path(aioclient.__file__).parent
 
@@ -27,8 +31,14 @@ def lines_of(caplog: pytest.LogCaptureFixture, name: str) -> list[str]:
     ]
 
 
+def spoken_version() -> str:
+    """Return what a line calls the version of HTTP."""
+    return "HTTP/2.0" if spoken.http2() else "HTTP/1.1"
+
+
 @pytest.mark.both_loops
 class TestRequests:
+    @pytest.mark.http1_only("it names two versions of HTTP/1")
     async def test_a_request(self, caplog: pytest.LogCaptureFixture) -> None:
         """Each call is one line at DEBUG: what was asked for, what came, after how many seconds."""
         caplog.set_level(logging.DEBUG, "aioclient.client")
@@ -57,7 +67,7 @@ class TestRequests:
             f"INFO GET {server.url('/b')}: 307 to GET {server.url('/c')}",
         ]
         assert lines_of(caplog, "aioclient.client") == [
-            f"DEBUG POST {server.url('/a')}: 200 by HTTP/1.1 after TIME, 2 bytes, 2 redirects"
+            f"DEBUG POST {server.url('/a')}: 200 by {spoken_version()} after TIME, 2 bytes, 2 redirects"
         ]
 
     async def test_a_failure(self, caplog: pytest.LogCaptureFixture) -> None:
@@ -76,7 +86,7 @@ class TestRequests:
                 await session.get(server.url())
         assert lines_of(caplog, "aioclient.client") == [
             f"DEBUG GET {url}: ConnectError after TIME",
-            f"DEBUG GET {server.url()}: 503 by HTTP/1.1 after TIME, 2 bytes",
+            f"DEBUG GET {server.url()}: 503 by {spoken_version()} after TIME, 2 bytes",
         ]
 
     @pytest.mark.parametrize("row", [pytest.param("", id="AUTH-12")])
@@ -133,6 +143,7 @@ class TestRequests:
             ["aioclient.redirects"] if level == logging.INFO else []
         )
 
+    @pytest.mark.http1_only("over HTTP/2 the server logs as well")
     async def test_cost_while_off(self) -> None:
         """Off, a line costs one isEnabledFor: one for the call, one for its redirect, and no text is made."""
         asked: list[str] = []

@@ -8,12 +8,13 @@ from collections.abc import AsyncIterator
 import pytest
 
 import aioclient
-from aioclient.testing import RawConnection, RawServer, turns
+from aioclient.testing import RawConnection, turns
 
+from ..servers.either import RawServer
 from .corpus import CHUNKED, END, OK
 from .exchange import fetch
 
-pytestmark = pytest.mark.virtual_clock
+pytestmark = [pytest.mark.both_protocols, pytest.mark.virtual_clock]
 
 BIG = b"x" * (64 * 2**20)  # far more than two sockets buffer
 
@@ -303,6 +304,7 @@ class TestUploads:
             assert reading.error == "TotalTimeoutError"
 
 
+@pytest.mark.http1_only("over HTTP/2 nothing is drained: the stream is reset")
 async def test_drain_time() -> None:
     """The rest of an unread body has 50 ms to come; then the connection is closed."""
 
@@ -321,6 +323,7 @@ async def test_drain_time() -> None:
             assert server.connections == connections
 
 
+@pytest.mark.http1_only("over HTTP/2 nothing is drained: the stream is reset")
 async def test_drain_ends_the_limits_of_the_request() -> None:
     """A connection saved by draining has neither the drain's limit nor the old request's."""
 

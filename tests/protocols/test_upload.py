@@ -7,10 +7,13 @@ import aiohttp
 import pytest
 
 import aioclient
-from aioclient.testing import RawConnection, RawServer, turns
+from aioclient.testing import RawConnection, turns
 
+from ..servers.either import RawServer
 from .corpus import CHUNKED, END, OK
 from .exchange import fetch
+
+pytestmark = pytest.mark.both_protocols
 
 BIG = b"x" * (8 * 2**20)  # more than two sockets buffer
 CONTINUE = b"HTTP/1.1 100 Continue\r\n\r\n"
@@ -53,6 +56,7 @@ class TestExpect:
                 assert reading.body == b"ok"
             assert server.connections == 1
 
+    @pytest.mark.http1_only("over HTTP/2 the stream ends, and the connection goes on")
     @pytest.mark.both_loops
     @pytest.mark.parametrize("reply", [b"HTTP/1.1 417 X\r\n" + END, OK + END])
     async def test_final_response_instead(self, reply: bytes) -> None:
@@ -109,6 +113,7 @@ class TestExpect:
                 ).body == b"ok"
             assert server.connections == 1
 
+    @pytest.mark.http1_only("over HTTP/2 the stream is over: tests/protocols/http2/test_rules.py")
     @pytest.mark.both_loops
     async def test_continue_after_final_response(self) -> None:
         """100 Continue behind the final response belongs to nothing: the connection is closed."""
@@ -175,6 +180,9 @@ class TestEarlyAnswers:
             assert session.connector is not None
             assert session.connector.statistics().in_use == 0
 
+    @pytest.mark.http1_only(
+        "over HTTP/2 a server says so by RST_STREAM: tests/protocols/http2/test_flow.py"
+    )
     @pytest.mark.both_loops
     async def test_server_that_reads_no_more(self) -> None:
         """A server that ends its half and never reads the rest ends the request at once."""

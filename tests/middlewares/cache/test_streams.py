@@ -18,8 +18,9 @@ from aioclient import (
     TCPConnector,
     TotalTimeoutError,
 )
-from aioclient.testing import RawConnection, RawServer, turns
+from aioclient.testing import RawConnection, turns
 
+from ...servers.either import RawServer
 from .origin import URL, Clock, Origin, answers, site
 
 FRESH = "Cache-Control: max-age=100"
@@ -106,6 +107,7 @@ class TestStreams:
             response = await it.get()
             assert response.cache_status.detail == "too large"  # type: ignore[union-attr]
 
+    @pytest.mark.both_protocols
     @pytest.mark.both_loops
     async def test_over_a_socket(self) -> None:
         """Five megabytes over a connection, chunked, cut and whole."""
@@ -405,6 +407,7 @@ class TestFlights:
             gate.set()
             assert await leader == "one"
 
+    @pytest.mark.both_protocols
     @pytest.mark.both_loops
     async def test_over_sockets(self) -> None:
         """Fifty calls over connections: one request, for a body that comes in pieces too."""
@@ -724,6 +727,7 @@ class TestSessions:
                 statistics = await it.cache.statistics()
                 assert statistics.errors == 6
 
+    @pytest.mark.both_protocols
     async def test_nothing_is_left(self) -> None:
         """A response that nobody read holds nothing."""
         connector = TCPConnector(limit=1)

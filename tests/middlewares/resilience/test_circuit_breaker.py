@@ -26,9 +26,9 @@ from aioclient.middlewares.circuit_breaker.policy import (
     Circuit,
     CircuitRule,
 )
-from aioclient.testing import RawServer
 
 from ...loopback import answer
+from ...servers.either import RawServer
 from .parts import End, after, call, calls, kinds
 
 
@@ -392,6 +392,7 @@ class TestStep:
         assert len(breaker._circuits) <= 1025
 
 
+@pytest.mark.both_protocols
 @pytest.mark.both_loops
 async def test_a_websocket() -> None:
     """A refused handshake counts as any response does."""

@@ -17,9 +17,10 @@ from aioclient import (
     CoalesceStatistics,
     Request,
 )
-from aioclient.testing import RawConnection, RawRequest, RawServer, turns
+from aioclient.testing import RawConnection, RawRequest, turns
 
 from ...loopback import OK, answer, open_jar
+from ...servers.either import RawServer
 from .parts import URL, End, after, call, calls, kinds
 
 
@@ -194,6 +195,7 @@ class TestSharing:
         assert [type(result).__name__ for result in results] == ["TotalTimeoutError", "int", "int"]
         assert len(end.times) == 1
 
+    @pytest.mark.both_protocols
     async def test_the_time_of_the_first(self) -> None:
         """When the exchange ends since the first one's time is over, the others share another one."""
 
@@ -242,6 +244,7 @@ async def texts(session: ClientSession, url: str, count: int = 3) -> list[bytes]
 
 @pytest.mark.both_loops
 class TestBodies:
+    @pytest.mark.both_protocols
     @pytest.mark.parametrize("size", [0, 2, 100_000, 400_000])
     async def test_each_gets_all_of_it(self, size: int) -> None:
         """A body that may be shared is read once and given to each."""
@@ -253,6 +256,7 @@ class TestBodies:
             assert await texts(session, server.url()) == [body] * 3
         assert len(server.requests) == 1
 
+    @pytest.mark.both_protocols
     async def test_a_coded_one(self) -> None:
         """Its coding is undone for each."""
         body = gzip.compress(b"hello" * 100)
@@ -262,6 +266,7 @@ class TestBodies:
         ):
             assert await texts(session, server.url()) == [b"hello" * 100] * 3
 
+    @pytest.mark.both_protocols
     async def test_a_large_one(self) -> None:
         """Of a body that is too large the first gets the stream, the others ask by themselves."""
         body = bytes(range(250)) * 8_000
@@ -274,6 +279,7 @@ class TestBodies:
         assert len(server.requests) == 3
         assert coalesce.statistics().alone == 2
 
+    @pytest.mark.both_protocols
     async def test_a_large_one_that_nobody_reads(self) -> None:
         """The stream's connection is released with the response."""
         async with (
@@ -287,6 +293,7 @@ class TestBodies:
 
             assert await asyncio.gather(status(), status()) == [200, 200]
 
+    @pytest.mark.both_protocols
     async def test_one_alone(self) -> None:
         """Who shares with nobody gets the response as it is, its body still coming."""
         body = bytes(3_000_000)
@@ -298,6 +305,7 @@ class TestBodies:
             assert response.connection is not None
             assert await response.read() == body
 
+    @pytest.mark.both_protocols
     async def test_one_that_is_cut_off(self) -> None:
         """All get the error of a body that ends early."""
 
@@ -341,6 +349,7 @@ class TestBodies:
         async with ClientSession(middlewares=[Coalesce(), made]) as session:
             assert await texts(session, URL) == [b"ab"] * 3
 
+    @pytest.mark.both_protocols
     async def test_a_redirect(self) -> None:
         """Each hop is a request of its own."""
         replies = [answer(b"", "Location: /next", status="302 Found"), OK]
@@ -351,10 +360,11 @@ class TestBodies:
             assert await texts(session, server.url()) == [b"ok"] * 3
         assert len(server.requests) == 2
 
+    @pytest.mark.both_protocols
     async def test_websockets(self) -> None:
         """A handshake is never shared."""
         async with (
-            RawServer.replies([OK, OK]) as server,
+            RawServer.replies([answer(status="403 No")] * 2) as server,
             ClientSession(middlewares=[Coalesce()]) as session,
         ):
             results = await asyncio.gather(

@@ -19,9 +19,10 @@ from aioclient import (
     Retry,
 )
 from aioclient.middlewares.concurrency_limit.policy import AdaptiveRule, Gradient
-from aioclient.testing import RawConnection, RawRequest, RawServer, turns
+from aioclient.testing import RawConnection, RawRequest, turns
 
 from ...loopback import OK, answer
+from ...servers.either import RawServer
 from .parts import URL, End, after, call, calls, kinds
 
 
@@ -172,6 +173,7 @@ async def half_body(conn: RawConnection, request: RawRequest) -> None:
     await conn.wait_lost()
 
 
+@pytest.mark.both_protocols
 @pytest.mark.both_loops
 class TestBodies:
     @pytest.mark.parametrize("how", ["read", "release", "close", "stream", "forget"])
@@ -233,7 +235,7 @@ class TestBodies:
         """A handshake has a place; an open WebSocket has none."""
         limit = ConcurrencyLimit(1)
         async with (
-            RawServer.replies([OK]) as server,
+            RawServer.replies([answer(status="403 No")]) as server,
             ClientSession(middlewares=[limit]) as session,
         ):
             with pytest.raises(aioclient.WSServerHandshakeError):

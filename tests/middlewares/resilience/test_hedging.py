@@ -22,9 +22,10 @@ from aioclient import (
     TCPConnector,
 )
 from aioclient.middlewares.hedging.policy import Delays, HedgeRule
-from aioclient.testing import RawConnection, RawRequest, RawServer, no_waiting, turns
+from aioclient.testing import RawConnection, RawRequest, no_waiting, turns
 
 from ...loopback import OK, answer
+from ...servers.either import RawServer
 from .parts import URL, End, after, call, calls
 
 
@@ -334,6 +335,7 @@ class TestRace:
             assert (await self.run(after(2)))[2] == 1
 
 
+@pytest.mark.both_protocols
 @pytest.mark.both_loops
 async def test_the_losers_connection() -> None:
     """It is closed, and its place in the pool is free."""
@@ -367,6 +369,7 @@ async def test_after_less_than_a_millisecond() -> None:
     assert hedge.statistics().hedged == 5
 
 
+@pytest.mark.both_protocols
 @pytest.mark.both_loops
 async def test_a_late_answer_with_a_body() -> None:
     """The answer of the loser is released, though its body is long."""

@@ -8,9 +8,10 @@ import pytest
 
 import aioclient
 from aioclient import ClientResponse, ClientSession, Handler, RateLimit, Request, Retry
-from aioclient.testing import RawServer, no_waiting
+from aioclient.testing import no_waiting
 
-from ...loopback import OK
+from ...loopback import answer
+from ...servers.either import RawServer
 from .parts import URL, End, after, call, calls, kinds
 
 pytestmark = pytest.mark.virtual_clock
@@ -279,6 +280,7 @@ class TestOfACall:
             assert isinstance(await call(session), TypeError)
 
 
+@pytest.mark.both_protocols
 @pytest.mark.both_loops
 async def test_a_websocket() -> None:
     """A handshake takes a permit; what goes over the open connection does not."""
@@ -291,11 +293,11 @@ async def test_a_websocket() -> None:
 
     limit = RateLimit(1, max_wait=0)
     async with (
-        RawServer.replies([OK]) as server,
+        RawServer.replies([answer(status="403 No")]) as server,
         ClientSession(middlewares=[limit, count]) as session,
     ):
         with pytest.raises(aioclient.WSServerHandshakeError):
             await session.ws_connect(server.url())
         with pytest.raises(aioclient.RateLimitedError):
             await session.ws_connect(server.url())
-    assert seen == [200]
+    assert seen == [403]

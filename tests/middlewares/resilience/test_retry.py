@@ -22,17 +22,13 @@ from aioclient import (
     RetryBudget,
     TCPConnector,
 )
-from aioclient.testing import (
-    RawConnection,
-    RawRequest,
-    RawServer,
-    no_waiting,
-    refused_port,
-    turns,
-)
+from aioclient.testing import RawConnection, RawRequest, no_waiting, refused_port, turns
 
 from ...loopback import OK, answer, moved
 from ...servers.app import serve_application
+from ...servers.either import RawServer
+
+pytestmark = pytest.mark.both_protocols
 
 # It closes, so that the engine has no used connection, on which it would repeat a request by itself.
 BUSY = answer(b"busy", "Connection: close", status="503 Busy")
