@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import socket
 import sys
 from typing import Any
 
@@ -403,6 +404,38 @@ class TestGetLatestEvents:
             await asyncio.sleep(0)
             assert ids(await poll(session, connection)) == ["0", "1", "2"]
         assert not caplog.records
+
+    async def test_a_poller_that_has_just_gone(self) -> None:
+        """Nor are they if it went so lately that the event loop has not noticed."""
+        connection = http()
+        impl = make(connection)
+        body = _json({"action": "get_latest_events", "params": {"timeout": 30}})
+        async with impl, ClientSession() as session:
+            with socket.create_connection((HOST, connection.port)) as gone:
+                gone.sendall(
+                    b"POST / HTTP/1.1\r\nHost: a\r\nContent-Type: application/json\r\n"
+                    b"Content-Length: %d\r\n\r\n%b" % (len(body), body)
+                )
+                await waiting(connection, 1)
+            await emit(impl, 1)
+            assert ids(await poll(session, connection)) == ["1"]
+
+    async def test_a_poller_that_is_cancelled(self) -> None:
+        """A turn that a caller within the program does not take is the next one's."""
+        connection = http()
+        async with make(connection) as impl:
+            polls = [
+                asyncio.create_task(connection.action_get_latest_events(0, 30)) for _ in range(2)
+            ]
+            await waiting(connection, 2)
+            await emit(impl, 1)
+            polls[0].cancel()
+            for _ in range(20):
+                await asyncio.sleep(0)
+            assert polls[1].done()  # and not when it looks by itself
+            (event,) = polls[1].result()
+            assert event["message_id"] == "1"
+            await asyncio.wait(polls)
 
     async def test_it_goes_while_it_is_answered(self, caplog: pytest.LogCaptureFixture) -> None:
         """An answer that the client did not read before it went is not lost, however large."""
