@@ -162,7 +162,7 @@ class AwaitedFamily(Family):
             if body is None:
                 upload = Upload(request.stream)
                 arguments["data"] = upload.pieces()
-            elif body or b"content-length" in {name.lower() for name, _ in request.headers.raw}:
+            elif body:
                 arguments["data"] = body
             session = self._sessions.current()
             if "trace_request_ctx" in arguments:
@@ -243,7 +243,7 @@ class BlockingFamily(Family):
             body = _whole(request)
             if body is None:
                 arguments["data"], errands = body_of(iter(request.stream), None)
-            elif body or b"content-length" in {name.lower() for name, _ in request.headers.raw}:
+            elif body:
                 arguments["data"] = body
             response = PORTAL.run(
                 self._send(request.method, self._url(request), arguments), errands
