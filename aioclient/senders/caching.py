@@ -28,7 +28,7 @@ from ..middlewares.cache.vary import Variant, names_of, variant_of
 from ..session.urls import with_params
 from .base import R_co, Sender
 from .stepping import Send, SteppingSender, Steps, WaitFor
-from .values import Request, Response, copy_of
+from .values import Request, Response, copy_of, own_response
 
 # Statuses that are kept, and those that are kept if the server says how long.
 KEPT: Final = frozenset((200, 203, 204, 300, 301, 308))
@@ -160,7 +160,7 @@ class CachingSender(SteppingSender[R_co]):
         fields = CIMultiDict(request.headers or {})
         if request.method.upper() != "GET" or any(name in fields for name in CONDITIONS):
             url = _url_of(request)  # a sender within may change it
-            response: Response = yield Send(request)
+            response = own_response((yield Send(request)))
             self._invalidate(request.method.upper(), url, response)
             return response
         place = _place_of(request, fields)
@@ -203,12 +203,12 @@ class CachingSender(SteppingSender[R_co]):
             asked.headers = CIMultiDict(request.headers or {})
             asked.headers.update(conditions)
         sent = self._clock()
-        response: Response = yield Send(asked)
+        response = own_response((yield Send(asked)))
         received = self._clock()
         answer = CIMultiDictProxy(CIMultiDict(response.headers))
         if response.status_code == NOT_MODIFIED and asked is not request and stored is not None:
             if not confirms(stored.entry, answer):
-                response = yield Send(request)
+                response = own_response((yield Send(request)))
                 self._keep(fetch, place, fields, response, sent, self._clock())
                 return response
             return self._confirm(fetch, place, stored, answer, sent, received)

@@ -84,6 +84,19 @@ class Response:
         return f"Response(url={shown_url(self.url)!r}, status_code={self.status_code!r})"
 
 
+def own_response(response: Any) -> Response:
+    """Return *response*, or what it says if its class is another sender's, such as tekore's."""
+    if isinstance(response, Response):
+        return response
+    return Response(
+        response.url,
+        response.headers,
+        response.status_code,
+        response.content,
+        getattr(response, "raw", b""),
+    )
+
+
 def copy_of(request: Request) -> Request:
     """Return a request like *request*, whose attributes, fields and parameters can be changed on their own."""
     other = copy(request)

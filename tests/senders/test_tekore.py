@@ -10,6 +10,7 @@ from typing import Any, ClassVar
 import pytest
 import tekore
 
+from aioclient import senders
 from aioclient.senders import AsyncSender, CachingSender, RetryingSender, SyncSender
 
 ALBUM = {"error": {"status": 404, "message": "no"}}
@@ -174,6 +175,38 @@ def test_credentials(api: Any, run: Any) -> None:
                 "id", "secret", redirect_uri="http://a.test/", sender=sender
             ).request_user_token("code")
         )
+
+
+@pytest.mark.rows("S001-16")
+@pytest.mark.parametrize("is_async", [False, True], ids=["sync", "async"])
+def test_chains_of_both(api: Any, is_async: bool) -> None:
+    """Ours around tekore's, and tekore's around ours."""
+    fields = {"Cache-Control": "public, max-age=100"}
+    api.answers["/v1/browse/categories/c"] = [(500, {}, ALBUM), (200, fields, CATEGORY)]
+
+    def of(library: Any) -> Any:
+        return library.AsyncSender() if is_async else library.SyncSender()
+
+    def twice(sender: Any) -> list[str]:
+        spotify = tekore.Spotify("tok", sender=sender)
+        found = [spotify.category("c").name for _ in range(2)]
+        sender.close()
+        return found
+
+    async def twice_awaited(sender: Any) -> list[str]:
+        spotify = tekore.Spotify("tok", sender=sender)
+        found = [(await spotify.category("c")).name for _ in range(2)]
+        await sender.close()
+        return found
+
+    for chain in (
+        RetryingSender(1, CachingSender(9, of(tekore)), sleep=lambda _: None),
+        CachingSender(9, RetryingSender(1, of(tekore), sleep=lambda _: None)),
+        tekore.RetryingSender(0, tekore.CachingSender(9, of(senders))),
+    ):
+        names = asyncio.run(twice_awaited(chain)) if is_async else twice(chain)
+        assert names == ["Pop", "Pop"]
+    assert len(api.seen) == 4  # each chain kept its own; the first answer was an error
 
 
 def test_by_sender_alone(api: Any) -> None:
