@@ -85,7 +85,7 @@ class TestActionCaller:
 class TestReceivers:
     @pytest.mark.parametrize("kind", [WebhookReceiver, WebSocketReceiver])
     async def test_where_they_listen(self, kind: Any) -> None:
-        """At *host* and *port* only, and at *path*."""
+        """At *host* and *port*, and at *path* only."""
         host = "127.0.0.2"
         with socket.create_server((host, 0)) as free:
             port = free.getsockname()[1]
@@ -96,8 +96,6 @@ class TestReceivers:
                 method = "GET" if kind is WebSocketReceiver else "POST"
                 async with session.request(method, url) as response:
                     assert response.status == status
-            with pytest.raises(OSError):
-                await asyncio.open_connection("127.0.0.1", port)
 
     async def test_names_of_handlers(self) -> None:
         """on() of a receiver takes names, as that of a client does."""
