@@ -107,6 +107,32 @@ class TestHandlers:
         await stream.close()
 
 
+class TestPauses:
+    @pytest.mark.virtual_clock
+    async def test_each_time(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        """Reading pauses for ten seconds when a queue is full, once; and again when there was room meanwhile."""
+        monkeypatch.setattr(events_module, "ROOM", Bounds(2, 1000))
+
+        async def carry_out(bot: Any, request: Any) -> object:
+            raise AssertionError
+
+        stream = EventStream(lambda: "peer", carry_out)
+        events = stream.events(())
+        clock = asyncio.get_running_loop().time
+        for _ in range(3):
+            for _ in range(2):
+                stream.put(parse_event(private()), None, 10)
+            for seconds in (10, 0, 0):
+                began = clock()
+                await stream.wait_room()
+                assert clock() - began == pytest.approx(seconds, abs=0.1)
+            for _ in range(2):
+                await anext(events)
+            await stream.wait_room()
+        await events.aclose()
+        await stream.close()
+
+
 class TestSockets:
     async def test_garbage_now_and_then(self) -> None:
         """Only ten messages in a row that cannot be read end a socket."""
