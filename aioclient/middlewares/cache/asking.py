@@ -3,7 +3,7 @@
 import hashlib
 from collections.abc import Callable, Sequence
 from enum import Enum
-from typing import Any, Final, NamedTuple, cast
+from typing import Any, Final, cast
 from uuid import uuid4
 from weakref import WeakKeyDictionary
 
@@ -11,7 +11,7 @@ from multidict import CIMultiDict
 from yarl import URL
 
 from ...message.cache_options import ASKS_NOTHING, CacheOptions
-from ...message.headers import COOKIE, HOST, UPGRADE
+from ...message.headers import HOST, UPGRADE
 from ...message.origin import SSLOption
 from ...message.request import Request
 from .directives import ASKS_NOTHING as ASKS_NO_DIRECTIVE
@@ -51,16 +51,9 @@ def trust_of(ssl: SSLOption) -> str:
     return f"context {_contexts.setdefault(ssl, uuid4().hex)}"
 
 
-class UsualKey(NamedTuple):
-    """What the key is made of, for a request that asks nothing special of a cache.
-
-    ``who`` is its partition, ``cookie`` the field that the jar will set, ``trust`` how the server is verified.
-    """
-
-    url: URL
-    who: str
-    cookie: str | None
-    trust: str
+# What the key of a request is made of, if it asks nothing special of a cache: its URL, its partition, the ``Cookie``
+# field that the jar will set, and how the server is verified.
+UsualKey = tuple[URL, str, str | None, str]
 
 
 def space_for(who: str, cookie: str | None, digest: str, trust: str) -> str:
@@ -227,8 +220,7 @@ class Asking:
         elif shared:
             who = ""
         else:
-            who = request.partition()
-            cookie = None if COOKIE in self.fields else request.offered_cookie()
+            who, cookie = request.partition(), request.offered_cookie()
         options = request.options
         trust = "" if options.ssl is True else trust_of(options.ssl)
         if options.server_hostname is not None:
@@ -297,5 +289,5 @@ class Requests:
             return None
         trust = "" if options.ssl is True else trust_of(options.ssl)
         if self._shared:
-            return UsualKey(request.url, "", None, trust)
-        return UsualKey(request.url, request.partition(), request.offered_cookie(), trust)
+            return request.url, "", None, trust
+        return request.url, request.partition(), request.offered_cookie(), trust

@@ -12,7 +12,7 @@ The rules; where the RFC leaves a choice, they take the cautious reading:
 """
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import Final
@@ -132,7 +132,7 @@ ASKS_NOTHING: Final = RequestDirectives()
 SAYS_NOTHING: Final = ResponseDirectives()
 
 
-def response_directives(fields: Fields, targets: Iterable[str] = ()) -> ResponseDirectives:
+def response_directives(fields: Fields, targets: Sequence[str] = ()) -> ResponseDirectives:
     """Return the directives of a response with these *fields*.
 
     Args:
@@ -140,8 +140,7 @@ def response_directives(fields: Fields, targets: Iterable[str] = ()) -> Response
         targets: names of targeted fields; the first one that is there, valid and not empty replaces ``Cache-Control``
             and ``Expires`` (RFC 9213, section 2.1).
     """
-    targeted = targeted_directives(fields, targets)
-    if targeted is not None:
+    if targets and (targeted := targeted_directives(fields, targets)) is not None:
         return targeted
     lines = fields.getall("Cache-Control", None)
     if lines is None:

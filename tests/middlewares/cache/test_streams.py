@@ -407,6 +407,28 @@ class TestFlights:
             gate.set()
             assert await leader == "one"
 
+    @pytest.mark.virtual_clock
+    async def test_deadline_before_a_connector(self) -> None:
+        """So does who waits in a session that leaves limits to its connector."""
+
+        async def serve(conn: RawConnection) -> None:
+            await conn.read_request()
+            await asyncio.Event().wait()
+
+        async with RawServer(serve) as server, ClientSession(middlewares=[Cache()]) as session:
+
+            async def get(total: float) -> None:
+                async with session.get(server.url(), timeout=total) as response:
+                    await response.read()
+
+            leader = asyncio.create_task(get(1000))
+            await turns()
+            with pytest.raises(TotalTimeoutError):
+                await get(5)
+            assert not leader.done()
+            leader.cancel()
+            await asyncio.wait([leader])
+
     @pytest.mark.both_protocols
     @pytest.mark.both_loops
     async def test_over_sockets(self) -> None:
