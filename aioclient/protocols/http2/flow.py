@@ -17,7 +17,7 @@ class ReceiveWindow:
 
     Attributes:
         size: The largest number of bytes that it may send.
-        low: Half of it: while more is left, nothing is given back.
+        low: While more is left, nothing is given back: half of it, or three quarters for a stream.
         left: Bytes that it may send now; the receiver counts it down. Negative: it has sent too many.
     """
 
@@ -29,7 +29,7 @@ class ReceiveWindow:
         self.low: int = size // 2
 
     def give_back(self) -> int:
-        """Return by how much to widen the window now: 0 while half of it is left."""
+        """Return by how much to widen the window now: 0 while more than ``low`` is left."""
         if self.left > self.low:
             return 0
         due = self.size - self.left

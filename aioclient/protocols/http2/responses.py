@@ -171,7 +171,7 @@ class Responses:
         self._out.append(window_frame(0, self._window.give_back()))
 
     def _widen(self, stream: Stream, flags: int) -> bool:
-        """Give back a stream's window, half of which is used, if its reader continues; return False if it was
+        """Give back a stream's window, a quarter of which is used, if its reader continues; return False if it was
         exceeded.
         """
         if stream.left < 0:
