@@ -257,6 +257,14 @@ class TestWhatIsRefused:
         if encoding is JSON:
             assert decode(encode(value, encoding).decode(), encoding) == value
 
+    @pytest.mark.parametrize("text", ['"' + '\\"' * 100_000, '"' * 100_001, '"\\'])
+    def test_texts_without_end(self, text: str, monkeypatch: pytest.MonkeyPatch) -> None:
+        """Texts are left out in one go, also if one does not end."""
+        monkeypatch.setattr(module, "MAX_VALUES", 1000)
+        for message in ("," * 1001 + text, "," * 1000 + text):
+            with pytest.raises(ValueError, match=r"^invalid JSON: "):
+                decode(message, JSON)
+
     @both
     def test_half_a_million(self, encoding: Encoding) -> None:
         """That many are half a million."""
