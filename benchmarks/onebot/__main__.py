@@ -77,16 +77,20 @@ def measure(
     row = Row(name, scenario.at_a_time, loop)
     order = random.Random(2)
     count = max(scenario.at_a_time, PACED, round(scenario.count * scale))
-    for _ in range(rounds):
-        turns = list(LIBRARIES)
-        order.shuffle(turns)
-        measured = {}
-        for library in turns:
-            with run_implementation(
-                library, pythons[library], scenario.transport, loop, cores
-            ) as ports:
-                measured[library] = asyncio.run(measure_once(name, ports, count))
-        row.rounds.append(measured)
+    with contextlib.ExitStack() as stack:
+        ports = {
+            library: stack.enter_context(
+                run_implementation(library, pythons[library], scenario.transport, loop, cores)
+            )
+            for library in LIBRARIES
+        }
+        for _ in range(rounds):
+            turns = list(LIBRARIES)
+            order.shuffle(turns)
+            measured = {
+                library: asyncio.run(measure_once(name, ports[library], count)) for library in turns
+            }
+            row.rounds.append(measured)
     return row
 
 

@@ -53,8 +53,11 @@ class Limit:
 
     async def _read(self, websocket: Any) -> None:
         self._sockets.append(websocket)
-        async for message in websocket:
-            await websocket.send_str(await self._act(json.loads(message.data)))
+        try:
+            async for message in websocket:
+                await websocket.send_str(await self._act(json.loads(message.data)))
+        finally:
+            self._sockets.remove(websocket)
 
     async def _act(self, asked: dict[str, Any]) -> str:
         params = asked["params"]
