@@ -39,7 +39,8 @@ ALWAYS_STORED: Final = frozenset(("age", "cache-control", "date", "expires"))
 class Asked(NamedTuple):
     """The facts of a request that the rules for storing need.
 
-    ``authorized`` is whether it carries ``Authorization``. ``ttl`` is the lifetime that the user sets for its response.
+    ``authorized`` is whether it carries ``Authorization``. ``ttl`` is the lifetime that the user sets for its response;
+    None also if that does not apply to its status.
     ``same_uri`` is whether ``Content-Location`` of the response names the URI of the request.
     """
 
@@ -76,7 +77,7 @@ def why_not(
         return reason
     if status == 206 and content_range(fields) is None:
         return "a part that says not which"
-    lifetime = _lifetime(asked, status, fields, directives, settings, received)
+    lifetime = _lifetime(asked, fields, directives, settings, received)
     if asked.method == "POST" and asked.ttl is None:
         # RFC 9110, section 9.3.3
         return None if lifetime is not None and asked.same_uri else "an answer to POST"
@@ -102,13 +103,12 @@ def _not_for_all(asked: Asked, fields: Fields, directives: ResponseDirectives) -
 
 def _lifetime(
     asked: Asked,
-    status: int,
     fields: Fields,
     directives: ResponseDirectives,
     settings: CacheSettings,
     received: float,
 ) -> float | None:
-    if asked.ttl is not None and status in KEPT_ON_REQUEST:
+    if asked.ttl is not None:
         return asked.ttl
     return explicit_lifetime(fields, directives, settings, received)
 

@@ -882,6 +882,20 @@ class TestUsersLifetimes:
             for _ in range(2):
                 assert not (await it.get(URL + "missing")).cache_status.hit  # type: ignore[union-attr]
 
+    async def test_statuses_of_a_rule(self) -> None:
+        """A rule is about its statuses alone, and then about errors, too."""
+        rules = [CacheRule(10, url="*/a", statuses=[404, 503]), CacheRule(10, url="*/b")]
+        async with site(lambda request, number: (404, [], b"none"), rules=rules) as it:
+            for path, hit in (("a", False), ("a", True), ("b", False), ("b", False)):
+                response = await it.get(URL + path)
+                assert (response.status, await response.text()) == (404, "none")
+                assert response.cache_status.hit is hit  # type: ignore[union-attr]
+            it.clock.now += 11
+            assert not (await it.get(URL + "a")).cache_status.hit  # type: ignore[union-attr]
+        async with site(("one",), rules=rules) as it:
+            await it.get(URL + "a")
+            assert not (await it.get(URL + "a")).cache_status.hit  # type: ignore[union-attr]
+
     @pytest.mark.parametrize(
         ("pattern", "url", "expected"),
         [

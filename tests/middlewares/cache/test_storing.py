@@ -125,10 +125,11 @@ class TestShared:
 
 class TestUsersWord:
     def test_ttl(self) -> None:
-        """A lifetime of the user's lets be stored what says nothing, but neither errors nor what says no-store."""
+        """A lifetime of the user's lets be stored what says nothing, but not what says no-store."""
         assert reason(ttl=9.0) is None
         assert reason(ttl=9.0, method="POST") is None
-        assert reason(ttl=9.0, status=503) == "nothing says how long it lasts"
+        assert reason(ttl=9.0, status=404) is None
+        assert reason(status=503) == "nothing says how long it lasts"
         assert reason("Cache-Control: no-store", ttl=9.0) == "no-store"
         assert reason("Cache-Control: private", ttl=9.0, settings=SHARED) == "private"
 
