@@ -141,6 +141,13 @@ class TestAll:
         assert (found.entry.fields, found.entry.received, found.body) == (fields, 9.0, b"two")
         await store.update(entry_of("gone"))
         assert (await store.statistics()).entries == 1
+        before = (await store.statistics()).bytes
+        longer = entry_of("2", size=3)
+        longer.fields = CIMultiDictProxy(CIMultiDict({"New": "1" * 1000}))
+        await store.update(longer)
+        assert (await store.statistics()).bytes > before + 900
+        await store.delete(URL)
+        assert (await store.statistics()).bytes == 0
         await store.close()
 
     async def test_aborted(self, make: Make) -> None:
@@ -592,6 +599,34 @@ class TestRedis:
             for name in names:
                 assert b"s3cret" not in name
                 assert "s3cret" not in repr(await client.hgetall(name))
+
+    async def test_confirmed(self, redis_url: str, tmp_path: Path) -> None:
+        """What is confirmed lasts as long as what was just stored."""
+        import redis.asyncio
+
+        store = RedisStore(redis_url, prefix=str(tmp_path), max_age=500, timeout=30)
+        entry = entry_of()
+        await put(store, entry, bytes(500_000))
+        async with redis.asyncio.Redis.from_url(redis_url) as client:
+            names = await client.keys(f"{tmp_path}*")
+            assert len(names) == 3
+            for name in names:
+                await client.expire(name, 100)
+            await store.update(entry)
+            for name in names:
+                assert 400 < await client.ttl(name) <= 500
+        await store.close()
+
+    async def test_not_asked_again_at_once(self) -> None:
+        """A server that did not answer is left alone for a second: no request waits for it then."""
+        require_module("redis")
+        with Redis() as server:
+            store = RedisStore(server.url)
+        with pytest.raises(OSError, match="Redis does not answer"):
+            await store.find(Key(URL, ""))
+        with pytest.raises(OSError, match="did not answer a moment ago"):
+            await store.find(Key(URL, ""))
+        await store.close()
 
     async def test_expires(self, redis_url: str, tmp_path: Path) -> None:
         """Every key expires."""

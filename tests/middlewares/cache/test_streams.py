@@ -283,13 +283,18 @@ class TestFlights:
             return 200, [("Cache-Control", "max-age=100")], b"one"
 
         async with site(slow) as it:
-            tasks = [asyncio.create_task(it.get()) for _ in range(3)]
-            await turns()
-            tasks[0].cancel()
-            tasks[1].cancel()
-            await turns()
-            gate.set()
-            assert await (await tasks[2]).text() == "one"
+            for moment in range(4):  # one of them is when it has been chosen, and does not know yet
+                tasks = [asyncio.create_task(it.get()) for _ in range(3)]
+                await turns()
+                tasks[0].cancel()
+                await turns(moment)
+                tasks[1].cancel()
+                await turns()
+                gate.set()
+                async with asyncio.timeout(20):
+                    assert await (await tasks[2]).text() == "one"
+                await it.cache.clear()
+                gate.clear()
 
     async def test_not_stored(self) -> None:
         """If the response may not be stored, all that waited ask at once, and nobody waits the next time."""
@@ -339,6 +344,47 @@ class TestFlights:
             assert await it.text() == "x" * 10000  # in the task that holds the first one unread
             assert it.origin.count == 1
             assert len(await response.read()) == 10000
+
+    async def test_unread_leader_that_came_later(self) -> None:
+        """Nor if they waited before the response came."""
+        gate = asyncio.Event()
+        body = Pieces(*[b"x" * 1000] * 10)
+
+        async def slow(request: Request, number: int) -> Any:
+            await gate.wait()
+            return 200, [("Cache-Control", "max-age=100")], body
+
+        async with site(slow) as it:
+            leader = asyncio.create_task(it.session.get(URL).__aenter__())
+            waiting = asyncio.create_task(it.text())
+            await turns()
+            gate.set()
+            body.let(10)
+            async with asyncio.timeout(20):
+                assert await waiting == "x" * 10000
+            assert len(await (await leader).read()) == 10000
+            assert it.origin.count == 1
+
+    async def test_deleted_meanwhile(self) -> None:
+        """What is deleted while it is asked for is not stored, and no later call waits for it."""
+        gates = [asyncio.Event(), asyncio.Event()]
+
+        async def slow(request: Request, number: int) -> Any:
+            await gates[number - 1].wait()
+            return 200, [("Cache-Control", "max-age=100")], b"%d" % number
+
+        async with site(slow) as it:
+            early = asyncio.create_task(it.text())
+            await turns()
+            assert await it.cache.delete(URL) == 0
+            late = asyncio.create_task(it.text())
+            await turns()
+            assert it.origin.count == 2
+            gates[0].set()
+            assert await early == "1"
+            assert [entry async for entry in it.cache] == []
+            gates[1].set()
+            assert [await late, await it.text()] == ["2", "2"]
 
     async def test_stored_while_somebody_looks(self) -> None:
         """A call that looked just before a response was stored looks again, and does not ask the server, too."""
@@ -537,6 +583,29 @@ class TestBehind:
             await it.get()
             await turns()
         assert cancelled
+
+    async def test_end_of_another_session(self) -> None:
+        """The end of one session does not end the revalidations of another one."""
+        gate = asyncio.Event()
+
+        async def slow(request: Request, number: int) -> Any:
+            await gate.wait()
+            return 200, [("Cache-Control", self.SAID.partition(": ")[2])], b"two"
+
+        async with site(("one", self.SAID), slow) as it:
+            await it.get()
+            it.clock.now += 120
+            await it.get()
+            other = ClientSession(
+                connector=it.origin, connector_owner=False, middlewares=[it.cache]
+            )
+            async with other.get("http://b.example/", cache_mode="only-if-cached") as response:
+                assert response.status == 504
+            await other.close()
+            gate.set()
+            await turns()
+            assert await it.text() == "two"
+            assert it.origin.count == 2
 
     async def test_fails(self, caplog: pytest.LogCaptureFixture) -> None:
         """What goes wrong behind a call is not the call's, and is tried again by the next one."""
