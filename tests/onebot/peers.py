@@ -109,13 +109,15 @@ class WebSocketServer:
         self.statuses = statuses or {}
         self.requests: list[web.Request] = []
         self.codes: list[int | None] = []
+        self.location = ""  # of the handshakes that are refused
         self.url = ""
 
     async def handle(self, request: web.Request) -> web.StreamResponse:
         index = len(self.requests)
         self.requests.append(request)
         if index in self.statuses:
-            return web.Response(status=self.statuses[index])
+            headers = {"Location": self.location} if self.location else None
+            return web.Response(status=self.statuses[index], headers=headers)
         ws = web.WebSocketResponse()
         await ws.prepare(request)
         try:

@@ -626,6 +626,17 @@ class TestReconnecting:
                 await app.call("a")
             assert len(server.requests) == 2
 
+    @pytest.mark.parametrize("status", [301, 302, 307, 308])
+    async def test_no_redirect(self, status: int) -> None:
+        """A redirect is not followed: the token must not travel."""
+        async with websocket(answering) as other:
+            async with websocket(answering, statuses={0: status}) as server:
+                server.location = other.url
+                async with client(server.url, access_token="t") as app:
+                    await app.call("a")
+                assert len(server.requests) == 2
+            assert other.requests == []
+
     @pytest.mark.parametrize("status", [401, 403])
     async def test_a_refused_token(self, status: int, caplog: pytest.LogCaptureFixture) -> None:
         """401 and 403 are final: calls, iterators and ``wait_closed()`` raise it, and a line is logged."""
