@@ -8,6 +8,7 @@ from .bots import BotSelf
 from .convert import Members, checked_members, converter
 from .errors import BadRequest, OneBotError
 
+_TEXT: Final = frozenset({str})
 _REQUEST: Final[Members] = {
     "action": (converter(str), True),
     "params": (converter(dict[str, object]), True),
@@ -45,6 +46,7 @@ class ActionRequest:
                 isinstance(action, str)
                 and action
                 and isinstance(params, dict)
+                and _TEXT.issuperset(map(type, params))
                 and (echo is None or isinstance(echo, str))
                 and data.get("self") is None
             ):

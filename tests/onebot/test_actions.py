@@ -58,6 +58,10 @@ class TestRequests:
                 {"action": "a", "params": {}, "self": "qq"},
                 "action request.self: expected dict, found str",
             ),
+            (
+                {"action": "a", "params": {"b": 1, 2: 3}},
+                "action request.params: the key 2 is not a str",
+            ),
             ({"action": "a", "params": {}, "self": {}}, "action request.self.platform: missing"),
             (
                 {"action": "a", "params": {}, "self": {"platform": "qq", "user_id": 1}},
