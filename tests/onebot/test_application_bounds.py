@@ -7,8 +7,15 @@ from typing import Any
 import pytest
 from aiohttp import WSMsgType
 
-from aioclient import ClientSession
-from aioclient.onebot import BotSelf, Event, OneBotClient, WebhookReceiver, WebSocketReceiver
+from aioclient import ClientSession, ReconnectPolicy
+from aioclient.onebot import (
+    BotSelf,
+    DisconnectedError,
+    Event,
+    OneBotClient,
+    WebhookReceiver,
+    WebSocketReceiver,
+)
 from aioclient.onebot.application import bots as bots_module
 from aioclient.onebot.application import events as events_module
 from aioclient.onebot.application import handlers as handlers_module
@@ -150,6 +157,29 @@ class TestSockets:
             assert [(await anext(events)).id for _ in range(5)] == list("01234")
             await app.call("a")
             assert len(server.requests) == 1
+
+    async def test_bots_of_the_last_connection(self) -> None:
+        """The bots of a connection are forgotten with it."""
+
+        async def first(peer: Peer) -> None:
+            await peer.hello()
+            await peer.request()
+
+        async def second(peer: Peer) -> None:
+            await peer.send(connect())
+            await peer.answering()
+
+        soon = ReconnectPolicy(initial=1e-6, max_delay=1e-6, close_codes=range(1000, 5000))
+        async with (
+            websocket(first, second) as server,
+            OneBotClient(server.url, reconnect=soon) as app,
+        ):
+            await anext(app.events("meta.status_update"))
+            assert [each.user_id for each in app.bots] == ["10001"]
+            with pytest.raises(DisconnectedError):
+                await app.call("a")
+            await app.call("b")
+            assert app.bots == ()
 
     @pytest.mark.virtual_clock
     async def test_an_implementation_that_is_gone(self) -> None:
