@@ -108,6 +108,14 @@ SCENARIOS = {
         ),
         _bulk("h2-upload", "100 MB upload, HTTP/2", "upload", "/upload", "h2", session="http2"),
         _bulk(
+            "h2-wide-upload",
+            "100 MB upload, windows of 1 MiB",
+            "upload",
+            "/upload-wide",
+            "h2",
+            session="http2",
+        ),
+        _bulk(
             "h2-four",
             "four times 100 MB at once, HTTP/2",
             "download_four",

@@ -88,6 +88,13 @@ http {{
             proxy_http_version 1.1;
             proxy_request_buffering off;
         }}
+        # The buffer is the window over HTTP/2, which is 64 KiB otherwise.
+        location = /upload-wide {{
+            proxy_pass http://127.0.0.1:{sink_port}/upload;
+            proxy_http_version 1.1;
+            proxy_request_buffering off;
+            client_body_buffer_size 1m;
+        }}
     }}
 }}
 """

@@ -78,7 +78,7 @@ class Stream(ReceiveWindow):
     ) -> None:
         self.size: int = room
         self.left: int = room
-        # A server must not wait for its window: with half of 1 MiB nginx did, and sent what it had in small pieces.
+        # With half of it, nginx on the same machine waited for its window more often.
         self.low: int = room * 3 // 4
         self.id: int = stream_id
         self.method: str = method
