@@ -180,7 +180,7 @@ class Adapter(requests.adapters.BaseAdapter):
         return arguments
 
     async def _send(self, request: Any, arguments: dict[str, Any]) -> ClientResponse:
-        url = URL(request.url, encoded=True).with_fragment(None)
+        url = URL(request.url, encoded=True)
         return await self._blocking.current().request(
             request.method, url.with_user(None), **arguments
         )

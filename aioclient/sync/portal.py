@@ -10,7 +10,7 @@ import contextlib
 import os
 from collections.abc import Callable, Coroutine
 from contextvars import Context, copy_context
-from queue import SimpleQueue
+from queue import Empty, SimpleQueue
 from threading import Lock, Thread, get_ident
 from typing import Any, Final, Generic, Protocol, TypeVar
 
@@ -19,6 +19,8 @@ from .loop import new_loop
 T = TypeVar("T")
 
 CLOSE_TIME: Final = 3.0  # seconds that the end of the interpreter waits for goodbyes
+# Seconds after which a waiting thread looks for signals: one that comes just before a wait does not end it.
+LOOK_AGAIN: Final = 1.0
 
 
 class Member(Protocol):
@@ -55,9 +57,16 @@ class Errands:
         """Wake the waiting thread."""
         self._queue.put(None)
 
+    def _next(self) -> "tuple[Callable[[], Any], asyncio.Future[Any]] | None":
+        while True:
+            try:
+                return self._queue.get(timeout=LOOK_AGAIN)
+            except Empty:
+                continue
+
     def run(self) -> None:
         """Do what is asked until the end (called by the waiting thread)."""
-        while (asked := self._queue.get()) is not None:
+        while (asked := self._next()) is not None:
             function, future = asked
             try:
                 result = function()
@@ -136,7 +145,8 @@ class _Call(Generic[T]):
         """Wait for the end, and run errands meanwhile; a signal's exception ends the wait."""
         if self._errands is not None:
             self._errands.run()
-        self.ended.acquire()
+        while not self.ended.acquire(True, LOOK_AGAIN):
+            pass
 
     def result(self) -> T:
         """Return the result, or raise."""

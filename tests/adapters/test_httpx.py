@@ -346,11 +346,13 @@ def test_traces(server: Server, run: Any, library: Any) -> None:
         first = client.get(f"{server.url}/set_cookie?a=1", extensions=extensions)
         if not asyncio.iscoroutine(first):
             client.cookies.clear()
+            client.get(f"{server.url}/echo")  # without a trace
             return client.get(f"{server.url}/echo?b", headers={"X": "y"}, extensions=extensions)
 
         async def later() -> Any:
             await first
             client.cookies.clear()  # which are the client's alone
+            await client.get(f"{server.url}/echo")  # without a trace
             return await client.get(
                 f"{server.url}/echo?b", headers={"X": "y"}, extensions=extensions
             )

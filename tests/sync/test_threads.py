@@ -246,9 +246,12 @@ def run_in_a_process(code: str, *arguments: str) -> subprocess.CompletedProcess[
 
 class TestProcesses:
     @pytest.mark.parametrize("loops", ["uvloop", "asyncio"])
-    @pytest.mark.parametrize("within", ["head", "body", "lines", "websocket", "upload"])
+    @pytest.mark.parametrize("within", ["head", "body", "lines", "websocket", "upload", "late"])
     def test_ctrl_c(self, server: Server, loops: str, within: str) -> None:
-        """What waits is cancelled; the session goes on, and so does a WebSocket."""
+        """What waits is cancelled; the session goes on, and so does a WebSocket.
+
+        A signal that comes just before the wait (late) does not interrupt it, as one that another thread gets.
+        """
         result = run_in_a_process(
             """
             import asyncio, os, signal, sys
@@ -264,7 +267,10 @@ class TestProcesses:
             async def interrupt():
                 while len(asyncio.all_tasks()) < 2:  # this one, and that of the call
                     await asyncio.sleep(0)
-                os.kill(os.getpid(), signal.SIGINT)
+                if within == "late":
+                    signal.raise_signal(signal.SIGINT)
+                else:
+                    os.kill(os.getpid(), signal.SIGINT)
 
             def pieces():
                 yield b"a"
@@ -275,7 +281,7 @@ class TestProcesses:
             if within != "upload":
                 PORTAL.start(interrupt)
             try:
-                if within == "head":
+                if within in ("head", "late"):
                     session.get(url + "/never")
                 elif within == "body":
                     streamed.content
@@ -328,6 +334,38 @@ class TestProcesses:
             how,
         )
         assert (result.stdout, result.stderr, result.returncode) == ("200\n", "", 0)
+
+    @pytest.mark.parametrize("how", ["requests", "requests, closed", "httpx", "websocket"])
+    def test_the_interpreter_s_end_while_others_read(self, server: Server, how: str) -> None:
+        """Streams over adapters, and WebSockets, that nobody closes: no warning, and no wait."""
+        result = run_in_a_process(
+            """
+            import sys
+            url, how = sys.argv[1:]
+            if how.startswith("requests"):
+                import requests
+                from aioclient.adapters.requests import Adapter
+                session = requests.Session()
+                session.trust_env = False
+                session.mount("http://", Adapter())
+                response = session.get(url + "/endless", stream=True)
+                if how.endswith("closed"):
+                    session.close()
+            elif how == "httpx":
+                import httpx
+                from aioclient.adapters.httpx import Transport
+                client = httpx.Client(transport=Transport())
+                response = client.send(client.build_request("GET", url + "/endless"), stream=True)
+            else:
+                from aioclient.sync import Session
+                websocket = Session().ws_connect(url + "/chat")
+                websocket.send_str("a")
+            print("end")
+            """,
+            server.url,
+            how,
+        )
+        assert (result.stdout, result.stderr, result.returncode) == ("end\n", "", 0)
 
     @pytest.mark.parametrize("loops", ["uvloop", "asyncio"])
     def test_a_thread_of_its_own_at_the_end(self, server: Server, loops: str) -> None:

@@ -141,6 +141,8 @@ def test_proxies_of_session_and_call(
     assert "Via" in got["headers"]
     session.proxies["http"] = by
     assert "Via" in sent(session.get(f"{server.origin}/echo"))["headers"]
+    others = {"https": "http://127.0.0.1:1"}  # the session's counts for what they do not name
+    assert "Via" in sent(session.get(f"{server.origin}/echo", proxies=others))["headers"]
     got = sent(session.get(f"{server.origin}/echo", proxies={"no_proxy": "127.0.0.1"}))
     assert "Via" not in got["headers"]
 
