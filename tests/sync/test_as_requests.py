@@ -167,6 +167,18 @@ class TestResponses:
             assert (tmp_path / "copy").read_bytes() == body
 
 
+def test_settings_outlive_a_change(server: Server, session: Session) -> None:
+    """mount() and trust_env make the session within anew, with all that was set."""
+    session.auth = ("u", "p")
+    session.headers["X"] = "y"
+    session.cookies.set("a", "1", domain="localhost")
+    session.mount("http://a.test", aioclient.TCPConnector)
+    session.trust_env = True
+    got = sent(session.get(f"{server.url}/echo"))
+    assert got["headers"]["Authorization"] == "Basic dTpw"
+    assert (got["headers"]["X"], got["cookies"]) == ("y", {"a": "1"})
+
+
 def test_a_session_that_streams(server: Server) -> None:
     """Until a call says otherwise; the setting may change at any time."""
     with Session(stream=True) as session:

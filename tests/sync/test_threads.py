@@ -223,6 +223,33 @@ def test_an_interrupt_at_each_instruction_of_a_call(feeds: bool) -> None:
     portal.close()
 
 
+def test_a_result_that_nobody_gets_is_closed() -> None:
+    """A response that came just before the interrupt does not keep its connection."""
+    portal, errands = Portal(), Errands()
+    ended = threading.Event()
+    closed = []
+    asking = []
+
+    class Result:
+        def close(self) -> None:
+            closed.append(threading.current_thread())
+
+    def interrupt() -> None:
+        ended.wait()
+        raise KeyboardInterrupt
+
+    async def call() -> Result:
+        asking.append(asyncio.create_task(errands.ask(interrupt)))
+        await asyncio.sleep(0)
+        asyncio.get_running_loop().call_soon(ended.set)
+        return Result()
+
+    with pytest.raises(KeyboardInterrupt):
+        portal.run(call(), errands)
+    assert closed == [portal._thread]
+    portal.close()
+
+
 def run_in_a_process(code: str, *arguments: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
         [
