@@ -108,8 +108,7 @@ class Cookies(MutableMapping[str, str]):
             other = other.jar
         if isinstance(other, StandardCookieJar):
             for cookie in other:
-                if not cookie.is_expired():
-                    self._take(cookie)
+                self._take(cookie)
             return
         if isinstance(other, AbstractCookieJar):
             for morsel in other:

@@ -12,6 +12,7 @@ import pytest
 import aioclient
 import aioclient.sync
 from aioclient.sync import PreparedRequest, Request, Response, Session
+from aioclient.sync.portal import PORTAL
 from tests.servers.certificates import Certificates
 
 from .conftest import Server, sent
@@ -84,8 +85,11 @@ def test_calls_without_a_session(server: Server, verb: str) -> None:
 
 
 def test_one_call_that_streams_closes_its_session(server: Server) -> None:
+    before = set(PORTAL.members)
     with aioclient.sync.get(f"{server.url}/lines", stream=True) as response:
         assert list(response.iter_lines()) == [b"one", b"two", "dréi".encode()]
+        (life,) = PORTAL.members - before
+    assert life not in PORTAL.members
 
 
 class TestMerging:
@@ -314,6 +318,14 @@ class TestResponses:
         with session.get(f"{server.url}/zipped", stream=True) as response:
             assert response.raw.read(decode_content=True) == b'{"a": 1}'
 
+    def test_closing_raw_gives_up_the_rest(self, server: Server, session: Session) -> None:
+        response = session.get(f"{server.url}/endless", stream=True)
+        with response.raw as raw:
+            assert raw.read(10) == b"x" * 10
+        assert raw.closed
+        assert response.response.closed
+        assert "in_use=0" in repr(session)
+
     def test_leaving_a_stream_frees_its_connection(self, server: Server, session: Session) -> None:
         for _ in range(3):
             with session.get(f"{server.url}/endless", stream=True) as response:
@@ -504,8 +516,9 @@ class TestTLS:
         server = Server(context)
         try:
             for cert in (str(both), (str(chain), str(key)), (chain, key)):
-                with Session(verify=str(certificates.ca_file), cert=cert) as session:
-                    assert session.get(f"{server.url}/echo").ok
+                for verify in (str(certificates.ca_file), False):
+                    with Session(verify=verify, cert=cert) as session:
+                        assert session.get(f"{server.url}/echo").ok
         finally:
             server.close()
 
