@@ -17,6 +17,10 @@ Marks:
 
 A hang that holds the event loop itself is ended by `faulthandler_timeout` in `setup.cfg`.
 
+Without `both_protocols`, because HTTP/2 would add time alone: tests of the pool and the sockets of HTTP/1.1
+(`connectors/`, whose counterparts are `test_sharing.py` and `test_http2_*.py`), of rules that are applied before a
+byte is sent (`message/`), of steps around a handler without a server, of libraries and programs.
+
 `--loop=uvloop` runs every test without a mark of its own on uvloop. `--protocols=http1` leaves out the second one.
 """
 
