@@ -8,7 +8,8 @@ Marks:
   time, over HTTP/2 as the TLS handshake chooses
 - `@pytest.mark.http1_only(reason)`: one of them that is about HTTP/1.1 itself
 - `@pytest.mark.without_tls(reason)`: one of them that is not run by TLS
-- `@pytest.mark.virtual_clock`: run on an asyncio loop whose timers fire at once, and on no other
+- `@pytest.mark.virtual_clock`: run on an asyncio loop whose timers fire at once; of this mark and `both_loops` the
+  nearer one counts
 - `@pytest.mark.hang_limit(seconds)`: real seconds after which the test is ended, instead of 60
 - `@pytest.mark.rows("S003-41", ...)`: the rows of the specification that the test shows; `-k S003-41`
   finds it. A parametrised test may begin its ids with the row instead.
@@ -48,6 +49,8 @@ LOOPS: dict[str, Callable[[], asyncio.AbstractEventLoop]] = {
     "uvloop": uvloop.new_event_loop,
     "virtual": VirtualClockLoop,
 }
+
+LOOP_MARKS = ("both_loops", "virtual_clock")
 
 watches = pytest.StashKey[LeakWatch]()
 
@@ -102,9 +105,8 @@ def pytest_runtest_teardown(item: pytest.Item, nextitem: pytest.Item | None) -> 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     definition = metafunc.definition
-    if definition.get_closest_marker("both_loops") and not definition.get_closest_marker(
-        "virtual_clock"
-    ):
+    of_loops = (mark.name for mark in definition.iter_markers() if mark.name in LOOP_MARKS)
+    if next(of_loops, None) == "both_loops":
         metafunc.parametrize("loop_name", ["asyncio", "uvloop"], indirect=True)
     if (
         inspect.iscoroutinefunction(metafunc.function)
