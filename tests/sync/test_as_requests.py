@@ -142,10 +142,13 @@ class TestResponses:
             assert session.get(server.url()).text == "\ufffd"
 
     def test_elapsed_is_the_time_of_the_head(self, server: Server, session: Session) -> None:
-        begun = time.perf_counter()
-        response = session.get(f"{server.url}/echo")
-        assert 0 < response.elapsed.total_seconds() < time.perf_counter() - begun + 0.001
-        assert response.timings.first_byte is not None
+        for _ in range(
+            50
+        ):  # over a connection that is kept: some answers come within a millisecond
+            begun = time.perf_counter()
+            response = session.get(f"{server.url}/echo")
+            assert 0 < response.elapsed.total_seconds() < time.perf_counter() - begun + 0.001
+            assert response.timings.first_byte is not None
 
     def test_a_stream_is_read_once_whole(self, server: Server, session: Session) -> None:
         with session.get(f"{server.url}/echo", stream=True) as response:
