@@ -40,7 +40,7 @@ def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def other(path: Path) -> Any:
     """Another program's connection to the file."""
-    return closing(sqlite3.connect(path, timeout=0, isolation_level=None))
+    return closing(sqlite3.connect(path, timeout=30, isolation_level=None))
 
 
 def pieces_in(path: Path) -> int:
