@@ -188,7 +188,8 @@ class ClientWebSocketResponse:
         compress: int | None = None,
     ) -> None:
         """Send one whole message or control frame of any kind except ``CLOSE``, which has ``close()``."""
-        _check_sendable(opcode)
+        if opcode not in _SENDABLE:
+            raise _not_sendable(opcode)
         connection = self._connection
         if connection.send(int(opcode), message, compress):
             await connection.drain()
@@ -205,7 +206,8 @@ class ClientWebSocketResponse:
         """
         batch = list(frames)
         for _, opcode in batch:
-            _check_sendable(opcode)
+            if opcode not in _SENDABLE:
+                raise _not_sendable(opcode)
         connection = self._connection
         if connection.send_all([(int(opcode), message) for message, opcode in batch]):
             await connection.drain()
@@ -429,11 +431,10 @@ class ClientWebSocketResponse:
 _SENDABLE: Final = (WSMsgType.TEXT, WSMsgType.BINARY, WSMsgType.PING, WSMsgType.PONG)
 
 
-def _check_sendable(opcode: WSMsgType) -> None:
-    if opcode not in _SENDABLE:
-        raise ValueError(
-            f"opcode {opcode!r} cannot be sent; give TEXT, BINARY, PING or PONG, or call close()"
-        )
+def _not_sendable(opcode: WSMsgType) -> ValueError:
+    return ValueError(
+        f"opcode {opcode!r} cannot be sent; give TEXT, BINARY, PING or PONG, or call close()"
+    )
 
 
 def _control_payload(message: bytes | str) -> bytes:
