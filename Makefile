@@ -21,8 +21,8 @@ BIN := $(VENV)/bin
 # The first interpreter that will do: PYTHON=/path/to/python3.13 make test chooses another.
 PYTHON ?= python3 python3.14 python3.13 python3.12 python3.11
 T ?=
-# Two test processes for each processor: half of the time the tests wait for sockets and processes.
-WORKERS ?= $(shell expr 2 '*' $$(getconf _NPROCESSORS_ONLN 2>/dev/null || echo 2))
+# Three test processes for two processors: half of the time the tests wait for sockets and processes.
+WORKERS ?= $(shell expr '(' 3 '*' $$(getconf _NPROCESSORS_ONLN 2>/dev/null || echo 2) + 1 ')' / 2)
 
 export PIP_DISABLE_PIP_VERSION_CHECK = 1
 

@@ -81,8 +81,8 @@ async def test_every_request_gets_its_own_answer() -> None:
         async with ClientSession() as session, session.get(f"{base}/crossed") as response:
             strays, *crossed = (await response.text()).split()
     assert {target: wrong[target] for target in wrong if target not in crossed} == {}
-    # Stopped between the look and the write: none to three times on an idle machine, eight with two processes for each
-    # processor. Without the look it is 80 to 100.
+    # Stopped between the look and the write: none to three times on an idle machine, eight with other processes beside
+    # it. Without the look it is 80 to 100.
     assert len(wrong) <= 20, wrong
     assert int(strays) > REQUESTS // 200
     assert lost < REQUESTS // 200
