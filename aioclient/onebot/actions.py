@@ -24,7 +24,7 @@ _RESPONSE: Final[Members] = {
 }
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class ActionRequest:
     """A request of an action; ``echo`` comes back in the answer."""
 
@@ -72,7 +72,7 @@ class ActionRequest:
         return plain
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class ActionResponse:
     """The answer to an action. ``message`` says what went wrong; it is empty if nothing did."""
 

@@ -58,7 +58,11 @@ def encode(value: object, encoding: Encoding) -> bytes:
             than 100 deep.
         MissingExtraError: msgpack is not installed.
     """
-    plain = to_plain(value)
+    return encode_plain(to_plain(value), encoding)
+
+
+def encode_plain(plain: object, encoding: Encoding) -> bytes:
+    """As ``encode()``, of what ``to_plain()`` returned."""
     if encoding is Encoding.JSON:
         return _json_encoder()(plain)
     packed: bytes = _msgpack().packb(plain)

@@ -22,6 +22,8 @@ class _Parameter:
     wire: str
     convert: Converter
     required: bool
+    exact: type | None
+    """A type whose values need no conversion."""
 
 
 class ActionHandler:
@@ -75,7 +77,11 @@ class ActionHandler:
         if wire in self._parameters:
             raise TypeError(f"{place} is called {wire!r}, as another one is")
         self._parameters[wire] = _Parameter(
-            parameter.name, wire, convert, parameter.default is _MISSING
+            parameter.name,
+            wire,
+            convert,
+            required=parameter.default is _MISSING,
+            exact=str if convert is converter(str) else None,
         )
 
     async def __call__(
@@ -92,7 +98,7 @@ class ActionHandler:
         for name, kind in self._injected.items():
             arguments[name] = (injected or {}).get(kind)
         result = self.function(**arguments)
-        if inspect.iscoroutine(result) or isinstance(result, Awaitable):
+        if isinstance(result, (types.CoroutineType, Awaitable)):
             return await result
         return result
 
@@ -101,7 +107,9 @@ class ActionHandler:
         arguments: dict[str, object] = {}
         for wire, parameter in self._parameters.items():
             value = params.get(wire, _MISSING)
-            if value is not _MISSING:
+            if type(value) is parameter.exact:
+                arguments[parameter.name] = value
+            elif value is not _MISSING:
                 arguments[parameter.name] = _converted(parameter.convert, value, wire)
             elif parameter.required:
                 raise BadParam(message=f"{wire}: missing")
@@ -142,11 +150,9 @@ def _converted(convert: Converter, value: object, wire: str) -> object:
         converted = checked(convert, value, wire)
     except ValueError as error:
         raise BadParam(message=str(error)) from None
-    if type(converted) is str:
-        return converted
     if isinstance(converted, Segment):
         check_segment(converted, wire)
-    elif isinstance(converted, list | tuple):
+    elif isinstance(converted, (list, tuple)):
         for place, item in enumerate(converted):
             if isinstance(item, Segment):
                 check_segment(item, wire, place)

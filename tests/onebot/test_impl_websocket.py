@@ -3,8 +3,10 @@
 import asyncio
 import json
 import logging
+from collections import Counter
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
+from contextvars import ContextVar
 from itertools import pairwise
 from typing import Any
 
@@ -25,6 +27,7 @@ from aioclient.testing import run_virtual
 
 from ..servers.certificates import Certificates
 from .applications import BOT, HOST, MESSAGE, application, make, websocket
+from .values import nested
 
 pytestmark = pytest.mark.both_loops
 
@@ -253,6 +256,111 @@ class TestWebSocket:
                 gates[number].set()
                 answer = await client.frame()
                 assert (answer["data"], answer["echo"]) == (number, str(number))
+
+    async def test_tasks(self) -> None:
+        """Actions that do not wait are carried out by the task that reads; one that does gets it, and another reads."""
+        connection = websocket()
+        impl = make(connection)
+        gate = asyncio.Event()
+        tasks = []
+
+        @impl.action("wait")
+        async def wait() -> None:
+            tasks.append(asyncio.current_task())
+            await gate.wait()
+            tasks.append(asyncio.current_task())
+
+        @impl.action("go")
+        async def go() -> None:
+            tasks.append(asyncio.current_task())
+
+        async with impl, connected(connection) as client:
+            await client.call("go")
+            await client.send("wait", echo="wait")
+            await client.call("go")
+            await client.call("go")
+            gate.set()
+            assert (await client.frame())["echo"] == "wait"
+        first, waiting, second, third, waited = tasks
+        assert first is waiting is waited
+        assert second is third is not first
+
+    async def test_contexts(self) -> None:
+        """What an action sets in its context, others do not see."""
+        connection = websocket()
+        impl = make(connection)
+        variable: ContextVar[str] = ContextVar("variable", default="")
+
+        @impl.action("set")
+        async def set_it(wait: bool) -> list[str]:
+            before = variable.get()
+            variable.set("mine")
+            if wait:
+                await asyncio.sleep(0)
+            return [before, variable.get()]
+
+        async with impl, connected(connection) as client:
+            for wait in (True, False, True, False):
+                answer = await client.call("set", {"wait": wait})
+                assert answer["data"] == ["", "mine"]
+
+    async def test_deep_results(self) -> None:
+        """A result is as deep as applications read messages: 100 with the answer around it."""
+        connection = websocket()
+        impl = make(connection)
+
+        @impl.action("nest")
+        async def nest(depth: int) -> object:
+            return nested(depth)
+
+        async with impl, connected(connection) as client:
+            assert (await client.call("nest", {"depth": 99}))["data"] == nested(99)
+            assert (await client.call("nest", {"depth": 100}))["retcode"] == 20001
+
+    async def test_one_that_cancels_itself(self) -> None:
+        """It is answered, and so are the others: its task was the one that reads."""
+        connection = websocket()
+        impl = make(connection)
+
+        @impl.action("cancel")
+        async def cancel(wait: bool) -> None:
+            task = asyncio.current_task()
+            assert task is not None
+            task.cancel()
+            if wait:
+                await asyncio.sleep(0)
+
+        async with impl, connected(connection) as client:
+            await client.send("cancel", {"wait": True})  # nobody is left to answer
+            assert (await client.call("cancel", {"wait": False}, echo="a"))["echo"] == "a"
+            assert (await client.call("echo", {"text": "a"}, echo="b"))["echo"] == "b"
+
+    async def test_turns(self) -> None:
+        """After 100 actions others have their turn, however many have arrived."""
+        connection = websocket()
+        impl = make(connection)
+        turn = 0
+        turns = []
+
+        @impl.action("note")
+        async def note() -> None:
+            turns.append(turn)
+
+        async def count_turns() -> None:
+            nonlocal turn
+            while True:
+                turn += 1
+                await asyncio.sleep(0)
+
+        async with impl, connected(connection) as client:
+            counting = asyncio.create_task(count_turns())
+            asked = json.dumps({"action": "note", "params": {}}).encode()
+            await client.ws.send_frames([(asked, WSMsgType.TEXT)] * 350)
+            for _ in range(350):
+                assert (await client.frame())["retcode"] == 0
+            counting.cancel()
+        assert len(turns) == 350
+        assert max(Counter(turns).values()) == 100
 
     async def test_at_most_100(self) -> None:
         """While 100 actions run nothing is read; then it goes on."""

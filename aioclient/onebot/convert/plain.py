@@ -22,14 +22,14 @@ class _HasPlainFields(Protocol):
 _AS_THEY_ARE: Final = frozenset({str, bytes, bool, types.NoneType})
 
 
-def to_plain(value: object) -> object:
+def to_plain(value: object, depth: int = MAX_DEPTH) -> object:
     """Return *value* as plain data; what is plain already is copied.
 
     Raises:
         TypeError: part of it cannot be sent, such as a set.
-        ValueError: a number is outside of 64 bits or not finite, or it is nested more than 100 deep.
+        ValueError: a number is outside of 64 bits or not finite, or it is nested more than *depth* deep.
     """
-    return _plain(value, MAX_DEPTH)
+    return _plain(value, depth)
 
 
 def _plain(value: Any, depth: int) -> object:
@@ -40,8 +40,14 @@ def _plain(value: Any, depth: int) -> object:
         return _plain_items(value.items(), depth)
     if kind is list or kind is tuple:
         return _plain_list(value, depth)
-    if kind is int or kind is float:
-        return _checked_number(value)
+    if kind is int:
+        if INT64_MIN <= value <= UINT64_MAX:
+            return value
+        raise ValueError("an integer needs more than 64 bits")
+    if kind is float:
+        if math.isfinite(value):
+            return value
+        raise ValueError(f"{value} is not a finite number")
     return _plain_other(value, depth)
 
 
@@ -62,15 +68,6 @@ def _plain_list(items: Iterable[object], depth: int) -> list[object]:
     return [_plain(item, depth - 1) for item in items]
 
 
-def _checked_number(value: float) -> float:
-    if isinstance(value, int):
-        if not INT64_MIN <= value <= UINT64_MAX:
-            raise ValueError("an integer needs more than 64 bits")
-    elif not math.isfinite(value):
-        raise ValueError(f"{value} is not a finite number")
-    return value
-
-
 def _plain_other(value: object, depth: int) -> object:
     kind = type(value)
     if hasattr(kind, "plain_fields"):
@@ -85,9 +82,9 @@ def _plain_other(value: object, depth: int) -> object:
         )
     if isinstance(value, Mapping):
         return _plain_items(value.items(), depth)
-    if isinstance(value, list | tuple):
+    if isinstance(value, (list, tuple)):
         return _plain_list(value, depth)
-    if isinstance(value, bytearray | memoryview):
+    if isinstance(value, (bytearray, memoryview)):
         return bytes(value)
     of_subclass = next((kind for kind in (str, bytes, int, float) if isinstance(value, kind)), None)
     if of_subclass is not None:

@@ -119,7 +119,7 @@ def _int(data: object) -> object:
 
 
 def _float(data: object) -> object:
-    if not isinstance(data, float | int) or isinstance(data, bool):
+    if not isinstance(data, (float, int)) or isinstance(data, bool):
         raise _wrong("float", data)
     try:
         number = float(data)
@@ -152,14 +152,15 @@ def _segment(data: object) -> object:
         return data
     if not isinstance(data, dict):
         raise _wrong("a segment", data)
+    kind, values = data.get("type"), data.get("data")
+    if isinstance(kind, str) and isinstance(values, dict):
+        return Segment(kind, values)
     for name in ("type", "data"):
         if name not in data:
             raise _MismatchError("missing").within(f".{name}")
-    if not isinstance(data["type"], str):
-        raise _wrong("str", data["type"]).within(".type")
-    if not isinstance(data["data"], dict):
-        raise _wrong("dict", data["data"]).within(".data")
-    return Segment(data["type"], data["data"])
+    if not isinstance(kind, str):
+        raise _wrong("str", kind).within(".type")
+    raise _wrong("dict", values).within(".data")
 
 
 def _bot_self(data: object) -> object:
@@ -254,11 +255,11 @@ class _Compiler:
         of_segments = _bare(hint) is Segment
 
         def convert(data: object) -> object:
-            if of_segments and not isinstance(data, list | tuple):
+            if of_segments and not isinstance(data, (list, tuple)):
                 if isinstance(data, str):
                     return [Segment("text", {"text": data})]
                 return [item_converter(data)]
-            if not isinstance(data, list | tuple):
+            if not isinstance(data, (list, tuple)):
                 raise _wrong("list", data)
             converted: list[object] = []
             for item in data:
@@ -277,7 +278,7 @@ class _Compiler:
         converters = [self.compile(hint) for hint in hints if hint != ()]
 
         def convert(data: object) -> object:
-            if not isinstance(data, list | tuple):
+            if not isinstance(data, (list, tuple)):
                 raise _wrong("list", data)
             if len(data) != len(converters):
                 raise _MismatchError(f"expected {len(converters)} items, found {len(data)}")
@@ -375,7 +376,7 @@ def _choice(values: Collection[object], members: Mapping[tuple[type, object], ob
         try:
             return members[type(data), data]
         except (KeyError, TypeError):
-            found = repr(data) if isinstance(data, str | int) else _found(data)
+            found = repr(data) if isinstance(data, (str, int)) else _found(data)
             raise _MismatchError(f"expected {expected}, found {found:.100}") from None
 
     return convert

@@ -6,7 +6,7 @@
   is encoded once for all of them;
 - ``http``, ``webhook``, ``websocket``, ``reverse``: the four transports; ``answers``: responses as messages;
 - ``socket``: one WebSocket, whoever opened it; ``frames``: many messages to it in one write;
-- ``limit``: the time limit of all actions;
+- ``limit``: the time limit of all actions; ``steps``: actions that are started, and awaited only if they wait;
 - ``buffer``, ``outbox``: the events that wait for a poller, and for a peer (without I/O).
 """
 

@@ -1,7 +1,8 @@
 """Responses as messages."""
 
 from ..actions import ActionResponse
-from ..encoding import MAX_MESSAGE, Encoding, encode
+from ..convert import MAX_DEPTH, to_plain
+from ..encoding import MAX_MESSAGE, Encoding, encode, encode_plain
 from ..errors import BadHandler
 from ..faults import is_fault, place_of
 from .dispatcher import log
@@ -20,7 +21,12 @@ def encoded(
         limit: bytes of the message; None for any number.
     """
     try:
-        message = encode(response.to_dict(), encoding)
+        plain: object
+        if response.ok:  # only its data are of the handler
+            plain = {**response.to_dict(), "data": to_plain(response.data, MAX_DEPTH - 1)}
+        else:
+            plain = to_plain(response.to_dict())
+        message = encode_plain(plain, encoding)
         if limit is None or len(message) <= limit:
             return message
         log.error(

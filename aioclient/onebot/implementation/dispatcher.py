@@ -5,6 +5,7 @@ import inspect
 import logging
 import re
 from collections.abc import Callable, Mapping
+from contextvars import copy_context
 from typing import Any, Final, TypeVar, cast
 
 from ..actions import ActionResponse
@@ -23,6 +24,7 @@ from ..handlers import ActionHandler
 from ..retcodes import is_failure
 from .connection import Connection
 from .limit import CommonLimit
+from .steps import rest_of
 
 ACTION_LIMIT: Final = 30.0  # seconds; for as long applications wait, NoneBot among them
 
@@ -141,8 +143,9 @@ class Dispatcher:
         return {"good": self.is_good, "bots": [bot.status() for bot in bots]}
 
     def _bots_of(self, connection: Connection | None) -> list[Bot]:
-        bots = None if connection is None else connection.bots
-        return [bot for bot in self.bots.values() if bots is None or bot.self in bots]
+        if connection is None or connection.bots is None:
+            return list(self.bots.values())
+        return [bot for bot in self.bots.values() if bot.self in connection.bots]
 
     # Carrying out
 
@@ -164,31 +167,35 @@ class Dispatcher:
             connection: the way by which the action came.
         """
         try:
-            data = await self._carry_out(action, params, bot_self, connection)
+            handler, injected, limit = self._handler_of(action, bot_self, connection)
+            data = await self._run(handler, params, injected, limit)
         except OneBotError as error:
             return ActionResponse.failed(error, echo)
         return ActionResponse.ok_with(data, echo)
 
-    async def _carry_out(
+    def _handler_of(
         self,
         action: str,
-        params: dict[str, object],
         bot_self: BotSelf | Mapping[str, object] | None,
         connection: Connection | None,
-    ) -> object:
-        own = {} if connection is None else connection.own_actions
-        if (handler := own.get(action)) is not None:
-            return await self._run(handler, params, {}, None)
+    ) -> tuple[ActionHandler, Mapping[type, object], CommonLimit | None]:
+        """Return the handler of *action*, what it is given beside the action's parameters, and its time limit.
+
+        Raises:
+            UnsupportedAction: there is none.
+            WhoAmI, UnknownSelf: the bot is not known.
+        """
+        if connection is not None and action in connection.own_actions:
+            return connection.own_actions[action], {}, None
         bot: Bot | None = None
+        handler = self.actions.get(action)
         if action in self._meta:
-            handler = self.actions.get(action, self._meta[action])
-        elif action in self.actions:
-            handler = self.actions[action]
-            bot = self._bot(bot_self, self._bots_of(connection))
-        else:
+            handler = handler or self._meta[action]
+        elif handler is None:
             raise UnsupportedAction(message=f"no such action: {action:.100}")
-        injected = {Bot: bot, Connection: connection}
-        return await self._run(handler, params, injected, self._limit)
+        else:
+            bot = self._bot(bot_self, self._bots_of(connection))
+        return handler, {Bot: bot, Connection: connection}, self._limit
 
     def _bot(self, bot_self: BotSelf | Mapping[str, object] | None, bots: list[Bot]) -> Bot:
         """Return the one of *bots* that *bot_self* names.
@@ -217,18 +224,25 @@ class Dispatcher:
         injected: Mapping[type, object],
         limit: CommonLimit | None,
     ) -> object:
-        """Return the result of *handler*.
+        """Return the result of *handler*, which is run in a context of its own, and limited when it waits.
 
         Raises:
             OneBotError: whatever goes wrong.
         """
+        context = copy_context()
+        running = handler(params, injected)
+        scope: asyncio.Timeout | None = None
         try:
+            try:
+                waits_for = context.run(running.send, None)
+            except StopIteration as ended:
+                return ended.value
             async with asyncio.timeout(None) as scope:
                 if limit is None:
-                    return await handler(params, injected)
+                    return await rest_of(running, waits_for, context.run)
                 limit.begin(scope)
                 try:
-                    return await handler(params, injected)
+                    return await rest_of(running, waits_for, context.run)
                 finally:
                     limit.end(scope)
         except OneBotError as error:
@@ -237,7 +251,8 @@ class Dispatcher:
         except BaseException as error:  # the response and the log tell of it
             if not is_fault(error):
                 raise
-            if limit is None or not (isinstance(error, TimeoutError) and scope.expired()):
+            expired = scope is not None and scope.expired() and isinstance(error, TimeoutError)
+            if limit is None or not expired:
                 raise _failed(handler, error, described(error)) from error
             # The cancellation knows where the handler waited.
             waited = error.__context__ or error

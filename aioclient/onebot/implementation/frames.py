@@ -1,7 +1,7 @@
 """Messages to the peer of a WebSocket, as many in one write as wait: most of what one costs is its system call."""
 
-from collections.abc import Awaitable, Callable, Sequence
-from typing import Final, TypeAlias
+from collections.abc import Callable, Coroutine, Sequence
+from typing import Any, Final, TypeAlias
 
 from aiohttp import WSMsgType, web
 
@@ -18,7 +18,7 @@ class BinaryMessage(bytes):
     __slots__ = ()
 
 
-Send: TypeAlias = Callable[[Sequence[bytes]], Awaitable[None]]
+Send: TypeAlias = Callable[[Sequence[bytes]], Coroutine[Any, Any, None]]
 """Sends messages in order, and waits while the peer does not read; raises OSError or ClientError when it has gone."""
 
 

@@ -114,14 +114,13 @@ class Outbox(Generic[T]):
                 self._consumer = None
         return self._take()
 
-    async def get_many(self, most: int) -> list[T]:
-        """As ``get()``, with those behind it as far as all have *most* bytes; none if closed and empty."""
-        first = await self.get()
-        if first is None:
-            return []
-        items, left = [first], most - len(first)
-        while self._items and (left := left - len(self._items[0])) >= 0:
-            items.append(self._take())
+    def take_many(self, most: int) -> list[T]:
+        """Remove the oldest item and those behind it, as far as all have *most* bytes, and return them."""
+        items: list[T] = []
+        while self._items and (not items or len(self._items[0]) <= most):
+            item = self._take()
+            most -= len(item)
+            items.append(item)
         return items
 
     def _take(self) -> T:
@@ -149,16 +148,15 @@ class Outbox(Generic[T]):
     # Both
 
     def _add(self, item: T) -> None:
-        while self._items and self._is_full():
-            self._bytes -= len(self._items.popleft())
+        items = self._items
+        while items and (len(items) >= self._size or self._bytes >= self._max_bytes):
+            self._bytes -= len(items.popleft())
             self.dropped += 1
-        self._items.append(item)
+        items.append(item)
         self._bytes += len(item)
-        self._full = self._is_full()
-        self._wake_consumer()
-
-    def _is_full(self) -> bool:
-        return len(self._items) >= self._size or self._bytes >= self._max_bytes
+        self._full = len(items) >= self._size or self._bytes >= self._max_bytes
+        if self._consumer is not None:
+            self._wake_consumer()
 
     def _admit(self) -> None:
         """Let those that wait for room in, as far as there is some."""

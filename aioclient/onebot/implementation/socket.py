@@ -3,22 +3,24 @@
 The rules:
 
 * ``meta.connect`` is the first frame, ``meta.status_update`` the second one.
-* One task sends, all that waits at once; what is sent waits for it in an outbox. A peer that leaves no room there for
-  ``PATIENCE`` is cut off.
-* Actions run concurrently, ``CONCURRENT`` at most, and are answered as they end. While so many run, nothing is read.
+* What is sent waits in an outbox for the next turn of the event loop, which sends all of it at once. While the peer
+  does not read, a task sends. A peer that leaves no room in the outbox for ``PATIENCE`` is cut off.
+* One task reads, and carries out each action. If an action has to wait, the task stays with it, and another one reads
+  on. So actions run concurrently, ``CONCURRENT`` at most, and are answered as they end. While so many run, nothing is
+  read.
 * Text is JSON and binary is MessagePack, and so is the answer; events are JSON.
 * An action that has begun is carried out, also if its peer goes meanwhile.
 """
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Coroutine
 from dataclasses import dataclass
-from typing import Any, Final, Protocol
+from typing import Any, Final, Protocol, cast
 
 from aiohttp import ClientError, WSCloseCode, WSMessage, WSMsgType
 
 from ...exceptions import MissingExtraError
-from ..actions import ActionResponse
+from ..actions import ActionRequest, ActionResponse
 from ..encoding import Encoding, decode, encode
 from ..errors import BadRequest
 from ..events import MetaConnectEvent, MetaHeartbeatEvent, MetaStatusUpdateEvent
@@ -28,6 +30,7 @@ from .connection import QUEUE, Connection
 from .dispatcher import log
 from .frames import BATCH, BinaryMessage, Send
 from .outbox import Outbox
+from .steps import rest_of
 
 CONCURRENT: Final = 100  # actions of one socket
 PATIENCE: Final = 30.0  # seconds that a full queue may take until half of it is sent
@@ -35,6 +38,8 @@ PING: Final = (
     30.0  # seconds of silence after which a ping is sent; half of it later the peer is given up
 )
 CLOSE_LIMIT: Final = 5.0  # seconds to wait for the peer's close frame
+
+_SEND_ERRORS: Final = (OSError, ClientError, RuntimeError)
 
 
 class AnyWebSocket(Protocol):
@@ -90,16 +95,26 @@ class Socket:
         self._heartbeat = heartbeat
         self._next_heartbeat: asyncio.TimerHandle | None = None
         self._outbox: Outbox[bytes] = Outbox(QUEUE)
-        self._actions: set[asyncio.Task[None]] = set()
-        self._changed: asyncio.Future[None] | None = None  # an action or the writer has ended
-        self._writer: asyncio.Task[None] | None = None
+        self._flushes = False  # the next turn sends what waits
+        self._writer: asyncio.Task[None] | None = None  # sends while the peer does not read
+        self._reader: asyncio.Task[None] | None = None
+        self._ended: asyncio.Future[None] | None = None  # the last reader has
+        self._actions: set[asyncio.Task[None]] = set()  # that wait
+        self._changed: asyncio.Future[None] | None = (
+            None  # an action has ended, or the outbox is closed
+        )
         self._stopping = False
 
     # Sending
 
     def offer(self, message: bytes) -> bool:
         """Let *message* be sent, and return True; False if it has to wait for room."""
-        return self._outbox.put_nowait(message)
+        if not self._outbox.put_nowait(message):
+            return False
+        if not self._flushes:
+            self._flushes = True
+            asyncio.get_running_loop().call_soon(self._flush)
+        return True
 
     async def push(self, message: bytes) -> None:
         """Let *message* be sent; wait until there is room for it. Drop it if the peer has gone, or is too slow."""
@@ -129,17 +144,45 @@ class Socket:
         loop = asyncio.get_running_loop()
         self._next_heartbeat = loop.call_later(interval, self._send_heartbeat)
 
-    async def _write(self) -> None:
+    def _flush(self) -> None:
+        """Send what waits; if the peer does not read, let a task do so."""
+        self._flushes = False
+        if self._writer is not None:
+            return
         try:
-            while messages := await self._outbox.get_many(BATCH):
+            while messages := self._outbox.take_many(BATCH):
+                sending = self._send(messages)
+                try:
+                    waits_for = sending.send(None)
+                except StopIteration:
+                    continue
+                writing = self._write(sending, waits_for)
+                name = f"onebot: send to {self.peer.address}"
+                self._writer = asyncio.create_task(writing, name=name)
+                return
+        except _SEND_ERRORS as error:
+            self._cannot_send(error)
+
+    async def _write(self, sending: Coroutine[Any, Any, None], waits_for: object) -> None:
+        try:
+            await rest_of(sending, waits_for)
+            while messages := self._outbox.take_many(BATCH):
                 await self._send(messages)
-        except (OSError, ClientError, RuntimeError) as error:
-            log.debug("%s: cannot send: %r", self.peer.address, error)
-            self.abort()
+        except _SEND_ERRORS as error:
+            self._cannot_send(error)
         finally:
-            self._outbox.close()
-            self._outbox.clear()
-            self._notify()
+            self._writer = None
+
+    def _cannot_send(self, error: Exception) -> None:
+        log.debug("%s: cannot send: %r", self.peer.address, error)
+        self.abort()
+        self._close_outbox()
+
+    def _close_outbox(self) -> None:
+        """Send nothing more."""
+        self._outbox.close()
+        self._outbox.clear()
+        self._notify()
 
     # Serving
 
@@ -165,22 +208,19 @@ class Socket:
             on_connect: the user's hook; if it raises, the socket is closed.
         """
         joined(self)
-        self._writer = asyncio.create_task(
-            self._write(), name=f"onebot: send to {self.peer.address}"
-        )
         if self._heartbeat is not None:
             loop = asyncio.get_running_loop()
             self._next_heartbeat = loop.call_later(self._heartbeat, self._send_heartbeat)
         try:
             if await self._welcome(on_connect):
-                await self._read()
+                await self._read_all()
         finally:
             if self._next_heartbeat is not None:
                 self._next_heartbeat.cancel()
-            self._outbox.close()
-            self._outbox.clear()
-            self._writer.cancel()
-            await asyncio.wait([self._writer])
+            self._close_outbox()
+            if (writer := self._writer) is not None:
+                writer.cancel()
+                await asyncio.wait([writer])
 
     async def _welcome(self, on_connect: object) -> bool:
         """Run the user's hook; return whether the socket is to be served."""
@@ -202,7 +242,38 @@ class Socket:
             return False
         return True
 
+    async def _read_all(self) -> None:
+        """Read and act until the peer goes, or the end."""
+        self._ended = asyncio.get_running_loop().create_future()
+        self._read_on()
+        try:
+            await self._ended
+        finally:
+            reader, self._reader = self._reader, None
+            if reader is not None:
+                reader.cancel()
+                await asyncio.wait([reader])
+
+    def _read_on(self) -> None:
+        """Let a new task read."""
+        self._reader = asyncio.create_task(self._read(), name="onebot: read and act")
+        self._reader.add_done_callback(self._task_ended)
+
+    def _task_ended(self, task: asyncio.Task[None]) -> None:
+        if task is not self._reader:
+            self._actions.discard(task)
+            self._notify()
+        elif self._ended is not None and not self._ended.done():
+            error = None if task.cancelled() else task.exception()
+            if error is None:
+                self._ended.set_result(None)
+            else:
+                self._ended.set_exception(error)
+
     async def _read(self) -> None:
+        """Read and act until the peer goes, or until an action waits."""
+        task = cast("asyncio.Task[None]", asyncio.current_task())
+        in_turn = 0
         while True:
             while len(self._actions) >= CONCURRENT and not self._outbox.closed:
                 await self._wait_for_change()
@@ -217,13 +288,22 @@ class Socket:
                 return
             if self._stopping:
                 continue
-            task = asyncio.create_task(self._act(message.data, encoding), name="onebot: action")
+            action = self._act(message.data, encoding)
+            try:
+                waits_for = action.send(None)
+            except StopIteration:
+                if task.cancelling():  # by the handler
+                    self._read_on()
+                    return
+                in_turn += 1
+                if in_turn == CONCURRENT:
+                    in_turn = 0
+                    await asyncio.sleep(0)  # others have their turn
+                continue
             self._actions.add(task)
-            task.add_done_callback(self._action_ended)
-
-    def _action_ended(self, task: asyncio.Task[None]) -> None:
-        self._actions.discard(task)
-        self._notify()
+            self._read_on()
+            await rest_of(action, waits_for)
+            return
 
     def _notify(self) -> None:
         if self._changed is not None and not self._changed.done():
@@ -240,20 +320,25 @@ class Socket:
         """Carry out the action in *message*, and let the answer be sent."""
         action: object = None
         try:
-            data = decode(message, encoding)
+            asked = ActionRequest.parse(decode(message, encoding))
         except MissingExtraError:
             # What the peer wrote cannot be read, and the answer cannot be written as it expects.
             response = ActionResponse.failed(
                 BadRequest(message="MessagePack is not supported here")
             )
             encoding = Encoding.JSON
+        except BadRequest as error:
+            response = ActionResponse.failed(error, error.echo)
         except ValueError as error:
             response = ActionResponse.failed(BadRequest(message=str(error)))
         else:
-            response = await self._connection.run_action(data)
-            action = data.get("action") if isinstance(data, dict) else None
+            response = await self._connection.run_request(asked)
+            action = asked.action
         body = encoded(response, encoding, action)
-        await self.push(body if encoding is Encoding.JSON else BinaryMessage(body))
+        if encoding is Encoding.MSGPACK:
+            body = BinaryMessage(body)
+        if not self.offer(body):
+            await self.push(body)
 
     # The end
 
@@ -277,9 +362,10 @@ class Socket:
         """Send what waits, and close the socket with *code*."""
         self._outbox.close()
         try:
+            self._flush()
             async with asyncio.timeout(PATIENCE):
-                if self._writer is not None:
-                    await asyncio.wait([self._writer])
+                if (writer := self._writer) is not None:
+                    await asyncio.wait([writer])
             async with asyncio.timeout(CLOSE_LIMIT):
                 await self._ws.close(code=code)
         except TimeoutError:
@@ -289,6 +375,5 @@ class Socket:
         """Cut off a peer that does not read."""
         if not self._outbox.closed:
             log.warning("%s: %s, it is cut off", self.peer.address, why)
-        self._outbox.close()
-        self._outbox.clear()
+        self._close_outbox()
         self.abort()
