@@ -292,6 +292,34 @@ class TestSlowReaders:
                 await asyncio.sleep(0)
         assert caplog.text.count("did not take 500 messages within 0.5 s, it is cut off") == 1
 
+    async def test_pongs(self) -> None:
+        """A peer that pings and does not read: pongs and events wait for room at once, then it gets them all."""
+        connection = websocket()
+        impl = make(connection)
+        ping = masked(0x89, b"x" * 125)
+        many = 2**18 // 127 - 10  # after 256 KiB of pongs aiohttp has one wait for room
+        async with impl, RawSocket(connection, 4096) as raw:
+
+            async def read_until(end: bytes) -> None:
+                tail = b""
+                while end not in tail:
+                    data = await raw.reader.read(2**16)
+                    assert data
+                    tail = tail[-len(end) :] + data
+
+            # The event is sent shortly before or after the pong that waits, or in the same turn.
+            for turns in range(5):
+                raw.send(ping * many + masked(0x89, b"many"))
+                await read_until(b"many")
+                raw.send(ping * 11 + masked(0x89, b"more"))
+                for _ in range(turns):
+                    await asyncio.sleep(0)
+                await impl.emit({**MESSAGE, "alt_message": "y" * 4_000_000})
+                for _ in range(10):
+                    await asyncio.sleep(0)
+                await read_until(b"more")
+            assert connection.peers
+
     async def test_answers(self, monkeypatch: pytest.MonkeyPatch) -> None:
         """A peer that asks and does not read the answers is no longer read from."""
         connection = websocket()

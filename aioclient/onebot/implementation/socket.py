@@ -13,7 +13,7 @@ The rules:
 """
 
 import asyncio
-from collections.abc import Callable, Coroutine
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from typing import Any, Final, Protocol, cast
 
@@ -151,23 +151,19 @@ class Socket:
             return
         try:
             while messages := self._outbox.take_many(BATCH):
-                sending = self._send(messages)
-                try:
-                    waits_for = sending.send(None)
-                except StopIteration:
-                    continue
-                writing = self._write(sending, waits_for)
-                name = f"onebot: send to {self.peer.address}"
-                self._writer = asyncio.create_task(writing, name=name)
-                return
+                if (wait := self._send(messages)) is not None:
+                    name = f"onebot: send to {self.peer.address}"
+                    self._writer = asyncio.create_task(self._write(wait), name=name)
+                    return
         except _SEND_ERRORS as error:
             self._cannot_send(error)
 
-    async def _write(self, sending: Coroutine[Any, Any, None], waits_for: object) -> None:
+    async def _write(self, wait: Callable[[], Awaitable[None]]) -> None:
         try:
-            await rest_of(sending, waits_for)
+            await wait()
             while messages := self._outbox.take_many(BATCH):
-                await self._send(messages)
+                if (next_wait := self._send(messages)) is not None:
+                    await next_wait()
         except _SEND_ERRORS as error:
             self._cannot_send(error)
         finally:
