@@ -25,6 +25,7 @@ from aioclient.onebot.implementation import (
 )
 from aioclient.testing import run_virtual
 
+from ..conftest import LOOPS
 from ..servers.certificates import Certificates
 from .applications import BOT, HOST, MESSAGE, application, make, websocket
 from .values import nested
@@ -334,6 +335,67 @@ class TestWebSocket:
             await client.send("cancel", {"wait": True})  # nobody is left to answer
             assert (await client.call("cancel", {"wait": False}, echo="a"))["echo"] == "a"
             assert (await client.call("echo", {"text": "a"}, echo="b"))["echo"] == "b"
+
+    async def test_one_that_cancels_itself_and_raises(self) -> None:
+        """It gets no answer, and the others get theirs."""
+        connection = websocket()
+        impl = make(connection)
+
+        @impl.action("cancel")
+        async def cancel() -> None:
+            task = asyncio.current_task()
+            assert task is not None
+            task.cancel()
+            raise asyncio.CancelledError
+
+        async with impl, connected(connection) as client:
+            await client.send("cancel")
+            assert (await client.call("echo", {"text": "a"}, echo="a"))["echo"] == "a"
+
+    async def test_one_that_is_cancelled_too_late(self) -> None:
+        """Who cancels the task of an action that has ended does not end the socket, which the task reads."""
+        connection = websocket()
+        impl = make(connection)
+        tasks: list[asyncio.Task[Any] | None] = []
+
+        @impl.action("note")
+        async def note() -> None:
+            tasks.append(asyncio.current_task())
+
+        async with impl, connected(connection) as client:
+            for number in range(3):
+                await client.call("note")
+                task = tasks[number]
+                assert task is not None
+                task.cancel()
+            assert (await client.call("echo", {"text": "a"}, echo="a"))["echo"] == "a"
+
+    @pytest.mark.parametrize("kind", [SystemExit, KeyboardInterrupt])
+    def test_one_that_ends_the_program(self, kind: type[BaseException], loop_name: str) -> None:
+        """The event loop raises it once; the end is in order then."""
+        connection = websocket()
+        impl = make(connection)
+
+        @impl.action("leave")
+        async def leave() -> None:
+            raise kind("now")
+
+        async def ask() -> None:
+            await impl.start()
+            try:
+                async with connected(connection) as client:
+                    await client.send("leave")
+                    assert (await client.ws.receive()).type is WSMsgType.CLOSE
+            finally:
+                await impl.stop()
+
+        with asyncio.Runner(loop_factory=LOOPS[loop_name]) as runner:
+            loop = runner.get_loop()
+            asking = loop.create_task(ask())
+            with pytest.raises(kind, match="now"):
+                loop.run_until_complete(asking)
+            loop.run_until_complete(impl.stop())
+            loop.run_until_complete(asking)
 
     async def test_turns(self) -> None:
         """After 100 actions others have their turn, however many have arrived."""

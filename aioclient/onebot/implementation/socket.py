@@ -260,11 +260,14 @@ class Socket:
             self._actions.discard(task)
             self._notify()
         elif self._ended is not None and not self._ended.done():
-            error = None if task.cancelled() else task.exception()
-            if error is None:
+            if task.cancelled():
+                self._read_on()  # it was a handler that cancelled it
+            elif (error := task.exception()) is None:
                 self._ended.set_result(None)
-            else:
+            elif isinstance(error, Exception):
                 self._ended.set_exception(error)
+            else:
+                self._read_on()  # a handler ends the program, and the event loop has raised that
 
     async def _read(self) -> None:
         """Read and act until the peer goes, or until an action waits."""
@@ -288,8 +291,7 @@ class Socket:
             try:
                 waits_for = action.send(None)
             except StopIteration:
-                if task.cancelling():  # by the handler
-                    self._read_on()
+                if task.cancelling():  # by the handler; another task reads on
                     return
                 in_turn += 1
                 if in_turn == CONCURRENT:
