@@ -3,10 +3,11 @@
 import asyncio
 import json
 import logging
+from asyncio import tasks as asyncio_tasks
 from collections import Counter
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable, Coroutine
 from contextlib import asynccontextmanager, suppress
-from contextvars import ContextVar
+from contextvars import Context, ContextVar
 from itertools import pairwise
 from typing import Any
 
@@ -71,6 +72,29 @@ async def connected(connection: WebSocket, **more: Any) -> AsyncIterator[Client]
 async def emit(impl: OneBotImpl, *ids: int) -> None:
     for number in ids:
         await impl.emit({**MESSAGE, "message_id": str(number)})
+
+
+def eager(
+    loop: asyncio.AbstractEventLoop, coroutine: Coroutine[Any, Any, Any], **more: Any
+) -> asyncio.Task[Any]:
+    """Run the first step of a task at once, as ``asyncio.eager_task_factory`` of Python 3.12 does."""
+    scheduled: list[tuple[Callable[[], object], Context]] = []
+
+    def call_soon(step: Callable[[], object], *, context: Context) -> None:
+        scheduled.append((step, context))
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(loop, "call_soon", call_soon)
+        task: asyncio.Task[Any] = asyncio_tasks._PyTask(coroutine, loop=loop, **more)  # type: ignore[attr-defined]
+    (step, context), running = scheduled[0], asyncio.current_task()
+    if running is not None:
+        asyncio_tasks._leave_task(loop, running)
+    try:
+        context.run(step)
+    finally:
+        if running is not None:
+            asyncio_tasks._enter_task(loop, running)
+    return task
 
 
 class TestWebSocket:
@@ -396,6 +420,32 @@ class TestWebSocket:
                 loop.run_until_complete(asking)
             loop.run_until_complete(impl.stop())
             loop.run_until_complete(asking)
+
+    @pytest.mark.virtual_clock
+    async def test_eager_tasks(self) -> None:
+        """A task factory that runs tasks at once changes nothing, also for actions that wait for the same future."""
+        connection = websocket()
+        impl = make(connection)
+        loop = asyncio.get_running_loop()
+        future: asyncio.Future[str] = loop.create_future()
+        waiting = asyncio.Semaphore(0)
+
+        @impl.action("wait")
+        async def wait() -> str:
+            waiting.release()
+            return await future
+
+        async with impl, connected(connection) as client:
+            loop.set_task_factory(eager)
+            asked = json.dumps({"action": "wait", "params": {}}).encode()
+            await client.ws.send_frames([(asked, WSMsgType.TEXT)] * 5)
+            for _ in range(5):
+                await waiting.acquire()
+            assert (await client.call("echo", {"text": "a"}, echo="a"))["echo"] == "a"
+            future.set_result("done")
+            assert [(await client.frame())["data"] for _ in range(5)] == ["done"] * 5
+            assert (await client.call("echo", {"text": "a"}, echo="b"))["echo"] == "b"
+            loop.set_task_factory(None)
 
     async def test_turns(self) -> None:
         """After 100 actions others have their turn, however many have arrived."""

@@ -252,7 +252,9 @@ class Socket:
 
     def _read_on(self) -> None:
         """Let a new task read."""
-        self._reader = asyncio.create_task(self._read(), name="onebot: read and act")
+        loop = asyncio.get_running_loop()
+        # Not by the loop's task factory: an eager one would run the new reader within this one's step.
+        self._reader = asyncio.Task(self._read(), loop=loop, name="onebot: read and act")
         self._reader.add_done_callback(self._task_ended)
 
     def _task_ended(self, task: asyncio.Task[None]) -> None:
