@@ -1,8 +1,10 @@
 """Both WebSockets of the implementation side: OneBot 12, connect, "WebSocket" and "reverse WebSocket"."""
 
 import asyncio
+import gc
 import json
 import logging
+import weakref
 from asyncio import tasks as asyncio_tasks
 from collections import Counter
 from collections.abc import AsyncIterator, Callable, Coroutine
@@ -24,6 +26,7 @@ from aioclient.onebot.implementation import (
     WebSocket,
     WebSocketReverse,
 )
+from aioclient.onebot.implementation.dispatcher import log
 from aioclient.testing import run_virtual
 
 from ..conftest import LOOPS
@@ -420,6 +423,36 @@ class TestWebSocket:
                 loop.run_until_complete(asking)
             loop.run_until_complete(impl.stop())
             loop.run_until_complete(asking)
+
+    @pytest.mark.parametrize("waits", [0, 1])
+    async def test_what_a_failure_keeps(self, waits: int, monkeypatch: pytest.MonkeyPatch) -> None:
+        """What an action had is freed with its answer, and not by the garbage collector, if what it waits for fails."""
+        monkeypatch.setattr(log, "disabled", True)  # the tests keep what is logged
+        connection = websocket()
+        impl = make(connection)
+        kept: list[weakref.ref[object]] = []
+
+        def failing() -> asyncio.Future[None]:
+            loop = asyncio.get_running_loop()
+            future: asyncio.Future[None] = loop.create_future()
+            loop.call_soon(future.set_exception, LookupError())
+            return future
+
+        @impl.action("fail_later")
+        async def fail_later() -> None:
+            data = {1}
+            kept.append(weakref.ref(data))
+            for _ in range(waits):
+                await asyncio.sleep(0)
+            await failing()
+
+        async with impl, connected(connection) as client:
+            gc.disable()
+            try:
+                assert (await client.call("fail_later"))["retcode"] == 20002
+                assert kept[0]() is None
+            finally:
+                gc.enable()
 
     @pytest.mark.virtual_clock
     async def test_eager_tasks(self) -> None:

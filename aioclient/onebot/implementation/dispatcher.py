@@ -237,12 +237,14 @@ class Dispatcher:
                 waits_for = context.run(running.send, None)
             except StopIteration as ended:
                 return ended.value
+            rest = rest_of(running, waits_for, context.run)
+            del waits_for  # its error would keep this frame, and this frame the error
             async with asyncio.timeout(None) as scope:
                 if limit is None:
-                    return await rest_of(running, waits_for, context.run)
+                    return await rest
                 limit.begin(scope)
                 try:
-                    return await rest_of(running, waits_for, context.run)
+                    return await rest
                 finally:
                     limit.end(scope)
         except OneBotError as error:

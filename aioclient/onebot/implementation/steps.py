@@ -12,15 +12,11 @@ from typing import Any, TypeVar
 T = TypeVar("T")
 
 
-def _call(step: Callable[[Any], Any], argument: Any) -> Any:
-    return step(argument)
-
-
 @awaitable
 def rest_of(
     started: Coroutine[Any, Any, T],
     waits_for: Any,
-    run: Callable[[Callable[[Any], Any], Any], Any] = _call,
+    run: Callable[[Callable[[Any], Any], Any], Any] | None = None,
 ) -> Generator[Any, Any, T]:
     """Go on with a coroutine that was started, and return its result.
 
@@ -35,8 +31,13 @@ def rest_of(
             step, argument = started.send, (yield waits_for)
         except BaseException as error:  # noqa: BLE001  (the coroutine gets it)
             step, argument = started.throw, error
+        waits_for = None
         try:
-            waits_for = run(step, argument)
+            waits_for = step(argument) if run is None else run(step, argument)
         except StopIteration as ended:
             result: T = ended.value
             return result
+        finally:
+            argument = (
+                None  # an error keeps this frame, which must not keep the error or its future
+            )
