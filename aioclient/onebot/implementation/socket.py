@@ -100,9 +100,7 @@ class Socket:
         self._reader: asyncio.Task[None] | None = None
         self._ended: asyncio.Future[None] | None = None  # the last reader has
         self._actions: set[asyncio.Task[None]] = set()  # that wait
-        self._changed: asyncio.Future[None] | None = (
-            None  # an action has ended, or the outbox is closed
-        )
+        self._changed: asyncio.Future[None] | None = None  # by an action's end, or the outbox's
         self._stopping = False
 
     # Sending

@@ -38,6 +38,4 @@ def rest_of(
             result: T = ended.value
             return result
         finally:
-            argument = (
-                None  # an error keeps this frame, which must not keep the error or its future
-            )
+            argument = None  # an error keeps this frame, which must keep neither it nor its future
