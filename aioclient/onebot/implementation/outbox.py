@@ -116,7 +116,12 @@ class Outbox(Generic[T]):
 
     def take_many(self, most: int) -> list[T]:
         """Remove the oldest item and those behind it, as far as all have *most* bytes, and return them."""
-        items: list[T] = []
+        if self._bytes <= most and not self._full:  # nobody waits for room
+            items = list(self._items)
+            self._items.clear()
+            self._bytes = 0
+            return items
+        items = []
         while self._items and (not items or len(self._items[0]) <= most):
             item = self._take()
             most -= len(item)
@@ -148,15 +153,24 @@ class Outbox(Generic[T]):
     # Both
 
     def _add(self, item: T) -> None:
-        items = self._items
-        while items and (len(items) >= self._size or self._bytes >= self._max_bytes):
-            self._bytes -= len(items.popleft())
-            self.dropped += 1
-        items.append(item)
+        if self._full:
+            self._make_room()
+        self._items.append(item)
         self._bytes += len(item)
-        self._full = len(items) >= self._size or self._bytes >= self._max_bytes
+        if self._reaches_limit():
+            self._full = True
         if self._consumer is not None:
             self._wake_consumer()
+
+    def _make_room(self) -> None:
+        """Drop the oldest items."""
+        while self._items and self._reaches_limit():
+            self._bytes -= len(self._items.popleft())
+            self.dropped += 1
+        self._full = False
+
+    def _reaches_limit(self) -> bool:
+        return len(self._items) >= self._size or self._bytes >= self._max_bytes
 
     def _admit(self) -> None:
         """Let those that wait for room in, as far as there is some."""
