@@ -4,12 +4,12 @@ import asyncio
 import gc
 import json
 import logging
+import sys
 import weakref
-from asyncio import tasks as asyncio_tasks
 from collections import Counter
-from collections.abc import AsyncIterator, Callable, Coroutine
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
-from contextvars import Context, ContextVar
+from contextvars import ContextVar
 from itertools import pairwise
 from typing import Any
 
@@ -75,29 +75,6 @@ async def connected(connection: WebSocket, **more: Any) -> AsyncIterator[Client]
 async def emit(impl: OneBotImpl, *ids: int) -> None:
     for number in ids:
         await impl.emit({**MESSAGE, "message_id": str(number)})
-
-
-def eager(
-    loop: asyncio.AbstractEventLoop, coroutine: Coroutine[Any, Any, Any], **more: Any
-) -> asyncio.Task[Any]:
-    """Run the first step of a task at once, as ``asyncio.eager_task_factory`` of Python 3.12 does."""
-    scheduled: list[tuple[Callable[[], object], Context]] = []
-
-    def call_soon(step: Callable[[], object], *, context: Context) -> None:
-        scheduled.append((step, context))
-
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(loop, "call_soon", call_soon)
-        task: asyncio.Task[Any] = asyncio_tasks._PyTask(coroutine, loop=loop, **more)  # type: ignore[attr-defined]
-    (step, context), running = scheduled[0], asyncio.current_task()
-    if running is not None:
-        asyncio_tasks._leave_task(loop, running)
-    try:
-        context.run(step)
-    finally:
-        if running is not None:
-            asyncio_tasks._enter_task(loop, running)
-    return task
 
 
 class TestWebSocket:
@@ -454,7 +431,7 @@ class TestWebSocket:
             finally:
                 gc.enable()
 
-    @pytest.mark.virtual_clock
+    @pytest.mark.skipif(sys.version_info < (3, 12), reason="Python 3.12 has eager tasks")
     async def test_eager_tasks(self) -> None:
         """A task factory that runs tasks at once changes nothing, also for actions that wait for the same future."""
         connection = websocket()
@@ -469,7 +446,7 @@ class TestWebSocket:
             return await future
 
         async with impl, connected(connection) as client:
-            loop.set_task_factory(eager)
+            loop.set_task_factory(asyncio.eager_task_factory)
             asked = json.dumps({"action": "wait", "params": {}}).encode()
             await client.ws.send_frames([(asked, WSMsgType.TEXT)] * 5)
             for _ in range(5):
