@@ -234,11 +234,9 @@ class Dispatcher:
         scope: asyncio.Timeout | None = None
         try:
             try:
-                waits_for = context.run(running.send, None)
+                rest = rest_of(running, context.run(running.send, None), context.run)
             except StopIteration as ended:
                 return ended.value
-            rest = rest_of(running, waits_for, context.run)
-            del waits_for  # its error would keep this frame, and this frame the error
             async with asyncio.timeout(None) as scope:
                 if limit is None:
                     return await rest

@@ -289,7 +289,7 @@ class Socket:
                 continue
             action = self._act(message.data, encoding)
             try:
-                waits_for = action.send(None)
+                rest = rest_of(action, action.send(None))
             except StopIteration:
                 if task.cancelling():  # by the handler; another task reads on
                     return
@@ -300,7 +300,7 @@ class Socket:
                 continue
             self._actions.add(task)
             self._read_on()
-            await rest_of(action, waits_for)
+            await rest
             return
 
     def _notify(self) -> None:
