@@ -131,9 +131,8 @@ async def cancelled_everywhere(
         for _ in range(1000):
             if not before.problems():
                 break
-            await asyncio.sleep(
-                0.001
-            )  # for a thread that reads a file: it ends when the system lets it run
+            # For a thread that reads a file: it ends when the system lets it run.
+            await asyncio.sleep(0.001)
         assert await before.settle() == []
         await begin()
 

@@ -18,7 +18,7 @@ import pytest
 from aiohttp import ClientConnectionResetError, WSMsgType, web
 
 from aioclient import ClientSession, ClientWebSocketResponse, HandshakeRefusedError
-from aioclient.onebot import Bot
+from aioclient.onebot import ActionResponse, Bot
 from aioclient.onebot.implementation import (
     Connection,
     OneBotImpl,
@@ -322,6 +322,24 @@ class TestWebSocket:
             assert (await client.call("nest", {"depth": 99}))["data"] == nested(99)
             assert (await client.call("nest", {"depth": 100}))["retcode"] == 20001
 
+    async def test_a_derived_class(self) -> None:
+        """Its run_action() is asked for each action."""
+        ran = []
+
+        class Watched(WebSocket):
+            async def run_action(self, data: object) -> ActionResponse:
+                ran.append(data)
+                return await super().run_action(data)
+
+        connection = Watched(host=HOST, port=0, enable_heartbeat=False)
+        async with make(connection), connected(connection) as client:
+            assert (await client.call("echo", {"text": "a"}))["retcode"] == 0
+            assert (await client.call("echo", [1]))["retcode"] == 10001
+        assert ran == [
+            {"action": "echo", "params": {"text": "a"}},
+            {"action": "echo", "params": [1]},
+        ]
+
     async def test_one_that_cancels_itself(self) -> None:
         """It is answered, and so are the others: its task was the one that reads."""
         connection = websocket()
@@ -482,7 +500,7 @@ class TestWebSocket:
                 assert (await client.frame())["retcode"] == 0
             counting.cancel()
         assert len(turns) == 350
-        assert max(Counter(turns).values()) == 100
+        assert max(Counter(turns).values()) <= 100
 
     async def test_at_most_100(self) -> None:
         """While 100 actions run nothing is read; then it goes on."""

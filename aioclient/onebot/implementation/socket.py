@@ -20,7 +20,7 @@ from typing import Any, Final, Protocol, cast
 from aiohttp import ClientError, WSCloseCode, WSMessage, WSMsgType
 
 from ...exceptions import MissingExtraError
-from ..actions import ActionRequest, ActionResponse
+from ..actions import ActionResponse
 from ..encoding import Encoding, decode, encode
 from ..errors import BadRequest
 from ..events import MetaConnectEvent, MetaHeartbeatEvent, MetaStatusUpdateEvent
@@ -318,25 +318,22 @@ class Socket:
         """Carry out the action in *message*, and let the answer be sent."""
         action: object = None
         try:
-            asked = ActionRequest.parse(decode(message, encoding))
+            data = decode(message, encoding)
         except MissingExtraError:
             # What the peer wrote cannot be read, and the answer cannot be written as it expects.
             response = ActionResponse.failed(
                 BadRequest(message="MessagePack is not supported here")
             )
             encoding = Encoding.JSON
-        except BadRequest as error:
-            response = ActionResponse.failed(error, error.echo)
         except ValueError as error:
             response = ActionResponse.failed(BadRequest(message=str(error)))
         else:
-            response = await self._connection.run_request(asked)
-            action = asked.action
+            response = await self._connection.run_action(data)
+            action = data.get("action") if isinstance(data, dict) else None
         body = encoded(response, encoding, action)
         if encoding is Encoding.MSGPACK:
             body = BinaryMessage(body)
-        if not self.offer(body):
-            await self.push(body)
+        await self.push(body)
 
     # The end
 

@@ -2,7 +2,8 @@
 
 Most handlers wait for nothing. What is only needed while one waits, such as a time limit or a task of its own, is made
 when it does: run it with ``coroutine.send(None)``, which raises StopIteration with the result, or returns what it waits
-for; in that case await ``rest_of()`` in the same task.
+for; in that case await ``rest_of()`` in the same task. In another task only if nothing else waits for the same future,
+and the coroutine does not ask for its task.
 """
 
 from collections.abc import Callable, Coroutine, Generator
@@ -24,9 +25,9 @@ def rest_of(
         waits_for: what its first step returned.
         run: calls a function, its first argument, with the second: ``context.run`` of the first step's context.
     """
+    step: Callable[[Any], Any]
+    argument: Any
     while True:
-        step: Callable[[Any], Any]
-        argument: Any
         try:
             step, argument = started.send, (yield waits_for)
         except BaseException as error:  # noqa: BLE001  (the coroutine gets it)
